@@ -1,0 +1,107 @@
+package audit
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+// Metrics are scopegate's metrics. All labels come from closed sets: nothing that
+// a client chooses can add a series.
+type Metrics struct {
+	decisions   *prometheus.CounterVec
+	lookups     *prometheus.CounterVec
+	lookupTime  prometheus.Histogram
+	cacheEvents *prometheus.CounterVec
+	factsAge    prometheus.Histogram
+	unmapped    prometheus.Counter
+	ready       prometheus.Gauge
+}
+
+// metrics live as long as the process. Caddy makes a new registry for every
+// configuration; collectors that are made once and registered with each of them
+// keep their counts over reloads.
+var metrics = newMetrics()
+
+func newMetrics() *Metrics {
+	return &Metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_decisions_total",
+			Help: "Requests judged, by decision (allow, deny, public), reason and mode (enforce, observe).",
+		}, []string{"decision", "reason", "mode"}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_lookups_total",
+			Help: "Look-ups of tokens with the workspace's Token Management API, by result.",
+		}, []string{"result"}),
+		lookupTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "scopegate_lookup_seconds",
+			Help:    "How long look-ups took, from their turn to the answer.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		cacheEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_cache_total",
+			Help: "Requests by how the facts about their token were had: hit, stale, negative or miss.",
+		}, []string{"event"}),
+		factsAge: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "scopegate_facts_age_seconds",
+			Help:    "Age of the facts that decisions were based on.",
+			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 900, 3600},
+		}),
+		unmapped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scopegate_unmapped_total",
+			Help: "Requests for a path that is not in the catalogue and so needs all-apis.",
+		}),
+		ready: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "scopegate_ready",
+			Help: "1 when the admin credential has worked and is not now rejected, 0 otherwise.",
+		}),
+	}
+}
+
+// Register returns scopegate's metrics, registered with a configuration's
+// registry. Several handlers of one configuration share a registry, so finding
+// the metrics there already is no error.
+func Register(registry prometheus.Registerer) (*Metrics, error) {
+	if registry == nil {
+		return metrics, nil
+	}
+	for _, collector := range []prometheus.Collector{
+		metrics.decisions, metrics.lookups, metrics.lookupTime, metrics.cacheEvents,
+		metrics.factsAge, metrics.unmapped, metrics.ready,
+	} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
+			return nil, err
+		}
+	}
+	return metrics, nil
+}
+
+// Count counts a record.
+func (m *Metrics) Count(r *Record, mode string) {
+	m.decisions.WithLabelValues(string(r.Verdict), string(r.Reason), mode).Inc()
+	if r.FactsSource != "" {
+		m.factsAge.Observe(r.FactsAge.Seconds())
+	}
+	if r.Operation != nil && r.Operation.Unmapped() {
+		m.unmapped.Inc()
+	}
+}
+
+// CacheUsed implements [tokens.Observer].
+func (m *Metrics) CacheUsed(event string) { m.cacheEvents.WithLabelValues(event).Inc() }
+
+// LookedUp implements [tokens.Observer].
+func (m *Metrics) LookedUp(result string, took time.Duration) {
+	m.lookups.WithLabelValues(result).Inc()
+	m.lookupTime.Observe(took.Seconds())
+	switch result {
+	case "found", "unknown":
+		m.ready.Set(1)
+	case string(tokens.Rejected), string(tokens.NotConfigured):
+		m.ready.Set(0)
+	}
+}

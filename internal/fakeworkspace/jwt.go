@@ -1,0 +1,192 @@
+package fakeworkspace
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+var (
+	errJWT        = errors.New("verifying access token: not ours")
+	errJWTExpired = errors.New("verifying access token: expired")
+)
+
+// jwtClaims is what the workspace itself reads of an access token.
+type jwtClaims struct {
+	Issuer   string          `json:"iss"`
+	Audience json.RawMessage `json:"aud"`
+	Subject  string          `json:"sub"`
+	Scope    string          `json:"scope"`
+	Expires  float64         `json:"exp"`
+	Before   float64         `json:"nbf"`
+}
+
+// signingKey is one RSA key pair with its name.
+type signingKey struct {
+	id  string
+	key *rsa.PrivateKey
+}
+
+// keyring signs with its last key and publishes all. The first key is made when it is first needed:
+// making one takes longer than most tests.
+type keyring struct {
+	mu   sync.Mutex
+	keys []signingKey
+}
+
+func (k *keyring) current() signingKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.keys) == 0 {
+		k.keys = []signingKey{newSigningKey()}
+	}
+	return k.keys[len(k.keys)-1]
+}
+
+func (k *keyring) byID(id string) (signingKey, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys {
+		if key.id == id {
+			return key, true
+		}
+	}
+	return signingKey{}, false
+}
+
+func (k *keyring) jwks() map[string]any {
+	k.current()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys := make([]map[string]string, 0, len(k.keys))
+	for _, key := range k.keys {
+		keys = append(keys, map[string]string{
+			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.id,
+			"n": b64(key.key.N.Bytes()),
+			"e": b64(big.NewInt(int64(key.key.E)).Bytes()),
+		})
+	}
+	return map[string]any{"keys": keys}
+}
+
+func newSigningKey() signingKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(fmt.Sprintf("fakeworkspace: making a signing key: %v", err)) // the system has no randomness
+	}
+	return signingKey{id: randomHex(16), key: key}
+}
+
+// RotateKey makes a new signing key and returns its id. The old ones stay published, or, if drop, go:
+// tokens they signed are worthless then.
+func (w *Workspace) RotateKey(drop bool) (kid string) {
+	key := newSigningKey()
+	w.keys.mu.Lock()
+	defer w.keys.mu.Unlock()
+	if drop {
+		w.keys.keys = nil
+	}
+	w.keys.keys = append(slices.Clone(w.keys.keys), key)
+	return key.id
+}
+
+// SigningKey is the key in use and its id, for tokens that [Workspace.SignJWT] would not make: another
+// algorithm, another header.
+func (w *Workspace) SigningKey() (key *rsa.PrivateKey, kid string) {
+	k := w.keys.current()
+	return k.key, k.id
+}
+
+// Issuer is the iss claim of the workspace's access tokens.
+func (w *Workspace) Issuer() string { return w.URL() + "/oidc" }
+
+// SignJWT makes an access token of the admin service principal, good for an hour, as changed by claims;
+// a nil value takes a claim away. Values must be encodable as JSON.
+func (w *Workspace) SignJWT(claims map[string]any) string { return w.signJWT(w.URL(), claims) }
+
+func (w *Workspace) signJWT(base string, claims map[string]any) string {
+	now := w.now()
+	all := map[string]any{
+		"iss": base + "/oidc", "aud": strconv.FormatInt(w.workspaceID, 10),
+		"sub": w.adminClient.ApplicationID, "client_id": w.adminClient.ApplicationID, "scope": "all-apis",
+		"iat": now.Unix(), "exp": now.Add(accessTokenLife).Unix(),
+	}
+	for name, value := range claims {
+		all[name] = value
+		if value == nil {
+			delete(all, name)
+		}
+	}
+	key := w.keys.current()
+	header, _ := json.Marshal(map[string]string{"alg": "RS256", "typ": "at+jwt", "kid": key.id})
+	body, err := json.Marshal(all)
+	if err != nil {
+		panic(fmt.Sprintf("fakeworkspace: encoding claims: %v", err)) // the test's own claims
+	}
+	signed := b64(header) + "." + b64(body)
+	sum := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, key.key, crypto.SHA256, sum[:])
+	if err != nil {
+		panic(fmt.Sprintf("fakeworkspace: signing: %v", err)) // 2048 bits hold a SHA-256
+	}
+	return signed + "." + b64(signature)
+}
+
+// verifyJWT is the workspace's own judgment of an access token.
+func (w *Workspace) verifyJWT(token, base string) (jwtClaims, error) {
+	var header struct{ Alg, Kid string }
+	var claims jwtClaims
+	parts := strings.Split(token, ".")
+	if len(token) > 64<<10 || len(parts) != 3 || !unb64JSON(parts[0], &header) || header.Alg != "RS256" {
+		return claims, errJWT
+	}
+	key, found := w.keys.byID(header.Kid)
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if !found || err != nil {
+		return claims, errJWT
+	}
+	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	if rsa.VerifyPKCS1v15(&key.key.PublicKey, crypto.SHA256, sum[:], signature) != nil || !unb64JSON(parts[1], &claims) {
+		return claims, errJWT
+	}
+	now := float64(w.now().UnixNano()) / float64(time.Second)
+	switch {
+	case claims.Issuer != base+"/oidc" || !w.isAudience(claims.Audience):
+		return claims, errJWT
+	case claims.Expires <= now:
+		return claims, errJWTExpired
+	case claims.Before > now:
+		return claims, errJWT
+	}
+	return claims, nil
+}
+
+// isAudience takes a string or a list, RFC 7519 section 4.1.3.
+func (w *Workspace) isAudience(raw json.RawMessage) bool {
+	var one string
+	var many []string
+	if json.Unmarshal(raw, &one) == nil {
+		many = []string{one}
+	} else if json.Unmarshal(raw, &many) != nil {
+		return false
+	}
+	return slices.Contains(many, strconv.FormatInt(w.workspaceID, 10))
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func unb64JSON(s string, v any) bool {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && json.Unmarshal(b, v) == nil
+}

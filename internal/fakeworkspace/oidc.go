@@ -1,0 +1,106 @@
+package fakeworkspace
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// accessTokenLife is how long an OAuth access token lives.
+const accessTokenLife = time.Hour
+
+func (w *Workspace) registerOIDC() {
+	w.on(w.databricksConfig, "GET /.well-known/databricks-config")
+	w.on(w.authorizationServer,
+		"GET /oidc/.well-known/oauth-authorization-server", "GET /oidc/.well-known/openid-configuration")
+	w.on(w.jwks, "GET /oidc/jwks.json", "GET /oidc/jwks")
+	w.on(w.grantToken, "POST /oidc/v1/token")
+	w.on(func(rw http.ResponseWriter, _ *http.Request) { ok(rw, struct{}{}) },
+		"POST /telemetry-unauth", "POST /telemetry-ext")
+}
+
+// databricksConfig is the first thing an SDK client asks for, before it has a credential.
+func (w *Workspace) databricksConfig(rw http.ResponseWriter, r *http.Request) {
+	base := w.base(r)
+	ok(rw, map[string]any{
+		"oidc_endpoint": base + "/oidc",
+		"account_id":    "00000000-0000-4000-8000-000000000001",
+		"workspace_id":  strconv.FormatInt(w.workspaceID, 10),
+		"cloud":         "AWS",
+		"host_type":     "workspace",
+		"token_federation_default_oidc_audiences": []string{base + "/oidc/v1/token"},
+	})
+}
+
+func (w *Workspace) authorizationServer(rw http.ResponseWriter, r *http.Request) {
+	issuer := w.base(r) + "/oidc"
+	ok(rw, map[string]any{
+		"issuer":                                issuer,
+		"authorization_endpoint":                issuer + "/v1/authorize",
+		"token_endpoint":                        issuer + "/v1/token",
+		"jwks_uri":                              issuer + "/jwks.json",
+		"scopes_supported":                      []string{"all-apis", "email", "offline_access", "openid", "profile", "sql"},
+		"response_types_supported":              []string{"code", "id_token"},
+		"grant_types_supported":                 []string{"client_credentials"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"code_challenge_methods_supported":      []string{"S256"},
+	})
+}
+
+func (w *Workspace) jwks(rw http.ResponseWriter, _ *http.Request) { ok(rw, w.keys.jwks()) }
+
+// grantToken is the client credentials grant, RFC 6749 section 4.4.
+func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(rw, r.Body, 64<<10)
+	if err := r.ParseForm(); err != nil {
+		oauthError(rw, http.StatusBadRequest, "invalid_request", "The body is not a form.")
+		return
+	}
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if user, password, basic := r.BasicAuth(); basic {
+		// RFC 6749 section 2.3.1 has both halves form-encoded.
+		id, secret = formDecoded(user), formDecoded(password)
+	}
+	if grant := r.PostForm.Get("grant_type"); grant != "client_credentials" {
+		oauthError(rw, http.StatusBadRequest, "unsupported_grant_type", "Only client_credentials is supported.")
+		return
+	}
+	p, found := w.people.byName(id)
+	if !found || !p.isService() || subtle.ConstantTimeCompare([]byte(p.secret), []byte(secret)) != 1 {
+		oauthError(rw, http.StatusUnauthorized, "invalid_client", "Client authentication failed")
+		return
+	}
+	scope := strings.Join(strings.Fields(r.PostForm.Get("scope")), " ")
+	if scope == "" {
+		scope = "all-apis"
+	}
+	now := w.now()
+	token := w.signJWT(w.base(r), map[string]any{
+		"sub": p.UserName, "client_id": p.UserName, "scope": scope, "jti": newUUID(),
+		"iat": now.Unix(), "exp": now.Add(accessTokenLife).Unix(),
+	})
+	rw.Header().Set("Cache-Control", "no-store")
+	ok(rw, map[string]any{
+		"access_token": token, "token_type": "Bearer", "scope": scope,
+		"expires_in": int(accessTokenLife / time.Second),
+	})
+}
+
+func oauthError(rw http.ResponseWriter, status int, code, description string) {
+	if status == http.StatusUnauthorized {
+		rw.Header().Set("Www-Authenticate", `Basic realm="DatabricksRealm"`)
+	}
+	writeJSON(rw, status, map[string]string{"error": code, "error_description": description})
+}
+
+func formDecoded(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}

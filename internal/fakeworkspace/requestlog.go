@@ -1,0 +1,175 @@
+package fakeworkspace
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Request is one request as it arrived.
+type Request struct {
+	// Time of arrival by the workspace's clock.
+	Time time.Time
+	// Method and URI are as on the wire, a bare "?" at the end included; Path and RawQuery are URI split
+	// at the first "?", not decoded.
+	Method, URI, Path, RawQuery string
+	Host                        string
+	// Believed is the path the workspace acted upon.
+	Believed string
+	// Proto is HTTP/1.1 or HTTP/2.0.
+	Proto string
+	// Header is a copy of all headers, so it may hold credentials.
+	Header http.Header
+	// ContentLength is -1 when the body came without a length.
+	ContentLength int64
+	// TokenID is the id of the personal access token presented, valid or not; empty if there was none.
+	TokenID string
+	// UserName is who the credential belonged to, empty until and unless it was accepted.
+	UserName string
+	// Status is what was answered, 0 while the request runs or when the connection was cut.
+	Status int
+	// Done tells a request that is over.
+	Done bool
+}
+
+// Counts are totals since the start or the last reset, also of requests the log no longer holds.
+type Counts struct {
+	Requests int
+	// Lookups are admin GETs of one token, Lists those of all tokens, TokenGrants the POSTs to
+	// /oidc/v1/token. Requests that ended in a fault count too.
+	Lookups, Lists, TokenGrants int
+	// LookupsAtOnce is the largest number of look-ups that ran at the same time.
+	LookupsAtOnce int
+}
+
+// arrival is the place of one request in the log. Seq survives the ring turning over.
+type arrival struct {
+	seq    uint64
+	epoch  uint64
+	lookup bool
+}
+
+// requestLog is a ring of the last requests.
+type requestLog struct {
+	mu      sync.Mutex
+	ring    []Request
+	size    int
+	next    uint64 // sequence number of the next request
+	epoch   uint64 // increased by reset
+	counts  Counts
+	lookups int // running now
+}
+
+func newRequestLog(size int) *requestLog { return &requestLog{size: max(size, 0)} }
+
+const lookupPrefix = "/api/2.0/token-management/tokens"
+
+func (l *requestLog) arrive(r *http.Request, believed string, now time.Time) arrival {
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	if r.RequestURI == "" { // not from a socket
+		path, query = r.URL.EscapedPath(), r.URL.RawQuery
+	}
+	entry := Request{
+		Time: now, Method: r.Method, URI: r.RequestURI, Path: path, RawQuery: query, Host: r.Host,
+		Believed: believed, Proto: r.Proto, Header: r.Header.Clone(), ContentLength: r.ContentLength,
+	}
+	if value, kind := credential(r); kind == personalToken {
+		entry.TokenID = tokenID(value)
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := arrival{seq: l.next, epoch: l.epoch}
+	l.next++
+	switch {
+	case l.size == 0:
+	case len(l.ring) < l.size:
+		l.ring = append(l.ring, entry)
+	default:
+		l.ring[a.seq%uint64(l.size)] = entry
+	}
+	l.counts.Requests++
+	switch {
+	case r.Method == http.MethodGet && strings.TrimSuffix(believed, "/") == lookupPrefix:
+		l.counts.Lists++
+	case r.Method == http.MethodGet && strings.HasPrefix(believed, lookupPrefix+"/"):
+		a.lookup = true
+		l.counts.Lookups++
+		l.lookups++
+		l.counts.LookupsAtOnce = max(l.counts.LookupsAtOnce, l.lookups)
+	case r.Method == http.MethodPost && believed == "/oidc/v1/token":
+		l.counts.TokenGrants++
+	}
+	return a
+}
+
+// entry finds a request if the ring still holds it. The caller holds the lock.
+func (l *requestLog) entry(a arrival) *Request {
+	if a.epoch != l.epoch || l.size == 0 || l.next-a.seq > uint64(l.size) {
+		return nil
+	}
+	return &l.ring[a.seq%uint64(l.size)]
+}
+
+func (l *requestLog) identify(a arrival, c Caller) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entry(a); e != nil {
+		e.UserName = c.UserName
+	}
+}
+
+func (l *requestLog) leave(a arrival, status int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entry(a); e != nil {
+		e.Status, e.Done = status, true
+	}
+	if a.lookup {
+		l.lookups--
+	}
+}
+
+// Requests are the requests that arrived, oldest first, as far as the log reaches.
+func (w *Workspace) Requests() []Request {
+	l := w.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ring) < l.size || l.size == 0 {
+		return slices.Clone(l.ring)
+	}
+	at := int(l.next % uint64(l.size))
+	return slices.Concat(l.ring[at:], l.ring[:at])
+}
+
+// LastRequest is the latest arrival.
+func (w *Workspace) LastRequest() (Request, bool) {
+	l := w.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ring) == 0 {
+		return Request{}, false
+	}
+	return l.ring[(l.next-1)%uint64(l.size)], true
+}
+
+// Reset empties the log and the counters. Requests still running are not in the new log.
+func (w *Workspace) Reset() {
+	l := w.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ring, l.next, l.epoch = nil, 0, l.epoch+1
+	l.counts = Counts{LookupsAtOnce: l.lookups}
+}
+
+// Counts are the totals.
+func (w *Workspace) Counts() Counts {
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	return w.log.counts
+}
+
+// Lookups is the number of admin GETs of one token.
+func (w *Workspace) Lookups() int { return w.Counts().Lookups }

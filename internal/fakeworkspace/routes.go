@@ -1,0 +1,64 @@
+package fakeworkspace
+
+import "net/http"
+
+// routeTable is an [http.ServeMux] that never redirects: a workspace has one answer for a path it does
+// not know, and a redirect would teach clients (and gateways) another path.
+type routeTable struct{ mux http.ServeMux }
+
+// route marks the handlers that are ours, not the ones ServeMux makes up.
+type route struct{ http.Handler }
+
+func (t *routeTable) handle(pattern string, h http.Handler) { t.mux.Handle(pattern, route{h}) }
+
+// serve answers the request if it has a route, and says whether it had.
+func (t *routeTable) serve(rw http.ResponseWriter, r *http.Request) bool {
+	if h, _ := t.mux.Handler(r); !isRoute(h) {
+		return false // no such path, or no such method on it, or ServeMux wants to redirect
+	}
+	t.mux.ServeHTTP(rw, r)
+	return true
+}
+
+func isRoute(h http.Handler) bool {
+	_, ours := h.(route)
+	return ours
+}
+
+// on registers one handler under several patterns.
+func (w *Workspace) on(h http.HandlerFunc, patterns ...string) {
+	for _, p := range patterns {
+		w.routes.handle(p, h)
+	}
+}
+
+// adminOnly refuses callers that are not workspace admins, as services do: with a string code.
+func adminOnly(h http.HandlerFunc) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		if c := callOf(r).caller; !c.Admin {
+			fail(rw, r, serviceError(http.StatusForbidden, "PERMISSION_DENIED",
+				"User "+c.UserName+" does not have permission to perform this action: only workspace admins do."))
+			return
+		}
+		h(rw, r)
+	}
+}
+
+func (w *Workspace) registerRoutes() {
+	w.registerOIDC()
+	w.registerTokenManagement()
+	w.registerTokenAPI()
+	w.registerSCIM()
+	w.registerJobs()
+	w.registerClusters()
+	w.registerSQL()
+	w.registerObjects()
+	w.registerCatalogs()
+	w.registerFiles()
+	w.registerDBFS()
+	w.registerServing()
+	w.registerDriverProxy()
+	w.registerSpark()
+	w.registerThrift()
+	w.registerListings()
+}

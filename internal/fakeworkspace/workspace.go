@@ -1,0 +1,228 @@
+package fakeworkspace
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+const (
+	// DefaultWorkspaceID is the workspace id unless [WithWorkspaceID] says otherwise.
+	DefaultWorkspaceID = 3141592653589793
+
+	adminUser = "admin@example.com"
+)
+
+// ScopeCheck is a workspace's own judgment of what a request needs: any one of anyOf, nothing in
+// particular when anyOf is empty, or no credential at all when public. The path is the one the
+// workspace believes in, escaped.
+type ScopeCheck func(method, escapedPath string) (anyOf []string, public bool)
+
+// Workspace is one fake workspace. Make it with [New]; it is an [http.Handler], and [Workspace.Start]
+// and [Workspace.StartTLS] put it on a loopback socket.
+type Workspace struct {
+	now         func() time.Time
+	workspaceID int64
+	scopeCheck  ScopeCheck
+	sloppyPaths bool
+	maxLog      int
+
+	people     *directory
+	tokens     *tokenStore
+	keys       *keyring
+	faults     *Faults
+	log        *requestLog
+	routes     *routeTable
+	extra      *routeTable
+	jobs       *jobStore
+	statements *statementStore
+	files      *fileStore
+	events     *eventGate
+	spark      *grpc.Server
+
+	adminToken  string
+	adminClient ServicePrincipal
+
+	// ctx ends every stream when the workspace closes.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+	plain   *listener
+	secure  *listener
+}
+
+// Option changes a Workspace before it starts.
+type Option func(*Workspace)
+
+// WithClock makes the workspace tell the time by now: creation, expiry, last use and JWT claims.
+// Waiting (latency, wait_timeout) stays in real time.
+func WithClock(now func() time.Time) Option { return func(w *Workspace) { w.now = now } }
+
+// WithScopeCheck gives the workspace its own judgment of scopes. Without it every valid token may call
+// everything.
+func WithScopeCheck(check func(method, escapedPath string) (anyOf []string, public bool)) Option {
+	return func(w *Workspace) { w.scopeCheck = check }
+}
+
+// WithWorkspaceID sets the workspace id, known to older clients as the org id.
+func WithWorkspaceID(id int64) Option { return func(w *Workspace) { w.workspaceID = id } }
+
+// WithMaxRequestLog keeps the last n requests; the default is 10000.
+func WithMaxRequestLog(n int) Option { return func(w *Workspace) { w.maxLog = n } }
+
+// WithSloppyPaths makes the workspace believe paths that are decoded twice, carry `;params`, use
+// backslashes or the wrong letter case.
+func WithSloppyPaths() Option { return func(w *Workspace) { w.sloppyPaths = true } }
+
+// WithFileMemory bounds the bytes of file contents kept in memory, over all files; the default is
+// 32 MiB. A file that does not fit is only counted and hashed. Zero keeps no contents at all.
+func WithFileMemory(bytes int64) Option { return func(w *Workspace) { w.files.limit = bytes } }
+
+// New makes a workspace with one admin user, one admin service principal and no other tokens than the
+// admin's.
+func New(opts ...Option) *Workspace {
+	w := &Workspace{
+		now:         time.Now,
+		workspaceID: DefaultWorkspaceID,
+		maxLog:      10000,
+		people:      newDirectory(),
+		tokens:      newTokenStore(),
+		keys:        &keyring{},
+		faults:      newFaults(),
+		jobs:        newJobStore(),
+		statements:  newStatementStore(),
+		files:       newFileStore(),
+		events:      &eventGate{},
+	}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	for _, opt := range opts {
+		opt(w)
+	}
+	w.log = newRequestLog(w.maxLog)
+	w.spark = newSparkServer()
+	w.routes, w.extra = new(routeTable), new(routeTable)
+	w.registerRoutes()
+
+	w.adminToken = w.Mint(TokenSpec{Owner: adminUser, Comment: "workspace admin", Admin: true}).Value
+	w.adminClient = w.AddServicePrincipal("scopegate", true)
+	return w
+}
+
+// WorkspaceID is the id of this workspace.
+func (w *Workspace) WorkspaceID() int64 { return w.workspaceID }
+
+// AdminToken is the personal access token of a workspace admin.
+func (w *Workspace) AdminToken() string { return w.adminToken }
+
+// AdminClient is a service principal that is a workspace admin, for OAuth M2M.
+func (w *Workspace) AdminClient() (clientID, clientSecret string) {
+	return w.adminClient.ApplicationID, w.adminClient.Secret
+}
+
+// Faults is the switchboard of things that go wrong.
+func (w *Workspace) Faults() *Faults { return w.faults }
+
+// Handle adds an authenticated route, in the pattern syntax of [http.ServeMux]. It wins over a built-in
+// route, and panics on a pattern that ServeMux would not take.
+func (w *Workspace) Handle(pattern string, h http.Handler) { w.extra.handle(pattern, h) }
+
+// ServeHTTP answers one request as the workspace would.
+func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if !w.enter() {
+		http.Error(rw, "workspace closed", http.StatusServiceUnavailable)
+		return
+	}
+	defer w.running.Done()
+
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(w.ctx, cancel)()
+
+	path := believedPath(r.URL.Path, w.sloppyPaths)
+	c := &call{workspace: w, requestID: newUUID(), arrived: w.log.arrive(r, path, w.now())}
+	rec := &recorder{ResponseWriter: rw}
+	defer func() { w.log.leave(c.arrived, rec.status) }()
+
+	// Everything from here on acts on the path that is believed, never on the one that was sent.
+	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
+	r.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
+
+	commonHeaders(rec.Header(), c.requestID)
+	w.serve(rec, r, c)
+}
+
+// serve is the order of judgment: fault, credential, workspace, scope, path.
+func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
+	if w.faults.frontDoor(rw, r) {
+		return
+	}
+	anyOf, public := w.required(r)
+	if !public {
+		caller, refusal := w.authenticate(r)
+		if refusal == nil {
+			c.caller = caller
+			w.log.identify(c.arrived, caller)
+			w.insideHeaders(rw.Header())
+			refusal = w.faults.credential(r, caller)
+		}
+		if refusal == nil {
+			refusal = caller.lacks(anyOf)
+		}
+		if refusal != nil {
+			fail(rw, r, refusal)
+			return
+		}
+		if refusal = w.faults.service(r); refusal != nil {
+			fail(rw, r, refusal)
+			return
+		}
+	}
+	if w.extra.serve(rw, r) || w.routes.serve(rw, r) {
+		return
+	}
+	fail(rw, r, serviceError(http.StatusNotFound, "ENDPOINT_NOT_FOUND",
+		"No API found for '"+r.Method+" "+r.URL.EscapedPath()+"'"))
+}
+
+func (w *Workspace) required(r *http.Request) (anyOf []string, public bool) {
+	if isPublic(r.URL.Path) {
+		return nil, true
+	}
+	if w.scopeCheck == nil {
+		return nil, false
+	}
+	return w.scopeCheck(r.Method, r.URL.EscapedPath())
+}
+
+// commonHeaders are those of every recorded answer.
+func commonHeaders(h http.Header, requestID string) {
+	h.Set("Server", "databricks")
+	h.Set("X-Request-Id", requestID)
+	h.Set("Vary", "Accept-Encoding")
+}
+
+// insideHeaders are those of every recorded answer to an authenticated request.
+func (w *Workspace) insideHeaders(h http.Header) {
+	h.Set("X-Databricks-Org-Id", strconv.FormatInt(w.workspaceID, 10))
+	h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// enter counts a request in, unless the workspace is closed.
+func (w *Workspace) enter() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.running.Add(1)
+	return true
+}

@@ -1,0 +1,151 @@
+package tokens
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+)
+
+// Kind says what a credential is, by its shape alone.
+type Kind uint8
+
+const (
+	// NoCredential is the zero Kind: nothing was sent, or nothing usable.
+	NoCredential Kind = iota
+	// PAT is a Databricks personal access token, the owner's or one that an
+	// administrator minted on behalf of a service principal.
+	PAT
+	// JWT is an OAuth, Entra ID or federation access token. It has no token id.
+	JWT
+)
+
+// Credential is the one credential that a request bears. It does not hold the
+// value: only what is needed to judge it.
+type Credential struct {
+	Kind Kind
+	ID   ID // of a PAT
+}
+
+// Errors of [ParseAuthorization]. They never quote the header.
+var (
+	ErrNoCredential          = errors.New("no credential was sent")
+	ErrUnsupportedCredential = errors.New("the credential is of an unsupported type")
+	ErrSeveralCredentials    = errors.New("more than one Authorization header was sent")
+)
+
+const (
+	patPrefix = "dapi"
+
+	// minPATLength and maxPATLength bound what may be looked up. Known values are
+	// "dapi" and 32 hexadecimal digits, on some clouds with "-2" or "-3" behind;
+	// the window is wider so that a longer form does not need a release.
+	minPATLength = len(patPrefix) + 16
+	maxPATLength = len(patPrefix) + 128
+
+	// maxBasicLength bounds the base64 text of "token:" and a PAT.
+	maxBasicLength = 4 * (len("token:") + maxPATLength + 2) / 3
+
+	// maxJWTLength keeps a header that is no token from being taken for one.
+	maxJWTLength = 16 << 10
+)
+
+// ParseAuthorization reads the values of all Authorization headers of a request.
+// It accepts exactly one, of the form "Bearer <token>" or of the form
+// "Basic <base64 of token:PAT>", which .netrc files and older tools send.
+// The scheme may be in any letter case (RFC 9110, section 11.1); everything else
+// must be as the workspace will read it, because the header goes on unchanged.
+func ParseAuthorization(values []string) (Credential, error) {
+	switch len(values) {
+	case 0:
+		return Credential{}, ErrNoCredential
+	case 1:
+	default:
+		return Credential{}, ErrSeveralCredentials
+	}
+	scheme, rest, found := strings.Cut(values[0], " ")
+	switch {
+	case values[0] == "":
+		return Credential{}, ErrNoCredential
+	case !found:
+		return Credential{}, ErrUnsupportedCredential
+	case strings.EqualFold(scheme, "Bearer"):
+		return parseBearer(rest)
+	case strings.EqualFold(scheme, "Basic"):
+		return parseBasic(rest)
+	}
+	return Credential{}, ErrUnsupportedCredential
+}
+
+func parseBearer(value string) (Credential, error) {
+	switch {
+	case isPAT(value):
+		return Credential{Kind: PAT, ID: IDOf(value)}, nil
+	case isJWT(value):
+		return Credential{Kind: JWT}, nil
+	}
+	return Credential{}, ErrUnsupportedCredential
+}
+
+func parseBasic(encoded string) (Credential, error) {
+	if len(encoded) > maxBasicLength {
+		return Credential{}, ErrUnsupportedCredential
+	}
+	// Strict, and without the line breaks that Go's decoder skips: two decoders
+	// must not be able to read two tokens out of the same text.
+	if strings.ContainsAny(encoded, "\r\n") {
+		return Credential{}, ErrUnsupportedCredential
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return Credential{}, ErrUnsupportedCredential
+	}
+	// Any other user name would be a password login, which Databricks ended in
+	// July 2024.
+	value, ok := strings.CutPrefix(string(decoded), "token:")
+	if !ok || !isPAT(value) {
+		return Credential{}, ErrUnsupportedCredential
+	}
+	return Credential{Kind: PAT, ID: IDOf(value)}, nil
+}
+
+// isPAT reports whether a value may be a personal access token. Only such values
+// reach the admin API: everything else is refused by its shape, at no cost.
+func isPAT(value string) bool {
+	if len(value) < minPATLength || len(value) > maxPATLength || value[:len(patPrefix)] != patPrefix {
+		return false
+	}
+	for i := len(patPrefix); i < len(value); i++ {
+		if !isTokenByte(value[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isJWT reports whether a value has the shape of a signed JWT in compact form
+// (RFC 7515, section 7.1): three base64url parts, of which the first encodes a
+// JSON object and so begins with "eyJ".
+func isJWT(value string) bool {
+	if len(value) > maxJWTLength || !strings.HasPrefix(value, "eyJ") {
+		return false
+	}
+	dots := 0
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c == '.':
+			if i == len(value)-1 || value[i-1] == '.' {
+				return false
+			}
+			dots++
+		case !isTokenByte(c):
+			return false
+		}
+	}
+	return dots == 2
+}
+
+// isTokenByte reports whether c belongs to the base64url alphabet, which covers
+// the hexadecimal digits and the hyphen of known tokens too.
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}

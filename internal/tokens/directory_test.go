@@ -1,0 +1,306 @@
+package tokens
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+func startWorkspace(t *testing.T, options ...fakeworkspace.Option) *fakeworkspace.Workspace {
+	t.Helper()
+	workspace := fakeworkspace.New(options...)
+	if err := workspace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(workspace.Close)
+	return workspace
+}
+
+func given(value string) func() (string, error) { return func() (string, error) { return value, nil } }
+
+// m2m is the credential that the documentation recommends.
+func m2m(workspace *fakeworkspace.Workspace) Admin {
+	id, secret := workspace.AdminClient()
+	return Admin{ClientID: id, ClientSecret: given(secret)}
+}
+
+func startDirectory(t *testing.T, workspace string, admin Admin, timeout time.Duration) Directory {
+	t.Helper()
+	d := NewDirectory(workspace, admin, timeout)
+	t.Cleanup(d.Close)
+	return d
+}
+
+func TestDirectoryLookup(t *testing.T) {
+	workspace := startWorkspace(t)
+	token := workspace.Mint(fakeworkspace.TokenSpec{
+		Owner: "etl@example.com", Comment: "nightly", Scopes: []string{"jobs", "sql"}, Lifetime: time.Hour,
+	})
+	for _, test := range []struct {
+		name  string
+		admin Admin
+	}{
+		{"service principal", m2m(workspace)},
+		{"personal access token", Admin{Token: given(workspace.AdminToken())}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			info, err := d.Lookup(t.Context(), IDOf(token.Value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := &Info{
+				ID:          IDOf(token.Value),
+				Comment:     "nightly",
+				OwnerID:     token.Info.OwnerId,
+				CreatorID:   token.Info.CreatedById,
+				CreatorName: "etl@example.com",
+				WorkspaceID: workspace.WorkspaceID(),
+				Created:     time.UnixMilli(token.Info.CreationTime),
+				Expires:     time.UnixMilli(token.Info.ExpiryTime),
+				Scopes:      []string{"jobs", "sql"},
+			}
+			if diff := cmp.Diff(want, info); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if _, err := d.Lookup(t.Context(), IDOf("dapi00000000000000000000000000000000")); !errors.Is(err, ErrUnknownToken) {
+				t.Errorf("an unknown token: %v", err)
+			}
+		})
+	}
+}
+
+func TestInfoExpiry(t *testing.T) {
+	workspace := startWorkspace(t)
+	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	now := time.Now()
+	for _, test := range []struct {
+		name    string
+		spec    fakeworkspace.TokenSpec
+		expired bool
+		never   bool
+	}{
+		{"in an hour", fakeworkspace.TokenSpec{Lifetime: time.Hour}, false, false},
+		{"an hour ago", fakeworkspace.TokenSpec{ExpiryTime: now.Add(-time.Hour)}, true, false},
+		{"never", fakeworkspace.TokenSpec{}, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			info, err := d.Lookup(t.Context(), IDOf(workspace.Mint(test.spec).Value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Expired(now) != test.expired || info.NeverExpires != test.never {
+				t.Errorf("expired %t, never expires %t", info.Expired(now), info.NeverExpires)
+			}
+		})
+	}
+}
+
+func TestDirectoryOutages(t *testing.T) {
+	const api = "/api/2.0/token-management/"
+	for _, test := range []struct {
+		name   string
+		prefix string
+		fault  fakeworkspace.Kind
+		want   Outage
+		retry  time.Duration
+	}{
+		{"429 with seconds", api, fakeworkspace.TooManyRequests("7"), Throttled, 7 * time.Second},
+		{"429 without Retry-After", api, fakeworkspace.TooManyRequests(""), Throttled, 0},
+		{"429 with an absurd wait", api, fakeworkspace.TooManyRequests("99999999"), Throttled, maxRetryAfter},
+		{"429 with nonsense", api, fakeworkspace.TooManyRequests("soon"), Throttled, 0},
+		{"500", api, fakeworkspace.InternalError(), ServerError, 0},
+		{"502", api, fakeworkspace.BadGateway(), ServerError, 0},
+		{"503", api, fakeworkspace.Unavailable("3"), ServerError, 3 * time.Second},
+		{"hang", api, fakeworkspace.Hang(), TimedOut, 0},
+		{"reset", api, fakeworkspace.Reset(), Unreachable, 0},
+		{"cut body", api, fakeworkspace.CutBody(), Unreachable, 0},
+		{"garbage JSON", api, fakeworkspace.GarbageJSON(), BadAnswer, 0},
+		{"truncated JSON", api, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
+		{"JSON of another kind", api, fakeworkspace.WrongShape(), BadAnswer, 0},
+		{"a login page", api, fakeworkspace.HTML(), BadAnswer, 0},
+		{"another token's facts", api, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
+		{"tokens disabled", api, fakeworkspace.TokensDisabled(), Disabled, 0},
+		{"not an admin", api, fakeworkspace.NotAdmin(), Rejected, 0},
+		{"credential refused with 401", api, fakeworkspace.RejectAdmin(401), Rejected, 0},
+		{"credential refused with 403", api, fakeworkspace.RejectAdmin(403), Rejected, 0},
+		{"no such API", api, fakeworkspace.Refuse(404, "ENDPOINT_NOT_FOUND", "No API found"), BadAnswer, 0},
+		{"sign-in 500", "/oidc/v1/token", fakeworkspace.InternalError(), ServerError, 0},
+		{"sign-in hangs", "/oidc/v1/token", fakeworkspace.Hang(), TimedOut, 0},
+		{"sign-in throttled", "/oidc/v1/token", fakeworkspace.TooManyRequests("4"), Throttled, 4 * time.Second},
+		{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			workspace := startWorkspace(t)
+			token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
+			timeout := 5 * time.Second
+			if test.want == TimedOut {
+				timeout = 200 * time.Millisecond
+			}
+			d := startDirectory(t, workspace.URL(), m2m(workspace), timeout)
+			workspace.Faults().Set(test.prefix, test.fault)
+
+			_, err := d.Lookup(t.Context(), IDOf(token.Value))
+			var outage *UnavailableError
+			if !errors.As(err, &outage) {
+				t.Fatalf("got %v, want an outage", err)
+			}
+			if outage.Outage != test.want || outage.RetryAfter != test.retry {
+				t.Errorf("got %s, retry after %s; want %s, %s (%v)", outage.Outage, outage.RetryAfter, test.want, test.retry, err)
+			}
+			if strings.Contains(err.Error(), token.Value) {
+				t.Error("the error holds the token")
+			}
+
+			workspace.Faults().Clear()
+			if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+				t.Errorf("after the fault: %v", err)
+			}
+		})
+	}
+}
+
+func TestDirectoryMakesOneRequest(t *testing.T) {
+	workspace := startWorkspace(t)
+	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	fault := workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.Unavailable("1"))
+	if _, err := d.Lookup(t.Context(), IDOf(somePAT)); err == nil {
+		t.Fatal("no error")
+	}
+	if got := fault.Hits(); got != 1 {
+		t.Errorf("%d requests for one look-up: the SDK retried", got)
+	}
+}
+
+func TestDirectoryWrongCredential(t *testing.T) {
+	workspace := startWorkspace(t)
+	id, _ := workspace.AdminClient()
+	plain := workspace.Mint(fakeworkspace.TokenSpec{Owner: "nobody@example.com"})
+	for _, test := range []struct {
+		name  string
+		admin Admin
+		want  Outage
+	}{
+		{"wrong secret", Admin{ClientID: id, ClientSecret: given("dose-wrong")}, Rejected},
+		{"unknown token", Admin{Token: given("dapi00000000000000000000000000000000")}, Rejected},
+		{"token of no admin", Admin{Token: given(plain.Value)}, Rejected},
+		{"secret cannot be read", Admin{ClientID: id, ClientSecret: func() (string, error) { return "", errors.New("no such file") }}, NotConfigured},
+		{"no credential at all", Admin{}, NotConfigured},
+		{"profile that does not exist", Admin{Profile: "nowhere"}, NotConfigured},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			isolate(t, "")
+			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			_, err := d.Lookup(t.Context(), IDOf(somePAT))
+			var outage *UnavailableError
+			if !errors.As(err, &outage) || outage.Outage != test.want {
+				t.Fatalf("got %v, want %s", err, test.want)
+			}
+			if strings.Contains(err.Error(), "dose-wrong") || strings.Contains(err.Error(), plain.Value) {
+				t.Errorf("the error holds the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestDirectoryRecovers(t *testing.T) {
+	t.Run("from a secret that was wrong", func(t *testing.T) {
+		workspace := startWorkspace(t)
+		id, right := workspace.AdminClient()
+		secret := "dose-wrong"
+		admin := Admin{ClientID: id, ClientSecret: func() (string, error) { return secret, nil }}
+		d := startDirectory(t, workspace.URL(), admin, 5*time.Second)
+		token := workspace.Mint(fakeworkspace.TokenSpec{})
+		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err == nil {
+			t.Fatal("a wrong secret was accepted")
+		}
+		secret = right
+		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+			t.Errorf("after the secret was mended: %v", err)
+		}
+	})
+	t.Run("from a workspace that was not there", func(t *testing.T) {
+		d := startDirectory(t, "http://127.0.0.1:1", Admin{Token: given(somePAT)}, 5*time.Second)
+		_, err := d.Lookup(t.Context(), IDOf(somePAT))
+		var outage *UnavailableError
+		if !errors.As(err, &outage) || outage.Outage != Unreachable {
+			t.Errorf("got %v, want %s", err, Unreachable)
+		}
+	})
+}
+
+// isolate gives a test an environment without Databricks variables and a home
+// with a given configuration file.
+func isolate(t *testing.T, configFile string) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "DATABRICKS_") {
+			t.Setenv(name, "")
+		}
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if configFile != "" {
+		if err := os.WriteFile(filepath.Join(home, ".databrickscfg"), []byte(configFile), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestUnifiedAuthentication(t *testing.T) {
+	workspace := startWorkspace(t)
+	token := workspace.Mint(fakeworkspace.TokenSpec{})
+	id, secret := workspace.AdminClient()
+	for _, test := range []struct {
+		name   string
+		file   string
+		env    map[string]string
+		admin  Admin
+		outage Outage
+	}{
+		{name: "service principal in the environment", env: map[string]string{"DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret}},
+		{name: "token in the environment", env: map[string]string{"DATABRICKS_TOKEN": workspace.AdminToken()}},
+		{
+			name: "both: the service principal, for the token is most likely the application's",
+			env:  map[string]string{"DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret, "DATABRICKS_TOKEN": token.Value},
+		},
+		{name: "default profile of this workspace", file: "[DEFAULT]\nhost = " + workspace.URL() + "\ntoken = " + workspace.AdminToken() + "\n"},
+		{name: "default profile of another workspace", file: "[DEFAULT]\nhost = https://other.example.com\ntoken = " + workspace.AdminToken() + "\n", outage: NotConfigured},
+		{name: "named profile", admin: Admin{Profile: "admin"}, file: "[admin]\nhost = " + workspace.URL() + "\nclient_id = " + id + "\nclient_secret = " + secret + "\n"},
+		{name: "named profile of another workspace", admin: Admin{Profile: "admin"}, file: "[admin]\nhost = https://other.example.com\ntoken = " + workspace.AdminToken() + "\n", outage: NotConfigured},
+		{
+			name: "the environment is not mixed with a named profile", admin: Admin{Profile: "admin"},
+			file: "[admin]\nhost = " + workspace.URL() + "\ntoken = " + workspace.AdminToken() + "\n",
+			env:  map[string]string{"DATABRICKS_CLIENT_ID": "somebody", "DATABRICKS_CLIENT_SECRET": "else"},
+		},
+		{
+			name: "the environment is not mixed with a given service principal", admin: m2m(workspace),
+			env: map[string]string{"DATABRICKS_TOKEN": token.Value, "DATABRICKS_AUTH_TYPE": "pat"},
+		},
+		{name: "DATABRICKS_HOST is the gateway itself", env: map[string]string{"DATABRICKS_HOST": "http://127.0.0.1:1", "DATABRICKS_TOKEN": workspace.AdminToken()}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			isolate(t, test.file)
+			for name, value := range test.env {
+				t.Setenv(name, value)
+			}
+			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			_, err := d.Lookup(t.Context(), IDOf(token.Value))
+			var outage *UnavailableError
+			switch {
+			case test.outage == "" && err != nil:
+				t.Error(err)
+			case test.outage != "" && (!errors.As(err, &outage) || outage.Outage != test.outage):
+				t.Errorf("got %v, want %s", err, test.outage)
+			}
+		})
+	}
+}

@@ -1,0 +1,83 @@
+package tokens
+
+import (
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/settings"
+)
+
+// Info is what the workspace's administrator can know of a token. A value is
+// never changed after it was made, so it may be shared between requests.
+type Info struct {
+	ID ID
+
+	// Comment is what the creator wrote to tell the token's purpose.
+	Comment string
+
+	// OwnerID is the numeric id of the user or service principal whose rights the
+	// token carries. Token Management does not tell the owner's name.
+	OwnerID int64
+
+	// CreatorID and CreatorName tell who minted the token: for a token on behalf
+	// of a service principal this is the administrator, not the owner.
+	CreatorID   int64
+	CreatorName string
+
+	// WorkspaceID is the workspace that the token belongs to, 0 where unknown.
+	WorkspaceID int64
+
+	// Created is zero where unknown.
+	Created time.Time
+
+	// Expires is the end of the token's life. It is zero for a token that never
+	// expires (then NeverExpires is true) and for one whose expiry the workspace
+	// did not tell.
+	Expires      time.Time
+	NeverExpires bool
+
+	// Scopes are the API scopes that the token was granted. None at all means that
+	// the token was never narrowed, which Databricks treats as all-apis.
+	Scopes []string
+
+	// InferredScopes and BackfillScopes are Databricks' observations of what the
+	// token used. They grant nothing.
+	InferredScopes []string
+	BackfillScopes []string
+
+	// AutoscopeState is Databricks' word for how far it has got with narrowing the
+	// token by itself.
+	AutoscopeState string
+}
+
+// neverExpires is the expiry_time of a token without end.
+const neverExpires = -1
+
+// newInfo translates the SDK's form. Times arrive as epoch milliseconds.
+func newInfo(id ID, t *settings.TokenInfo) *Info {
+	info := &Info{
+		ID:             id,
+		Comment:        t.Comment,
+		OwnerID:        t.OwnerId,
+		CreatorID:      t.CreatedById,
+		CreatorName:    t.CreatedByUsername,
+		WorkspaceID:    t.WorkspaceId,
+		NeverExpires:   t.ExpiryTime == neverExpires,
+		Scopes:         t.Scopes,
+		InferredScopes: t.InferredScopes,
+		BackfillScopes: t.BackfillScopes,
+		AutoscopeState: string(t.AutoscopeState),
+	}
+	if t.CreationTime > 0 {
+		info.Created = time.UnixMilli(t.CreationTime)
+	}
+	if t.ExpiryTime > 0 {
+		info.Expires = time.UnixMilli(t.ExpiryTime)
+	}
+	return info
+}
+
+// Expired reports whether the token's life had ended at a time. The admin API
+// goes on returning expired tokens, so this must be asked on every request.
+func (i *Info) Expired(now time.Time) bool {
+	return !i.Expires.IsZero() && !now.Before(i.Expires)
+}
