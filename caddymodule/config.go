@@ -1,0 +1,332 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+const (
+	modeEnforce = "enforce"
+	modeObserve = "observe"
+
+	unscopedAllow = "allow"
+	unscopedDeny  = "deny"
+
+	oauthDeny = "deny"
+	oauthPass = "pass"
+)
+
+// Choices of the settings that have them; the first is the default.
+var (
+	modes    = []string{modeEnforce, modeObserve}
+	unscoped = []string{unscopedAllow, unscopedDeny}
+	oauths   = []string{oauthDeny, oauthPass}
+)
+
+// Admin is the credential with which scopegate looks up tokens. Set a profile, or
+// a client id and secret, or a token.
+type Admin struct {
+	// Name of a profile of the Databricks configuration file (`~/.databrickscfg`,
+	// or the file that `DATABRICKS_CONFIG_FILE` names).
+	Profile string `json:"profile,omitempty"`
+
+	// Client id (application id) of a service principal that is a workspace admin.
+	// This is the recommended way. Placeholders are supported.
+	ClientID string `json:"client_id,omitempty"`
+
+	// OAuth secret of the service principal, as one placeholder: `{file./path}` or
+	// `{env.NAME}`. A secret written out here is refused, because configuration is
+	// readable in many places.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// Personal access token of a workspace admin, as one placeholder.
+	Token string `json:"token,omitempty"`
+}
+
+// Cache says how long what is known about tokens is remembered. Whether a token
+// has expired or holds a scope is judged on every request, whatever the cache.
+type Cache struct {
+	// How many tokens are remembered. Default: `100000`.
+	Size int `json:"size,omitempty"`
+
+	// How long what the workspace said about a token is used without asking
+	// again. A revoked or narrowed token may pass here for as long. Default: `1m`.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
+	// How long an unknown token is refused without asking again. Default: `10s`.
+	NegativeTTL caddy.Duration `json:"negative_ttl,omitempty"`
+
+	// How long past `ttl` what is known is used while the workspace cannot be
+	// asked; `0` means not at all. Default: `15m`.
+	MaxStale *caddy.Duration `json:"max_stale,omitempty"`
+}
+
+// Lookup limits the requests to the workspace's Token Management API.
+type Lookup struct {
+	// How long one look-up may take, waiting for its turn included. Default: `5s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How many look-ups may start in a second. Default: `10`.
+	Rate int `json:"rate,omitempty"`
+
+	// How many look-ups may be under way at once. Default: `8`.
+	Concurrency int `json:"concurrency,omitempty"`
+}
+
+const (
+	maxCacheSize = 10_000_000
+	maxRate      = 1_000
+	maxTTL       = 24 * time.Hour
+	maxTimeout   = time.Minute
+)
+
+// validate checks every value, and says which one is wrong and what would be
+// right. The Caddyfile parser calls it too, so that its errors name file and line.
+func (h *Handler) validate() error {
+	return errors.Join(
+		oneOf("mode", h.Mode, modes),
+		oneOf("unscoped_tokens", h.UnscopedTokens, unscoped),
+		oneOf("oauth", h.OAuth, oauths),
+		h.Admin.validate(),
+		h.Cache.validate(),
+		h.Lookup.validate(),
+	)
+}
+
+func oneOf(name, value string, choices []string) error {
+	if value == "" {
+		return nil
+	}
+	for _, choice := range choices {
+		if value == choice {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s must be %s, not %q", name, strings.Join(choices, " or "), value)
+}
+
+func (a *Admin) validate() error {
+	if a == nil {
+		return nil
+	}
+	ways := 0
+	for _, used := range []bool{a.Profile != "", a.ClientID != "" || a.ClientSecret != "", a.Token != ""} {
+		if used {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return errors.New("admin is empty; set profile, or client_id and client_secret, or token, or leave admin out to use the SDK's unified authentication")
+	case ways > 1:
+		return errors.New("admin has more than one credential; set profile, or client_id and client_secret, or token")
+	case a.ClientID != "" && a.ClientSecret == "":
+		return errors.New("admin has a client_id but no client_secret")
+	case a.ClientID == "" && a.ClientSecret != "":
+		return errors.New("admin has a client_secret but no client_id")
+	}
+	return errors.Join(secretPlaceholder("client_secret", a.ClientSecret), secretPlaceholder("token", a.Token))
+}
+
+// onePlaceholder matches a value that is one placeholder for a file or an
+// environment variable.
+var onePlaceholder = regexp.MustCompile(`^\{(file\.[^{}]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// secretPlaceholder refuses a secret that stands in the configuration itself.
+// {$NAME} counts as such: it is replaced when the Caddyfile is read, and so ends
+// in the JSON that the admin API shows and that Caddy saves.
+func secretPlaceholder(name, value string) error {
+	if value == "" || onePlaceholder.MatchString(value) {
+		return nil
+	}
+	return fmt.Errorf("admin %s must be a placeholder, {file./path/to/secret} or {env.NAME}, so that the secret does not stand in the configuration (a value from {$NAME} does)", name)
+}
+
+func (c *Cache) validate() error {
+	if c == nil {
+		return nil
+	}
+	problems := []error{
+		between("cache size", c.Size, maxCacheSize),
+		betweenDurations("cache ttl", c.TTL, maxTTL),
+		betweenDurations("cache negative_ttl", c.NegativeTTL, maxTTL),
+	}
+	if c.MaxStale != nil && (*c.MaxStale < 0 || time.Duration(*c.MaxStale) > maxTTL) {
+		problems = append(problems, fmt.Errorf("cache max_stale must be between 0 and %s", maxTTL))
+	}
+	return errors.Join(problems...)
+}
+
+func (l *Lookup) validate() error {
+	if l == nil {
+		return nil
+	}
+	return errors.Join(
+		betweenDurations("lookup timeout", l.Timeout, maxTimeout),
+		between("lookup rate", l.Rate, maxRate),
+		between("lookup concurrency", l.Concurrency, maxRate),
+	)
+}
+
+// between and betweenDurations accept zero, which stands for the default.
+func between(name string, value, limit int) error {
+	if value < 0 || value > limit {
+		return fmt.Errorf("%s must be between 1 and %d, not %d", name, limit, value)
+	}
+	return nil
+}
+
+func betweenDurations(name string, value caddy.Duration, limit time.Duration) error {
+	if value < 0 || time.Duration(value) > limit {
+		return fmt.Errorf("%s must be more than 0 and at most %s, not %s", name, limit, time.Duration(value))
+	}
+	return nil
+}
+
+func (h *Handler) modeName() string {
+	if h.Mode == "" {
+		return modeEnforce
+	}
+	return h.Mode
+}
+
+// freshness returns the cache's settings with their defaults. It works on nil.
+func (c *Cache) freshness() tokens.Freshness {
+	f := tokens.DefaultFreshness
+	if c == nil {
+		return f
+	}
+	if c.TTL > 0 {
+		f.TTL = time.Duration(c.TTL)
+	}
+	if c.NegativeTTL > 0 {
+		f.NegativeTTL = time.Duration(c.NegativeTTL)
+	}
+	if c.MaxStale != nil {
+		f.MaxStale = time.Duration(*c.MaxStale)
+	}
+	return f
+}
+
+// settings returns the resolver's settings with their defaults.
+func (h *Handler) settings() tokens.Settings {
+	s := tokens.DefaultSettings
+	if h.Cache != nil && h.Cache.Size > 0 {
+		s.Size = h.Cache.Size
+	}
+	if l := h.Lookup; l != nil {
+		if l.Timeout > 0 {
+			s.Timeout = time.Duration(l.Timeout)
+		}
+		if l.Rate > 0 {
+			s.Rate = l.Rate
+		}
+		if l.Concurrency > 0 {
+			s.Concurrency = l.Concurrency
+		}
+	}
+	return s
+}
+
+// credential translates to the form that the resolver's directory takes. Secrets
+// are read when they are used, so that validation needs none and a rotated one is
+// found.
+func (a Admin) credential() tokens.Admin {
+	admin := tokens.Admin{Profile: a.Profile}
+	if a.ClientID != "" {
+		admin.ClientID = caddy.NewReplacer().ReplaceKnown(a.ClientID, "")
+		admin.ClientSecret = func() (string, error) { return readSecret("client_secret", a.ClientSecret) }
+	}
+	if a.Token != "" {
+		admin.Token = func() (string, error) { return readSecret("token", a.Token) }
+	}
+	return admin
+}
+
+func readSecret(name, placeholder string) (string, error) {
+	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
+	if err != nil || value == "" {
+		return "", fmt.Errorf("admin %s: %s is empty or cannot be read; check that it exists and that this process may read it", name, placeholder)
+	}
+	return strings.TrimSpace(value), nil
+}
+
+// workspaceVariable is the SDKs' name for the workspace's URL.
+const workspaceVariable = "DATABRICKS_HOST"
+
+// resolveWorkspace returns the URL of the workspace.
+func resolveWorkspace(configured string, admin *Admin) (string, error) {
+	workspace := caddy.NewReplacer().ReplaceKnown(configured, "")
+	if configured == "" {
+		workspace = os.Getenv(workspaceVariable)
+	}
+	if workspace == "" && admin != nil && admin.Profile != "" {
+		host, err := tokens.ProfileHost(admin.Profile)
+		if err != nil {
+			return "", fmt.Errorf("reading the workspace from profile %q: %w", admin.Profile, err)
+		}
+		workspace = host
+	}
+	if workspace == "" {
+		return "", errors.New("no workspace is set; write workspace https://<name>.cloud.databricks.com, or set the environment variable " + workspaceVariable)
+	}
+	u, err := ParseWorkspace(workspace)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// ParseWorkspace reads a workspace's URL. A bare host name means https.
+func ParseWorkspace(s string) (*url.URL, error) {
+	if !strings.Contains(s, "://") {
+		s = "https://" + s
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		// The cause would quote the URL, which may hold a password.
+		return nil, errors.New("workspace is not a URL; write https://<name>.cloud.databricks.com")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("workspace %s: the scheme must be https (or http for a workspace on this machine), not %s", u.Redacted(), u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("workspace has no host name; write https://<name>.cloud.databricks.com")
+	case u.User != nil:
+		return nil, errors.New("workspace holds a user or password; credentials belong in the admin block")
+	case strings.Trim(u.Path, "/") != "":
+		return nil, fmt.Errorf("workspace %s has a path; a workspace is served at the root of its host", u.Redacted())
+	}
+	u.Path, u.Fragment = "", ""
+	return u, nil
+}
+
+// loadCatalog returns the built-in catalogue with the operator's rows over it.
+func loadCatalog(path string) (*scopes.Catalog, error) {
+	if path == "" {
+		return scopes.Default(), nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	defer file.Close()
+	rows, err := scopes.Parse(file, path)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	catalog, err := scopes.Default().With(rows)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	return catalog, nil
+}

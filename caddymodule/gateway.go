@@ -1,0 +1,121 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func init() {
+	httpcaddyfile.RegisterDirective("databricks_gateway", parseGateway)
+	httpcaddyfile.RegisterDirectiveOrder("databricks_gateway", httpcaddyfile.Before, "reverse_proxy")
+}
+
+const (
+	// keepAliveConnections is how many idle connections to the workspace are kept.
+	// Caddy's default of 32 closes and reopens connections as soon as more clients
+	// than that are at work.
+	keepAliveConnections = 256
+
+	// proxyBufferSize is four times the transport's default, which pays for itself
+	// on ordinary API answers.
+	proxyBufferSize = 16 << 10
+)
+
+// parseGateway sets up a proxy to a workspace that enforces scopes. Syntax:
+//
+//	databricks_gateway [<matcher>] <workspace-url> {
+//	    # any option of databricks_scopes but workspace
+//	}
+//
+// It is the same as databricks_scopes with that workspace, followed by a
+// reverse_proxy to it: with the workspace's name in Host and TLS, a pool of idle
+// connections that is large enough, and HTTP/2 (and so gRPC) to an https
+// workspace.
+func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // the directive's name
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	route, err := unmarshalGateway(h.Dispenser)
+	if err != nil {
+		return nil, err
+	}
+	if matcher != nil {
+		route.MatcherSetsRaw = append(route.MatcherSetsRaw, matcher)
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
+}
+
+func unmarshalGateway(d *caddyfile.Dispenser) (caddyhttp.Route, error) {
+	d.Reset()
+	d.Next()
+	if !d.NextArg() {
+		return caddyhttp.Route{}, d.Err("databricks_gateway needs the URL of a workspace, such as https://<name>.cloud.databricks.com")
+	}
+	if strings.Contains(d.Val(), "{") {
+		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceVariable)
+	}
+	workspace, err := ParseWorkspace(d.Val())
+	if err != nil {
+		return caddyhttp.Route{}, at(d, err)
+	}
+	if d.NextArg() {
+		return caddyhttp.Route{}, d.Errf("databricks_gateway takes one workspace; %q is one too many", d.Val())
+	}
+	enforce := new(Handler)
+	if err := enforce.unmarshalBlock(d); err != nil {
+		return caddyhttp.Route{}, err
+	}
+	if enforce.Workspace != "" {
+		return caddyhttp.Route{}, d.Err("the workspace of databricks_gateway is its argument; remove the option workspace")
+	}
+	return Gateway(workspace, enforce), nil
+}
+
+// Gateway returns the route that databricks_gateway stands for: the handler, and
+// a proxy to the workspace behind it.
+func Gateway(workspace *url.URL, enforce *Handler) caddyhttp.Route {
+	enforce.Workspace = workspace.String()
+	return caddyhttp.Route{HandlersRaw: []json.RawMessage{
+		caddyconfig.JSONModuleObject(enforce, "handler", "databricks_scopes", nil),
+		caddyconfig.JSONModuleObject(workspaceProxy(workspace), "handler", "reverse_proxy", nil),
+	}}
+}
+
+func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
+	noCompression := false
+	transport := &reverseproxy.HTTPTransport{
+		KeepAlive:       &reverseproxy.KeepAlive{MaxIdleConnsPerHost: keepAliveConnections},
+		ReadBufferSize:  proxyBufferSize,
+		WriteBufferSize: proxyBufferSize,
+		// The client's own Accept-Encoding passes through either way; this only
+		// keeps the proxy from unpacking what the client did not ask for.
+		Compression: &noCompression,
+	}
+	port := "80"
+	if workspace.Scheme == "https" {
+		transport.TLS = &reverseproxy.TLSConfig{ServerName: workspace.Hostname()}
+		port = "443"
+	}
+	if explicit := workspace.Port(); explicit != "" {
+		port = explicit
+	}
+	return &reverseproxy.Handler{
+		TransportRaw: caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
+		Upstreams:    reverseproxy.UpstreamPool{{Dial: net.JoinHostPort(workspace.Hostname(), port)}},
+		Headers: &headers.Handler{Request: &headers.HeaderOps{
+			Set: http.Header{"Host": {workspace.Host}},
+		}},
+	}
+}

@@ -1,0 +1,280 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Handler enforces API scopes on Databricks personal access tokens. It looks up
+// what the token of each request may do, works out which scopes the request
+// needs, and refuses what is out of scope, expired or ambiguous before it leaves,
+// in the words that Databricks clients understand. Every decision is recorded.
+//
+// Databricks still judges every request that passes: this handler can only say
+// no earlier. It protects nothing from clients that can reach the workspace
+// without it.
+//
+// It sets these placeholders:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.auth.user.id}` | Numeric id of the token's owner, once the request was allowed
+// `{databricks_scopes.token_id}` | Id of the token, which is the SHA-256 of its value
+// `{databricks_scopes.owner}` | Numeric id of the token's owner
+// `{databricks_scopes.scopes}` | Scopes that the token holds, comma-separated
+// `{databricks_scopes.required}` | Scopes of which the request needs one, comma-separated
+// `{databricks_scopes.operation}` | Databricks operation that the request calls
+// `{databricks_scopes.decision}` | `allow`, `deny` or `public`
+// `{databricks_scopes.reason}` | Why it was decided so
+// `{databricks_scopes.facts_age}` | Age in seconds of what was known about the token
+type Handler struct {
+	// URL of the Databricks workspace whose tokens are judged, such as
+	// `https://dbc-a1b2345c-d6e7.cloud.databricks.com`. Where one host serves
+	// several workspaces, add the workspace's id as `?o=<id>`. Placeholders are
+	// supported. Default: `{env.DATABRICKS_HOST}`.
+	Workspace string `json:"workspace,omitempty"`
+
+	// How scopegate itself signs in to the workspace to look up tokens. Only a
+	// workspace admin may do so. Default: the Databricks SDK's unified
+	// authentication, that is environment variables such as
+	// `DATABRICKS_CLIENT_ID`, then the default profile of `~/.databrickscfg` if
+	// it is for this workspace.
+	Admin *Admin `json:"admin,omitempty"`
+
+	// `enforce` refuses what the rules do not permit; `observe` decides and
+	// records in just the same way, and lets everything pass unchanged. Default:
+	// `enforce`.
+	Mode string `json:"mode,omitempty"`
+
+	// How long what is known about tokens is remembered.
+	Cache *Cache `json:"cache,omitempty"`
+
+	// Limits on look-ups with the workspace.
+	Lookup *Lookup `json:"lookup,omitempty"`
+
+	// What to do with tokens that have no scopes: `allow` lets them do everything,
+	// as Databricks does; `deny` treats them as holding no scope. Default:
+	// `allow`.
+	UnscopedTokens string `json:"unscoped_tokens,omitempty"`
+
+	// What to do with OAuth access tokens (JWTs), which are not in Token
+	// Management: `deny` refuses them; `pass` lets them through unjudged.
+	// Default: `deny`.
+	OAuth string `json:"oauth,omitempty"`
+
+	// Path of a file with catalogue rows that are added to the built-in catalogue
+	// or override its rows of the same method and path. The columns, separated by
+	// tabs, are method, path template, scopes, evidence, operation and source. The
+	// file is read when the configuration is loaded.
+	Routes string `json:"routes,omitempty"`
+
+	workspaceHost string
+	catalog       *scopes.Catalog
+	rules         policy.Rules
+	freshness     tokens.Freshness
+	authority     *authority
+	metrics       *audit.Metrics
+	logger        *zap.Logger
+	auditLogger   *zap.Logger
+	now           func() time.Time
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.databricks_scopes",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision sets up the handler. It uses neither the network nor the admin
+// credential: both are needed by the first look-up only.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.auditLogger = h.logger.Named("audit")
+	h.now = time.Now
+	h.rules = policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny}
+	h.freshness = h.Cache.freshness()
+
+	var err error
+	if h.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if h.workspaceHost, err = resolveWorkspace(h.Workspace, h.Admin); err != nil {
+		return err
+	}
+	if h.catalog, err = loadCatalog(h.Routes); err != nil {
+		return err
+	}
+	if err := h.validate(); err != nil {
+		// Before anything is built from the values; Caddy calls Validate after.
+		return err
+	}
+	h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics)
+	return err
+}
+
+// Validate checks the configuration.
+func (h *Handler) Validate() error { return h.validate() }
+
+// Cleanup lets go of the shared resolver, which stays alive while another
+// configuration uses it.
+func (h *Handler) Cleanup() error {
+	if h.authority == nil {
+		return nil // provisioning failed before it was shared
+	}
+	return h.authority.release()
+}
+
+// ServeHTTP judges a request, records the decision, and passes the request on or
+// refuses it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	started := h.now()
+	rec := beginRecord(r, started)
+	rec.Catalogue = h.catalog.Version()
+	response := caddyhttp.NewResponseRecorder(w, nil, nil)
+	// In a defer, so that a handler which panics or aborts leaves its record too.
+	defer func() {
+		if rec.Status == 0 {
+			rec.Status = response.Status()
+		}
+		rec.BytesSent = response.Size()
+		rec.Duration = h.now().Sub(started)
+		h.emit(rec)
+	}()
+	// pass hands the request to the next handler. An error that it returns is
+	// answered by Caddy, after this handler.
+	pass := func() error {
+		err := next.ServeHTTP(response, r)
+		var failed caddyhttp.HandlerError
+		if errors.As(err, &failed) {
+			rec.Status = failed.StatusCode
+		}
+		return err
+	}
+
+	verdict := h.judge(r, rec)
+	rec.DecisionDuration = h.now().Sub(started)
+	setPlaceholders(r, rec)
+
+	if h.Mode == modeObserve {
+		rec.Dropped = contradictions(r)
+		return pass()
+	}
+	rec.Enforced = true
+	if !verdict.allowed {
+		rec.RequestID = verdict.write(response, r, rec)
+		return nil
+	}
+	if verdict.reason != policy.PassedOAuth {
+		rec.Dropped = dropContradictions(r)
+	}
+	return pass()
+}
+
+// judge fills the record with the decision, and returns what a refusal needs
+// beyond it.
+func (h *Handler) judge(r *http.Request, rec *audit.Record) verdict {
+	v := h.decide(r, rec)
+	rec.Reason = v.reason
+	rec.Verdict = audit.Deny
+	switch {
+	case v.reason == policy.PublicRoute:
+		rec.Verdict = audit.Public
+	case v.allowed:
+		rec.Verdict = audit.Allow
+	}
+	return v
+}
+
+// decide takes a request through the steps that lead to a decision, until one
+// of them settles it.
+func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
+	if problem := ambiguity(r); problem != "" {
+		return refuse(policy.AmbiguousRequest, problem)
+	}
+	var buf [4]scopes.Reading
+	readings, problem := h.readings(r, buf[:0])
+	if problem != "" {
+		return refuse(policy.MalformedPath, problem)
+	}
+	rec.Operation = readings[0].Operation
+	if policy.Public(readings) {
+		return verdict{allowed: true, reason: policy.PublicRoute}
+	}
+
+	credential, err := tokens.ParseAuthorization(r.Header["Authorization"])
+	switch {
+	case errors.Is(err, tokens.ErrNoCredential):
+		return refuse(policy.MissingCredential, "")
+	case errors.Is(err, tokens.ErrSeveralCredentials):
+		return refuse(policy.AmbiguousRequest, "More than one Authorization header was sent; send exactly one.")
+	case err != nil, credential.Kind == tokens.JWT && h.OAuth != oauthPass:
+		return refuse(policy.UnsupportedCredential, "")
+	case credential.Kind == tokens.JWT:
+		return verdict{allowed: true, reason: policy.PassedOAuth}
+	}
+	rec.TokenID = credential.ID.String()
+
+	facts, err := h.authority.resolver.Resolve(r.Context(), credential.ID, h.freshness)
+	if err != nil {
+		return h.unresolved(err, rec)
+	}
+	describeToken(rec, facts, h.rules, h.now())
+
+	workspaceID, problem := namedWorkspace(r)
+	if problem != "" {
+		return refuse(policy.AmbiguousRequest, problem)
+	}
+	decision := policy.Decide(facts.Info, policy.Request{Readings: readings, WorkspaceID: workspaceID}, h.rules, h.now())
+	rec.Operation = decision.Operation
+	return verdict{allowed: decision.Allowed, reason: decision.Reason}
+}
+
+// unresolved turns a failed look-up into a refusal. What went wrong is the
+// operator's to know, not the client's.
+func (h *Handler) unresolved(err error, rec *audit.Record) verdict {
+	if errors.Is(err, tokens.ErrUnknownToken) {
+		return refuse(policy.UnknownToken, "")
+	}
+	v := refuse(policy.DirectoryUnavailable, "")
+	v.retryAfter = time.Second
+	var outage *tokens.UnavailableError
+	if errors.As(err, &outage) {
+		v.retryAfter = outage.RetryAfter
+		rec.Detail = string(outage.Outage)
+	} else {
+		rec.Detail = "client_left"
+	}
+	return v
+}
+
+// emit writes and counts a finished record.
+func (h *Handler) emit(rec *audit.Record) {
+	audit.Log(h.auditLogger, rec)
+	h.metrics.Count(rec, h.modeName())
+}
+
+// Interface guards
+var (
+	_ caddy.Module                = (*Handler)(nil)
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,109 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
+// contradicting are headers that must not leave beside a judged token: they
+// carry another credential, or make some servers see another method or path
+// than the one that was judged.
+var contradicting = headerSet(
+	// Credentials. The Azure and Google ones accompany an Entra ID or Google
+	// bearer; beside a PAT they could only authenticate somebody else.
+	"Cookie",
+	"Proxy-Authorization",
+	"X-Databricks-Azure-SP-Management-Token",
+	"X-Databricks-Azure-Workspace-Resource-Id",
+	"X-Databricks-GCP-SA-Access-Token",
+	"X-Forwarded-Access-Token",
+	// Method overrides.
+	"X-HTTP-Method-Override",
+	"X-HTTP-Method",
+	"X-Method-Override",
+	"X-Original-Method",
+	"X-Forwarded-Method",
+	// URL overrides.
+	"X-Original-URL",
+	"X-Original-URI",
+	"X-Rewrite-URL",
+	"X-Override-URL",
+	"X-Forwarded-URI",
+	"X-Forwarded-Path",
+	"X-Forwarded-Prefix",
+	"X-Envoy-Original-Path",
+	// An upgrade to cleartext HTTP/2 would open a tunnel past every check.
+	"HTTP2-Settings",
+)
+
+func headerSet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	return set
+}
+
+// contradictions returns the names of the headers and trailers of a request that
+// must not leave beside a judged token, sorted.
+func contradictions(r *http.Request) []string {
+	var found []string
+	for _, header := range []http.Header{r.Header, r.Trailer} {
+		for name := range header {
+			if contradicts(name) {
+				found = append(found, name)
+			}
+		}
+	}
+	// A declared trailer called Authorization arrives after the verdict.
+	if _, ok := r.Trailer["Authorization"]; ok {
+		found = append(found, "Authorization")
+	}
+	if _, ok := r.Header["Upgrade"]; ok && !upgradesToWebSocket(r) {
+		found = append(found, "Upgrade")
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// dropContradictions takes them out of the request and returns their names.
+func dropContradictions(r *http.Request) []string {
+	found := contradictions(r)
+	for _, name := range found {
+		delete(r.Trailer, name)
+		if name != "Authorization" {
+			delete(r.Header, name)
+		}
+	}
+	return found
+}
+
+// contradicts reports whether a header has one of the names under any spelling:
+// some servers fold underscores and dots into hyphens, so that Cookie_ or
+// X_HTTP_Method would be taken for the real one.
+func contradicts(name string) bool {
+	if contradicting[name] {
+		return true
+	}
+	if !strings.ContainsFunc(name, isUnusual) {
+		return false
+	}
+	folded := textproto.CanonicalMIMEHeaderKey(strings.Map(func(c rune) rune {
+		if isUnusual(c) {
+			return '-'
+		}
+		return c
+	}, strings.TrimFunc(name, isUnusual)))
+	return contradicting[folded] || folded == "Authorization"
+}
+
+func isUnusual(c rune) bool {
+	return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+}
+
+func upgradesToWebSocket(r *http.Request) bool {
+	values := r.Header["Upgrade"]
+	return len(values) == 1 && strings.EqualFold(strings.TrimSpace(values[0]), "websocket")
+}

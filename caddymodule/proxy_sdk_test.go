@@ -1,0 +1,180 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/config"
+	"github.com/databricks/databricks-sdk-go/config/credentials"
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/files"
+	"github.com/databricks/databricks-sdk-go/service/iam"
+	"github.com/databricks/databricks-sdk-go/service/jobs"
+	"github.com/databricks/databricks-sdk-go/service/sql"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+// sdkClient is the real Databricks client, pointed at the gateway and told
+// nothing by the environment. An empty token sends no credential.
+func sdkClient(t testing.TB, h *harness, token string, change ...func(*databricks.Config)) *databricks.WorkspaceClient {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	cfg := &databricks.Config{
+		Host: h.url, Token: token, AuthType: "pat", HTTPTransport: transport,
+		ConfigFile: filepath.Join(t.TempDir(), "none"),
+		Loaders:    []config.Loader{config.ConfigFile},
+	}
+	if token == "" {
+		cfg.AuthType, cfg.Credentials = "", noCredentials{}
+	}
+	for _, f := range change {
+		f(cfg)
+	}
+	client, err := databricks.NewWorkspaceClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+type noCredentials struct{}
+
+func (noCredentials) Name() string { return "none" }
+
+func (noCredentials) Configure(context.Context, *config.Config) (credentials.CredentialsProvider, error) {
+	return credentials.CredentialsProviderFn(func(*http.Request) error { return nil }), nil
+}
+
+func TestProxySDK(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	client := sdkClient(t, h, legacyToken(w))
+	ctx := t.Context()
+
+	me, err := client.CurrentUser.Me(ctx, iam.MeRequest{})
+	if err != nil || me.UserName != "user@example.com" {
+		t.Errorf("me: %+v, %v", me, err)
+	}
+	if all, err := client.Jobs.ListAll(ctx, jobs.ListJobsRequest{}); err != nil || len(all) == 0 {
+		t.Errorf("jobs: %d, %v", len(all), err)
+	}
+	if all, err := client.Clusters.ListAll(ctx, compute.ListClustersRequest{}); err != nil || len(all) == 0 {
+		t.Errorf("clusters: %d, %v", len(all), err)
+	}
+	statement, err := client.StatementExecution.ExecuteAndWait(ctx, sql.ExecuteStatementRequest{
+		WarehouseId: fakeworkspace.WarehouseID, Statement: "SELECT 1",
+	})
+	if err != nil || statement.Status.State != sql.StatementStateSucceeded {
+		t.Errorf("statement: %+v, %v", statement, err)
+	}
+
+	if err := client.Files.Upload(ctx, files.UploadRequest{FilePath: uploadName, Contents: io.NopCloser(strings.NewReader("hello"))}); err != nil {
+		t.Fatalf("upload: %v", err)
+	}
+	file, err := client.Files.DownloadByFilePath(ctx, uploadName)
+	if err != nil {
+		t.Fatalf("download: %v", err)
+	}
+	defer file.Contents.Close()
+	if content, err := io.ReadAll(file.Contents); err != nil || string(content) != "hello" {
+		t.Errorf("downloaded %q, %v", content, err)
+	}
+}
+
+// The SDK turns refusals into the same typed errors as the workspace's own.
+func TestProxySDKRefusals(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	scoped := h.mint("sql").Value
+	tests := []struct {
+		name, token, reason string
+		want                error
+		message             string
+		metadata            []string // names of what must not be empty
+	}{
+		{"missing scope", scoped, "missing_scope", databricks.ErrPermissionDenied,
+			"Provided access token does not have required scopes: ", []string{"operation", "required_scopes", "token_scopes"}},
+		{"unknown", revokedToken(w), "unknown_token", databricks.ErrPermissionDenied, "Invalid access token.", nil},
+		{"expired", w.Mint(fakeworkspace.TokenSpec{Lifetime: -time.Hour}).Value, "token_expired", databricks.ErrPermissionDenied, "Invalid access token.", nil},
+		{"none", "", "missing_credential", databricks.ErrUnauthenticated, messageNoCredential, nil},
+		{"unsupported", "bad_token_1", "unsupported_credential", databricks.ErrUnauthenticated, messageNoCredential, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := sdkClient(t, h, tt.token).Jobs.ListAll(t.Context(), jobs.ListJobsRequest{})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error %v is not %v", err, tt.want)
+			}
+			info := sdkErrorInfo(t, err, tt.message)
+			if info.Reason != strings.ToUpper(tt.reason) || info.Domain != "scopegate" || info.Metadata["reason"] != tt.reason {
+				t.Errorf("info %+v", info)
+			}
+			for _, name := range tt.metadata {
+				if info.Metadata[name] == "" {
+					t.Errorf("no %s in %v", name, info.Metadata)
+				}
+			}
+		})
+	}
+	if found := arrivals(w); len(found) != 0 {
+		t.Errorf("%d requests arrived at the workspace", len(found))
+	}
+}
+
+// sdkErrorInfo checks an API error's message and returns its ErrorInfo.
+func sdkErrorInfo(t testing.TB, err error, message string) *apierr.ErrorInfo {
+	t.Helper()
+	var failed *apierr.APIError
+	if !errors.As(err, &failed) {
+		t.Fatalf("%T is no API error: %v", err, err)
+	}
+	id := failed.ResponseWrapper.Response.Header.Get("X-Request-Id")
+	if !strings.HasPrefix(failed.Message, message) || id == "" || !strings.HasSuffix(failed.Message, " [ReqId: "+id+"]") {
+		t.Errorf("message %q, x-request-id %q", failed.Message, id)
+	}
+	if failed.ErrorDetails().ErrorInfo == nil {
+		t.Fatalf("no ErrorInfo in %+v", failed.ErrorDetails())
+	}
+	return failed.ErrorDetails().ErrorInfo
+}
+
+// While tokens cannot be looked up, the SDK is told to come back, and does.
+func TestProxySDKDirectoryUnavailable(t *testing.T) {
+	const tokenManagement = "/api/2.0/token-management/"
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+
+	t.Run("for longer than the SDK tries", func(t *testing.T) {
+		fault := w.Faults().Set(tokenManagement, fakeworkspace.InternalError())
+		defer fault.Remove()
+		client := sdkClient(t, h, legacyToken(w), func(cfg *databricks.Config) { cfg.RetryTimeoutSeconds = 1 })
+		_, err := client.Jobs.ListAll(t.Context(), jobs.ListJobsRequest{})
+		if !errors.Is(err, databricks.ErrTemporarilyUnavailable) {
+			t.Errorf("error %v", err)
+		}
+		if info := sdkErrorInfo(t, err, "TEMPORARILY_UNAVAILABLE: "); info.Metadata["reason"] != "directory_unavailable" {
+			t.Errorf("info %+v", info)
+		}
+	})
+	t.Run("for a moment", func(t *testing.T) {
+		fault := w.Faults().Set(tokenManagement, fakeworkspace.InternalError(), fakeworkspace.Times(1))
+		defer fault.Remove()
+		client := sdkClient(t, h, legacyToken(w))
+		if all, err := client.Jobs.ListAll(t.Context(), jobs.ListJobsRequest{}); err != nil || len(all) == 0 {
+			t.Errorf("%d jobs, %v", len(all), err)
+		}
+		if fault.Hits() != 1 {
+			t.Errorf("the fault was hit %d times", fault.Hits())
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// readings returns every way in which the workspace might read the path that
+// will be sent, or what is wrong with it. It looks at the URL as it stands now,
+// after rewrites by earlier handlers, because that is what reverse_proxy sends.
+func (h *Handler) readings(r *http.Request, buf []scopes.Reading) (_ []scopes.Reading, problem string) {
+	switch {
+	case r.Method == http.MethodConnect:
+		return nil, "CONNECT is not supported here."
+	case r.URL.Opaque != "":
+		return nil, "The request target has no path; send one that begins with a slash."
+	}
+	readings, err := h.catalog.Read(r.Method, r.URL.EscapedPath(), buf)
+	var malformed *scopes.PathError
+	if errors.As(err, &malformed) {
+		return nil, "The path cannot be judged: " + malformed.Reason + "."
+	}
+	if err != nil {
+		return nil, "The path cannot be judged."
+	}
+	return readings, ""
+}
+
+// routingHeaders select the workspace on a host that serves several. The first
+// is the newer name.
+var routingHeaders = []string{"X-Databricks-Workspace-Id", "X-Databricks-Org-Id"}
+
+// ambiguity tells what in a request two servers could understand differently,
+// apart from its path. It is empty for an ordinary request.
+func ambiguity(r *http.Request) string {
+	if len(r.Header["Authorization"]) > 1 {
+		return "More than one Authorization header was sent; send exactly one."
+	}
+	// A proxy removes the headers that Connection names (RFC 9110, section 7.6.1):
+	// the workspace would not see the credential or workspace that was judged.
+	for _, line := range r.Header["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			name := textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(option))
+			if name == "Authorization" || strings.HasPrefix(name, "X-Databricks-") {
+				return "The Connection header names " + connectionName(name) + ", which would be lost on the way; do not name it there."
+			}
+		}
+	}
+	// RFC 6750, section 2.3: a bearer token may also come as a query parameter,
+	// which would be a second credential.
+	if q := r.URL.RawQuery; q != "" && (strings.Contains(q, "access_token") || strings.ContainsRune(q, '%')) {
+		if values, err := url.ParseQuery(q); err == nil && values.Has("access_token") {
+			return "A token was sent as the query parameter access_token; send it in the Authorization header only."
+		}
+	}
+	return ""
+}
+
+// connectionName keeps what a client wrote out of the message.
+func connectionName(name string) string {
+	if name == "Authorization" {
+		return name
+	}
+	return "a Databricks routing header"
+}
+
+// namedWorkspace returns the workspace that the request asks for, 0 where it asks
+// for none or in a form that is no number.
+func namedWorkspace(r *http.Request) (id int64, problem string) {
+	note := func(value string) bool {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n == 0 {
+			return true // other forms of identifiers are for Databricks to judge
+		}
+		if id != 0 && n != id {
+			return false
+		}
+		id = n
+		return true
+	}
+	const contradiction = "The request names more than one workspace; name one."
+	for _, name := range routingHeaders {
+		for _, value := range r.Header[name] {
+			if !note(value) {
+				return 0, contradiction
+			}
+		}
+	}
+	if strings.Contains(r.URL.RawQuery, "o=") || strings.Contains(r.URL.RawQuery, "w=") || strings.ContainsRune(r.URL.RawQuery, '%') {
+		query := r.URL.Query()
+		for _, name := range []string{"o", "w"} {
+			for _, value := range query[name] {
+				if !note(value) {
+					return 0, contradiction
+				}
+			}
+		}
+	}
+	return id, ""
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
+with the modules databricks_scopes and databricks_gateway, and every command of
+Caddy works here too.
+
+To see it at work:      scopegate demo
+To run it by a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
+To run a Caddyfile:     scopegate run --config Caddyfile
+`
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "sidecar",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--admin <address>]",
+		Short: "Runs the gateway to one workspace, without a Caddyfile",
+		Long: `
+Runs the gateway to one workspace. Point a client at it by setting its
+DATABRICKS_HOST to the address that is printed, and leave its token as it is.
+
+For its own look-ups of tokens, scopegate signs in as a workspace admin with the
+Databricks SDK's unified authentication: DATABRICKS_CLIENT_ID and
+DATABRICKS_CLIENT_SECRET of a service principal (recommended), or any other of
+the SDK's environment variables, or a profile of ~/.databrickscfg.
+
+--workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
+  host of the profile.
+--listen is where clients connect, without TLS. Keep it on the loopback
+  interface unless the network in between is yours: tokens pass in clear.
+--mode observe decides and records but refuses nothing.
+--unscoped-tokens deny refuses tokens that have no scopes. Databricks lets them
+  do everything.
+--oauth pass lets OAuth access tokens through unjudged.
+--profile names the profile of ~/.databrickscfg to sign in with.
+--admin is where Caddy's admin API listens; it is off by default.
+--debug logs more.
+`,
+		CobraFunc: func(cmd *cobra.Command) {
+			flags := cmd.Flags()
+			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
+			flags.StringP("listen", "l", "127.0.0.1:8080", "address on which clients connect")
+			flags.String("mode", "enforce", "enforce or observe")
+			flags.String("unscoped-tokens", "allow", "allow or deny tokens that have no scopes")
+			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
+			flags.String("profile", "", "profile of ~/.databrickscfg to sign in with")
+			flags.String("admin", "off", "address of Caddy's admin API")
+			flags.Bool("debug", false, "log more")
+			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
+		},
+	})
+}
+
+func runSidecar(flags caddycmd.Flags) (int, error) {
+	caddy.TrapSignals()
+	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	enforce := &caddymodule.Handler{
+		Mode:           flags.String("mode"),
+		UnscopedTokens: flags.String("unscoped-tokens"),
+		OAuth:          flags.String("oauth"),
+	}
+	if profile := flags.String("profile"); profile != "" {
+		enforce.Admin = &caddymodule.Admin{Profile: profile}
+	}
+	gateway := gateway{
+		listen:    flags.String("listen"),
+		workspace: workspace,
+		enforce:   enforce,
+		admin:     flags.String("admin"),
+	}
+	if flags.Bool("debug") {
+		gateway.logging = logLevel(zap.DebugLevel)
+	}
+	if err := gateway.run(); err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	caddy.Log().Info("point your client here",
+		zap.String("DATABRICKS_HOST", "http://"+gateway.listen),
+		zap.String("workspace", workspace.String()),
+		zap.String("mode", enforce.Mode))
+	select {} // Caddy's signal handling ends the process
+}
+
+// sidecarWorkspace finds the workspace where the SDK would.
+func sidecarWorkspace(flag, profile string) (*url.URL, error) {
+	workspace := flag
+	if workspace == "" && profile == "" {
+		workspace = os.Getenv("DATABRICKS_HOST")
+	}
+	if workspace == "" {
+		host, err := tokens.ProfileHost(profile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the workspace from the Databricks configuration file: %w", err)
+		}
+		workspace = host
+	}
+	if workspace == "" {
+		return nil, errors.New("no workspace: pass --workspace https://<name>.cloud.databricks.com, or set DATABRICKS_HOST")
+	}
+	return caddymodule.ParseWorkspace(workspace)
+}
