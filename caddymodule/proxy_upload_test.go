@@ -17,8 +17,9 @@ import (
 const (
 	largeFile = 256 << 20
 	// largeFileMemory is what may be allocated while such a file passes, by client,
-	// gateway and workspace together, and never freed for all we care.
-	largeFileMemory = 64 << 20
+	// gateway and workspace together, freed or not. Whoever holds the file takes
+	// more; what is usual is a tenth of this, and half of it with -race.
+	largeFileMemory = largeFile / 2
 )
 
 // allocating tells how many bytes f allocates.
@@ -34,14 +35,18 @@ func allocating(f func()) int64 {
 // i mod 251.
 type pattern struct{ at int }
 
-func (p *pattern) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(p.at)
-		if p.at++; p.at == 251 {
-			p.at = 0
-		}
+var patternTable = func() []byte {
+	table := make([]byte, 251<<8)
+	for i := range table {
+		table[i] = byte(i % 251)
 	}
-	return len(b), nil
+	return table
+}()
+
+func (p *pattern) Read(b []byte) (int, error) {
+	n := copy(b, patternTable[p.at%251:])
+	p.at += n
+	return n, nil
 }
 
 func TestProxyLargeUpload(t *testing.T) {
@@ -128,7 +133,7 @@ func TestProxyPartsOfFiles(t *testing.T) {
 	}{
 		{"head", "HEAD", "", 200, largeFile, "", ""},
 		{"range", "GET", "bytes=252-254", 206, 3, "\x01\x02\x03", "bytes 252-254/268435456"},
-		{"end", "GET", "bytes=-2", 206, 2, "\x1c\x1d", "bytes 268435454-268435455/268435456"},
+		{"end", "GET", "bytes=-2", 206, 2, "\xf1\xf2", "bytes 268435454-268435455/268435456"},
 		{"not satisfiable", "GET", "bytes=268435456-", 416, -2, "", "bytes */268435456"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

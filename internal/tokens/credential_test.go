@@ -57,7 +57,7 @@ func TestParseAuthorization(t *testing.T) {
 		{"basic with a JWT", []string{basic("token:" + jwt)}, Credential{}, ErrUnsupportedCredential},
 		{"basic without colon", []string{basic(somePAT)}, Credential{}, ErrUnsupportedCredential},
 		{"basic unpadded", []string{strings.TrimRight(basic("token:"+somePAT+"-2"), "=")}, Credential{}, ErrUnsupportedCredential},
-		{"basic with a newline", []string{basic("token:"+somePAT)[:20] + "\n" + basic("token:" + somePAT)[20:]}, Credential{}, ErrUnsupportedCredential},
+		{"basic with a newline", []string{basic("token:" + somePAT)[:20] + "\n" + basic("token:" + somePAT)[20:]}, Credential{}, ErrUnsupportedCredential},
 		{"basic with stray bits", []string{"Basic dG9rZW46ZGFwaTAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmLTJ="}, Credential{}, ErrUnsupportedCredential},
 		{"basic, huge", []string{"Basic " + strings.Repeat("A", 1<<20)}, Credential{}, ErrUnsupportedCredential},
 		{"jwt of two parts", []string{"Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0"}, Credential{}, ErrUnsupportedCredential},

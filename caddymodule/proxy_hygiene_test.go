@@ -1,0 +1,121 @@
+package caddymodule
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Beside the token that was judged leaves no other credential, and nothing that
+// makes a server see another request than the one that was judged.
+func TestProxyContradictingHeaders(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	token := legacyToken(w)
+	for _, tt := range []struct {
+		name    string
+		headers []string
+	}{
+		{"cookie", []string{"Cookie", "cookie", "COOKIE", "Cookie_", "_Cookie", "Cookie.", "Cookie~", "'Cookie", "Cookie'"}},
+		{"proxy credential", []string{"Proxy-Authorization", "Proxy_Authorization", "Proxy~Authorization"}},
+		{"another spelling of the credential", []string{"Authorization_", "_Authorization", "Authorization~", "!Authorization", "Authorization."}},
+		{"azure", []string{
+			"X-Databricks-Azure-SP-Management-Token", "X_Databricks_Azure_SP_Management_Token",
+			"X-Databricks-Azure-Workspace-Resource-Id", "X-Databricks-Azure-Workspace-Resource~Id",
+		}},
+		{"gcp", []string{"X-Databricks-GCP-SA-Access-Token", "X-Databricks-GCP-SA-Access_Token"}},
+		{"forwarded credential", []string{"X-Forwarded-Access-Token"}},
+		{"method", []string{
+			"X-HTTP-Method-Override", "x-http-method-override", "X_HTTP_Method_Override", "X-HTTP_Method-Override",
+			"X.HTTP.Method.Override", "X~HTTP~Method~Override", "X-HTTP-Method-Override_", "X-HTTP-Method-Override~",
+			"X-HTTP-Method", "X-Method-Override", "X_Method_Override", "X-Original-Method", "X-Forwarded-Method",
+		}},
+		{"url", []string{
+			"X-Original-URL", "X_Original_URL", "X!Original!URL", "X-Original-URI", "X-Rewrite-URL", "X-Override-URL",
+			"X-Forwarded-URI", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Envoy-Original-Path", "X^Envoy^Original^Path",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, name := range tt.headers {
+				w.Reset()
+				c := h.dial(t)
+				c.send(t, "GET /api/2.0/serving-endpoints HTTP/1.1", "Host: "+h.listen, "Authorization: Bearer "+token,
+					name+": smuggled", "X-Innocent: kept")
+				if answer := c.answer(t, "GET"); answer.StatusCode != http.StatusOK {
+					t.Errorf("%s: answered %d %s", name, answer.StatusCode, answer.body)
+					continue
+				}
+				onlyJudgedCredential(t, name, sentHeaders(onlyArrival(t, w)), token)
+			}
+		})
+	}
+}
+
+// The same over HTTP/2, where cookies come in crumbs.
+func TestProxyContradictingHeadersHTTP2(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	token := legacyToken(w)
+	req := proxyRequest(t, "GET", h.url+"/api/2.0/serving-endpoints", token, nil, "X-Innocent", "kept", "User-Agent", "",
+		"Cookie", "a=smuggled; b=smuggled", "Cookie", "c=smuggled", "Proxy-Authorization", "smuggled",
+		"X-HTTP-Method-Override", "smuggled", "X~Original~URL", "smuggled")
+	if answer := proxyDo(t, proxyClientH2C(t), req); answer.StatusCode != http.StatusOK {
+		t.Fatalf("answered %d %s", answer.StatusCode, answer.body)
+	}
+	onlyJudgedCredential(t, "all", sentHeaders(onlyArrival(t, w)), token)
+}
+
+// onlyJudgedCredential checks that nothing smuggled arrived, and the rest did.
+func onlyJudgedCredential(t testing.TB, name string, header http.Header, token string) {
+	t.Helper()
+	for arrived, values := range header {
+		if strings.Contains(strings.Join(values, " "), "smuggled") {
+			t.Errorf("%s arrived as %s: %q", name, arrived, values)
+		}
+	}
+	if got := header["Authorization"]; len(got) != 1 || got[0] != "Bearer "+token || header.Get("X-Innocent") != "kept" {
+		t.Errorf("%s: arrived with %v", name, header)
+	}
+}
+
+// Trailers come after the verdict, announced or not.
+func TestProxyContradictingTrailers(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	token := legacyToken(w)
+	trailers := make(chan http.Header, 1)
+	w.Handle("POST /trailers", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		trailers <- r.Trailer.Clone()
+	}))
+	for _, tt := range []struct{ name, announced, sent string }{
+		{"cookie", "Cookie", "Cookie: smuggled"},
+		{"credential", "Authorization", "Authorization: Bearer smuggled"},
+		{"method", "X-HTTP-Method-Override", "X-HTTP-Method-Override: smuggled"},
+		{"odd spelling", "Cookie_", "Cookie_: smuggled"},
+		{"not announced", "X-Checksum", "Cookie: smuggled"},
+		{"credential not announced", "X-Checksum", "Authorization: Bearer smuggled"},
+		{"nothing announced", "", "Authorization: Bearer smuggled"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := h.dial(t)
+			head := []string{"POST /trailers HTTP/1.1", "Host: " + h.listen, "Authorization: Bearer " + token, "Transfer-Encoding: chunked"}
+			if tt.announced != "" {
+				head = append(head, "Trailer: "+tt.announced)
+			}
+			c.send(t, head...)
+			c.write(t, "5\r\nhello\r\n0\r\n"+tt.sent+"\r\n\r\n")
+			if answer := c.answer(t, "POST"); answer.StatusCode != http.StatusOK {
+				t.Fatalf("answered %d %s", answer.StatusCode, answer.body)
+			}
+			for name, values := range <-trailers {
+				if strings.Contains(strings.Join(values, " "), "smuggled") {
+					t.Errorf("%s: %q arrived", name, values)
+				}
+			}
+		})
+	}
+}
