@@ -1,0 +1,108 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+//go:embed rules.tsv
+var rulesTSV string
+
+// rule gives scopes to the operations that its pattern fits.
+type rule struct {
+	line int
+	// pattern is matched against the operation's name or, if it has a space,
+	// against "METHOD template".
+	pattern string
+	row     scopes.Operation
+	uses    int
+	// proven is set once one of the rule's operations has evidence of its own.
+	proven bool
+}
+
+type rules []*rule
+
+func readRules(text string) (rules, error) {
+	var all rules
+	err := readTSV("rules.tsv", text, 4, func(line int, cols []string) error {
+		row, err := parseAnyOf(cols[1], cols[2], cols[3])
+		if err != nil {
+			return err
+		}
+		all = append(all, &rule{line: line, pattern: cols[0], row: row})
+		return nil
+	})
+	return all, err
+}
+
+// parseAnyOf reads the columns that rules share with the catalogue.
+func parseAnyOf(anyOf, evidence, source string) (scopes.Operation, error) {
+	line := strings.Join([]string{"GET", "/x", anyOf, evidence, "x", source}, "\t")
+	rows, err := scopes.Parse(strings.NewReader(line), "row")
+	if err != nil {
+		return scopes.Operation{}, errors.New(strings.TrimPrefix(err.Error(), "row:1: "))
+	}
+	return rows[0], nil
+}
+
+// find returns the first rule for an operation.
+func (rs rules) find(c *call) *rule {
+	for _, r := range rs {
+		subject := c.name()
+		if strings.Contains(r.pattern, " ") {
+			subject = c.verb + " " + c.template
+		}
+		if glob(r.pattern, subject) {
+			return r
+		}
+	}
+	return nil
+}
+
+// apply makes the rows of all calls. Operations without a rule and rules
+// without an operation are errors.
+func (rs rules) apply(calls []call) ([]scopes.Operation, map[string]*rule, error) {
+	var rows []scopes.Operation
+	var problems []error
+	from := make(map[string]*rule)
+	for i := range calls {
+		c := &calls[i]
+		r := rs.find(c)
+		if r == nil {
+			problems = append(problems, fmt.Errorf("%s: no rule covers %s, %s %s: add one to rules.tsv", c.at, c.name(), c.verb, c.template))
+			continue
+		}
+		r.uses++
+		row := r.row
+		row.Method, row.Template, row.Name = c.verb, c.template, c.name()
+		row.AnyOf = slices.Clone(row.AnyOf)
+		if c.account != (row.Access == scopes.AccountOnly) {
+			problems = append(problems, fmt.Errorf("%s: %s %s: rules.tsv:%d and the path do not agree on whether it is account-level", c.at, c.verb, c.template, r.line))
+		}
+		rows = append(rows, row)
+		from[row.Method+" "+row.Template] = r
+	}
+	for _, r := range rs {
+		if r.uses == 0 {
+			problems = append(problems, fmt.Errorf("rules.tsv:%d: no operation is left for %q: remove it, or move it above the rule that takes its operations", r.line, r.pattern))
+		}
+	}
+	return rows, from, errors.Join(problems...)
+}
+
+// checkSiblings holds rules to their word: "sibling" says that documented or
+// observed operations of the same service agree.
+func (rs rules) checkSiblings() error {
+	var problems []error
+	for _, r := range rs {
+		if r.row.Evidence == scopes.Sibling && !r.proven {
+			problems = append(problems, fmt.Errorf("rules.tsv:%d: %q says sibling, but none of its operations is documented or observed: write inferred", r.line, r.pattern))
+		}
+	}
+	return errors.Join(problems...)
+}

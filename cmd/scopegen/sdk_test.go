@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// fakeSDK writes an SDK with one service, whose impl.go has the functions given.
+func fakeSDK(t *testing.T, funcs string, files ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("workspace_client.go", "package databricks\ntype WorkspaceClient struct {\n\tZoo zoo.ZooInterface\n\tKeepers *zoo.KeepersAPI\n}\n")
+	write("account_client.go", "package databricks\ntype AccountClient struct {\n\tAccountZoo zoo.AccountZooInterface\n}\n")
+	write("service/zoo/model.go", `package zoo
+
+type Request struct {
+	// The animal.
+	AnimalId string
+	// Resource name of the cage. Format: zoos/{zoo_id}/cages/{cage_id}.
+	Name string
+	// Resource name of the thing, of which nothing more is said.
+	Thing Thing
+	// The keeper.
+	KeeperId string
+	Path string
+}
+
+type Thing struct {
+	// The full resource path of the thing.
+	Name string
+}
+`)
+	write("service/zoo/impl.go", "package zoo\n\nimport \"net/http\"\n\n"+funcs)
+	for i := 0; i < len(files); i += 2 {
+		write(files[i], files[i+1])
+	}
+	return dir
+}
+
+func method(iface, name, path string) string {
+	return fmt.Sprintf("func (a *%sImpl) %s(ctx context.Context, request Request) error {\n\tpath := %s\n\treturn a.client.Do(ctx, http.MethodGet, path, nil, nil, nil, nil)\n}\n\n", iface, name, path)
+}
+
+func TestReadSDK(t *testing.T) {
+	dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+
+		method("zoo", "internalListAll", `fmt.Sprintf("/api/2.0/animals/%v/all", request.AnimalId)`)+
+		method("zoo", "Two", `fmt.Sprintf("/api/2.0/animals/%v/of/%v", request.AnimalId, request.AnimalId)`)+
+		method("zoo", "File", `fmt.Sprintf("/api/2.0/files%v", httpclient.EncodeMultiSegmentPathParameter(request.Path))`)+
+		method("keepers", "Cage", `fmt.Sprintf("/api/2.0/%v:clean", request.Name)`)+
+		method("accountZoo", "Get", `fmt.Sprintf("/api/2.0/accounts/%v/zoo/%v", a.client.ConfiguredAccountID(), request.AnimalId)`),
+		"service/zoo/ext.go", "package zoo\n\nfunc (a *ZooAPI) Extra(ctx context.Context) error {\n\treturn a.zooImpl.client.Do(ctx, \"POST\", \"/api/2.0/extra\", nil, nil, nil, nil)\n}\n",
+		"service/zoo/impl_test.go", "package zoo\n\nvar path = \"/api/2.0/only/in/a/test\"\n",
+		"internal/x/impl.go", "package x\n\nvar path = \"/api/2.0/only/internal\"\n")
+	names, err := readNames("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls, err := readSDK(dir, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range calls {
+		got = append(got, fmt.Sprintf("%s %s %s %v %v", c.name(), c.verb, c.template, c.account, c.generated))
+	}
+	want := []string{
+		"zoo.Extra POST /api/2.0/extra false false",
+		"zoo.List GET /api/2.0/animals false true",
+		"zoo.ListAll GET /api/2.0/animals/{animal_id}/all false true",
+		"zoo.Two GET /api/2.0/animals/{animal_id}/of/{animal_id2} false true",
+		"zoo.File GET /api/2.0/files/{path...} false true",
+		"zoo.Keepers.Cage GET /api/2.0/zoos/{zoo_id}/cages/{cage_id}:clean false true",
+		"zoo.AccountZoo.Get GET /api/2.0/accounts/{account_id}/zoo/{animal_id} true true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestReadSDKRefuses holds that the generator never skips what it cannot read.
+func TestReadSDKRefuses(t *testing.T) {
+	for _, test := range []struct{ name, funcs, names, says string }{
+		{"path from a function", method("zoo", "X", `makePath()`), "", "neither a string nor fmt.Sprintf"},
+		{"path from a field", method("zoo", "X", `request.Path`), "", "neither a string nor fmt.Sprintf"},
+		{"path put together", method("zoo", "X", `"/api/2.0/" + request.AnimalId`), "", "neither a string nor fmt.Sprintf"},
+		{"path from a parameter", "func (a *zooImpl) X(ctx context.Context, path string) error {\n\treturn a.client.Do(ctx, http.MethodGet, path)\n}\n", "", "has 0 values"},
+		{"path changed", "func (a *zooImpl) X(ctx context.Context, request Request) error {\n\tpath := \"/api/2.0/a\"\n\tif true {\n\t\tpath = \"/api/2.0/b\"\n\t}\n\treturn a.client.Do(ctx, http.MethodGet, path)\n}\n", "", "has 2 values"},
+		{"other verbs in the format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%s", request.AnimalId)`), "", "%v"},
+		{"too few arguments", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v/%v", request.AnimalId)`), "", "1 arguments"},
+		{"part from a function", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", escape(request.AnimalId))`), "", "comes from a call"},
+		{"part from a variable", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", id)`), "", "not a field of the request"},
+		{"parameter within a segment", method("zoo", "X", `fmt.Sprintf("/api/2.0/x-%v", request.AnimalId)`), "", "middle of a segment"},
+		{"several segments in the middle", method("zoo", "X", `fmt.Sprintf("/api/2.0/x%v/y", httpclient.EncodeMultiSegmentPathParameter(request.Path))`), "", "cannot be matched"},
+		{"method from a variable", "func (a *zooImpl) X(ctx context.Context, m string) error {\n\treturn a.client.Do(ctx, m, \"/api/2.0/a\")\n}\n", "", "the HTTP method"},
+		{"resource name without a format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Thing.Name)`), "", "names.tsv"},
+		{"plain parameter among resource names", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Name)`) + method("zoo", "Y", `fmt.Sprintf("/api/2.0/%v", request.KeeperId)`), "", "stands where others have resource names"},
+		{"line of names.tsv too many", method("zoo", "X", `"/api/2.0/a"`), "zoo.Y\tys/{id}\tnote\n", "names.tsv:1"},
+		{"path in no call", method("zoo", "X", `"/api/2.0/a"`) + "var other = \"/api/2.0/b\"\n", "", "no call that could be read"},
+		{"account interface without an account", method("accountZoo", "X", `"/api/2.0/a"`), "", "names no account"},
+		{"workspace interface with an account", method("zoo", "X", `fmt.Sprintf("/api/2.0/accounts/%v", a.client.ConfiguredAccountID())`), "", "names an account"},
+		{"nothing", "", "", "holds no operations"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			names, err := readNames(test.names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = readSDK(fakeSDK(t, test.funcs), names)
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Fatalf("got %v, want %q", err, test.says)
+			}
+		})
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+method("zoo", "Get", `fmt.Sprintf("/api/2.0/animals/%v", request.AnimalId)`))
+	good := tables{
+		rules:    "zoo.*\tsql\tsibling\tdocumented animals\n",
+		evidence: "GET\t/api/2.0/animals\tsql\tobserved\trecorded refusal, ref 1\nGET\t/api/2.0/animals\tsql\tdocumented\ta page\n",
+		extra:    "POST\t/x\tjobs\tinferred\tx.Y\ta guess\n",
+	}
+	rows, err := good.generate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []scopes.Operation{
+		{Method: "GET", Template: "/api/2.0/animals", AnyOf: []string{"sql"}, Evidence: scopes.Documented, Name: "zoo.List", Source: "a page"},
+		{Method: "GET", Template: "/api/2.0/animals/{animal_id}", AnyOf: []string{"sql"}, Evidence: scopes.Sibling, Name: "zoo.Get", Source: "documented animals"},
+		{Method: "POST", Template: "/x", AnyOf: []string{"jobs"}, Evidence: scopes.Inferred, Name: "x.Y", Source: "a guess"},
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Error(diff)
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*tables)
+		says   string
+	}{
+		{"no rule", func(t *tables) { t.rules = "zoo.List\tsql\tsibling\ts\n" }, "no rule covers zoo.Get"},
+		{"unused rule", func(t *tables) { t.rules += "zoo.Gone\tsql\tinferred\ts\n" }, "rules.tsv:2"},
+		{"rule behind another", func(t *tables) { t.rules += "zoo.Get\tjobs\tinferred\ts\n" }, "move it above"},
+		{"sibling of nothing", func(t *tables) { t.evidence = "" }, "says sibling"},
+		{"contradiction", func(t *tables) { t.evidence = strings.ReplaceAll(t.evidence, "\tsql\t", "\tjobs\t") }, "the rules give"},
+		{"evidence about nothing", func(t *tables) { t.evidence += "GET\t/api/2.0/plants\tsql\tdocumented\ts\n" }, "not in the catalogue"},
+		{"unknown scope", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "jobs", "jbos") }, "no known scope"},
+		{"name twice", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "x.Y", "zoo.Get") }, "names must be unique"},
+		{"row twice", func(t *tables) { t.extra = "GET\t/api/2.0/animals/{x}\tsql\tinferred\tx.Y\ts\n" }, "remove the line from extra.tsv"},
+		{"account by rule, not by path", func(t *tables) { t.rules = "zoo.*\taccount\tinferred\ts\n" }, "account-level"},
+		{"columns", func(t *tables) { t.rules = "zoo.*\tsql\n" }, "rules.tsv:1: 2 columns found"},
+		{"bad evidence", func(t *tables) { t.rules = "zoo.*\tsql\tguess\ts\n" }, "rules.tsv:1: evidence"},
+		{"bad row", func(t *tables) { t.extra = "POST\tx\tjobs\n" }, "extra.tsv:1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spoiled := good
+			test.change(&spoiled)
+			if _, err := spoiled.generate(dir); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Fatalf("got %v, want %q", err, test.says)
+			}
+		})
+	}
+	t.Run("one path for two operations", func(t *testing.T) {
+		dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+method("keepers", "List", `"/api/2.0/animals"`))
+		if _, err := good.generate(dir); err == nil || !strings.Contains(err.Error(), "name them twins") {
+			t.Fatalf("got %v", err)
+		}
+	})
+}

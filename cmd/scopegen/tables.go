@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// readTSV calls row for each line of a table with n columns. Empty lines and
+// lines that begin with # are skipped.
+func readTSV(file, text string, n int, row func(line int, cols []string) error) error {
+	var problems []error
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		cols := strings.Split(line, "\t")
+		var err error
+		if len(cols) != n {
+			err = fmt.Errorf("%d columns found, %d wanted", len(cols), n)
+		} else {
+			err = row(number, cols)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s:%d: %w", file, number, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// glob reports whether s fits pattern, in which * stands for any text.
+func glob(pattern, s string) bool {
+	head, tail, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	rest, ok := strings.CutPrefix(s, head)
+	if !ok {
+		return false
+	}
+	for i := range len(rest) + 1 {
+		if glob(tail, rest[i:]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package scopes
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestPermits(t *testing.T) {
+	scoped := &Operation{AnyOf: []string{"model-serving", "model-serving-inference"}}
+	for _, test := range []struct {
+		name string
+		op   *Operation
+		held []string
+		want bool
+	}{
+		{"the first of two", scoped, []string{"model-serving"}, true},
+		{"the second of two", scoped, []string{"sql", "model-serving-inference"}, true},
+		{"another scope", scoped, []string{"sql"}, false},
+		{"a prefix of the scope", scoped, []string{"model"}, false},
+		{"the scope in capitals", scoped, []string{"Model-Serving"}, false},
+		{"a dotted relative", scoped, []string{"serving.serving-endpoints"}, false},
+		{"all-apis", scoped, []string{AllAPIs}, true},
+		{"no scope", scoped, nil, false},
+		{"an empty name", scoped, []string{""}, false},
+		{"unmapped, some scope", unmapped, []string{"sql"}, false},
+		{"unmapped, all-apis", unmapped, []string{AllAPIs}, true},
+		{"any scope, one held", &Operation{Access: AnyScope}, []string{"sql"}, true},
+		{"any scope, none held", &Operation{Access: AnyScope}, nil, false},
+		{"public, none held", &Operation{Access: Public}, nil, true},
+		{"account-level, all-apis", &Operation{Access: AccountOnly}, []string{AllAPIs}, false},
+		{"account-level, its scope", &Operation{Access: AccountOnly, AnyOf: []string{"scim"}}, []string{"scim"}, false},
+		{"the zero operation", &Operation{}, []string{"sql"}, false},
+		{"an unknown access", &Operation{Access: 99, AnyOf: []string{"sql"}}, []string{"jobs"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.op.Permits(test.held); got != test.want {
+				t.Fatalf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNarrow(t *testing.T) {
+	scoped := func(s ...string) *Operation { return &Operation{AnyOf: s} }
+	public, any, account := &Operation{Access: Public}, &Operation{Access: AnyScope}, &Operation{Access: AccountOnly}
+	for _, test := range []struct {
+		name   string
+		ops    []*Operation
+		access Access
+		anyOf  []string
+	}{
+		{"the same", []*Operation{scoped("a"), scoped("a")}, ScopedAccess, []string{"a"}},
+		{"overlapping", []*Operation{scoped("a", "b"), scoped("b", "c")}, ScopedAccess, []string{"b"}},
+		{"disjoint", []*Operation{scoped("a"), scoped("b")}, ScopedAccess, []string{AllAPIs}},
+		{"disjoint, then one of them", []*Operation{scoped("a"), scoped("b"), scoped("a")}, ScopedAccess, []string{AllAPIs}},
+		{"scoped and public", []*Operation{public, scoped("a")}, ScopedAccess, []string{"a"}},
+		{"scoped and any scope", []*Operation{scoped("a"), any}, ScopedAccess, []string{"a"}},
+		{"any scope and public", []*Operation{public, any}, AnyScope, nil},
+		{"public", []*Operation{public, public}, Public, nil},
+		{"account-level and public", []*Operation{public, account}, AccountOnly, nil},
+		{"account-level and scoped", []*Operation{scoped("a"), account}, AccountOnly, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			access, anyOf := narrow(test.ops)
+			if access != test.access || !slices.Equal(anyOf, test.anyOf) {
+				t.Fatalf("got %v %v, want %v %v", access, anyOf, test.access, test.anyOf)
+			}
+			// What it asks for is enough for all of them and for no less.
+			o := &Operation{Access: access, AnyOf: anyOf}
+			for _, held := range [][]string{nil, {"a"}, {"b"}, {"c"}, {"a", "b"}, {AllAPIs}} {
+				all := !slices.ContainsFunc(test.ops, func(p *Operation) bool { return !p.Permits(held) })
+				if o.Permits(held) && !all {
+					t.Errorf("%v is permitted, but not by all", held)
+				}
+			}
+		})
+	}
+}
+
+func TestKnownScopes(t *testing.T) {
+	known := KnownScopes()
+	if !slices.IsSorted(known) || len(slices.Compact(slices.Clone(known))) != len(known) {
+		t.Error("the known scopes are not sorted, or not unique")
+	}
+	for _, s := range known {
+		if !isScope(s) {
+			t.Errorf("%q is no scope", s)
+		}
+	}
+	known[0] = "changed"
+	if KnownScopes()[0] == "changed" {
+		t.Error("the list is shared")
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, test := range []struct{ name, want string }{
+		{"sql", "sql"}, {"SQL", "sql"}, {"cluster", "clusters"}, {"clsuters", "clusters"}, {"unity_catalog", "unity-catalog"}, {"unitycatalog", "unity-catalog"},
+		{"clean-rooms", "cleanrooms"}, {"data-quality", "dataquality"}, {"model serving", "model-serving"}, {"allapis", "all-apis"}, {"job", "jobs"}, {"secret", "secrets"},
+		{"vectorsearch", "vector-search"}, {"dashboard", "dashboards"}, {"networkng", "networking"}, {"zzz", ""}, {"", ""}, {"something-else", ""}, {"x", ""},
+	} {
+		got, ok := Nearest(test.name)
+		if got != test.want || ok != (test.want != "") {
+			t.Errorf("Nearest(%q) = %q, %v, want %q", test.name, got, ok, test.want)
+		}
+	}
+}

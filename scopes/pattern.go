@@ -1,0 +1,77 @@
+package scopes
+
+import "slices"
+
+// matchPattern reports whether part is the fixed texts around with at least
+// one byte between each two. Taking the first place where a text fits is
+// enough: it leaves the most for the texts that follow.
+func matchPattern(around []string, part string, fold bool) bool {
+	first, last := around[0], around[len(around)-1]
+	params := len(around) - 1
+	if len(part) < len(first)+len(last)+params || !hasPrefix(part, first, fold) ||
+		!hasPrefix(part[len(part)-len(last):], last, fold) {
+		return false
+	}
+	part = part[len(first) : len(part)-len(last)]
+	for _, fixed := range around[1:params] {
+		i := index(part, 1, fixed, fold)
+		if i < 0 {
+			return false
+		}
+		part = part[i+len(fixed):]
+	}
+	return part != ""
+}
+
+func hasPrefix(s, prefix string, fold bool) bool {
+	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || fold && equalFold(s[:len(prefix)], prefix))
+}
+
+// index returns the first place at or after from where s has sub, or -1.
+func index(s string, from int, sub string, fold bool) int {
+	for i := from; i+len(sub) <= len(s); i++ {
+		if hasPrefix(s[i:], sub, fold) {
+			return i
+		}
+	}
+	return -1
+}
+
+// equalFold compares without regard to the case of ASCII letters. The few
+// other letters that fold into ASCII are rewritten before (see foldOddLetters).
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}
+
+// comparePatterns orders patterns that compete for one segment: more fixed
+// text first, then more parameters, then by text so that the order is total.
+func comparePatterns(a, b []string) int {
+	fixed := func(around []string) (n int) {
+		for _, s := range around {
+			n += len(s)
+		}
+		return n
+	}
+	if d := fixed(b) - fixed(a); d != 0 {
+		return d
+	}
+	if d := len(b) - len(a); d != 0 {
+		return d
+	}
+	return slices.Compare(a, b)
+}

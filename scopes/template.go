@@ -1,0 +1,266 @@
+package scopes
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxSegments bounds the depth of a template, and with it the work and the
+// stack space that one look-up can cost.
+const maxSegments = 32
+
+type segmentKind uint8
+
+// The order of the kinds is their precedence at one place of a path.
+const (
+	literalSegment segmentKind = iota // list
+	patternSegment                    // {index}:query
+	paramSegment                      // {name}
+	restSegment                       // {path...} or *
+)
+
+// segment is one compiled piece of a template.
+type segment struct {
+	kind segmentKind
+	// text is a literal's text, or what the template says.
+	text string
+	// around are the fixed texts around a pattern's parameters: always one more
+	// than there are parameters, the first and the last possibly empty.
+	around []string
+}
+
+// Template is a compiled path template. Its grammar is the one of the
+// catalogue, of routes files and of policies:
+//
+//	/api/2.0/apps/{name}             {name} stands for one segment
+//	/api/2.0/x/{index}:query         parameters may be part of a segment
+//	/api/2.0/x/{catalog}.{schema}    and several may share one
+//	/api/2.0/fs/files/{path...}      the rest, one segment or more
+//	/api/2.0/fs/files/*              the same, without a name
+//
+// A template is written as people read paths, not as they are sent: a space is
+// a space, not %20. The zero Template matches nothing.
+type Template struct {
+	text      string
+	segs      []segment
+	versioned bool
+}
+
+// ParseTemplate compiles s. The error says what is wrong with s and what to
+// write instead.
+func ParseTemplate(s string) (Template, error) {
+	if !strings.HasPrefix(s, "/") {
+		return Template{}, fmt.Errorf("parsing template %q: it does not begin with a slash", s)
+	}
+	if !utf8.ValidString(s) {
+		return Template{}, fmt.Errorf("parsing template %q: it is not valid UTF-8", s)
+	}
+	parts := strings.Split(s[1:], "/")
+	if len(parts) > maxSegments {
+		return Template{}, fmt.Errorf("parsing template %q: it has more than %d segments", s, maxSegments)
+	}
+	t := Template{text: s, segs: make([]segment, len(parts))}
+	for i, part := range parts {
+		seg, err := parseSegment(part)
+		if err != nil {
+			return Template{}, fmt.Errorf("parsing template %q: %w", s, err)
+		}
+		if seg.kind == restSegment && i != len(parts)-1 {
+			return Template{}, fmt.Errorf("parsing template %q: %s takes the rest of the path and must come last", s, part)
+		}
+		if part == "" && len(parts) > 1 {
+			return Template{}, fmt.Errorf("parsing template %q: it has an empty segment: remove the doubled or final slash", s)
+		}
+		t.segs[i] = seg
+	}
+	t.versioned = len(t.segs) > 2 && t.segs[0].is("api") && t.segs[1].kind == literalSegment && isVersion(t.segs[1].text)
+	return t, nil
+}
+
+func (s *segment) is(literal string) bool { return s.kind == literalSegment && s.text == literal }
+
+// parseSegment compiles what stands between two slashes.
+func parseSegment(s string) (segment, error) {
+	if s == "*" {
+		return segment{kind: restSegment, text: s}, nil
+	}
+	seg := segment{text: s}
+	rest, fixed := s, 0
+	for {
+		i := strings.IndexAny(rest, "{}")
+		if i < 0 {
+			break
+		}
+		if rest[i] == '}' {
+			return segment{}, fmt.Errorf("segment %q closes a brace that it did not open", s)
+		}
+		end := strings.IndexByte(rest, '}')
+		if end < 0 {
+			return segment{}, fmt.Errorf("segment %q opens a brace that it does not close", s)
+		}
+		if end < i {
+			return segment{}, fmt.Errorf("segment %q closes a brace that it did not open", s)
+		}
+		before, name := rest[:i], rest[i+1:end]
+		rest = rest[end+1:]
+		name, tail := strings.CutSuffix(name, "...")
+		if !isName(name) {
+			return segment{}, fmt.Errorf("segment %q has the parameter name %q: use letters, digits and underscores", s, name)
+		}
+		if tail {
+			if before != "" || rest != "" || len(seg.around) > 0 {
+				return segment{}, fmt.Errorf("segment %q: {%s...} must be a segment of its own", s, name)
+			}
+			return segment{kind: restSegment, text: s}, nil
+		}
+		if before == "" && len(seg.around) > 0 {
+			return segment{}, fmt.Errorf("segment %q has two parameters with nothing between them", s)
+		}
+		seg.around = append(seg.around, before)
+		fixed += len(before)
+	}
+	if err := checkLiteral(s); err != nil {
+		return segment{}, err
+	}
+	if len(seg.around) == 0 {
+		if s == "." || s == ".." {
+			return segment{}, fmt.Errorf("segment %q is a dot segment, which no path keeps", s)
+		}
+		return seg, nil
+	}
+	seg.around = append(seg.around, rest)
+	seg.kind = paramSegment
+	if fixed+len(rest) > 0 {
+		seg.kind = patternSegment
+	}
+	return seg, nil
+}
+
+// checkLiteral refuses bytes that a decoded path either cannot have or that
+// show that the author meant something else.
+func checkLiteral(s string) error {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '*':
+			return fmt.Errorf("segment %q: a * stands for the rest only as the whole last segment; use {name} for one segment", s)
+		case c == '%':
+			return fmt.Errorf("segment %q has a percent sign: write the character itself instead of its escape", s)
+		case c == '?' || c == '#':
+			return fmt.Errorf("segment %q has a %q: templates match the path alone, without query or fragment", s, c)
+		case c == ';' || c == '\\':
+			return fmt.Errorf("segment %q has a %q, which servers do not agree on: use a parameter in its place", s, c)
+		case c < 0x20 || c == 0x7f:
+			return fmt.Errorf("segment %q has a control character", s)
+		}
+	}
+	return nil
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isVersion reports whether s is an API version such as 2.0 or 2.
+func isVersion(s string) bool {
+	if len(s) == 0 || len(s) > 8 {
+		return false
+	}
+	dots := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+		case c == '.' && i > 0 && i < len(s)-1:
+			dots++
+		default:
+			return false
+		}
+	}
+	return dots <= 1
+}
+
+// String returns the template as it was written.
+func (t Template) String() string { return t.text }
+
+// shape returns the template without its parameter names: two templates of one
+// shape match the same paths.
+func (t Template) shape() string {
+	var b strings.Builder
+	for i := range t.segs {
+		b.WriteByte('/')
+		switch s := &t.segs[i]; s.kind {
+		case restSegment:
+			b.WriteString("{...}")
+		case literalSegment:
+			b.WriteString(s.text)
+		default:
+			b.WriteString(strings.Join(s.around, "{}"))
+		}
+	}
+	return b.String()
+}
+
+// Match reports whether t matches path, the Path of a [Reading]. Letters must
+// match exactly. The version in /api/<version>/ matches any other version, as
+// in the catalogue: a rule about /api/2.0/token/create also holds for
+// /api/2.1/token/create.
+func (t Template) Match(path string) bool { return t.match(path, false) }
+
+// MatchFold is Match without regard to letter case. Use it for rules that
+// refuse: many names in Unity Catalog are the same whatever their case.
+func (t Template) MatchFold(path string) bool { return t.match(path, true) }
+
+func (t Template) match(path string, fold bool) bool {
+	if len(t.segs) == 0 || path == "" || path[0] != '/' {
+		return false
+	}
+	rest, more := withoutLastSlash(path)[1:], true
+	for i := range t.segs {
+		if !more {
+			return false
+		}
+		s := &t.segs[i]
+		if s.kind == restSegment {
+			return true
+		}
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		if i == 1 && t.versioned && isVersion(part) {
+			continue
+		}
+		if !s.match(part, fold) {
+			return false
+		}
+	}
+	return !more
+}
+
+// withoutLastSlash takes one slash off the end of a path. Operations do not
+// differ by it, and Databricks' own documentation writes some paths with it, such
+// as /api/2.0/sql/statements/. More slashes than one are another matter.
+func withoutLastSlash(path string) string {
+	if n := len(path); n > 2 && path[n-1] == '/' && path[n-2] != '/' {
+		return path[:n-1]
+	}
+	return path
+}
+
+// match reports whether one segment of a path fits.
+func (s *segment) match(part string, fold bool) bool {
+	switch s.kind {
+	case literalSegment:
+		return part == s.text || fold && equalFold(part, s.text)
+	case paramSegment:
+		return part != ""
+	case patternSegment:
+		return matchPattern(s.around, part, fold)
+	default:
+		return true
+	}
+}

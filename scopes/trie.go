@@ -1,0 +1,239 @@
+package scopes
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// node is a place in a template. Its edges are tried in the order of the
+// fields; a look-up that fails behind one edge comes back and tries the next.
+type node struct {
+	// table holds the literal edges, open-addressed by hashSegment. A map would
+	// cost more than the whole rest of a step, and could not find a literal that
+	// differs in case only.
+	table []literalEdge
+	// version is followed by any API version that has no row of its own.
+	version  *node
+	patterns []patternEdge
+	param    *node
+	rest     methods
+	ops      methods
+
+	literals int
+}
+
+type literalEdge struct {
+	text string
+	next *node
+}
+
+type patternEdge struct {
+	around []string
+	next   *node
+}
+
+// methods are the operations at the end of a template, by method.
+type methods []methodEdge
+
+type methodEdge struct {
+	method string
+	op     *Operation
+}
+
+// find returns the operation for method. HEAD asks for what GET gives away, so
+// it is judged as GET where it has no row of its own.
+func (m methods) find(method string) *Operation {
+	var get, all *Operation
+	for i := range m {
+		switch e := &m[i]; e.method {
+		case method:
+			return e.op
+		case "GET":
+			get = e.op
+		case "*":
+			all = e.op
+		}
+	}
+	if get != nil && method == "HEAD" {
+		return get
+	}
+	return all
+}
+
+// hashSegment mixes the length and four bytes; it ignores letter case so that
+// one table serves exact and folded look-ups.
+func hashSegment(s string) uint32 {
+	n := len(s)
+	if n == 0 {
+		return 0
+	}
+	h := uint32(n)*0x9e3779b1 ^ uint32(s[0]|0x20)<<24 ^ uint32(s[n-1]|0x20)<<16 ^ uint32(s[n/2]|0x20)<<8 ^ uint32(s[n/4]|0x20)
+	return h * 0x85ebca6b >> 15
+}
+
+// literal returns the child for exactly s, or nil, and whether there is one
+// for s in other letter case.
+func (n *node) literal(s string) (next *node, folded bool) {
+	if len(n.table) == 0 {
+		return nil, false
+	}
+	mask := uint32(len(n.table) - 1)
+	for i := hashSegment(s) & mask; n.table[i].next != nil; i = (i + 1) & mask {
+		e := &n.table[i]
+		if len(e.text) != len(s) {
+			continue
+		}
+		if e.text == s {
+			next = e.next
+		} else if equalFold(e.text, s) {
+			folded = true
+		}
+	}
+	return next, folded
+}
+
+// child returns the child for the literal s, making it if need be.
+func (n *node) child(s string) *node {
+	if next, _ := n.literal(s); next != nil {
+		return next
+	}
+	n.literals++
+	if n.literals*2 > len(n.table) {
+		old := n.table
+		n.table = make([]literalEdge, 1<<bits.Len(uint(n.literals*2)))
+		for _, e := range old {
+			if e.next != nil {
+				n.put(e)
+			}
+		}
+	}
+	next := new(node)
+	n.put(literalEdge{s, next})
+	return next
+}
+
+func (n *node) put(e literalEdge) {
+	mask := uint32(len(n.table) - 1)
+	i := hashSegment(e.text) & mask
+	for n.table[i].next != nil {
+		i = (i + 1) & mask
+	}
+	n.table[i] = e
+}
+
+// insert adds an operation behind the segments.
+func (n *node) insert(segs []segment, method string, op *Operation) {
+	for i := range segs {
+		switch s := &segs[i]; s.kind {
+		case literalSegment:
+			n = n.child(s.text)
+		case patternSegment:
+			n = n.pattern(s.around)
+		case paramSegment:
+			if n.param == nil {
+				n.param = new(node)
+			}
+			n = n.param
+		case restSegment:
+			n.rest = append(n.rest, methodEdge{method, op})
+			return
+		}
+	}
+	n.ops = append(n.ops, methodEdge{method, op})
+}
+
+func (n *node) pattern(around []string) *node {
+	i, found := slices.BinarySearchFunc(n.patterns, around, func(e patternEdge, around []string) int {
+		return comparePatterns(e.around, around)
+	})
+	if !found {
+		n.patterns = slices.Insert(n.patterns, i, patternEdge{around, new(node)})
+	}
+	return n.patterns[i].next
+}
+
+// query is a path cut into segments, and one look-up's state.
+type query struct {
+	method string
+	path   string
+	// fold makes the look-up ignore letter case.
+	fold bool
+	// folds is set when ignoring letter case could lead elsewhere.
+	folds bool
+	// n counts all segments; only as many as a template can have are in segs.
+	n    int
+	segs [maxSegments]struct{ from, to uint32 }
+}
+
+func (q *query) add(from, to int) {
+	if q.n < maxSegments {
+		q.segs[q.n].from, q.segs[q.n].to = uint32(from), uint32(to)
+	}
+	q.n++
+}
+
+// walk finds the operation behind n for the segments from i on. Every node
+// lies at one depth, so a look-up visits no node twice however far it has to
+// come back.
+func (n *node) walk(q *query, i int) *Operation {
+	if i == q.n {
+		return n.ops.find(q.method)
+	}
+	if i >= maxSegments {
+		return n.rest.find(q.method)
+	}
+	part := q.path[q.segs[i].from:q.segs[i].to]
+	next, folded := n.literal(part)
+	if next != nil {
+		if op := next.walk(q, i+1); op != nil {
+			return op
+		}
+	}
+	if folded {
+		q.folds = true
+		if q.fold {
+			if op := n.walkFolded(q, i, part); op != nil {
+				return op
+			}
+		}
+	}
+	if n.version != nil && isVersion(part) {
+		if op := n.version.walk(q, i+1); op != nil {
+			return op
+		}
+	}
+	for j := range n.patterns {
+		e := &n.patterns[j]
+		if !matchPattern(e.around, part, false) {
+			if !matchPattern(e.around, part, true) {
+				continue
+			}
+			q.folds = true
+			if !q.fold {
+				continue
+			}
+		}
+		if op := e.next.walk(q, i+1); op != nil {
+			return op
+		}
+	}
+	if n.param != nil && part != "" {
+		if op := n.param.walk(q, i+1); op != nil {
+			return op
+		}
+	}
+	return n.rest.find(q.method)
+}
+
+// walkFolded follows the literals that equal part but for letter case.
+func (n *node) walkFolded(q *query, i int, part string) *Operation {
+	for j := range n.table {
+		e := &n.table[j]
+		if e.next != nil && e.text != part && equalFold(e.text, part) {
+			if op := e.next.walk(q, i+1); op != nil {
+				return op
+			}
+		}
+	}
+	return nil
+}

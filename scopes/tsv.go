@@ -1,0 +1,225 @@
+package scopes
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// header is the first line of every catalogue file.
+const header = "# method\ttemplate\tany_of\tevidence\toperation\tsource\n"
+
+// maxProblems is how many wrong lines one error reports.
+const maxProblems = 20
+
+// Parse reads catalogue rows from r: one a line, columns separated by tabs,
+//
+//	method  template  any_of  evidence  operation  source
+//
+// where method "*" stands for all methods and any_of is a comma-separated list
+// of scopes or one of the words "*" (any scoped token suffices), "public" (no
+// token is needed) and "account" (a personal access token can never call it).
+// The last three columns may be left out. Empty lines and lines that begin with
+// # are skipped. Errors begin with file and line, and say what to write.
+func Parse(r io.Reader, file string) ([]Operation, error) {
+	var rows []Operation
+	var problems []error
+	seen := make(map[string]int)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	number := 0
+	for lines.Scan() {
+		number++
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if number == 1 {
+			line = strings.TrimPrefix(line, "\ufeff")
+		}
+		if strings.TrimSpace(line) == "" || line[0] == '#' {
+			continue
+		}
+		at := fmt.Sprintf("%s:%d", file, number)
+		row, t, err := parseRow(line, at)
+		if err == nil {
+			key := row.Method + " " + t.shape()
+			if first, ok := seen[key]; ok {
+				err = fmt.Errorf("%s %s is already on line %d: keep one of them", row.Method, row.Template, first)
+			}
+			seen[key] = number
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", at, err))
+			if len(problems) == maxProblems {
+				break
+			}
+			continue
+		}
+		rows = append(rows, row)
+	}
+	if err := lines.Err(); err != nil {
+		problems = append(problems, fmt.Errorf("%s:%d: reading the line: %w", file, number+1, err))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return rows, nil
+}
+
+// parseRow reads one line; at is what an empty source says instead.
+func parseRow(line, at string) (Operation, Template, error) {
+	cols := strings.Split(line, "\t")
+	switch {
+	case len(cols) == 1:
+		return Operation{}, Template{}, errors.New("no tab found: separate the columns method, template, any_of, evidence, operation and source with tabs")
+	case len(cols) < 3:
+		return Operation{}, Template{}, errors.New("only two columns found: write method, template and any_of, separated by tabs")
+	case len(cols) > 6:
+		return Operation{}, Template{}, fmt.Errorf("%d columns found: write at most method, template, any_of, evidence, operation and source", len(cols))
+	}
+	cols = append(cols, make([]string, 6-len(cols))...)
+	row := Operation{Method: cols[0], Template: cols[1], Evidence: Evidence(cols[3]), Name: cols[4], Source: cols[5]}
+	if row.Evidence == "" {
+		row.Evidence = Operator
+	}
+	if row.Name == "" {
+		row.Name = row.Method + " " + row.Template
+	}
+	if row.Source == "" {
+		row.Source = at
+	}
+	if err := row.setAnyOf(cols[2]); err != nil {
+		return Operation{}, Template{}, err
+	}
+	t, err := row.check()
+	return row, t, err
+}
+
+// setAnyOf reads the any_of column.
+func (o *Operation) setAnyOf(s string) error {
+	switch s {
+	case wordAnyScope:
+		o.Access = AnyScope
+	case wordPublic:
+		o.Access = Public
+	case wordAccountOnly:
+		o.Access = AccountOnly
+	case "":
+		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
+	default:
+		for s := range strings.SplitSeq(s, ",") {
+			o.AnyOf = append(o.AnyOf, strings.TrimSpace(s))
+		}
+		slices.Sort(o.AnyOf)
+	}
+	return nil
+}
+
+// anyOf is what setAnyOf reads.
+func (o *Operation) anyOf() string {
+	if o.Access != ScopedAccess {
+		return o.Access.String()
+	}
+	return strings.Join(o.AnyOf, ",")
+}
+
+// check returns o's compiled template, or what keeps o from being a row of a
+// catalogue.
+func (o *Operation) check() (Template, error) {
+	t, err := ParseTemplate(o.Template)
+	if err == nil {
+		err = o.checkColumns()
+	}
+	return t, err
+}
+
+// checkColumns checks all columns but the template.
+func (o *Operation) checkColumns() error {
+	if !isMethod(o.Method) {
+		return fmt.Errorf("method %q: write an HTTP method in capitals, or * for all", o.Method)
+	}
+	if o.Access > AccountOnly {
+		return fmt.Errorf("access %d does not exist", o.Access)
+	}
+	if o.Access != ScopedAccess && len(o.AnyOf) > 0 {
+		return fmt.Errorf("any_of lists scopes for access %q: leave them out", o.Access)
+	}
+	if o.Access == ScopedAccess && len(o.AnyOf) == 0 {
+		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
+	}
+	for i, s := range o.AnyOf {
+		switch {
+		case s == wordPublic || s == wordAccountOnly || s == wordAnyScope:
+			return fmt.Errorf("any_of has %q beside scopes: it must stand alone", s)
+		case !isScope(s):
+			return fmt.Errorf("any_of has %q: scopes are written in lower-case letters, digits and -.:_", s)
+		case i > 0 && o.AnyOf[i-1] == s:
+			return fmt.Errorf("any_of has %q twice: write it once", s)
+		case i > 0 && o.AnyOf[i-1] > s:
+			return fmt.Errorf("any_of is not sorted: %q comes before %q", s, o.AnyOf[i-1])
+		}
+	}
+	if !slices.Contains(grades, o.Evidence) {
+		return fmt.Errorf("evidence %q: write documented, observed, sibling, inferred or operator", o.Evidence)
+	}
+	if o.Name == "" || strings.TrimSpace(o.Name) != o.Name || hasControl(o.Name) {
+		return fmt.Errorf("operation %q: write a name without tabs and outer spaces", o.Name)
+	}
+	if o.Source == "" || hasControl(o.Source) {
+		return fmt.Errorf("source %q: say in one line where the scopes are known from", o.Source)
+	}
+	return nil
+}
+
+func isMethod(s string) bool {
+	if s == "*" {
+		return true
+	}
+	for i := range len(s) {
+		if c := s[i]; !('A' <= c && c <= 'Z' || c == '-' && i > 0) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 32
+}
+
+func isScope(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case i > 0 && (c == '-' || c == '.' || c == ':' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
+
+// hasControl reports whether s has what a line of text cannot have.
+func hasControl(s string) bool {
+	return !utf8.ValidString(s) || strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\ufeff' }) >= 0
+}
+
+// Format writes rows as Parse reads them, in the order given and under a
+// header line. It refuses rows that Parse would not read back.
+func Format(w io.Writer, rows []Operation) error {
+	var b bytes.Buffer
+	b.WriteString(header)
+	for i := range rows {
+		o := &rows[i]
+		if _, err := o.check(); err != nil {
+			return fmt.Errorf("formatting row %d, %s %s: %w", i+1, o.Method, o.Template, err)
+		}
+		o.write(&b)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// write writes o as one line.
+func (o *Operation) write(w io.Writer) {
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Method, o.Template, o.anyOf(), o.Evidence, o.Name, o.Source)
+}

@@ -1,0 +1,142 @@
+package scopes
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	const text = "\ufeff# method\ttemplate\tany_of\tevidence\toperation\tsource\r\n" +
+		"\n" +
+		"GET\t/a\tsql\tdocumented\tx.A\ta page\r\n" +
+		"  \n" +
+		"*\t/b/{c}\tsql, jobs\tinferred\tx.B\ta guess\n" +
+		"POST\t/d\t*\tsibling\tx.D\ts\n" +
+		"GET\t/e\tpublic\tobserved\tx.E\ts\n" +
+		"GET\t/f\taccount\tdocumented\tx.F\ts\n" +
+		"PUT\t/g/*\tjobs\n"
+	got, err := Parse(strings.NewReader(text), "routes.tsv")
+	want := []Operation{
+		{"GET", "/a", []string{"sql"}, ScopedAccess, Documented, "x.A", "a page"},
+		{"*", "/b/{c}", []string{"jobs", "sql"}, ScopedAccess, Inferred, "x.B", "a guess"},
+		{"POST", "/d", nil, AnyScope, Sibling, "x.D", "s"},
+		{"GET", "/e", nil, Public, Observed, "x.E", "s"},
+		{"GET", "/f", nil, AccountOnly, Documented, "x.F", "s"},
+		{"PUT", "/g/*", []string{"jobs"}, ScopedAccess, Operator, "PUT /g/*", "routes.tsv:9"},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	checkRoundTrip(t, got)
+}
+
+func checkRoundTrip(t *testing.T, rows []Operation) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Format(&b, rows); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(&b, "again.tsv")
+	if err != nil || len(rows) > 0 && !reflect.DeepEqual(again, rows) {
+		t.Fatalf("read back as %v, %v", again, err)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, test := range []struct{ name, line, says string }{
+		{"spaces for tabs", "GET /a sql documented x s", "no tab found"},
+		{"two columns", "GET\t/a", "only two columns"},
+		{"seven columns", "GET\t/a\tsql\tdocumented\tx\ts\tmore", "7 columns"},
+		{"lower-case method", "get\t/a\tsql", "method \"get\""},
+		{"no method", "\t/a\tsql", "method \"\""},
+		{"bad template", "GET\ta\tsql", "begin with a slash"},
+		{"no scopes", "GET\t/a\t", "any_of is empty"},
+		{"empty scope", "GET\t/a\tsql,", `any_of has ""`},
+		{"capital scope", "GET\t/a\tSQL", `any_of has "SQL"`},
+		{"scope twice", "GET\t/a\tsql,sql", "twice"},
+		{"reserved word among scopes", "GET\t/a\tsql,public", "stand alone"},
+		{"star among scopes", "GET\t/a\t*,sql", "stand alone"},
+		{"unknown evidence", "GET\t/a\tsql\tdocs", `evidence "docs"`},
+		{"unmapped evidence", "GET\t/a\tsql\tunmapped", `evidence "unmapped"`},
+		{"control character", "GET\t/a\tsql\tinferred\tx\ta\x01b", "source"},
+		{"outer spaces", "GET\t/a\tsql\tinferred\t x \ts", "operation"},
+		{"the same route twice", "GET\t/x/{b}\tjobs", "already on line 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rows, err := Parse(strings.NewReader("GET\t/x/{a}\tsql\n"+test.line+"\n"), "routes.tsv")
+			if err == nil || !strings.HasPrefix(err.Error(), "routes.tsv:2: ") || !strings.Contains(err.Error(), test.says) || rows != nil {
+				t.Fatalf("got %v, %v, want %q", rows, err, test.says)
+			}
+		})
+	}
+	t.Run("several lines", func(t *testing.T) {
+		_, err := Parse(strings.NewReader(strings.Repeat("wrong\n", 50)), "routes.tsv")
+		if err == nil || strings.Count(err.Error(), "routes.tsv:") != maxProblems {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("endless line", func(t *testing.T) {
+		_, err := Parse(strings.NewReader(strings.Repeat("x", 2<<20)), "routes.tsv")
+		if err == nil || !strings.HasPrefix(err.Error(), "routes.tsv:1: ") {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestFormatRefuses(t *testing.T) {
+	good := Operation{"GET", "/a", []string{"sql"}, ScopedAccess, Documented, "x.A", "s"}
+	if err := Format(&bytes.Buffer{}, []Operation{good}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Operation){
+		"tab in the source":  func(o *Operation) { o.Source = "a\tb" },
+		"newline in a name":  func(o *Operation) { o.Name = "a\nb" },
+		"unsorted scopes":    func(o *Operation) { o.AnyOf = []string{"sql", "jobs"} },
+		"scopes and public":  func(o *Operation) { o.Access = Public },
+		"no scopes":          func(o *Operation) { o.AnyOf = nil },
+		"comma in a scope":   func(o *Operation) { o.AnyOf = []string{"a,b"} },
+		"unknown access":     func(o *Operation) { o.Access = 9 },
+		"no source":          func(o *Operation) { o.Source = "" },
+		"unmapped":           func(o *Operation) { *o = *unmapped },
+		"comment for method": func(o *Operation) { o.Method = "#GET" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			row := good
+			change(&row)
+			if err := Format(&bytes.Buffer{}, []Operation{row}); err == nil {
+				t.Fatal("no error")
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("GET\t/a\tsql\tdocumented\tx.A\ta page\n*\t/b/{c...}\tjobs,sql\n")
+	f.Add("# x\n\nPOST\t/d\t*\tsibling\tx.D\ts\r\nGET\t/e\tpublic\n")
+	f.Add("\ufeffGET\t/a/{b}.{c}:d\taccount\tobserved\n")
+	f.Add("GET\t/a\tsql\t\t\t\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 4<<10 {
+			return
+		}
+		rows, err := Parse(strings.NewReader(text), "fuzz.tsv")
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				if !strings.HasPrefix(line, "fuzz.tsv:") {
+					t.Fatalf("the error %q has no place", line)
+				}
+			}
+			return
+		}
+		checkRoundTrip(t, rows)
+		c, err := New(rows)
+		if err != nil {
+			t.Fatalf("rows that were read do not compile: %v", err)
+		}
+		if len(c.Operations()) != len(rows) {
+			t.Fatalf("%d of %d rows compiled", len(c.Operations()), len(rows))
+		}
+	})
+}
