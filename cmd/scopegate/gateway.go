@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -30,7 +31,8 @@ const adminOff = "off"
 
 // run starts the gateway in this process and returns once it listens.
 func (g gateway) run() error {
-	if err := g.checkListen(); err != nil {
+	// Said here, in one line, before Caddy wraps it in where it was found.
+	if err := errors.Join(g.checkListen(), g.enforce.Validate()); err != nil {
 		return err
 	}
 	config, err := g.config()

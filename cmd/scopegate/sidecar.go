@@ -104,12 +104,18 @@ func sidecarWorkspace(flag, profile string) (*url.URL, error) {
 	if workspace == "" && profile == "" {
 		workspace = os.Getenv("DATABRICKS_HOST")
 	}
-	if workspace == "" {
+	// A profile that was named is looked at in any case, so that a misspelt one
+	// does not wait for the first request to show.
+	if workspace == "" || profile != "" {
 		host, err := tokens.ProfileHost(profile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the workspace from the Databricks configuration file: %w", err)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("reading the Databricks configuration file: %w", err)
+		case profile != "" && host == "":
+			return nil, fmt.Errorf("profile %q has no host, or there is no Databricks configuration file; create it with databricks configure --profile %s", profile, profile)
+		case workspace == "":
+			workspace = host
 		}
-		workspace = host
 	}
 	if workspace == "" {
 		return nil, errors.New("no workspace: pass --workspace https://<name>.cloud.databricks.com, or set DATABRICKS_HOST")
