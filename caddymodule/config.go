@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -198,6 +199,10 @@ func (h *Handler) modeName() string {
 		return modeEnforce
 	}
 	return h.Mode
+}
+
+func (h *Handler) policyRules() policy.Rules {
+	return policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny}
 }
 
 // freshness returns the cache's settings with their defaults. It works on nil.

@@ -108,7 +108,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.auditLogger = h.logger.Named("audit")
 	h.now = time.Now
-	h.rules = policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny}
+	h.rules = h.policyRules()
 	h.freshness = h.Cache.freshness()
 
 	var err error

@@ -174,7 +174,7 @@ func demoLogging(tour bool) *caddy.Logging {
 	logging.Logs["audit"] = &caddy.CustomLog{
 		BaseLog: caddy.BaseLog{EncoderRaw: caddyconfig.JSON(map[string]any{
 			"format": "filter",
-			"wrap":   map[string]any{"format": "console", "time_format": "15:04:05"},
+			"wrap":   map[string]any{"format": "console", "time_format": "15:04:05", "level_format": "upper"},
 			"fields": hidden,
 		}, nil)},
 		Include: []string{auditLogger},

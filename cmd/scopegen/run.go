@@ -45,7 +45,7 @@ func run(out, sdkDir string, check bool, log io.Writer) error {
 	if err := os.WriteFile(out, text.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing the catalogue: %w", err)
 	}
-	_, err = io.WriteString(log, coverage(rows).String())
+	_, err = io.WriteString(log, scopes.CoverageOf(rows).String())
 	return err
 }
 

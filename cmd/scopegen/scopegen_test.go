@@ -56,16 +56,16 @@ func TestCoverage(t *testing.T) {
 		beside[row.Name] = true
 	}
 	sdk := slices.DeleteFunc(scopes.Default().Operations(), func(o scopes.Operation) bool { return beside[o.Name] })
-	c := coverage(sdk)
+	c := scopes.CoverageOf(sdk)
 	t.Logf("of the SDK:\n%s", c)
-	t.Logf("of all:\n%s", coverage(scopes.Default().Operations()))
-	if c.workspace < 1000 || c.account < 200 {
-		t.Errorf("%d workspace and %d account-level operations: some are missing", c.workspace, c.account)
+	t.Logf("of all:\n%s", scopes.CoverageOf(scopes.Default().Operations()))
+	if c.Workspace < 1000 || c.Account < 200 {
+		t.Errorf("%d workspace and %d account-level operations: some are missing", c.Workspace, c.Account)
 	}
-	if part := float64(c.unknown) / float64(c.workspace); part > 0.08 {
+	if part := float64(c.Unknown) / float64(c.Workspace); part > 0.08 {
 		t.Errorf("%.1f %% of the workspace operations ask for all-apis for want of knowledge", 100*part)
 	}
-	if n := c.byEvidence[scopes.Documented] + c.byEvidence[scopes.Observed]; n < 280 {
+	if n := c.ByEvidence[scopes.Documented] + c.ByEvidence[scopes.Observed]; n < 280 {
 		t.Errorf("only %d operations are documented or observed", n)
 	}
 }
