@@ -161,6 +161,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// answered by Caddy, after this handler.
 	pass := func() error {
 		err := next.ServeHTTP(response, r)
+		if err != nil && waitsToSend(r) {
+			response.Header().Set("Connection", "close")
+		}
 		var failed caddyhttp.HandlerError
 		if errors.As(err, &failed) {
 			rec.Status = failed.StatusCode

@@ -61,10 +61,17 @@ func startGateway(t testing.TB, workspace *fakeworkspace.Workspace, options stri
 // startSite runs a site with the given directives.
 func startSite(t testing.TB, workspace *fakeworkspace.Workspace, directives string) *harness {
 	t.Helper()
+	// Not t.TempDir: Caddy does not wait for requests under way, so that a late
+	// record may still be written while the folder is removed.
+	folder, err := os.MkdirTemp("", "scopegate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	h := &harness{
 		workspace: workspace,
 		listen:    freeAddress(t),
-		audit:     filepath.Join(t.TempDir(), "audit.log"),
+		audit:     filepath.Join(folder, "audit.log"),
 	}
 	h.url = "http://" + h.listen
 	h.load(t, directives)

@@ -46,37 +46,39 @@ func headerSet(names ...string) map[string]bool {
 	return set
 }
 
-// contradictions returns the names of the headers and trailers of a request that
-// must not leave beside a judged token, sorted.
+// contradictions returns the names of the headers of a request that must not
+// leave beside a judged token, and those of all announced trailers, sorted.
 func contradictions(r *http.Request) []string {
 	var found []string
-	for _, header := range []http.Header{r.Header, r.Trailer} {
-		for name := range header {
-			if contradicts(name) {
-				found = append(found, name)
-			}
+	for name := range r.Header {
+		if contradicts(name) {
+			found = append(found, name)
 		}
-	}
-	// A declared trailer called Authorization arrives after the verdict.
-	if _, ok := r.Trailer["Authorization"]; ok {
-		found = append(found, "Authorization")
 	}
 	if _, ok := r.Header["Upgrade"]; ok && !upgradesToWebSocket(r) {
 		found = append(found, "Upgrade")
+	}
+	for name := range r.Trailer {
+		found = append(found, name)
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
 }
 
 // dropContradictions takes them out of the request and returns their names.
+//
+// No trailer leaves. They arrive after the verdict, and an HTTP/1 client may send
+// others than it announced: net/http puts them all into the map that it made for
+// the announced ones, so that deleting names from it now would be of no use. No
+// Databricks client sends trailers.
 func dropContradictions(r *http.Request) []string {
 	found := contradictions(r)
 	for _, name := range found {
-		delete(r.Trailer, name)
-		if name != "Authorization" {
+		if contradicts(name) || name == "Upgrade" {
 			delete(r.Header, name)
 		}
 	}
+	r.Trailer = nil
 	return found
 }
 

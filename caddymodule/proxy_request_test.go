@@ -73,6 +73,26 @@ func TestProxyRequestTarget(t *testing.T) {
 	}
 }
 
+// A target with characters that no URL may hold is mended on the way, and escapes
+// may be lost with that: then what is judged is what leaves.
+func TestProxyMendedTarget(t *testing.T) {
+	w := startWorkspace(t)
+	h := startGateway(t, w, "")
+	token := legacyToken(w)
+	for i, target := range []string{
+		"/api/2.0/fs/files/a|b", "/api/2.0/fs/files/a|b%2Fc", "/api/2.0/fs/files/{a}%2Fc", `/api/2.0/fs/files/"a"`,
+		"/api/2.0/fs/files/\u00e9%2Fc", `/api/2.0/fs/files/a\b%2Fc`, "/api/2.0/fs/files/a%2f|%2e%2e%2fc",
+	} {
+		w.Reset()
+		c := h.dial(t)
+		c.send(t, "GET "+target+" HTTP/1.1", "Host: "+h.listen, "Authorization: Bearer "+token)
+		c.answer(t, "GET")
+		if judged, left := h.records(t, i+1)[i]["path"], onlyArrival(t, w).URI; judged != left {
+			t.Errorf("%s: judged %s, and %s left", target, judged, left)
+		}
+	}
+}
+
 // Headers are passed on as they are, and nothing is added but what a proxy adds.
 func TestProxyRequestHeaders(t *testing.T) {
 	w := startWorkspace(t)

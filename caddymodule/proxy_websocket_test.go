@@ -39,6 +39,7 @@ func TestProxyWebSocket(t *testing.T) {
 	w := startWorkspace(t)
 	h := startGateway(t, w, "")
 	webSocketEchoes(t, h)
+	h.records(t, 1)
 }
 
 // webSocketEchoes speaks over a WebSocket in both directions, and leaves it well.
@@ -80,7 +81,6 @@ func webSocketEchoes(t *testing.T, h *harness) {
 	if got.Status != http.StatusSwitchingProtocols || !strings.EqualFold(got.Header.Get("Upgrade"), "websocket") {
 		t.Errorf("status %d, upgrade %q", got.Status, got.Header.Get("Upgrade"))
 	}
-	h.records(t, 1)
 }
 
 // Either side sees when the other one is gone without a word.

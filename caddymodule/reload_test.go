@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,12 +88,12 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	for i := range 10 {
 		h.load(t, gateway+fmt.Sprintf("\nheader X-Load %d", i))
+		for served := answered.Load(); answered.Load() == served && !t.Failed(); {
+			runtime.Gosched() // until this configuration has answered too
+		}
 	}
 	close(stop)
 	clients.Wait()
-	if answered.Load() == 0 {
-		t.Error("no request was answered")
-	}
 	if got := workspace.Lookups(); got != 1 {
 		t.Errorf("%d look-ups, want 1: the cache was lost", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -67,6 +68,9 @@ func (g gateway) config() (*caddy.Config, error) {
 		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
 		// Cleartext HTTP/2 is what gRPC clients speak to a sidecar.
 		Protocols: []string{"h1", "h2", "h2c"},
+		// Caddy's minute would end paused uploads, and streams on which the client
+		// only listens.
+		ReadIdleTimeout: caddy.Duration(15 * time.Minute),
 	}
 	no := false
 	config := &caddy.Config{
