@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -65,22 +64,4 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 func (a *authority) release() error {
 	_, err := authorities.Delete(a.key)
 	return err
-}
-
-// watcher tells metrics and the log what the resolver does. It outlives the
-// configuration that made it, so it asks for the logger each time.
-type watcher struct {
-	*audit.Metrics
-	workspace string
-}
-
-func (w watcher) AuthorityChanged(outage *tokens.UnavailableError) {
-	logger := caddy.Log().Named("http.handlers.databricks_scopes").With(zap.String("workspace", w.workspace))
-	if outage == nil {
-		logger.Info("look-ups of tokens work again")
-		return
-	}
-	logger.Error("look-ups of tokens fail; known tokens pass until cache max_stale, all others are answered 503",
-		zap.String("outage", string(outage.Outage)),
-		zap.Error(outage))
 }

@@ -52,6 +52,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass
 //	    routes          <file>
+//	    expiry_warning  <duration>
 //	}
 //
 // All subdirectives are optional: the workspace is DATABRICKS_HOST then, and the
@@ -89,6 +90,9 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		},
 		"oauth":  func() error { return choice(d, &h.OAuth, oauths) },
 		"routes": func() error { return oneArg(d, &h.Routes) },
+		"expiry_warning": func() error {
+			return duration(d, &h.ExpiryWarning, maxExpiryWarning)
+		},
 	})
 }
 

@@ -96,9 +96,7 @@ func TestValidateJSON(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("DATABRICKS_HOST", "")
-			ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-			defer cancel()
-			_, err := ctx.LoadModuleByID("http.handlers.databricks_scopes", []byte(test.config))
+			err := validateHandler(t, test.config)
 			switch {
 			case test.err == "" && err != nil:
 				t.Error(err)
@@ -109,4 +107,18 @@ func TestValidateJSON(t *testing.T) {
 			}
 		})
 	}
+}
+
+// validateHandler validates a configuration with one databricks_scopes handler.
+func validateHandler(t *testing.T, handler string) error {
+	t.Helper()
+	handler = strings.Replace(handler, "{", `{"handler":"databricks_scopes",`, 1)
+	handler = strings.Replace(handler, ",}", "}", 1)
+	var config caddy.Config
+	document := `{"admin":{"disabled":true},"logging":{"logs":{"default":{"level":"ERROR"}}},
+		"apps":{"http":{"servers":{"test":{"listen":["127.0.0.1:0"],"routes":[{"handle":[` + handler + `]}]}}}}}`
+	if err := caddy.StrictUnmarshalJSON([]byte(document), &config); err != nil {
+		t.Fatalf("%s: %v", document, err)
+	}
+	return caddy.Validate(&config)
 }

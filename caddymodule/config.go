@@ -89,6 +89,9 @@ const (
 	maxRate      = 1_000
 	maxTTL       = 24 * time.Hour
 	maxTimeout   = time.Minute
+
+	defaultExpiryWarning = 7 * 24 * time.Hour
+	maxExpiryWarning     = 90 * 24 * time.Hour
 )
 
 // validate checks every value, and says which one is wrong and what would be
@@ -101,6 +104,7 @@ func (h *Handler) validate() error {
 		h.Admin.validate(),
 		h.Cache.validate(),
 		h.Lookup.validate(),
+		betweenDurations("expiry_warning", h.ExpiryWarning, maxExpiryWarning),
 	)
 }
 
@@ -199,6 +203,13 @@ func (h *Handler) modeName() string {
 		return modeEnforce
 	}
 	return h.Mode
+}
+
+func (h *Handler) expiryWarning() time.Duration {
+	if h.ExpiryWarning == 0 {
+		return defaultExpiryWarning
+	}
+	return time.Duration(h.ExpiryWarning)
 }
 
 func (h *Handler) policyRules() policy.Rules {

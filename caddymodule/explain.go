@@ -74,15 +74,20 @@ func newExplainer(config, adapter string) (*explainer, error) {
 }
 
 func (x *explainer) explain(q question) (detailed, error) {
+	return x.judge(q.Method, q.Path, &tokens.Info{Scopes: q.Scopes})
+}
+
+// judge answers for a token of which everything is known.
+func (x *explainer) judge(method, target string, info *tokens.Info) (detailed, error) {
 	switch {
-	case q.Method == "":
+	case method == "":
 		return detailed{}, errors.New("the request has no method")
-	case !strings.HasPrefix(q.Path, "/"):
+	case !strings.HasPrefix(target, "/"):
 		return detailed{}, errors.New("the path must begin with a slash; leave out scheme and host")
 	}
-	method := strings.ToUpper(q.Method)
-	path, _, _ := strings.Cut(q.Path, "?")
-	answer := detailed{explanation: explanation{Method: method, Path: q.Path, AnyOf: []string{}, Decision: "deny"}}
+	method = strings.ToUpper(method)
+	path, _, _ := strings.Cut(target, "?")
+	answer := detailed{explanation: explanation{Method: method, Path: target, AnyOf: []string{}, Decision: "deny"}}
 
 	readings, err := x.catalog.Read(method, path, nil)
 	var malformed *scopes.PathError
@@ -101,7 +106,6 @@ func (x *explainer) explain(q question) (detailed, error) {
 		answer.describe(readings[0].Operation, policy.PublicRoute)
 		return answer, nil
 	}
-	info := &tokens.Info{Scopes: q.Scopes}
 	decision := policy.Decide(info, policy.Request{Readings: readings}, x.rules, x.now())
 	answer.describe(decision.Operation, decision.Reason)
 	if len(readings) > 1 {
@@ -113,7 +117,9 @@ func (x *explainer) explain(q question) (detailed, error) {
 		answer.Decision = "allow"
 		return answer, nil
 	}
-	answer.Change = smallestChange(readings, policy.Held(info, x.rules))
+	if decision.Reason == policy.MissingScope {
+		answer.Change = smallestChange(readings, policy.Held(info, x.rules))
+	}
 	return answer, nil
 }
 

@@ -1,12 +1,15 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -83,6 +86,13 @@ type Handler struct {
 	// file is read when the configuration is loaded.
 	Routes string `json:"routes,omitempty"`
 
+	// How long before its expiry a token that is in use is warned about, once, in
+	// the log and by the event `databricks_token_expiring`. Tokens that were made
+	// for less are not. Default: `7d`.
+	ExpiryWarning caddy.Duration `json:"expiry_warning,omitempty"`
+
+	ctx           caddy.Context
+	events        *caddyevents.App
 	workspaceHost string
 	catalog       *scopes.Catalog
 	rules         policy.Rules
@@ -105,6 +115,8 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the handler. It uses neither the network nor the admin
 // credential: both are needed by the first look-up only.
 func (h *Handler) Provision(ctx caddy.Context) error {
+	h.ctx = ctx
+	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
 	h.auditLogger = h.logger.Named("audit")
 	h.now = time.Now
@@ -125,8 +137,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		// Before anything is built from the values; Caddy calls Validate after.
 		return err
 	}
-	h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics)
-	return err
+	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
+		return err
+	}
+	live.add(h)
+	return nil
 }
 
 // Validate checks the configuration.
@@ -138,6 +153,7 @@ func (h *Handler) Cleanup() error {
 	if h.authority == nil {
 		return nil // provisioning failed before it was shared
 	}
+	live.remove(h)
 	return h.authority.release()
 }
 
@@ -160,6 +176,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// pass hands the request to the next handler. An error that it returns is
 	// answered by Caddy, after this handler.
 	pass := func() error {
+		if changed := h.watchTokens(r, rec); changed != nil {
+			defer func() { changed(cmp.Or(rec.Status, response.Status())) }()
+		}
 		err := next.ServeHTTP(response, r)
 		if err != nil && waitsToSend(r) {
 			response.Header().Set("Connection", "close")
@@ -234,19 +253,37 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 	}
 	rec.TokenID = credential.ID.String()
 
-	facts, err := h.authority.resolver.Resolve(r.Context(), credential.ID, h.freshness)
+	facts, err := h.authority.resolver.Resolve(r.Context(), credential.ID, h.freshnessFor(readings))
 	if err != nil {
 		return h.unresolved(err, rec)
 	}
-	describeToken(rec, facts, h.rules, h.now())
+	now := h.now()
+	describeToken(rec, facts, h.rules, now)
+	h.warnOfExpiry(facts, now)
 
 	workspaceID, problem := namedWorkspace(r)
 	if problem != "" {
 		return refuse(policy.AmbiguousRequest, problem)
 	}
-	decision := policy.Decide(facts.Info, policy.Request{Readings: readings, WorkspaceID: workspaceID}, h.rules, h.now())
+	decision := policy.Decide(facts.Info, policy.Request{Readings: readings, WorkspaceID: workspaceID}, h.rules, now)
 	rec.Operation = decision.Operation
 	return verdict{allowed: decision.Allowed, reason: decision.Reason}
+}
+
+// mintsTokens is the scope with which a token can make others of any scope, and
+// widen its own.
+const mintsTokens = "authentication"
+
+// freshnessFor returns how old facts may be for a request. One that can mint
+// tokens gets no stale ones: what it does outlives the outage.
+func (h *Handler) freshnessFor(readings []scopes.Reading) tokens.Freshness {
+	fresh := h.freshness
+	for i := range readings {
+		if slices.Contains(readings[i].Operation.AnyOf, mintsTokens) {
+			fresh.MaxStale = 0
+		}
+	}
+	return fresh
 }
 
 // unresolved turns a failed look-up into a refusal. What went wrong is the

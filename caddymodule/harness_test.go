@@ -27,6 +27,7 @@ type harness struct {
 	url       string // of the gateway
 	audit     string // file
 	listen    string
+	global    string // more global options
 }
 
 // startWorkspace starts a workspace that does not judge scopes itself, so that
@@ -102,11 +103,12 @@ func (h *harness) load(t testing.TB, directives string) {
 	servers {
 		protocols h1 h2 h2c
 	}
+	%s
 }
 http://%s {
 	%s
 }
-`, h.audit, h.listen, directives)
+`, h.audit, h.global, h.listen, directives)
 	adapted, err := adapt(config)
 	if err != nil {
 		t.Fatalf("adapting:\n%s\n%v", config, err)

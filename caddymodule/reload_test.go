@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 func TestReloadKeepsWhatIsKnown(t *testing.T) {
@@ -121,11 +119,12 @@ func TestFailedProvisionLeavesNothing(t *testing.T) {
 		`{"workspace":"https://example.com","routes":"nowhere.tsv"}`,
 		`{"workspace":"https://example.com","mode":"x"}`,
 	} {
-		ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-		if _, err := ctx.LoadModuleByID("http.handlers.databricks_scopes", []byte(config)); err == nil {
+		if err := validateHandler(t, config); err == nil {
 			t.Errorf("%s was accepted", config)
 		}
-		cancel()
+	}
+	if handlers := live.list(); len(handlers) > 0 {
+		t.Errorf("%d handlers are left alive", len(handlers))
 	}
 	authorities.Range(func(key, _ any) bool {
 		t.Errorf("%v is left in the pool", key)
