@@ -246,8 +246,10 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 		return refuse(policy.MissingCredential, "")
 	case errors.Is(err, tokens.ErrSeveralCredentials):
 		return refuse(policy.AmbiguousRequest, "More than one Authorization header was sent; send exactly one.")
-	case err != nil, credential.Kind == tokens.JWT && h.OAuth != oauthPass:
-		return refuse(policy.UnsupportedCredential, "")
+	case err != nil:
+		return refuse(policy.UnsupportedCredential, kindOf(err))
+	case credential.Kind == tokens.JWT && h.OAuth != oauthPass:
+		return refuse(policy.UnsupportedCredential, "an OAuth access token")
 	case credential.Kind == tokens.JWT:
 		return verdict{allowed: true, reason: policy.PassedOAuth}
 	}
@@ -268,6 +270,15 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 	decision := policy.Decide(facts.Info, policy.Request{Readings: readings, WorkspaceID: workspaceID}, h.rules, now)
 	rec.Operation = decision.Operation
 	return verdict{allowed: decision.Allowed, reason: decision.Reason}
+}
+
+// kindOf names a credential that is not accepted, where its shape tells.
+func kindOf(err error) string {
+	var unsupported *tokens.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return unsupported.Kind
+	}
+	return ""
 }
 
 // mintsTokens is the scope with which a token can make others of any scope, and

@@ -109,7 +109,9 @@ func TestDecisions(t *testing.T) {
 		{"empty credential", "GET", jobsList, func(r *http.Request) { r.Header.Set("Authorization", "") }, 401, "missing_credential", noCredential},
 		{"unknown shape", "GET", jobsList, bearer("secret"), 401, "unsupported_credential", noCredential},
 		{"password", "GET", jobsList, func(r *http.Request) { r.SetBasicAuth("me@example.com", "secret") }, 401, "unsupported_credential", noCredential},
-		{"OAuth token", "GET", jobsList, bearer(workspace.SignJWT(nil)), 401, "unsupported_credential", noCredential},
+		{"OAuth token", "GET", jobsList, bearer(workspace.SignJWT(nil)), 401, "unsupported_credential", noCredential + " What was sent is an OAuth access token."},
+		{"cluster-internal token", "GET", jobsList, bearer("dkea0123456789abcdef0123456789abcdef"), 401, "unsupported_credential", noCredential + " What was sent is a cluster-internal token."},
+		{"token id", "GET", jobsList, bearer(jobs.Info.TokenId), 401, "unsupported_credential", noCredential + " What was sent is the id of a token, not its value."},
 		{"another workspace named", "GET", jobsList, func(r *http.Request) {
 			bearer(jobs.Value)(r)
 			r.Header.Set("X-Databricks-Workspace-Id", "42")

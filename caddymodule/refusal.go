@@ -21,7 +21,8 @@ import (
 type verdict struct {
 	allowed bool
 	reason  policy.Reason
-	// problem completes the message of a request that cannot be judged.
+	// problem completes the message of a request that cannot be judged, and names
+	// a credential that is not accepted.
 	problem string
 	// retryAfter is when it is worth asking again, for directory_unavailable.
 	retryAfter time.Duration
@@ -137,6 +138,10 @@ func (v verdict) words(operation *scopes.Operation) (status int, message string)
 			return words.status, "Personal access tokens cannot call account-level APIs."
 		}
 		return words.status, words.message + strings.Join(requiredScopes(operation), ", ")
+	case policy.UnsupportedCredential:
+		if v.problem != "" {
+			return words.status, words.message + " What was sent is " + v.problem + "."
+		}
 	case policy.AmbiguousRequest, policy.MalformedPath:
 		return words.status, v.problem
 	}

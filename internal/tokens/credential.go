@@ -33,6 +33,39 @@ var (
 	ErrSeveralCredentials    = errors.New("more than one Authorization header was sent")
 )
 
+// UnsupportedError is an [ErrUnsupportedCredential] whose kind shows in its shape.
+type UnsupportedError struct {
+	// Kind names it, with its article: "a cluster-internal token".
+	Kind string
+}
+
+func (e *UnsupportedError) Error() string { return ErrUnsupportedCredential.Error() + ": " + e.Kind }
+
+// Is reports that the error is an ErrUnsupportedCredential.
+func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupportedCredential }
+
+// kinds are the credentials of Databricks' that people send by mistake, or that
+// programs inside a cluster send, by their prefix. What they are is what others
+// found out; Databricks does not document the prefixes.
+var kinds = []struct{ prefix, kind string }{
+	{"dkea", "a cluster-internal token"},
+	{"dosa", "a cluster-internal token"},
+	{"dose", "an OAuth client secret"},
+}
+
+// unsupported returns the error for a bearer value of no accepted shape.
+func unsupported(value string) error {
+	for _, k := range kinds {
+		if strings.HasPrefix(value, k.prefix) {
+			return &UnsupportedError{Kind: k.kind}
+		}
+	}
+	if _, err := ParseID(value); err == nil {
+		return &UnsupportedError{Kind: "the id of a token, not its value"}
+	}
+	return ErrUnsupportedCredential
+}
+
 const (
 	patPrefix = "dapi"
 
@@ -83,7 +116,7 @@ func parseBearer(value string) (Credential, error) {
 	case isJWT(value):
 		return Credential{Kind: JWT}, nil
 	}
-	return Credential{}, ErrUnsupportedCredential
+	return Credential{}, unsupported(value)
 }
 
 func parseBasic(encoded string) (Credential, error) {
