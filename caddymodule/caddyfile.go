@@ -53,6 +53,15 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    oauth           deny|pass
 //	    routes          <file>
 //	    expiry_warning  <duration>
+//	    policy <name> {
+//	        match owner|creator|token|comment|scope <value...>
+//	        scopes         <scope...>
+//	        allow          <method> <path>
+//	        deny           <method> <path>
+//	        max_lifetime   <duration>
+//	        require_expiry
+//	        mode           enforce [<n>%] | observe
+//	    }
 //	}
 //
 // All subdirectives are optional: the workspace is DATABRICKS_HOST then, and the
@@ -93,7 +102,18 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"expiry_warning": func() error {
 			return duration(d, &h.ExpiryWarning, maxExpiryWarning)
 		},
-	})
+		"policy": func() error {
+			var p Policy
+			if err := p.unmarshal(d); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(h.Policies, func(other Policy) bool { return other.Name == p.Name }) {
+				return d.Errf("there are two policies called %s; rename one", p.Name)
+			}
+			h.Policies = append(h.Policies, p)
+			return nil
+		},
+	}, "policy")
 }
 
 func (a *Admin) unmarshal(d *caddyfile.Dispenser) error {
@@ -140,8 +160,9 @@ func (l *Lookup) unmarshal(d *caddyfile.Dispenser) error {
 	})
 }
 
-// eachOption reads a block in which every option may stand once.
-func eachOption(d *caddyfile.Dispenser, options map[string]func() error) error {
+// eachOption reads a block in which every option may stand once, but for some
+// that may stand again.
+func eachOption(d *caddyfile.Dispenser, options map[string]func() error, repeatable ...string) error {
 	directive := d.Val()
 	if d.NextArg() {
 		return d.Errf("unexpected %q: %s takes its settings in a block", d.Val(), directive)
@@ -153,7 +174,7 @@ func eachOption(d *caddyfile.Dispenser, options map[string]func() error) error {
 		if !ok {
 			return unknownOption(d, name, options)
 		}
-		if line, again := seen[name]; again {
+		if line, again := seen[name]; again && !slices.Contains(repeatable, name) {
 			return d.Errf("%s is set twice, first in line %d; keep one", name, line)
 		}
 		seen[name] = d.Line()

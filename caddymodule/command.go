@@ -12,6 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -42,6 +43,9 @@ request also the smallest change that would permit it.
 --scopes are the scopes that the token holds, separated by commas. Without it the
   token is taken to have none, which lets it do everything unless the
   configuration says unscoped_tokens deny.
+--as says what else is known of the token, for policies: owner=<name or id>,
+  creator=<name>, comment=<text>, token=<id>, lifetime=<duration or never>,
+  separated by commas.
 --config judges by the databricks_scopes handler of a Caddyfile or JSON
   configuration: its routes and its rules.
 --adapter names the configuration's adapter. Default: caddyfile, or JSON for a
@@ -58,6 +62,7 @@ request also the smallest change that would permit it.
 	}
 	flags := cmd.Flags()
 	held := flags.StringSlice("scopes", nil, "scopes that the token holds")
+	as := flags.StringSlice("as", nil, "what else is known of the token")
 	config := flags.StringP("config", "c", "", "configuration to judge by")
 	adapter := flags.StringP("adapter", "a", "", "adapter of the configuration")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -78,7 +83,11 @@ request also the smallest change that would permit it.
 		for _, scope := range *held {
 			warnUnknownScope(cmd.ErrOrStderr(), scope)
 		}
-		e, err := judge.explain(question{Method: args[0], Path: args[1], Scopes: *held})
+		subject, err := parseSubject(*as)
+		if err != nil {
+			return err
+		}
+		e, err := judge.explain(question{Method: args[0], Path: args[1], Scopes: *held, subject: subject})
 		if err != nil {
 			return err
 		}
@@ -108,6 +117,7 @@ func (x *explainer) batch(in io.Reader, out io.Writer) error {
 		if err := decoder.Decode(&q); err != nil {
 			return fmt.Errorf("line %d: reading a request: %w; write {\"method\":\"GET\",\"path\":\"/api/2.1/jobs/list\",\"scopes\":[\"jobs\"]}", number, err)
 		}
+		q.subject.Info = new(tokens.Info)
 		e, err := x.explain(q)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", number, err)

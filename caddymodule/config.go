@@ -212,8 +212,9 @@ func (h *Handler) expiryWarning() time.Duration {
 	return time.Duration(h.ExpiryWarning)
 }
 
-func (h *Handler) policyRules() policy.Rules {
-	return policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny}
+func (h *Handler) policyRules() (policy.Rules, error) {
+	policies, err := compilePolicies(h.Policies)
+	return policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny, Policies: policies}, err
 }
 
 // freshness returns the cache's settings with their defaults. It works on nil.

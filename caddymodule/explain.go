@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/scopegate/scopegate/internal/policy"
@@ -24,6 +27,47 @@ type question struct {
 	Method string   `json:"method"`
 	Path   string   `json:"path"`
 	Scopes []string `json:"scopes"`
+
+	// subject is what else is known of the token.
+	subject policy.Subject
+}
+
+// parseSubject reads what --as says of a token.
+func parseSubject(properties []string) (policy.Subject, error) {
+	subject := policy.Subject{Info: new(tokens.Info)}
+	now := time.Now()
+	for _, property := range properties {
+		name, value, _ := strings.Cut(property, "=")
+		var err error
+		switch name {
+		case "owner":
+			subject.OwnerName = value
+			if id, err := strconv.ParseInt(value, 10, 64); err == nil {
+				subject.Info.OwnerID = id
+			}
+		case "creator":
+			subject.Info.CreatorName = value
+		case "comment":
+			subject.Info.Comment = value
+		case "token":
+			subject.Info.ID, err = tokens.ParseID(value)
+		case "lifetime":
+			if value == "never" {
+				subject.Info.NeverExpires = true
+				break
+			}
+			var life time.Duration
+			if life, err = caddy.ParseDuration(value); err == nil {
+				subject.Info.Created, subject.Info.Expires = now, now.Add(life)
+			}
+		default:
+			err = errors.New("write owner=, creator=, comment=, token= or lifetime=")
+		}
+		if err != nil {
+			return policy.Subject{}, fmt.Errorf("--as %s: %w", name, err)
+		}
+	}
+	return subject, nil
 }
 
 // explanation is the answer, in the form of the batch.
@@ -42,6 +86,7 @@ type explanation struct {
 type detailed struct {
 	explanation
 	Source   string   `json:"source"`
+	Policy   string   `json:"policy,omitempty"`   // that refused
 	Readings []string `json:"readings,omitempty"` // where there is more than one
 	Change   string   `json:"change,omitempty"`   // that would permit it
 	problem  string
@@ -70,15 +115,20 @@ func newExplainer(config, adapter string) (*explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &explainer{catalog: catalog, rules: handler.policyRules(), now: time.Now}, nil
+	rules, err := handler.policyRules()
+	if err != nil {
+		return nil, err
+	}
+	return &explainer{catalog: catalog, rules: rules, now: time.Now}, nil
 }
 
 func (x *explainer) explain(q question) (detailed, error) {
-	return x.judge(q.Method, q.Path, &tokens.Info{Scopes: q.Scopes})
+	q.subject.Info.Scopes = q.Scopes
+	return x.judge(q.Method, q.Path, q.subject)
 }
 
 // judge answers for a token of which everything is known.
-func (x *explainer) judge(method, target string, info *tokens.Info) (detailed, error) {
+func (x *explainer) judge(method, target string, subject policy.Subject) (detailed, error) {
 	switch {
 	case method == "":
 		return detailed{}, errors.New("the request has no method")
@@ -106,7 +156,7 @@ func (x *explainer) judge(method, target string, info *tokens.Info) (detailed, e
 		answer.describe(readings[0].Operation, policy.PublicRoute)
 		return answer, nil
 	}
-	decision := policy.Decide(info, policy.Request{Readings: readings}, x.rules, x.now())
+	decision := policy.Decide(subject, policy.Request{Method: method, Readings: readings}, x.rules, x.now())
 	answer.describe(decision.Operation, decision.Reason)
 	if len(readings) > 1 {
 		for _, reading := range readings {
@@ -118,7 +168,14 @@ func (x *explainer) judge(method, target string, info *tokens.Info) (detailed, e
 		return answer, nil
 	}
 	if decision.Reason == policy.MissingScope {
-		answer.Change = smallestChange(readings, policy.Held(info, x.rules))
+		answer.Change = smallestChange(readings, policy.Held(subject.Info, x.rules))
+	}
+	if decision.Policy != "" {
+		answer.Policy = decision.Policy
+		answer.Change = fmt.Sprintf("change policy %s, which %s", decision.Policy, decision.Asks)
+		if decision.Rehearsed {
+			answer.Change += " (it is only rehearsed: the request passes)"
+		}
 	}
 	return answer, nil
 }
@@ -203,6 +260,7 @@ func (d *detailed) print(out io.Writer) {
 		}
 		fmt.Fprintf(out, "%-10s %s\n", name, reading)
 	}
+	line("policy", d.Policy)
 	line("verdict", fmt.Sprintf("%s (%s)", d.Decision, d.Reason))
 	line("to permit", d.Change)
 }
@@ -281,5 +339,5 @@ func findHandlers(node any) (found []*Handler, err error) {
 
 // judgesAs reports whether two handlers give the same answers offline.
 func (h *Handler) judgesAs(other *Handler) bool {
-	return h.Routes == other.Routes && h.policyRules() == other.policyRules()
+	return h.Routes == other.Routes && h.UnscopedTokens == other.UnscopedTokens && reflect.DeepEqual(h.Policies, other.Policies)
 }

@@ -91,6 +91,9 @@ type Handler struct {
 	// for less are not. Default: `7d`.
 	ExpiryWarning caddy.Duration `json:"expiry_warning,omitempty"`
 
+	// Policies that narrow what tokens may do.
+	Policies []Policy `json:"policies,omitempty"`
+
 	ctx           caddy.Context
 	events        *caddyevents.App
 	workspaceHost string
@@ -120,7 +123,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.auditLogger = h.logger.Named("audit")
 	h.now = time.Now
-	h.rules = h.policyRules()
 	h.freshness = h.Cache.freshness()
 
 	var err error
@@ -133,10 +135,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.catalog, err = loadCatalog(h.Routes); err != nil {
 		return err
 	}
+	// Before anything is built from the values; Caddy calls Validate after.
 	if err := h.validate(); err != nil {
-		// Before anything is built from the values; Caddy calls Validate after.
 		return err
 	}
+	if h.rules, err = h.policyRules(); err != nil {
+		return err
+	}
+	h.warnOfPolicies()
 	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
 		return err
 	}
@@ -194,7 +200,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	rec.DecisionDuration = h.now().Sub(started)
 	setPlaceholders(r, rec)
 
-	if h.Mode == modeObserve {
+	if h.Mode == modeObserve || verdict.rehearsed {
 		rec.Dropped = contradictions(r)
 		return pass()
 	}
@@ -267,9 +273,11 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 	if problem != "" {
 		return refuse(policy.AmbiguousRequest, problem)
 	}
-	decision := policy.Decide(facts.Info, policy.Request{Readings: readings, WorkspaceID: workspaceID}, h.rules, now)
+	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
+	decision := policy.Decide(policy.Subject{Info: facts.Info}, request, h.rules, now)
 	rec.Operation = decision.Operation
-	return verdict{allowed: decision.Allowed, reason: decision.Reason}
+	rec.Policy, rec.Asks = decision.Policy, decision.Asks
+	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}
 }
 
 // kindOf names a credential that is not accepted, where its shape tells.

@@ -21,6 +21,8 @@ import (
 type verdict struct {
 	allowed bool
 	reason  policy.Reason
+	// rehearsed is a refusal that is only recorded, whatever the handler's mode.
+	rehearsed bool
 	// problem completes the message of a request that cannot be judged, and names
 	// a credential that is not accepted.
 	problem string
@@ -52,6 +54,8 @@ var wording = map[policy.Reason]struct {
 	policy.TokenExpired:          {http.StatusForbidden, messageInvalidToken},
 	policy.WrongWorkspace:        {http.StatusForbidden, messageInvalidToken},
 	policy.MissingScope:          {http.StatusForbidden, "Provided access token does not have required scopes: "},
+	policy.PolicyDenied:          {http.StatusForbidden, ""},
+	policy.PolicyLifetime:        {http.StatusForbidden, ""},
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
@@ -82,7 +86,7 @@ const errorDomain = "scopegate"
 // before it sends one.
 func (v verdict) write(w http.ResponseWriter, r *http.Request, rec *audit.Record) (requestID string) {
 	requestID = uuid.NewString()
-	status, message := v.words(rec.Operation)
+	status, message := v.words(rec)
 
 	header := w.Header()
 	header.Set("X-Request-Id", requestID)
@@ -130,9 +134,11 @@ func waitsToSend(r *http.Request) bool {
 }
 
 // words returns status and message, without request id.
-func (v verdict) words(operation *scopes.Operation) (status int, message string) {
-	words := wording[v.reason]
+func (v verdict) words(rec *audit.Record) (status int, message string) {
+	words, operation := wording[v.reason], rec.Operation
 	switch v.reason {
+	case policy.PolicyDenied, policy.PolicyLifetime:
+		return words.status, fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", rec.Policy, rec.Asks)
 	case policy.MissingScope:
 		if operation.Access == scopes.AccountOnly {
 			return words.status, "Personal access tokens cannot call account-level APIs."
@@ -172,6 +178,9 @@ func (v verdict) errorInfo(rec *audit.Record) detail {
 	}
 	if v.reason == policy.MissingScope {
 		metadata["token_scopes"] = strings.Join(rec.TokenScopes, ",")
+	}
+	if rec.Policy != "" {
+		metadata["policy"] = rec.Policy
 	}
 	if rec.TraceID != "" {
 		metadata["trace_id"] = rec.TraceID

@@ -41,6 +41,7 @@ func fields(r *Record) []zap.Field {
 		zap.String("template", operation.Template),
 		zap.Strings("required_scopes", operation.AnyOf),
 		zap.String("evidence", string(operation.Evidence)),
+		zap.String("policy", r.Policy),
 		zap.String("token_id", r.TokenID),
 		zap.Int64("owner_id", r.OwnerID),
 		zap.String("creator", r.Creator),

@@ -43,6 +43,8 @@ type Record struct {
 	Enforced  bool // false when a refusal was only rehearsed
 	Reason    policy.Reason
 	Operation *scopes.Operation
+	Policy    string   // that refused, where one did
+	Asks      string   // what that policy asks for
 	Detail    string   // for the operator: why the facts could not be had
 	Dropped   []string // names of headers that must not leave beside the token
 

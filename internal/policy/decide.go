@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -12,10 +13,14 @@ type Rules struct {
 	// AllowUnscoped lets tokens without scopes do what Databricks lets them do:
 	// everything. Otherwise they hold no scope at all.
 	AllowUnscoped bool
+	// Policies narrow what tokens may do. All that match a token hold together.
+	Policies []Policy
 }
 
 // Request is what is to be decided about a request, apart from who sent it.
 type Request struct {
+	// Method is the HTTP method, for the routes of policies.
+	Method string
 	// Readings are all ways in which a server might read the path, each with the
 	// operation it names. There is at least one.
 	Readings []scopes.Reading
@@ -31,13 +36,23 @@ type Decision struct {
 	// or else the one that the path names as it was sent. Nil where the decision
 	// did not come to that.
 	Operation *scopes.Operation
+	// Policy is the policy that refused the request, and Asks what it asks for.
+	// They are empty for every other reason.
+	Policy string
+	Asks   string
+	// Rehearsed means that only policies which are being rehearsed refuse the
+	// request: it is to be recorded as refused, and to pass.
+	Rehearsed bool
 }
 
 // Decide judges a request by what is known about its token.
 //
 // The request is allowed only if the token may call the operation of every
 // reading: what the workspace takes the path for is the workspace's to choose.
-func Decide(info *tokens.Info, request Request, rules Rules, now time.Time) Decision {
+// Policies are asked last, since they only narrow; one that enforces goes before
+// one that is rehearsed, and among equals the first.
+func Decide(subject Subject, request Request, rules Rules, now time.Time) Decision {
+	info := subject.Info
 	first := request.Readings[0].Operation
 	switch {
 	case info.Expired(now):
@@ -51,7 +66,26 @@ func Decide(info *tokens.Info, request Request, rules Rules, now time.Time) Deci
 			return Decision{Reason: MissingScope, Operation: operation}
 		}
 	}
-	return Decision{Allowed: true, Reason: Permitted, Operation: first}
+	decision := Decision{Allowed: true, Reason: Permitted, Operation: first}
+	for i := range rules.Policies {
+		p := &rules.Policies[i]
+		if !p.matches(subject, held) {
+			continue
+		}
+		enforced := p.enforces(info.ID)
+		if !enforced && decision.Rehearsed {
+			continue // the first one that is rehearsed is the one to name
+		}
+		o := p.judge(subject, request)
+		if o == nil {
+			continue
+		}
+		decision = Decision{Reason: o.reason, Operation: cmp.Or(o.operation, first), Policy: p.Name, Asks: o.asks, Rehearsed: !enforced}
+		if enforced {
+			break
+		}
+	}
+	return decision
 }
 
 // Public reports whether every reading names an operation that needs no token.

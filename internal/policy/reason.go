@@ -24,6 +24,10 @@ const (
 	WrongWorkspace Reason = "wrong_workspace"
 	// MissingScope: it does not hold a scope that the operation asks for.
 	MissingScope Reason = "missing_scope"
+	// PolicyDenied: a policy of the operator's does not permit the operation.
+	PolicyDenied Reason = "policy_denied"
+	// PolicyLifetime: a policy does not permit tokens that live for so long.
+	PolicyLifetime Reason = "policy_lifetime"
 	// AmbiguousRequest: the request could be understood in more than one way.
 	AmbiguousRequest Reason = "ambiguous_request"
 	// MalformedPath: its path cannot be understood at all.

@@ -1,0 +1,95 @@
+package caddymodule
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+// TestRestrictLegacyToken is the README's example: a token without scopes may
+// call two APIs and no other.
+func TestRestrictLegacyToken(t *testing.T) {
+	h := startGateway(t, startWorkspace(t), `policy analyst {
+		match comment "analyst *"
+		allow GET /api/2.1/unity-catalog/catalogs
+		allow * /api/2.0/preview/sql/queries
+	}`)
+	restricted := h.workspace.Mint(fakeworkspace.TokenSpec{Comment: "Analyst laptop"})
+	free := h.mint()
+	const denied = "Access denied by the gateway's policy analyst, which permits only its own routes."
+	for _, test := range []struct {
+		name, method, path, token string
+		status                    int
+	}{
+		{"catalogs", "GET", "/api/2.1/unity-catalog/catalogs", restricted.Value, 200},
+		{"queries", "GET", "/api/2.0/preview/sql/queries", restricted.Value, 200},
+		{"who am I", "GET", me, restricted.Value, 200},
+		{"warehouses", "GET", "/api/2.0/sql/warehouses", restricted.Value, 403},
+		{"creating a catalog", "POST", "/api/2.1/unity-catalog/catalogs", restricted.Value, 403},
+		{"warehouses in disguise", "GET", "/api/2.0/preview/sql/..%2f..%2fsql/warehouses", restricted.Value, 403},
+		{"another token", "GET", "/api/2.0/sql/warehouses", free.Value, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(h.readRecords(t))
+			got := h.send(t, test.method, test.path, bearer(test.token))
+			if got.status != test.status {
+				t.Fatalf("status %d, want %d: %s", got.status, test.status, got.body)
+			}
+			record := h.records(t, before+1)[before]
+			if test.status != 403 {
+				return
+			}
+			checkRefusal(t, got, "policy_denied", denied)
+			if record["policy"] != "analyst" || !strings.Contains(got.body, `"policy":"analyst"`) {
+				t.Errorf("the policy is not named: %v\n%s", record, got.body)
+			}
+		})
+	}
+}
+
+func TestPolicyModes(t *testing.T) {
+	for _, test := range []struct {
+		name, options    string
+		status           int
+		enforced         bool
+		reason, decision string
+	}{
+		{"enforced", "policy p {\nscopes sql\n}", 403, true, "policy_denied", "deny"},
+		{"observed", "policy p {\nscopes sql\nmode observe\n}", 200, false, "policy_denied", "deny"},
+		{"observed by the handler", "mode observe\npolicy p {\nscopes sql\n}", 200, false, "policy_denied", "deny"},
+		{"lifetime", "policy p {\nmax_lifetime 1m\n}", 403, true, "policy_lifetime", "deny"},
+		{"permitted", "policy p {\nscopes jobs\nrequire_expiry\n}", 200, true, "permitted", "allow"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := startGateway(t, startWorkspace(t), test.options)
+			got := h.send(t, "GET", jobsList, bearer(h.mint("jobs", "sql").Value))
+			record := h.records(t, 1)[0]
+			if got.status != test.status || record["enforced"] != test.enforced || record["reason"] != test.reason || record["decision"] != test.decision {
+				t.Errorf("status %d, record %v", got.status, record)
+			}
+		})
+	}
+}
+
+func TestPercentOfTokens(t *testing.T) {
+	h := startGateway(t, startWorkspace(t), "lookup {\nrate 1000\n}\npolicy p {\nscopes sql\nmode enforce 50%\n}")
+	refused := 0
+	const n = 60
+	for range n {
+		token := h.workspace.Mint(fakeworkspace.TokenSpec{Owner: fmt.Sprint(time.Now().UnixNano(), "@example.com"), Scopes: []string{"jobs"}})
+		first := h.send(t, "GET", jobsList, bearer(token.Value)).status
+		if again := h.send(t, "GET", jobsList, bearer(token.Value)).status; again != first {
+			t.Errorf("a token got %d and then %d", first, again)
+		}
+		if first == 403 {
+			refused++
+		}
+	}
+	// Five standard deviations around one half.
+	if refused < n/2-20 || refused > n/2+20 {
+		t.Errorf("%d of %d tokens were refused", refused, n)
+	}
+}

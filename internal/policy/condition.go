@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+// Kinds are what a condition can look at.
+var Kinds = []string{"owner", "creator", "token", "comment", "scope"}
+
+// Condition says what one property of a token must be like. Of several values any
+// one will do.
+type Condition struct {
+	Kind   string
+	Values []string
+
+	patterns []*regexp.Regexp
+}
+
+// NewCondition returns a condition on one of [Kinds]. A value may hold * for any
+// text and ? for any one character; letter case does not count.
+func NewCondition(kind string, values ...string) (Condition, error) {
+	if !slices.Contains(Kinds, kind) {
+		return Condition{}, fmt.Errorf("there is no match %s; use one of %s", kind, strings.Join(Kinds, ", "))
+	}
+	if len(values) == 0 {
+		return Condition{}, fmt.Errorf("match %s needs a value", kind)
+	}
+	c := Condition{Kind: kind, Values: values}
+	for _, value := range values {
+		if kind == "token" && !strings.ContainsAny(value, "*?") {
+			if _, err := tokens.ParseID(value); err != nil {
+				return Condition{}, fmt.Errorf("match token: %w", err)
+			}
+		}
+		pattern := regexp.QuoteMeta(value)
+		pattern = strings.ReplaceAll(pattern, `\*`, ".*")
+		pattern = strings.ReplaceAll(pattern, `\?`, ".")
+		c.patterns = append(c.patterns, regexp.MustCompile("(?is)^"+pattern+"$"))
+	}
+	return c, nil
+}
+
+// fits reports whether a token is one that the condition is about.
+func (c *Condition) fits(s Subject, held []string) bool {
+	switch c.Kind {
+	case "owner":
+		return s.OwnerName == "" && !c.byNumber() || c.any(s.OwnerName) || c.any(number(s.Info.OwnerID))
+	case "creator":
+		return c.any(s.Info.CreatorName) || c.any(number(s.Info.CreatorID))
+	case "token":
+		return c.any(s.Info.ID.String())
+	case "comment":
+		return c.any(s.Info.Comment)
+	case "scope":
+		return slices.ContainsFunc(held, c.any)
+	}
+	return true // a kind that nobody knows: to narrow is the safe mistake
+}
+
+func (c *Condition) any(value string) bool {
+	return slices.ContainsFunc(c.patterns, func(p *regexp.Regexp) bool { return p.MatchString(value) })
+}
+
+// byNumber reports whether all values are numeric ids, so that no name is needed
+// to tell.
+func (c *Condition) byNumber() bool {
+	return !slices.ContainsFunc(c.Values, func(v string) bool {
+		_, err := strconv.ParseInt(v, 10, 64)
+		return err != nil
+	})
+}
+
+// NeedsOwnerName reports whether the condition cannot be judged without the
+// owner's name.
+func (c *Condition) NeedsOwnerName() bool { return c.Kind == "owner" && !c.byNumber() }
+
+func number(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
+}
