@@ -25,19 +25,24 @@ type authorityKey struct {
 	timeout   time.Duration
 }
 
-// authority is a handler's share of a resolver.
+// authority is a handler's share of what knows the tokens of a workspace.
 type authority struct {
-	key      authorityKey
-	resolver *tokens.Resolver
+	key authorityKey
+	*directory
 }
 
-// pooledResolver is what the pool holds.
-type pooledResolver struct{ *tokens.Resolver }
+// directory is what the pool holds: a resolver for personal access tokens, and a
+// verifier for OAuth access tokens.
+type directory struct {
+	resolver *tokens.Resolver
+	verifier *tokens.Verifier
+}
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has
 // gone.
-func (p pooledResolver) Destruct() error {
-	p.Close()
+func (d *directory) Destruct() error {
+	d.resolver.Close()
+	d.verifier.Close()
 	return nil
 }
 
@@ -47,18 +52,21 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 		key.admin = *admin
 	}
 	pooled, loaded, err := authorities.LoadOrNew(key, func() (caddy.Destructor, error) {
-		directory := tokens.NewDirectory(workspace, key.admin.credential(), settings.Timeout)
+		api := tokens.NewDirectory(workspace, key.admin.credential(), settings.Timeout)
 		observer := watcher{Metrics: metrics, workspace: workspace}
-		return pooledResolver{tokens.NewResolver(directory, settings, tokens.WithObserver(observer))}, nil
+		return &directory{
+			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer)),
+			verifier: tokens.NewVerifier(workspace, settings.Timeout),
+		}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up look-ups: %w", err)
 	}
-	resolver := pooled.(pooledResolver).Resolver
+	shared := pooled.(*directory)
 	if loaded {
-		resolver.Tune(settings)
+		shared.resolver.Tune(settings)
 	}
-	return &authority{key: key, resolver: resolver}, nil
+	return &authority{key: key, directory: shared}, nil
 }
 
 func (a *authority) release() error {

@@ -50,7 +50,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        concurrency   <n>
 //	    }
 //	    unscoped_tokens allow|deny
-//	    oauth           deny|pass
+//	    oauth           deny|pass|verify
 //	    routes          <file>
 //	    expiry_warning  <duration>
 //	    policy <name> {

@@ -23,15 +23,16 @@ const (
 	unscopedAllow = "allow"
 	unscopedDeny  = "deny"
 
-	oauthDeny = "deny"
-	oauthPass = "pass"
+	oauthDeny   = "deny"
+	oauthPass   = "pass"
+	oauthVerify = "verify"
 )
 
 // Choices of the settings that have them; the first is the default.
 var (
 	modes    = []string{modeEnforce, modeObserve}
 	unscoped = []string{unscopedAllow, unscopedDeny}
-	oauths   = []string{oauthDeny, oauthPass}
+	oauths   = []string{oauthDeny, oauthPass, oauthVerify}
 )
 
 // Admin is the credential with which scopegate looks up tokens. Set a profile, or

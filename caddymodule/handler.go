@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -76,8 +77,9 @@ type Handler struct {
 	UnscopedTokens string `json:"unscoped_tokens,omitempty"`
 
 	// What to do with OAuth access tokens (JWTs), which are not in Token
-	// Management: `deny` refuses them; `pass` lets them through unjudged.
-	// Default: `deny`.
+	// Management: `deny` refuses them; `pass` lets them through unjudged; `verify`
+	// verifies them with the workspace's own keys and enforces the scopes that they
+	// carry, and refuses those of other issuers. Default: `deny`.
 	OAuth string `json:"oauth,omitempty"`
 
 	// Path of a file with catalogue rows that are added to the built-in catalogue
@@ -254,27 +256,54 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 		return refuse(policy.AmbiguousRequest, "More than one Authorization header was sent; send exactly one.")
 	case err != nil:
 		return refuse(policy.UnsupportedCredential, kindOf(err))
-	case credential.Kind == tokens.JWT && h.OAuth != oauthPass:
-		return refuse(policy.UnsupportedCredential, "an OAuth access token")
-	case credential.Kind == tokens.JWT:
+	case credential.Kind == tokens.PAT:
+		return h.decidePAT(r, rec, credential.ID, readings)
+	case h.OAuth == oauthVerify:
+		return h.decideJWT(r, rec, readings)
+	case h.OAuth == oauthPass:
 		return verdict{allowed: true, reason: policy.PassedOAuth}
 	}
-	rec.TokenID = credential.ID.String()
+	return refuse(policy.UnsupportedCredential, "an OAuth access token")
+}
 
-	facts, err := h.authority.resolver.Resolve(r.Context(), credential.ID, h.freshnessFor(readings))
+// decidePAT judges a request that bears a personal access token.
+func (h *Handler) decidePAT(r *http.Request, rec *audit.Record, id tokens.ID, readings []scopes.Reading) verdict {
+	rec.TokenID = id.String()
+	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshnessFor(readings))
 	if err != nil {
 		return h.unresolved(err, rec)
 	}
-	now := h.now()
-	describeToken(rec, facts, h.rules, now)
-	h.warnOfExpiry(facts, now)
+	h.warnOfExpiry(facts, rec.Time)
+	return h.decideFacts(r, rec, facts, readings, h.rules)
+}
 
+// fromToken is the source of facts that the token itself carries.
+const fromToken tokens.Source = "token"
+
+// decideJWT judges a request that bears an OAuth access token.
+func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, readings []scopes.Reading) verdict {
+	_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
+	rec.TokenID = tokens.IDOf(raw).String()
+	info, err := h.authority.verifier.Verify(r.Context(), raw)
+	if err != nil {
+		return h.unresolved(err, rec)
+	}
+	// An OAuth token always says its scopes: one without any holds none.
+	rules := h.rules
+	rules.AllowUnscoped = false
+	return h.decideFacts(r, rec, tokens.Facts{Info: info, At: rec.Time, Source: fromToken}, readings, rules)
+}
+
+// decideFacts judges a request by what is known of its token.
+func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.Facts, readings []scopes.Reading, rules policy.Rules) verdict {
+	now := h.now()
+	describeToken(rec, facts, rules, now)
 	workspaceID, problem := namedWorkspace(r)
 	if problem != "" {
 		return refuse(policy.AmbiguousRequest, problem)
 	}
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
-	decision := policy.Decide(policy.Subject{Info: facts.Info}, request, h.rules, now)
+	decision := policy.Decide(policy.Subject{Info: facts.Info}, request, rules, now)
 	rec.Operation = decision.Operation
 	rec.Policy, rec.Asks = decision.Policy, decision.Asks
 	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}
@@ -308,8 +337,11 @@ func (h *Handler) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 // unresolved turns a failed look-up into a refusal. What went wrong is the
 // operator's to know, not the client's.
 func (h *Handler) unresolved(err error, rec *audit.Record) verdict {
-	if errors.Is(err, tokens.ErrUnknownToken) {
+	switch {
+	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, tokens.ErrInvalidJWT):
 		return refuse(policy.UnknownToken, "")
+	case errors.Is(err, tokens.ErrExpiredJWT):
+		return refuse(policy.TokenExpired, "")
 	}
 	v := refuse(policy.DirectoryUnavailable, "")
 	v.retryAfter = time.Second
