@@ -202,17 +202,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	rec.DecisionDuration = h.now().Sub(started)
 	setPlaceholders(r, rec)
 
-	if h.Mode == modeObserve || verdict.rehearsed {
+	if h.Mode == modeObserve {
 		rec.Dropped = contradictions(r)
 		return pass()
 	}
-	rec.Enforced = true
-	if !verdict.allowed {
+	rec.Enforced = !verdict.rehearsed
+	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(response, r, rec)
 		return nil
 	}
-	if verdict.reason != policy.PassedOAuth {
-		rec.Dropped = dropContradictions(r)
+	rec.Dropped = dropContradictions(r, verdict.reason == policy.PassedOAuth)
+	if verdict.reason == policy.PublicRoute {
+		rec.Dropped = append(rec.Dropped, dropUnjudged(r)...)
 	}
 	return pass()
 }

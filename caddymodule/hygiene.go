@@ -5,6 +5,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"github.com/scopegate/scopegate/internal/tokens"
 )
 
 // contradicting are headers that must not leave beside a judged token: they
@@ -19,16 +21,30 @@ var contradicting = headerSet(
 	"X-Databricks-Azure-Workspace-Resource-Id",
 	"X-Databricks-GCP-SA-Access-Token",
 	"X-Forwarded-Access-Token",
+	"X-Forwarded-Authorization",
+	"X-Original-Authorization",
+	"X-Api-Key",
 	// Method overrides.
 	"X-HTTP-Method-Override",
 	"X-HTTP-Method",
+	"X-HTTP-Verb-Override",
+	"X-Method",
 	"X-Method-Override",
 	"X-Original-Method",
 	"X-Forwarded-Method",
+	"X-Envoy-Original-Method",
 	// URL overrides.
 	"X-Original-URL",
 	"X-Original-URI",
+	"X-Original-Path",
+	"X-Request-URI",
+	"Request-URI",
 	"X-Rewrite-URL",
+	"X-Rewrite-URI",
+	"X-Rewritten-URL",
+	"X-Replaced-Path",
+	"X-Proxy-URL",
+	"X-Forwarded-URL",
 	"X-Override-URL",
 	"X-Forwarded-URI",
 	"X-Forwarded-Path",
@@ -36,6 +52,14 @@ var contradicting = headerSet(
 	"X-Envoy-Original-Path",
 	// An upgrade to cleartext HTTP/2 would open a tunnel past every check.
 	"HTTP2-Settings",
+)
+
+// accompanyOAuth may be needed beside an OAuth token, in their own spelling only.
+var accompanyOAuth = headerSet(
+	"Cookie",
+	"X-Databricks-Azure-SP-Management-Token",
+	"X-Databricks-Azure-Workspace-Resource-Id",
+	"X-Databricks-GCP-SA-Access-Token",
 )
 
 func headerSet(names ...string) map[string]bool {
@@ -65,14 +89,33 @@ func contradictions(r *http.Request) []string {
 	return slices.Compact(found)
 }
 
+// dropUnjudged takes a personal access token off a request to a route that needs
+// none, for it was not judged, and the means to turn the answer into a tunnel. It
+// returns the names of what it dropped.
+func dropUnjudged(r *http.Request) []string {
+	var dropped []string
+	if credential, err := tokens.ParseAuthorization(r.Header["Authorization"]); err == nil && credential.Kind == tokens.PAT {
+		delete(r.Header, "Authorization")
+		dropped = append(dropped, "Authorization")
+	}
+	if _, ok := r.Header["Upgrade"]; ok {
+		delete(r.Header, "Upgrade")
+		dropped = append(dropped, "Upgrade")
+	}
+	return dropped
+}
+
 // dropContradictions takes them out of the request and returns their names.
 //
 // No trailer leaves. They arrive after the verdict, and an HTTP/1 client may send
 // others than it announced: net/http puts them all into the map that it made for
 // the announced ones, so that deleting names from it now would be of no use. No
 // Databricks client sends trailers.
-func dropContradictions(r *http.Request) []string {
+func dropContradictions(r *http.Request, oauth bool) []string {
 	found := contradictions(r)
+	if oauth {
+		found = slices.DeleteFunc(found, func(name string) bool { return accompanyOAuth[name] })
+	}
 	for _, name := range found {
 		if contradicts(name) || name == "Upgrade" {
 			delete(r.Header, name)
@@ -98,7 +141,7 @@ func contradicts(name string) bool {
 		}
 		return c
 	}, strings.TrimFunc(name, isUnusual)))
-	return contradicting[folded] || folded == "Authorization"
+	return contradicting[folded] || folded == "Authorization" || slices.Contains(routingHeaders, folded)
 }
 
 func isUnusual(c rune) bool {

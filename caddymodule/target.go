@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,12 +55,33 @@ func ambiguity(r *http.Request) string {
 	}
 	// RFC 6750, section 2.3: a bearer token may also come as a query parameter,
 	// which would be a second credential.
-	if q := r.URL.RawQuery; q != "" && (strings.Contains(q, "access_token") || strings.ContainsRune(q, '%')) {
-		if values, err := url.ParseQuery(q); err == nil && values.Has("access_token") {
-			return "A token was sent as the query parameter access_token; send it in the Authorization header only."
-		}
+	if parameters(r.URL.RawQuery, "access_token") != nil {
+		return "A token was sent as the query parameter access_token; send it in the Authorization header only."
 	}
 	return ""
+}
+
+// parameters returns the values of the query parameters of these names. Unlike
+// url.ParseQuery it sees those behind a semicolon too, which separates parameters
+// for some servers, and those beside a broken escape.
+func parameters(query string, names ...string) (values []string) {
+	if query == "" {
+		return nil
+	}
+	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, value, _ := strings.Cut(pair, "=")
+		if slices.Contains(names, unescapeQuery(name)) {
+			values = append(values, unescapeQuery(value))
+		}
+	}
+	return values
+}
+
+func unescapeQuery(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }
 
 // connectionName keeps what a client wrote out of the message.
@@ -87,19 +109,15 @@ func namedWorkspace(r *http.Request) (id int64, problem string) {
 	const contradiction = "The request names more than one workspace; name one."
 	for _, name := range routingHeaders {
 		for _, value := range r.Header[name] {
-			if !note(value) {
+			// Several in one line are a list to some servers.
+			if strings.Contains(value, ",") || !note(value) {
 				return 0, contradiction
 			}
 		}
 	}
-	if strings.Contains(r.URL.RawQuery, "o=") || strings.Contains(r.URL.RawQuery, "w=") || strings.ContainsRune(r.URL.RawQuery, '%') {
-		query := r.URL.Query()
-		for _, name := range []string{"o", "w"} {
-			for _, value := range query[name] {
-				if !note(value) {
-					return 0, contradiction
-				}
-			}
+	for _, value := range parameters(r.URL.RawQuery, "o", "w") {
+		if !note(value) {
+			return 0, contradiction
 		}
 	}
 	return id, ""

@@ -14,7 +14,7 @@ const (
 	// maxMeanings and maxMeaningBytes bound the work that one path can cause.
 	// The names that people give to files stay far below.
 	maxMeanings     = 256
-	maxMeaningBytes = 1 << 19
+	maxMeaningBytes = 1 << 16
 )
 
 // meaning is a path after some of the steps.

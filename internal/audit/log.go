@@ -49,7 +49,7 @@ func fields(r *Record) []zap.Field {
 		zap.Float64("facts_age", seconds(r.FactsAge)),
 		zap.String("facts_source", string(r.FactsSource)),
 		zap.String("detail", r.Detail),
-		zap.Strings("dropped_headers", r.Dropped),
+		zap.Strings("dropped_headers", cutNames(r.Dropped)),
 		zap.String("catalog", r.Catalogue),
 		zap.Int("status", r.Status),
 		zap.Int("bytes_sent", r.BytesSent),
@@ -60,6 +60,19 @@ func fields(r *Record) []zap.Field {
 		zap.Float64("decision_duration", seconds(r.DecisionDuration)),
 		zap.Float64("duration", seconds(r.Duration)),
 	}
+}
+
+// cutNames shortens a list that a client chose, and says so.
+func cutNames(names []string) []string {
+	const limit, maxName = 16, 64
+	cutted := make([]string, 0, min(len(names), limit+1))
+	for i, name := range names {
+		if i == limit {
+			return append(cutted, "…")
+		}
+		cutted = append(cutted, cut(name, maxName))
+	}
+	return cutted
 }
 
 // seconds is how Caddy's own access log writes durations.

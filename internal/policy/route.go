@@ -37,7 +37,7 @@ func (r Route) allows(method, path string) bool {
 // denies is allows without regard to letter case: many names in Unity Catalog are
 // the same in any, and a route that denies one spelling means them all.
 func (r Route) denies(method, path string) bool {
-	return r.fits(method) && r.Template.MatchFold(path)
+	return r.fits(strings.ToUpper(method)) && r.Template.MatchFold(path)
 }
 
 // fits reports whether the route is about a method. HEAD is GET without the body.
