@@ -49,6 +49,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        rate          <n>
 //	        concurrency   <n>
 //	    }
+//	    sync            <duration>|off
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass|verify
 //	    routes          <file>
@@ -94,6 +95,15 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"mode":   func() error { return choice(d, &h.Mode, modes) },
 		"cache":  func() error { h.Cache = new(Cache); return h.Cache.unmarshal(d) },
 		"lookup": func() error { h.Lookup = new(Lookup); return h.Lookup.unmarshal(d) },
+		"sync": func() error {
+			if onlyArg(d, "off") {
+				return nil
+			}
+			if err := duration(d, &h.Sync, maxTTL); err != nil {
+				return err
+			}
+			return at(d, h.validateSync())
+		},
 		"unscoped_tokens": func() error {
 			return choice(d, &h.UnscopedTokens, unscoped)
 		},
@@ -143,10 +153,9 @@ func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
 		"negative_ttl": func() error { return duration(d, &c.NegativeTTL, maxTTL) },
 		"max_stale": func() error {
 			c.MaxStale = new(caddy.Duration)
-			if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "0" {
+			if onlyArg(d, "0") {
 				return nil
 			}
-			d.Prev()
 			return duration(d, c.MaxStale, maxTTL)
 		},
 	})
@@ -207,6 +216,19 @@ func oneArg(d *caddyfile.Dispenser, to *string) error {
 		return d.Errf("%s takes one value; %q is one too many", name, d.Val())
 	}
 	return nil
+}
+
+// onlyArg reports whether one argument is left and it is that word, and reads it.
+func onlyArg(d *caddyfile.Dispenser, word string) bool {
+	if d.CountRemainingArgs() != 1 {
+		return false
+	}
+	d.NextArg()
+	if d.Val() == word {
+		return true
+	}
+	d.Prev()
+	return false
 }
 
 // secretArg reads a value that must be a placeholder, and never repeats it in a

@@ -19,14 +19,15 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "scopes",
-		Usage: "explain|catalog",
+		Usage: "explain|catalog|verify",
 		Short: "Tells which Databricks API scopes requests need",
 		Long: `
-Answers questions about Databricks API scopes without a gateway, a network or a
-token, by the same code that judges requests.
+Answers questions about Databricks API scopes by the same code that judges
+requests. explain and catalog need no gateway, no network and no token; verify
+asks a workspace.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(explainCommand(), catalogCommand())
+			cmd.AddCommand(explainCommand(), catalogCommand(), verifyCommand())
 		},
 	})
 }

@@ -105,8 +105,19 @@ func (h *Handler) validate() error {
 		h.Admin.validate(),
 		h.Cache.validate(),
 		h.Lookup.validate(),
+		h.validateSync(),
 		betweenDurations("expiry_warning", h.ExpiryWarning, maxExpiryWarning),
 	)
+}
+
+// minSync keeps a misplaced unit from asking for the whole list all the time.
+const minSync = 5 * time.Second
+
+func (h *Handler) validateSync() error {
+	if d := time.Duration(h.Sync); d != 0 && (d < minSync || d > maxTTL) {
+		return fmt.Errorf("sync must be between %s and %s, or off, not %s", minSync, maxTTL, d)
+	}
+	return nil
 }
 
 func oneOf(name, value string, choices []string) error {
@@ -239,6 +250,7 @@ func (c *Cache) freshness() tokens.Freshness {
 // settings returns the resolver's settings with their defaults.
 func (h *Handler) settings() tokens.Settings {
 	s := tokens.DefaultSettings
+	s.Sync = time.Duration(h.Sync)
 	if h.Cache != nil && h.Cache.Size > 0 {
 		s.Size = h.Cache.Size
 	}

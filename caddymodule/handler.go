@@ -71,6 +71,11 @@ type Handler struct {
 	// Limits on look-ups with the workspace.
 	Lookup *Lookup `json:"lookup,omitempty"`
 
+	// How often what is known about all tokens is refreshed by one request for the
+	// workspace's whole list, which is not paginated. A revoked token is refused
+	// here after that time at the latest. Default: off.
+	Sync caddy.Duration `json:"sync,omitempty"`
+
 	// What to do with tokens that have no scopes: `allow` lets them do everything,
 	// as Databricks does; `deny` treats them as holding no scope. Default:
 	// `allow`.

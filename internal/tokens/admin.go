@@ -32,9 +32,10 @@ func (a Admin) newClient(workspace string, timeout time.Duration, t *transport) 
 	cfg := &config.Config{
 		Host:          workspace,
 		HTTPTransport: t,
+		// No more than a last resort: the transport bounds each request by its kind.
 		// Whole seconds, and 0 would mean the SDK's minute and five minutes.
-		HTTPTimeoutSeconds:  wholeSeconds(timeout),
-		RetryTimeoutSeconds: wholeSeconds(timeout),
+		HTTPTimeoutSeconds:  wholeSeconds(max(timeout, listTimeout)),
+		RetryTimeoutSeconds: wholeSeconds(max(timeout, listTimeout)),
 	}
 	if err := a.configure(cfg); err != nil {
 		return nil, err
@@ -55,6 +56,12 @@ func (a Admin) newClient(workspace string, timeout time.Duration, t *transport) 
 	return client.NewWithClient(cfg, httpclient.NewApiClient(clientConfig))
 }
 
+// The SDK's names of ways to sign in.
+const (
+	m2mAuthType = "oauth-m2m"
+	patAuthType = "pat"
+)
+
 // unlimited marks a transport as one for which the SDK neither limits nor
 // retries requests.
 type unlimited struct{ *transport }
@@ -69,12 +76,12 @@ func (a Admin) configure(cfg *config.Config) error {
 	var err error
 	switch {
 	case a.ClientID != "":
-		cfg.AuthType = "oauth-m2m"
+		cfg.AuthType = m2mAuthType
 		cfg.Loaders = []config.Loader{noLoader{}}
 		cfg.ClientID = a.ClientID
 		cfg.ClientSecret, err = a.ClientSecret()
 	case a.Token != nil:
-		cfg.AuthType = "pat"
+		cfg.AuthType = patAuthType
 		cfg.Loaders = []config.Loader{noLoader{}}
 		cfg.Token, err = a.Token()
 	case a.Profile != "":
@@ -99,9 +106,9 @@ func (typeLoader) Configure(cfg *config.Config) error {
 	switch {
 	case cfg.AuthType != "":
 	case cfg.ClientID != "" && cfg.ClientSecret != "":
-		cfg.AuthType = "oauth-m2m"
+		cfg.AuthType = m2mAuthType
 	case cfg.Token != "":
-		cfg.AuthType = "pat"
+		cfg.AuthType = patAuthType
 	}
 	return nil
 }

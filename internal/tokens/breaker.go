@@ -12,16 +12,23 @@ const (
 
 	breakerFirstPause = time.Second
 	breakerLastPause  = 30 * time.Second
+
+	// breakerSpread is the part of a pause that chance may add to it, so that the
+	// gateways before one workspace do not all come back at the same moment.
+	breakerSpread = 4 // one fourth
 )
 
 // breaker keeps a dead admin API from costing every request its timeout, and a
 // struggling one from being hammered. After failures in a row it pauses all
-// look-ups, then lets one through to see; each failure doubles the pause.
+// look-ups, then lets one through to see; each failure doubles the pause. When it
+// ends, the limits on look-ups see to it that not all come at once.
 type breaker struct {
+	jitter func(time.Duration) time.Duration // nil for none
+
 	mu       sync.Mutex
 	failures int
 	pause    time.Duration
-	until    time.Time // closed while zero
+	until    time.Time // no outage while zero
 	probing  bool
 	last     Outage
 }
@@ -35,11 +42,33 @@ func (b *breaker) allow(now time.Time) (probe bool, err error) {
 	if b.until.IsZero() {
 		return false, nil
 	}
-	if now.Before(b.until) || b.probing {
+	if b.shut(now) {
 		return false, &UnavailableError{Outage: Paused, RetryAfter: max(b.until.Sub(now), time.Second), Err: &UnavailableError{Outage: b.last}}
 	}
 	b.probing = true
 	return true, nil
+}
+
+func (b *breaker) shut(now time.Time) bool {
+	return !b.until.IsZero() && (b.probing || now.Before(b.until))
+}
+
+// refuses reports whether allow would refuse now.
+func (b *breaker) refuses(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shut(now)
+}
+
+// outage returns why look-ups are paused or probing, and is empty while they
+// work.
+func (b *breaker) outage() Outage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.until.IsZero() {
+		return ""
+	}
+	return b.last
 }
 
 // succeeded tells that the workspace answered, whatever it said of the token.
@@ -57,17 +86,21 @@ func (b *breaker) failed(now time.Time, err *UnavailableError) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
-	b.last = err.Outage
 	began := b.until.IsZero()
-	if began && b.failures < breakerTrip && !certain(err) {
-		return false
-	}
 	if !began && !b.probing {
 		return false // a straggler from before the pause
 	}
+	b.last = err.Outage
+	if began && b.failures < breakerTrip && !certain(err) {
+		return false
+	}
 	b.probing = false
 	b.pause = min(max(2*b.pause, breakerFirstPause), breakerLastPause)
-	b.until = now.Add(max(b.pause, err.RetryAfter))
+	wait := max(b.pause, err.RetryAfter)
+	if b.jitter != nil {
+		wait += b.jitter(wait / breakerSpread)
+	}
+	b.until = now.Add(wait)
 	return began
 }
 
@@ -76,7 +109,7 @@ func (b *breaker) failed(now time.Time, err *UnavailableError) bool {
 // something to mend.
 func certain(err *UnavailableError) bool {
 	switch err.Outage {
-	case Rejected, NotConfigured, Disabled:
+	case Rejected, NotConfigured, Disabled, IDRuleBroken:
 		return true
 	}
 	return err.RetryAfter > 0

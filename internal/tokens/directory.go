@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/httpclient"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// Directory knows the tokens of one workspace. Lookup returns [ErrUnknownToken]
-// for a token that the workspace does not have, and an [*UnavailableError] where
-// it cannot be told.
+// Directory knows the tokens of one workspace.
 type Directory interface {
+	// Lookup returns [ErrUnknownToken] for a token that the workspace does not
+	// have, and an [*UnavailableError] where it cannot be told.
 	Lookup(ctx context.Context, id ID) (*Info, error)
+	// List returns all tokens of the workspace, or an [*UnavailableError].
+	List(ctx context.Context) ([]*Info, error)
+	// Close ends what is under way and lets go of connections.
 	Close()
 }
 
@@ -30,32 +34,52 @@ type workspaceDirectory struct {
 	admin     Admin
 	timeout   time.Duration
 	transport *transport
+	interner  *interner
 
-	mu  sync.Mutex
-	api *settings.TokenManagementAPI // nil until the first look-up, and after a refusal
+	// api is nil until the first look-up, and after a refusal.
+	api atomic.Pointer[settings.TokenManagementAPI]
+	// building is held while api is made: a lock that a caller can stop waiting
+	// for, because it takes requests to make one.
+	building chan struct{}
 }
 
 // NewDirectory returns the directory of a workspace. It does not use the network
 // or read secrets: the SDK's client is built by the first look-up, and again
 // after the workspace refused the credential, so that a workspace that is down
 // at start or a secret that was rotated needs no restart.
+//
+// When the credential is a personal access token itself, building the client
+// includes looking up this very token. If the workspace does not know it by the
+// hash of its value, all look-ups end in [IDRuleBroken] until it does.
 func NewDirectory(workspace string, admin Admin, timeout time.Duration) Directory {
 	return &workspaceDirectory{
 		workspace: workspace,
 		admin:     admin,
 		timeout:   timeout,
 		transport: newTransport(timeout),
+		interner:  newInterner(),
+		building:  make(chan struct{}, 1),
 	}
 }
 
 func (d *workspaceDirectory) Lookup(ctx context.Context, id ID) (*Info, error) {
-	api, err := d.client()
+	api, err := d.client(ctx)
 	if err != nil {
-		return nil, notConfigured(err)
+		return nil, err
 	}
+	info, err := get(ctx, api, id)
+	if err != nil {
+		d.forgetIfRefused(api, err)
+		return nil, err
+	}
+	return newInfo(id, info, d.interner), nil
+}
+
+// get is one look-up, with the answer checked.
+func get(ctx context.Context, api *settings.TokenManagementAPI, id ID) (*settings.TokenInfo, error) {
 	answer, err := api.Get(ctx, settings.GetTokenManagementRequest{TokenId: id.String()})
 	if err != nil {
-		return nil, d.classify(err)
+		return nil, classify(err)
 	}
 	info := answer.TokenInfo
 	if info == nil || info.TokenId == "" {
@@ -64,33 +88,95 @@ func (d *workspaceDirectory) Lookup(ctx context.Context, id ID) (*Info, error) {
 	if info.TokenId != id.String() {
 		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("it is about another token than the one asked for")}
 	}
-	return newInfo(id, info), nil
+	return info, nil
 }
 
-func (d *workspaceDirectory) client() (*settings.TokenManagementAPI, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.api == nil {
-		c, err := d.admin.newClient(d.workspace, d.timeout, d.transport)
-		if err != nil {
-			return nil, err
-		}
-		d.api = settings.NewTokenManagement(c)
+func (d *workspaceDirectory) List(ctx context.Context) ([]*Info, error) {
+	api, err := d.client(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return d.api, nil
+	answer, err := api.ListAll(ctx, settings.ListTokenManagementRequest{})
+	if err != nil {
+		err = classify(err)
+		d.forgetIfRefused(api, err)
+		if errors.Is(err, ErrUnknownToken) { // 404 cannot mean that for a list
+			err = &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("status %d", http.StatusNotFound)}
+		}
+		return nil, err
+	}
+	list := make([]*Info, 0, len(answer))
+	for i := range answer {
+		id, err := ParseID(answer[i].TokenId)
+		if err != nil {
+			return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("it lists tokens by ids of another kind")}
+		}
+		list = append(list, newInfo(id, &answer[i], d.interner))
+	}
+	return list, nil
 }
 
-// forget makes the next look-up build a new client, with the credential as it is
-// then.
-func (d *workspaceDirectory) forget() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.api = nil
+// client returns the SDK's client, and makes it if there is none. Its errors are
+// outages.
+func (d *workspaceDirectory) client(ctx context.Context) (*settings.TokenManagementAPI, error) {
+	if api := d.api.Load(); api != nil {
+		return api, nil
+	}
+	select {
+	case d.building <- struct{}{}:
+		defer func() { <-d.building }()
+	case <-ctx.Done():
+		return nil, &UnavailableError{Outage: TimedOut}
+	}
+	if api := d.api.Load(); api != nil {
+		return api, nil
+	}
+	c, err := d.admin.newClient(d.workspace, d.timeout, d.transport)
+	if err != nil {
+		return nil, notConfigured(err)
+	}
+	api := settings.NewTokenManagement(c)
+	if err := proveIDRule(ctx, c, api); err != nil {
+		return nil, err
+	}
+	d.api.Store(api)
+	return api, nil
 }
+
+// proveIDRule checks that the workspace knows the admin's own token by the hash
+// of its value, if the admin has one. That ids are such hashes is documented for
+// another endpoint only, and where it does not hold every token would be unknown,
+// in words that blame the callers.
+func proveIDRule(ctx context.Context, c *client.DatabricksClient, api *settings.TokenManagementAPI) error {
+	if c.Config.AuthType != patAuthType || !isPAT(c.Config.Token) {
+		return nil
+	}
+	_, err := get(ctx, api, IDOf(c.Config.Token))
+	if errors.Is(err, ErrUnknownToken) {
+		return &UnavailableError{Outage: IDRuleBroken}
+	}
+	return err
+}
+
+// forgetIfRefused makes the next look-up build a new client, with the credential
+// as it is then.
+func (d *workspaceDirectory) forgetIfRefused(api *settings.TokenManagementAPI, err error) {
+	var outage *UnavailableError
+	if errors.As(err, &outage) && (outage.Outage == Rejected || outage.Outage == NotConfigured) {
+		d.api.CompareAndSwap(api, nil)
+	}
+}
+
+// WorkspaceID returns the id that the workspace gives itself in its answers, 0
+// before the first.
+func (d *workspaceDirectory) WorkspaceID() int64 { return d.transport.workspaceID.Load() }
+
+// Close is final: what is asked afterwards fails.
+func (d *workspaceDirectory) Close() { d.transport.close() }
 
 // classify tells the three things apart that a caller must act on differently:
 // no such token, no answer, and a refusal of our own credential.
-func (d *workspaceDirectory) classify(err error) error {
+func classify(err error) error {
 	var outage *UnavailableError
 	if errors.As(err, &outage) {
 		return outage
@@ -103,7 +189,6 @@ func (d *workspaceDirectory) classify(err error) error {
 		case api.StatusCode == http.StatusNotFound && isTokenMissing(api.ErrorCode):
 			return ErrUnknownToken
 		case api.StatusCode == http.StatusUnauthorized, api.StatusCode == http.StatusForbidden:
-			d.forget()
 			return &UnavailableError{Outage: Rejected, Err: fmt.Errorf("status %d", api.StatusCode)}
 		}
 		return &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("status %d", api.StatusCode)}
@@ -112,11 +197,9 @@ func (d *workspaceDirectory) classify(err error) error {
 	var signIn *httpclient.HttpError
 	if errors.As(err, &signIn) || errors.Is(err, apierr.ErrUnauthenticated) ||
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
-		d.forget()
 		return &UnavailableError{Outage: Rejected, Err: errors.New("signing in failed")}
 	}
 	if errors.Is(err, config.ErrCannotConfigureDefault) || strings.Contains(err.Error(), "auth: ") {
-		d.forget()
 		return notConfigured(err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -141,5 +224,3 @@ func notConfigured(err error) error {
 	}
 	return &UnavailableError{Outage: NotConfigured, Err: err}
 }
-
-func (d *workspaceDirectory) Close() { d.transport.close() }

@@ -103,47 +103,51 @@ func TestInfoExpiry(t *testing.T) {
 	}
 }
 
+const managementAPI = "/api/2.0/token-management/"
+
+// faults are what can go wrong with the admin API, and what each is to be called.
+var faults = []struct {
+	name   string
+	prefix string
+	fault  fakeworkspace.Kind
+	want   Outage
+	retry  time.Duration
+}{
+	{"429 with seconds", managementAPI, fakeworkspace.TooManyRequests("7"), Throttled, 7 * time.Second},
+	{"429 without Retry-After", managementAPI, fakeworkspace.TooManyRequests(""), Throttled, 0},
+	{"429 with an absurd wait", managementAPI, fakeworkspace.TooManyRequests("99999999"), Throttled, maxRetryAfter},
+	{"429 with nonsense", managementAPI, fakeworkspace.TooManyRequests("soon"), Throttled, 0},
+	{"500", managementAPI, fakeworkspace.InternalError(), ServerError, 0},
+	{"502", managementAPI, fakeworkspace.BadGateway(), ServerError, 0},
+	{"503", managementAPI, fakeworkspace.Unavailable("3"), ServerError, 3 * time.Second},
+	{"hang", managementAPI, fakeworkspace.Hang(), TimedOut, 0},
+	{"reset", managementAPI, fakeworkspace.Reset(), Unreachable, 0},
+	{"cut body", managementAPI, fakeworkspace.CutBody(), Unreachable, 0},
+	{"garbage JSON", managementAPI, fakeworkspace.GarbageJSON(), BadAnswer, 0},
+	{"truncated JSON", managementAPI, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
+	{"JSON of another kind", managementAPI, fakeworkspace.WrongShape(), BadAnswer, 0},
+	{"a login page", managementAPI, fakeworkspace.HTML(), BadAnswer, 0},
+	{"another token's facts", managementAPI, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
+	{"tokens disabled", managementAPI, fakeworkspace.TokensDisabled(), Disabled, 0},
+	{"not an admin", managementAPI, fakeworkspace.NotAdmin(), Rejected, 0},
+	{"credential refused with 401", managementAPI, fakeworkspace.RejectAdmin(401), Rejected, 0},
+	{"credential refused with 403", managementAPI, fakeworkspace.RejectAdmin(403), Rejected, 0},
+	{"no such API", managementAPI, fakeworkspace.Refuse(404, "ENDPOINT_NOT_FOUND", "No API found"), BadAnswer, 0},
+	{"sign-in 500", "/oidc/v1/token", fakeworkspace.InternalError(), ServerError, 0},
+	{"sign-in hangs", "/oidc/v1/token", fakeworkspace.Hang(), TimedOut, 0},
+	{"sign-in throttled", "/oidc/v1/token", fakeworkspace.TooManyRequests("4"), Throttled, 4 * time.Second},
+	{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
+}
+
 func TestDirectoryOutages(t *testing.T) {
-	const api = "/api/2.0/token-management/"
-	for _, test := range []struct {
-		name   string
-		prefix string
-		fault  fakeworkspace.Kind
-		want   Outage
-		retry  time.Duration
-	}{
-		{"429 with seconds", api, fakeworkspace.TooManyRequests("7"), Throttled, 7 * time.Second},
-		{"429 without Retry-After", api, fakeworkspace.TooManyRequests(""), Throttled, 0},
-		{"429 with an absurd wait", api, fakeworkspace.TooManyRequests("99999999"), Throttled, maxRetryAfter},
-		{"429 with nonsense", api, fakeworkspace.TooManyRequests("soon"), Throttled, 0},
-		{"500", api, fakeworkspace.InternalError(), ServerError, 0},
-		{"502", api, fakeworkspace.BadGateway(), ServerError, 0},
-		{"503", api, fakeworkspace.Unavailable("3"), ServerError, 3 * time.Second},
-		{"hang", api, fakeworkspace.Hang(), TimedOut, 0},
-		{"reset", api, fakeworkspace.Reset(), Unreachable, 0},
-		{"cut body", api, fakeworkspace.CutBody(), Unreachable, 0},
-		{"garbage JSON", api, fakeworkspace.GarbageJSON(), BadAnswer, 0},
-		{"truncated JSON", api, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
-		{"JSON of another kind", api, fakeworkspace.WrongShape(), BadAnswer, 0},
-		{"a login page", api, fakeworkspace.HTML(), BadAnswer, 0},
-		{"another token's facts", api, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
-		{"tokens disabled", api, fakeworkspace.TokensDisabled(), Disabled, 0},
-		{"not an admin", api, fakeworkspace.NotAdmin(), Rejected, 0},
-		{"credential refused with 401", api, fakeworkspace.RejectAdmin(401), Rejected, 0},
-		{"credential refused with 403", api, fakeworkspace.RejectAdmin(403), Rejected, 0},
-		{"no such API", api, fakeworkspace.Refuse(404, "ENDPOINT_NOT_FOUND", "No API found"), BadAnswer, 0},
-		{"sign-in 500", "/oidc/v1/token", fakeworkspace.InternalError(), ServerError, 0},
-		{"sign-in hangs", "/oidc/v1/token", fakeworkspace.Hang(), TimedOut, 0},
-		{"sign-in throttled", "/oidc/v1/token", fakeworkspace.TooManyRequests("4"), Throttled, 4 * time.Second},
-		{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
-	} {
+	for _, test := range faults {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			workspace := startWorkspace(t)
 			token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 			timeout := 5 * time.Second
 			if test.want == TimedOut {
-				timeout = 200 * time.Millisecond
+				timeout = time.Second
 			}
 			d := startDirectory(t, workspace.URL(), m2m(workspace), timeout)
 			workspace.Faults().Set(test.prefix, test.fault)

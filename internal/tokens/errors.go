@@ -35,6 +35,11 @@ const (
 	Overloaded Outage = "overloaded"
 	// Paused: the last look-ups failed, and the next is not due yet.
 	Paused Outage = "paused"
+	// IDRuleBroken: the workspace does not know its own admin token by the hash of
+	// its value, so that it would know no other token either.
+	IDRuleBroken Outage = "id_rule_broken"
+	// Closed: this resolver was shut down.
+	Closed Outage = "closed"
 )
 
 // UnavailableError says that the facts could not be had and when it is worth
@@ -68,4 +73,6 @@ var outageHints = map[Outage]string{
 	BadAnswer:     "the answer is not that of a Databricks Token Management API; check that the workspace URL is a workspace",
 	Overloaded:    "the limit on look-ups is reached; raise lookup rate or concurrency if this is ordinary traffic",
 	Paused:        "waiting before the next try after failed look-ups",
+	IDRuleBroken:  "the workspace accepts the admin token but does not find it by the SHA-256 of its value, so no token can be told by its id; run scopegate scopes verify, and report what it prints",
+	Closed:        "the gateway is shutting down or was reconfigured",
 }

@@ -53,19 +53,19 @@ type Info struct {
 const neverExpires = -1
 
 // newInfo translates the SDK's form. Times arrive as epoch milliseconds.
-func newInfo(id ID, t *settings.TokenInfo) *Info {
+func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	info := &Info{
 		ID:             id,
-		Comment:        t.Comment,
+		Comment:        in.text(t.Comment),
 		OwnerID:        t.OwnerId,
 		CreatorID:      t.CreatedById,
-		CreatorName:    t.CreatedByUsername,
+		CreatorName:    in.text(t.CreatedByUsername),
 		WorkspaceID:    t.WorkspaceId,
 		NeverExpires:   t.ExpiryTime == neverExpires,
-		Scopes:         t.Scopes,
-		InferredScopes: t.InferredScopes,
-		BackfillScopes: t.BackfillScopes,
-		AutoscopeState: string(t.AutoscopeState),
+		Scopes:         in.set(t.Scopes),
+		InferredScopes: in.set(t.InferredScopes),
+		BackfillScopes: in.set(t.BackfillScopes),
+		AutoscopeState: in.text(string(t.AutoscopeState)),
 	}
 	if t.CreationTime > 0 {
 		info.Created = time.UnixMilli(t.CreationTime)

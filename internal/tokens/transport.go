@@ -10,13 +10,24 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	// maxAnswer bounds one answer of the admin API. One TokenInfo takes about a
-	// kilobyte; the unpaginated list takes that for each of a workspace's tokens.
-	maxAnswer = 64 << 20
+	// kilobyte. The list has no pages and takes that, or half of it, for each of a
+	// workspace's tokens: maxList is enough for a hundred thousand.
+	maxAnswer = 1 << 20
+	maxList   = 64 << 20
+
+	// listPath is the end of the list's path, and of no other.
+	listPath = "/token-management/tokens"
+
+	// workspaceHeader is where the workspace tells its own id. The SDK relies on it
+	// too.
+	workspaceHeader = "X-Databricks-Org-Id"
 
 	// maxRetryAfter bounds how long the workspace may tell us to stay away.
 	maxRetryAfter = 5 * time.Minute
@@ -31,6 +42,14 @@ const (
 type transport struct {
 	base    http.RoundTripper
 	timeout time.Duration
+
+	workspaceID atomic.Int64 // as last told, 0 before
+
+	// The SDK signs in under a context of its own, so that closing must reach what
+	// is under way from here.
+	closing context.Context
+	stop    context.CancelFunc
+	running tasks
 }
 
 func newTransport(timeout time.Duration) *transport {
@@ -38,25 +57,34 @@ func newTransport(timeout time.Duration) *transport {
 	base.MaxIdleConnsPerHost = 16
 	base.DialContext = (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
 	base.TLSHandshakeTimeout = timeout
-	base.ResponseHeaderTimeout = timeout
-	return &transport{base: base, timeout: timeout}
+	closing, stop := context.WithCancel(context.Background())
+	return &transport{base: base, timeout: timeout, closing: closing, stop: stop}
 }
 
 // RoundTrip reads the whole answer, so that the deadline covers the body too.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	if !t.running.begin() {
+		return nil, &UnavailableError{Outage: Closed}
+	}
+	defer t.running.end()
+	timeout, limit := t.timeout, int64(maxAnswer)
+	if strings.HasSuffix(req.URL.Path, listPath) {
+		timeout, limit = max(timeout, listTimeout), maxList
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
+	defer context.AfterFunc(t.closing, cancel)()
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, outageOf(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, outageOf(err)
 	}
-	if len(body) > maxAnswer {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("an answer of more than %d MiB", maxAnswer>>20)}
+	if int64(len(body)) > limit {
+		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("an answer of more than %d MiB", limit>>20)}
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
@@ -67,6 +95,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
 			Err:        fmt.Errorf("status %d", resp.StatusCode),
 		}
+	}
+	if id, err := strconv.ParseInt(resp.Header.Get(workspaceHeader), 10, 64); err == nil && resp.StatusCode == http.StatusOK {
+		t.workspaceID.Store(id)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -110,8 +141,11 @@ func retryAfter(value string) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// close ends idle connections.
+// close ends requests under way and then idle connections, of which there are no
+// new ones after it.
 func (t *transport) close() {
+	t.stop()
+	t.running.close()
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}

@@ -1,0 +1,167 @@
+package tokens
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// unknowns is how many ids are known to be of no token.
+func (c *cache) unknowns() (n int) {
+	for i := range c.shards {
+		n += c.shards[i].unknown.Len()
+	}
+	return n
+}
+
+// state is what a cache says of an id.
+func (c *cache) state(id ID) string {
+	s := c.shard(&id)
+	if f, ok := s.known.Peek(id); ok {
+		return f.info.Comment
+	}
+	if _, ok := s.unknown.Peek(id); ok {
+		return "unknown"
+	}
+	return ""
+}
+
+// TestCacheKeepsTheLaterAnswer holds for every order in which answers may arrive.
+// An answer is named by when it was asked for.
+func TestCacheKeepsTheLaterAnswer(t *testing.T) {
+	id := IDOf(somePAT)
+	start := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	found := func(seconds int, since uint64) func(*cache) {
+		return func(c *cache) { c.remember(id, &Info{ID: id, Comment: fmt.Sprint("at ", seconds)}, at(seconds), since) }
+	}
+	gone := func(seconds int, since uint64) func(*cache) {
+		return func(c *cache) { c.rememberUnknown(id, at(seconds), since) }
+	}
+	list := func(seconds int, since uint64, ids ...ID) func(*cache) {
+		return func(c *cache) {
+			var infos []*Info
+			for _, id := range ids {
+				infos = append(infos, &Info{ID: id, Comment: fmt.Sprint("list ", seconds)})
+			}
+			c.replace(infos, at(seconds), since)
+		}
+	}
+	purge := func(c *cache) { c.forget(id) }
+	other := func(c *cache) { c.forget(IDOf("another")) }
+	made := func(c *cache) { c.forgetUnknown() }
+	crowd := func(c *cache) {
+		for i := range 100 * maxPurged {
+			c.forget(IDOf(fmt.Sprint(i)))
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		steps []func(*cache)
+		want  string
+	}{
+		{"one", []func(*cache){found(1, 0)}, "at 1"},
+		{"a later one", []func(*cache){found(1, 0), found(2, 0)}, "at 2"},
+		{"an earlier one that comes late", []func(*cache){found(2, 0), found(1, 0)}, "at 2"},
+		{"gone", []func(*cache){found(1, 0), gone(2, 0)}, "unknown"},
+		{"gone before it was found", []func(*cache){found(2, 0), gone(1, 0)}, "at 2"},
+		{"found before it was gone", []func(*cache){gone(2, 0), found(1, 0)}, "unknown"},
+		{"purged", []func(*cache){found(1, 0), purge}, ""},
+		{"asked for before the purge", []func(*cache){purge, found(1, 0)}, ""},
+		{"asked for after the purge", []func(*cache){purge, found(1, 1)}, "at 1"},
+		{"asked for between two purges", []func(*cache){purge, purge, found(1, 1)}, ""},
+		{"gone before the purge", []func(*cache){purge, gone(1, 0)}, ""},
+		{"another token purged meanwhile", []func(*cache){other, found(1, 0)}, "at 1"},
+		{"purged, and so many others that it was lost", []func(*cache){purge, crowd, found(1, 0)}, ""},
+		{"asked for after so many purges", []func(*cache){purge, crowd, found(1, 100*maxPurged+1)}, "at 1"},
+		{"unknown, and then some token was made", []func(*cache){gone(1, 0), made}, ""},
+		{"unknown, asked for before some token was made", []func(*cache){made, gone(1, 0)}, ""},
+		{"known, and then some token was made", []func(*cache){found(1, 0), made}, "at 1"},
+
+		{"listed", []func(*cache){list(1, 0, id)}, "list 1"},
+		{"listed later", []func(*cache){found(1, 0), list(2, 0, id)}, "list 2"},
+		{"looked up after the list was asked for", []func(*cache){found(2, 0), list(1, 0, id)}, "at 2"},
+		{"looked up before the list, answered after it", []func(*cache){list(2, 0, id), found(1, 0)}, "list 2"},
+		{"vanished from the list", []func(*cache){list(1, 0, id), list(2, 0)}, "unknown"},
+		{"vanished, once listed and since looked up", []func(*cache){list(1, 0, id), found(2, 0), list(3, 0)}, "unknown"},
+		{"never listed: asked for again", []func(*cache){found(1, 0), list(2, 0)}, ""},
+		{"not yet in the list", []func(*cache){found(2, 0), list(1, 0)}, "at 2"},
+		{"unknown, now listed", []func(*cache){gone(1, 0), list(2, 0, id)}, "list 2"},
+		{"gone after the list was asked for", []func(*cache){gone(2, 0), list(1, 0, id)}, "unknown"},
+		{"purged while the list was under way", []func(*cache){purge, list(1, 0, id)}, ""},
+		{"listed, changed, and the list from before", []func(*cache){list(1, 0, id), purge, found(2, 1), list(1, 0, id)}, "at 2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCache(100)
+			for _, step := range test.steps {
+				step(c)
+			}
+			if got := c.state(id); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestCacheSize(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		size, min, max int
+	}{
+		{"one", 1, 1, 100},
+		{"a hundred", 100, 100, 300},
+		{"ten thousand", 10_000, 10_000, 12_000},
+		{"a hundred thousand", 100_000, 100_000, 106_000},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCache(test.size)
+			add := func(n int) {
+				for i := range n {
+					id := IDOf(fmt.Sprint("dapi", i))
+					c.remember(id, &Info{ID: id}, time.Time{}, 0)
+				}
+			}
+			add(test.size)
+			if got := c.len(); got < test.min {
+				t.Errorf("%d tokens did not fit: %d are known", test.size, got)
+			}
+			add(3 * test.size)
+			if got := c.len(); got > test.max {
+				t.Errorf("%d tokens are known, want at most %d", got, test.max)
+			}
+			c.resize(1)
+			if got := c.len(); got > 100 {
+				t.Errorf("%d tokens are known after a resize to 1", got)
+			}
+		})
+	}
+}
+
+// TestCacheListKeepsOrder holds that a list does not make all tokens look recently
+// used, or make room for strangers at the cost of those in use.
+func TestCacheListKeepsOrder(t *testing.T) {
+	c := newCache(1)
+	var ids []ID
+	for i := 0; len(ids) < c.shards[0].limit+1; i++ {
+		if id := IDOf(fmt.Sprint(i)); id[0]%shardCount == 0 {
+			ids = append(ids, id)
+		}
+	}
+	stranger, inUse := ids[0], ids[1:]
+	for _, id := range inUse {
+		c.remember(id, &Info{ID: id}, time.Time{}, 0)
+	}
+	var list []*Info
+	for i := range ids {
+		list = append(list, &Info{ID: ids[len(ids)-1-i]})
+	}
+	c.replace(list, time.Time{}.Add(time.Hour), 0)
+	if got := c.state(stranger); got != "" || c.shards[0].known.Contains(stranger) {
+		t.Error("a token that nobody used took the place of one in use")
+	}
+	for i, id := range c.shards[0].known.Keys() {
+		if id != inUse[i] {
+			t.Fatalf("the order changed at %d", i)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestInvalidateBeatsLookups changes a token while a look-up or a refresh of it is
+// under way. What that brings must not be remembered.
+func TestInvalidateBeatsLookups(t *testing.T) {
+	id := IDOf(somePAT)
+	old := func(_ context.Context, id ID) (*Info, error) { return &Info{ID: id, Comment: "old"}, nil }
+	for _, test := range []struct {
+		name   string
+		known  time.Duration // age of what is known, 0 for nothing
+		under  func(context.Context, ID) (*Info, error)
+		change func(*Resolver)
+		after  func(context.Context, ID) (*Info, error)
+	}{
+		{"revoked during the first look-up", 0, old, func(r *Resolver) { r.Invalidate(id) }, unknown},
+		{"narrowed during the first look-up", 0, old, func(r *Resolver) { r.Invalidate(id) }, found},
+		{"revoked during a refresh", 50 * time.Second, old, func(r *Resolver) { r.Invalidate(id) }, unknown},
+		{"revoked during a look-up of stale facts", time.Hour, old, func(r *Resolver) { r.Purge(id) }, unknown},
+		{"made during a look-up", 0, unknown, func(r *Resolver) { r.Invalidate(id) }, found},
+		{"some token made during a look-up", 0, unknown, func(r *Resolver) { r.ForgetUnknown() }, found},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+					<-release
+					return test.under(ctx, id)
+				}}
+				r := NewResolver(directory, quick)
+				defer r.Close()
+				if test.known > 0 {
+					r.cache.remember(id, &Info{ID: id, Comment: "old"}, time.Now().Add(-test.known), 0)
+				}
+				go func() { _, _ = r.Resolve(context.Background(), id, fresh) }()
+				synctest.Wait() // it is under way
+				test.change(r)
+				directory.set(test.after)
+
+				want, wantErr := test.after(t.Context(), id)
+				check := func(when string) {
+					t.Helper()
+					facts, err := r.Resolve(t.Context(), id, fresh)
+					if !errors.Is(err, wantErr) || wantErr == nil && facts.Info.Comment != want.Comment {
+						t.Errorf("%s: %v, %v", when, facts.Info, err)
+					}
+				}
+				if test.name != "some token made during a look-up" {
+					check("while the old look-up is under way")
+				}
+				close(release)
+				synctest.Wait()
+				check("after the old look-up")
+			})
+		})
+	}
+}
+
+func TestInvalidateLeavesNoNegative(t *testing.T) {
+	directory := &scripted{answer: unknown}
+	r := newTestResolver(t, directory, newClock())
+	id := IDOf(somePAT)
+	for _, test := range []struct {
+		name   string
+		forget func()
+	}{
+		{"invalidate", func() { r.Invalidate(id) }},
+		{"forget unknown", r.ForgetUnknown},
+		{"purge", func() { r.Purge(id) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			directory.set(unknown)
+			if _, err := r.Resolve(t.Context(), id, fresh); !errors.Is(err, ErrUnknownToken) {
+				t.Fatal(err)
+			}
+			test.forget()
+			directory.set(found)
+			if _, err := r.Resolve(t.Context(), id, fresh); err != nil {
+				t.Error(err)
+			}
+			r.Purge(id)
+		})
+	}
+}

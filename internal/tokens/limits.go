@@ -1,0 +1,225 @@
+package tokens
+
+import (
+	"context"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// lane is what a look-up is for. Each lane has a share of the rate that is its
+// own, so that none can starve another, and may use what others leave.
+type lane uint8
+
+const (
+	// knownLane refreshes the facts about tokens that are known to be real.
+	knownLane lane = iota
+	// returningLane is for tokens not known that were turned away before: a client
+	// with a token comes back with it, a flood of random values does not.
+	returningLane
+	// firstLane is for tokens never seen. All of a flood is here.
+	firstLane
+
+	laneCount = 3
+)
+
+// laneShares are the parts of the rate that each lane is sure of.
+var laneShares = [laneCount]float64{knownLane: 0.5, returningLane: 0.25, firstLane: 0.25}
+
+const (
+	// maxLine is how far away a look-up's turn may be, at best, for it to wait. A
+	// longer line would fill with a flood, and hold its connections.
+	maxLine = time.Second
+
+	// minRetry and maxRetry bound what those turned away are told: some time
+	// between, so that they do not return all at once.
+	minRetry = time.Second
+	maxRetry = 3 * time.Second
+
+	// sliver makes up for rounding in fractions of a look-up.
+	sliver = 1e-6
+)
+
+// limits keep look-ups within what the workspace is asked to bear.
+type limits struct {
+	now    func() time.Time
+	jitter func(time.Duration) time.Duration
+
+	mu      sync.Mutex
+	total   float64 // look-ups a second
+	lanes   [laneCount]*rate.Limiter
+	waiting [laneCount]int
+
+	// heads are held by whoever is first in each line.
+	heads [laneCount]chan struct{}
+
+	slots atomic.Pointer[slots] // replaced by tune
+	back  returning
+}
+
+// slots bound what is under way at once. Look-ups of tokens not known must hold
+// one of each; some of all are so kept free for the others.
+type slots struct {
+	all, unproven chan struct{}
+}
+
+func (l *limits) tune(perSecond, concurrency int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total = float64(perSecond)
+	for i, share := range laneShares {
+		// A second's share for those who come all at once, and one to lend.
+		limit, burst := rate.Limit(share*l.total), 1+int(math.Ceil(share*l.total))
+		if l.lanes[i] == nil {
+			l.lanes[i], l.heads[i] = rate.NewLimiter(limit, burst), make(chan struct{}, 1)
+			continue
+		}
+		now := l.now()
+		l.lanes[i].SetLimitAt(now, limit)
+		l.lanes[i].SetBurstAt(now, burst)
+	}
+	if old := l.slots.Load(); old == nil || cap(old.all) != concurrency {
+		l.slots.Store(&slots{
+			all:      make(chan struct{}, concurrency),
+			unproven: make(chan struct{}, max(1, concurrency-(concurrency+3)/4)),
+		})
+	}
+}
+
+// try takes a turn if there is one now.
+func (l *limits) try(own lane) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.take(l.now(), own)
+}
+
+func (l *limits) take(now time.Time, own lane) bool {
+	if l.lanes[own].AllowN(now, 1) {
+		return true
+	}
+	for other, limiter := range l.lanes {
+		if lane(other) != own && limiter.TokensAt(now) >= spare(limiter)-sliver && limiter.AllowN(now, 1) {
+			return true
+		}
+	}
+	return false
+}
+
+// spare is how much a lane must have left for others to borrow of it. It must be
+// full, so that they take only what would otherwise be lost: its own may come all
+// in one moment of each second.
+func spare(limiter *rate.Limiter) float64 { return float64(limiter.Burst()) }
+
+// next is how long it takes until there is a turn for a lane, if nobody else
+// takes it.
+func (l *limits) next(now time.Time, own lane) time.Duration {
+	soonest := math.Inf(1)
+	for other, limiter := range l.lanes {
+		need := spare(limiter)
+		if lane(other) == own {
+			need = 1
+		}
+		soonest = min(soonest, (need-limiter.TokensAt(now))/float64(limiter.Limit()))
+	}
+	return max(time.Millisecond, seconds(soonest))
+}
+
+// wait waits for a turn, first come, first served in each lane, unless it is too
+// far away: then it says so at once.
+func (l *limits) wait(ctx context.Context, own lane) error {
+	if taken, err := l.join(ctx, own); taken || err != nil {
+		return err
+	}
+	defer l.leave(own)
+	select {
+	case l.heads[own] <- struct{}{}:
+		defer func() { <-l.heads[own] }()
+	case <-ctx.Done():
+		return l.overloaded()
+	}
+	for {
+		pause := l.takeOrNext(own)
+		if pause == 0 {
+			return nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return l.overloaded()
+		}
+	}
+}
+
+// join takes a turn if there is one and nobody waits for it, or else a place in
+// the line, if that moves fast enough.
+func (l *limits) join(ctx context.Context, own lane) (taken bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting[own] == 0 && l.take(l.now(), own) {
+		return true, nil
+	}
+	// At best everything that others leave is lent to this lane, at worst nothing.
+	ahead, next := float64(l.waiting[own]), l.next(l.now(), own)
+	best, worst := next+seconds(ahead/l.total), next+seconds(ahead/float64(l.lanes[own].Limit()))
+	if deadline, ok := ctx.Deadline(); best > maxLine || ok && worst > time.Until(deadline) {
+		return false, l.overloaded()
+	}
+	l.waiting[own]++
+	return false, nil
+}
+
+func (l *limits) leave(own lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting[own]--
+}
+
+// takeOrNext takes a turn and returns 0, or returns how long to wait for it.
+func (l *limits) takeOrNext(own lane) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if l.take(now, own) {
+		return 0
+	}
+	return l.next(now, own)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// enter waits for a place among the look-ups under way, and returns what gives it
+// back.
+func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) {
+	s := l.slots.Load()
+	if own != knownLane {
+		select {
+		case s.unproven <- struct{}{}:
+		case <-ctx.Done():
+			return nil, l.overloaded()
+		}
+	}
+	leave = func() {
+		<-s.all
+		if own != knownLane {
+			<-s.unproven
+		}
+	}
+	select {
+	case s.all <- struct{}{}:
+		return leave, nil
+	case <-ctx.Done():
+		if own != knownLane {
+			<-s.unproven
+		}
+		return nil, l.overloaded()
+	}
+}
+
+func (l *limits) overloaded() *UnavailableError {
+	return &UnavailableError{Outage: Overloaded, RetryAfter: minRetry + l.jitter(maxRetry-minRetry)}
+}

@@ -1,0 +1,125 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// SyncObserver is an [Observer] that wants to know of the list of all tokens, see
+// [Settings.Sync].
+type SyncObserver interface {
+	// Synced tells the outcome of one refresh from the list: listed, or an
+	// [Outage]; and how many tokens it held.
+	Synced(result string, tokens int, took time.Duration)
+}
+
+// listTimeout bounds one request for the list of all tokens.
+const listTimeout = time.Minute
+
+// syncing is the refresh from the list, which runs beside the look-ups.
+type syncing struct {
+	started atomic.Bool
+
+	mu    sync.Mutex
+	every time.Duration
+	stop  context.CancelFunc // nil while it does not run
+}
+
+// Start begins what runs in the background, which is the refresh from the list of
+// all tokens, if [Settings.Sync] asks for it. The first look-up starts it too.
+func (r *Resolver) Start() {
+	if r.sync.started.Load() {
+		return
+	}
+	r.sync.mu.Lock()
+	defer r.sync.mu.Unlock()
+	if !r.sync.started.Swap(true) {
+		r.restartSync()
+	}
+}
+
+func (r *Resolver) tuneSync(every time.Duration) {
+	r.sync.mu.Lock()
+	defer r.sync.mu.Unlock()
+	if every == r.sync.every {
+		return
+	}
+	r.sync.every = every
+	if r.sync.started.Load() {
+		r.restartSync()
+	}
+}
+
+func (r *Resolver) restartSync() {
+	if r.sync.stop != nil {
+		r.sync.stop()
+		r.sync.stop = nil
+	}
+	every := r.sync.every
+	if every <= 0 || !r.tasks.begin() {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	r.sync.stop = cancel
+	go func() {
+		defer r.tasks.end()
+		defer cancel()
+		// At a random moment first: a hundred pods of one roll-out must not ask for
+		// the same long list at the same time, now and every minute after.
+		timer := time.NewTimer(r.jitter(every))
+		defer timer.Stop()
+		for {
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+			timer.Reset(every)
+			r.syncOnce(ctx)
+		}
+	}()
+}
+
+// syncOnce refreshes everything from the list. When that fails, the facts grow
+// old and are looked up one by one, as they would be without it.
+func (r *Resolver) syncOnce(ctx context.Context) {
+	started := r.now()
+	if r.breaker.refuses(started) {
+		r.synced(string(Paused), 0, 0)
+		return
+	}
+	since := r.cache.since()
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	list, err := r.directory.List(ctx)
+	now := r.now()
+	if err == nil && len(list) == 0 && r.cache.len() > 0 {
+		// Something else than the API can answer {}. Not all at once, whoever revoked
+		// every token will find them looked up one by one.
+		err = &UnavailableError{Outage: BadAnswer, Err: errors.New("the list of tokens is empty")}
+	}
+	switch {
+	case err == nil:
+		r.worked.Store(true)
+		r.cache.replace(list, started, since)
+		r.synced("listed", len(list), now.Sub(started))
+	case errors.Is(ctx.Err(), context.Canceled):
+	default:
+		outage := asOutage(err)
+		r.synced(string(outage.Outage), 0, now.Sub(started))
+		// A list may fail for its length alone. Only what holds for look-ups too
+		// pauses them.
+		if certain(outage) {
+			r.failed(now, outage)
+		}
+	}
+}
+
+func (r *Resolver) synced(result string, tokens int, took time.Duration) {
+	if o, ok := r.observer.(SyncObserver); ok {
+		o.Synced(result, tokens, took)
+	}
+}

@@ -1,0 +1,252 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+// listing answers with tokens of given comments.
+func listing(comment string, ids ...ID) func(context.Context) ([]*Info, error) {
+	return func(context.Context) ([]*Info, error) {
+		var list []*Info
+		for _, id := range ids {
+			list = append(list, &Info{ID: id, Comment: comment})
+		}
+		return list, nil
+	}
+}
+
+func (s *scripted) setList(list func(context.Context) ([]*Info, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = list
+}
+
+func (s *scripted) countLists() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lists
+}
+
+var (
+	synced = Settings{Size: 100, Rate: 1000, Concurrency: 100, Timeout: 5 * time.Second, Sync: time.Minute}
+	slow   = Freshness{TTL: 2 * time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute}
+)
+
+// startSynced is a resolver whose first list has come, a minute after its start.
+func startSynced(t *testing.T, d *scripted, options ...Option) *Resolver {
+	t.Helper()
+	r := NewResolver(d, synced, append(options, withJitter(func(most time.Duration) time.Duration { return most }))...)
+	t.Cleanup(r.Close)
+	r.Start()
+	r.Start() // once is enough
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	return r
+}
+
+func TestSync(t *testing.T) {
+	a, b, c := garbage(1), garbage(2), garbage(3)
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, r *Resolver, d *scripted)
+	}{
+		{"listed tokens need no look-up", func(t *testing.T, r *Resolver, d *scripted) {
+			for range 10 {
+				if facts, err := r.Resolve(t.Context(), b, slow); err != nil || facts.Source != FromCache || time.Since(facts.At) >= 2*time.Minute {
+					t.Errorf("from %q, %s old, %v", facts.Source, time.Since(facts.At), err)
+				}
+				time.Sleep(time.Minute)
+			}
+			synctest.Wait()
+			if got := d.count(); got != 0 {
+				t.Errorf("%d look-ups", got)
+			}
+			if got := d.countLists(); got != 11 {
+				t.Errorf("%d lists in 11 minutes", got)
+			}
+		}},
+		{"a revoked token is unknown when the list says so", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(listing("second", a))
+			d.set(failing(ServerError))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if _, err := r.Resolve(t.Context(), b, slow); !errors.Is(err, ErrUnknownToken) {
+				t.Errorf("got %v", err)
+			}
+			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Info.Comment != "second" {
+				t.Errorf("the other token: %v, %v", facts.Info, err)
+			}
+		}},
+		{"a new token is looked up until the list has it", func(t *testing.T, r *Resolver, d *scripted) {
+			if facts, err := r.Resolve(t.Context(), c, slow); err != nil || facts.Source != FromLookup {
+				t.Errorf("from %q, %v", facts.Source, err)
+			}
+		}},
+		{"an empty list is not believed", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(listing(""))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Info.Comment != "first" {
+				t.Errorf("%v, %v", facts.Info, err)
+			}
+		}},
+		{"a list that fails leaves look-ups alone", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(func(context.Context) ([]*Info, error) { return nil, &UnavailableError{Outage: BadAnswer} })
+			time.Sleep(10 * time.Minute)
+			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Source != FromLookup {
+				t.Errorf("from %q, %v", facts.Source, err)
+			}
+		}},
+		{"a refused credential pauses look-ups and lists", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(func(context.Context) ([]*Info, error) {
+				return nil, &UnavailableError{Outage: Throttled, RetryAfter: 3 * time.Minute}
+			})
+			time.Sleep(3*time.Minute - time.Second)
+			if got := d.countLists(); got != 2 || r.Outage() != Throttled {
+				t.Errorf("%d lists, outage %q", got, r.Outage())
+			}
+		}},
+		{"switched off", func(t *testing.T, r *Resolver, d *scripted) {
+			r.Tune(quick)
+			time.Sleep(time.Hour)
+			if got := d.countLists(); got != 1 {
+				t.Errorf("%d lists", got)
+			}
+		}},
+		{"switched off and on", func(t *testing.T, r *Resolver, d *scripted) {
+			r.Tune(quick)
+			time.Sleep(time.Hour)
+			often := synced
+			often.Sync = 10 * time.Second
+			r.Tune(often)
+			r.Tune(often) // changes nothing
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := d.countLists(); got != 1+6 {
+				t.Errorf("%d lists", got)
+			}
+		}},
+		{"a token purged while the list is under way", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(func(ctx context.Context) ([]*Info, error) {
+				time.Sleep(10 * time.Second)
+				return listing("before the change", a, b)(ctx)
+			})
+			time.Sleep(65 * time.Second)
+			r.Invalidate(a)
+			time.Sleep(10 * time.Second)
+			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Info.Comment != "found" {
+				t.Errorf("%v, %v", facts.Info, err)
+			}
+		}},
+		{"closed while the list is under way", func(t *testing.T, r *Resolver, d *scripted) {
+			d.setList(func(ctx context.Context) ([]*Info, error) {
+				<-ctx.Done()
+				return nil, &UnavailableError{Outage: TimedOut}
+			})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			r.Close()
+			time.Sleep(time.Hour)
+			if got := d.countLists(); got != 2 {
+				t.Errorf("%d lists", got)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &scripted{answer: found, list: listing("first", a, b)}
+				test.run(t, startSynced(t, d), d)
+			})
+		})
+	}
+}
+
+// TestSyncStartsWithTheFirstLookup holds that making a resolver, as validating a
+// configuration does, asks for nothing.
+func TestSyncStartsWithTheFirstLookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &scripted{answer: found, list: listing("")}
+		r := NewResolver(d, synced, withJitter(never))
+		defer r.Close()
+		time.Sleep(time.Hour)
+		if d.countLists() != 0 {
+			t.Fatal("a list was asked for")
+		}
+		resolveOrFail(t, r, garbage(1))
+		synctest.Wait()
+		if d.countLists() != 1 {
+			t.Error("no list was asked for")
+		}
+	})
+}
+
+// TestSyncMakesFloodsHarmless has good tokens used for the first time in the
+// middle of a flood.
+func TestSyncMakesFloodsHarmless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good := garbage(-1)
+		d := &scripted{answer: unknown, list: listing("", good)}
+		r := startSynced(t, d)
+		r.Tune(Settings{Size: 100, Rate: 1, Concurrency: 1, Timeout: time.Second, Sync: time.Minute})
+		for i := range 2000 {
+			_, _ = r.Resolve(t.Context(), garbage(i), slow)
+		}
+		if facts, err := r.Resolve(t.Context(), good, slow); err != nil || facts.Source != FromCache {
+			t.Errorf("from %q, %v", facts.Source, err)
+		}
+	})
+}
+
+func TestDirectoryList(t *testing.T) {
+	workspace := startWorkspace(t)
+	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	for i, scope := range []string{"jobs", "sql"} {
+		workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Comment: scope, Scopes: []string{scope}, Lifetime: time.Duration(i) * time.Hour})
+	}
+	list, err := d.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 3 { // and the admin's
+		t.Fatalf("%d tokens", len(list))
+	}
+	for _, info := range list {
+		one, err := d.Lookup(t.Context(), info.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(one, info); diff != "" {
+			t.Errorf("list and look-up differ:\n%s", diff)
+		}
+	}
+}
+
+// TestDirectoryListOutages takes the faults to the list too.
+func TestDirectoryListOutages(t *testing.T) {
+	for _, test := range faults {
+		if test.want == TimedOut || test.name == "another token's facts" {
+			continue // a list may take a minute; and it is about no token
+		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			workspace := startWorkspace(t)
+			d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+			workspace.Faults().Set(test.prefix, test.fault)
+			list, err := d.List(t.Context())
+			var outage *UnavailableError
+			switch {
+			case test.name == "JSON of another kind" && err == nil && len(list) == 0: // the resolver's to refuse
+			case !errors.As(err, &outage) || outage.Outage != test.want || outage.RetryAfter != test.retry:
+				t.Errorf("got %d tokens, %v, want %s", len(list), err, test.want)
+			}
+		})
+	}
+}
