@@ -9,7 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -105,7 +104,7 @@ func adminExplain(w http.ResponseWriter, r *http.Request) error {
 		info.Scopes = strings.Split(query.Get("scopes"), ",")
 	}
 	judge := &explainer{catalog: handler.catalog, rules: handler.rules, now: handler.now}
-	answer, err := judge.judge(query.Get("method"), query.Get("path"), policy.Subject{Info: info})
+	answer, err := judge.judge(query.Get("method"), query.Get("path"), handler.authority.subject(info, handler.rules))
 	if err != nil {
 		return apiError(http.StatusBadRequest, "%w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -31,11 +32,12 @@ type authority struct {
 	*directory
 }
 
-// directory is what the pool holds: a resolver for personal access tokens, and a
-// verifier for OAuth access tokens.
+// directory is what the pool holds: a resolver for personal access tokens, a
+// verifier for OAuth access tokens, and the names of owners.
 type directory struct {
 	resolver *tokens.Resolver
 	verifier *tokens.Verifier
+	owners   *tokens.Owners
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has
@@ -43,6 +45,7 @@ type directory struct {
 func (d *directory) Destruct() error {
 	d.resolver.Close()
 	d.verifier.Close()
+	d.owners.Close()
 	return nil
 }
 
@@ -52,11 +55,13 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 		key.admin = *admin
 	}
 	pooled, loaded, err := authorities.LoadOrNew(key, func() (caddy.Destructor, error) {
-		api := tokens.NewDirectory(workspace, key.admin.credential(), settings.Timeout)
+		admin := key.admin.credential()
+		api := tokens.NewDirectory(workspace, admin, settings.Timeout)
 		observer := watcher{Metrics: metrics, workspace: workspace}
 		return &directory{
 			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer)),
 			verifier: tokens.NewVerifier(workspace, settings.Timeout),
+			owners:   tokens.NewOwners(workspace, admin, settings.Timeout),
 		}, nil
 	})
 	if err != nil {
@@ -67,6 +72,20 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 		shared.resolver.Tune(settings)
 	}
 	return &authority{key: key, directory: shared}, nil
+}
+
+// subject completes what is known of a token by the owner's name, where a policy
+// asks for it.
+func (a *authority) subject(info *tokens.Info, rules policy.Rules) policy.Subject {
+	subject := policy.Subject{Info: info}
+	switch {
+	case !rules.NeedOwnerName():
+	case info.OwnerID != 0:
+		subject.OwnerName = a.owners.Name(info.OwnerID)
+	default:
+		subject.OwnerName = info.CreatorName // an OAuth token says whose it is
+	}
+	return subject
 }
 
 func (a *authority) release() error {

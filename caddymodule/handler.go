@@ -309,7 +309,7 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 		return refuse(policy.AmbiguousRequest, problem)
 	}
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
-	decision := policy.Decide(policy.Subject{Info: facts.Info}, request, rules, now)
+	decision := policy.Decide(h.authority.subject(facts.Info, rules), request, rules, now)
 	rec.Operation = decision.Operation
 	rec.Policy, rec.Asks = decision.Policy, decision.Asks
 	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}

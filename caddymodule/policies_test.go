@@ -93,3 +93,29 @@ func TestPercentOfTokens(t *testing.T) {
 		t.Errorf("%d of %d tokens were refused", refused, n)
 	}
 }
+
+// TestPolicyByOwner holds that a policy for some owners is about all of them until
+// it is known who they are, and about the right ones from then on.
+func TestPolicyByOwner(t *testing.T) {
+	workspace := startWorkspace(t)
+	h := startGateway(t, workspace, "policy bi {\nmatch owner *@bi.example.com\nscopes sql\n}")
+	mint := func(owner string) string {
+		return workspace.Mint(fakeworkspace.TokenSpec{Owner: owner, Scopes: []string{"jobs"}, Lifetime: time.Hour}).Value
+	}
+	ours, theirs := mint("anna@bi.example.com"), mint("etl@example.com")
+	workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.Hang())
+	for _, token := range []string{ours, theirs} {
+		if got := h.send(t, "GET", jobsList, bearer(token)); got.status != 403 {
+			t.Errorf("while the name is unknown: %d", got.status)
+		}
+	}
+	workspace.Faults().Clear()
+	for deadline := time.Now().Add(20 * time.Second); h.send(t, "GET", jobsList, bearer(theirs)).status != 200; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the policy goes on matching another owner")
+		}
+	}
+	if got := h.send(t, "GET", jobsList, bearer(ours)); got.status != 403 {
+		t.Errorf("the owner that is meant: %d", got.status)
+	}
+}

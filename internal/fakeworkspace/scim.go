@@ -13,6 +13,7 @@ func (w *Workspace) registerSCIM() {
 	w.on(w.scimUsers, "GET /api/2.0/preview/scim/v2/Users")
 	w.on(w.scimUser, "GET /api/2.0/preview/scim/v2/Users/{id}")
 	w.on(w.scimServicePrincipals, "GET /api/2.0/preview/scim/v2/ServicePrincipals")
+	w.on(w.scimServicePrincipal, "GET /api/2.0/preview/scim/v2/ServicePrincipals/{id}")
 }
 
 func (w *Workspace) scimMe(rw http.ResponseWriter, r *http.Request) {
@@ -25,17 +26,30 @@ func (w *Workspace) scimMe(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *Workspace) scimUser(rw http.ResponseWriter, r *http.Request) {
+	if p, found := w.scimFind(rw, r, "User", false); found {
+		ok(rw, scimPerson(p))
+	}
+}
+
+func (w *Workspace) scimServicePrincipal(rw http.ResponseWriter, r *http.Request) {
+	if p, found := w.scimFind(rw, r, "ServicePrincipal", true); found {
+		ok(rw, scimPrincipal(p))
+	}
+}
+
+// scimFind answers for a person that is not there, or is one of the other kind.
+func (w *Workspace) scimFind(rw http.ResponseWriter, r *http.Request, kind string, service bool) (person, bool) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	p, found := w.people.byID(id)
-	if err != nil || !found || p.isService() {
-		writeJSON(rw, http.StatusNotFound, map[string]any{
-			"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},
-			"detail":  "User with id " + clip(r.PathValue("id")) + " not found.",
-			"status":  "404",
-		})
-		return
+	if err == nil && found && p.isService() == service {
+		return p, true
 	}
-	ok(rw, scimPerson(p))
+	writeJSON(rw, http.StatusNotFound, map[string]any{
+		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},
+		"detail":  kind + " with id " + clip(r.PathValue("id")) + " not found.",
+		"status":  "404",
+	})
+	return person{}, false
 }
 
 func (w *Workspace) scimUsers(rw http.ResponseWriter, r *http.Request) {
@@ -63,9 +77,7 @@ func scimList(rw http.ResponseWriter, r *http.Request, people []person) {
 	resources := []any{}
 	for _, p := range people[from:to] {
 		if p.isService() {
-			resources = append(resources, iam.ServicePrincipal{
-				Id: strconv.FormatInt(p.ID, 10), ApplicationId: p.UserName, DisplayName: p.DisplayName, Active: true,
-			})
+			resources = append(resources, scimPrincipal(p))
 			continue
 		}
 		resources = append(resources, scimPerson(p))
@@ -74,6 +86,12 @@ func scimList(rw http.ResponseWriter, r *http.Request, people []person) {
 		"schemas":      []string{"urn:ietf:params:scim:api:messages:2.0:ListResponse"},
 		"totalResults": total, "startIndex": from + 1, "itemsPerPage": len(resources), "Resources": resources,
 	})
+}
+
+func scimPrincipal(p person) iam.ServicePrincipal {
+	return iam.ServicePrincipal{
+		Id: strconv.FormatInt(p.ID, 10), ApplicationId: p.UserName, DisplayName: p.DisplayName, Active: true,
+	}
 }
 
 func scimPerson(p person) iam.User {

@@ -76,9 +76,9 @@ func (c *Condition) byNumber() bool {
 	})
 }
 
-// NeedsOwnerName reports whether the condition cannot be judged without the
+// needsOwnerName reports whether the condition cannot be judged without the
 // owner's name.
-func (c *Condition) NeedsOwnerName() bool { return c.Kind == "owner" && !c.byNumber() }
+func (c *Condition) needsOwnerName() bool { return c.Kind == "owner" && !c.byNumber() }
 
 func number(id int64) string {
 	if id == 0 {

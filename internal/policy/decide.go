@@ -17,6 +17,18 @@ type Rules struct {
 	Policies []Policy
 }
 
+// NeedOwnerName reports whether a policy cannot be judged without the owner's name.
+func (r Rules) NeedOwnerName() bool {
+	for i := range r.Policies {
+		for j := range r.Policies[i].Match {
+			if r.Policies[i].Match[j].needsOwnerName() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Request is what is to be decided about a request, apart from who sent it.
 type Request struct {
 	// Method is the HTTP method, for the routes of policies.

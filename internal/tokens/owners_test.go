@@ -1,0 +1,73 @@
+package tokens
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+func TestOwners(t *testing.T) {
+	workspace := startWorkspace(t)
+	user := workspace.AddUser("etl@example.com", false)
+	robot := workspace.AddServicePrincipal("robot", false)
+	owners := NewOwners(workspace.URL(), m2m(workspace), 5*time.Second)
+	t.Cleanup(owners.Close)
+	await := func(id int64, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			got := owners.Name(id)
+			if got == want {
+				return
+			}
+			if got != "" || time.Now().After(deadline) {
+				t.Fatalf("owner %d is called %q, want %q", id, got, want)
+			}
+		}
+	}
+	if got := owners.Name(user); got != "" {
+		t.Errorf("a name was known before it was asked for: %q", got)
+	}
+	await(user, "etl@example.com")
+	await(robot.ID, robot.ApplicationID)
+
+	asked := workspace.Counts().Requests
+	for range 100 {
+		owners.Name(user)
+		owners.Name(0)
+	}
+	if got := workspace.Counts().Requests; got != asked {
+		t.Errorf("%d requests for what was known", got-asked)
+	}
+}
+
+func TestOwnersInAnOutage(t *testing.T) {
+	workspace := startWorkspace(t)
+	user := workspace.AddUser("etl@example.com", false)
+	c := newClock()
+	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: newTransport(5 * time.Second)}
+	owners := newOwners(source.name, source.transport.close, c.Now)
+	t.Cleanup(owners.Close)
+	fault := workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.InternalError())
+	owners.Name(user)
+	for deadline := time.Now().Add(10 * time.Second); fault.Hits() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was asked")
+		}
+	}
+	for range 10 {
+		if got := owners.Name(user); got != "" {
+			t.Fatalf("a name out of an outage: %q", got)
+		}
+	}
+	workspace.Faults().Clear()
+	for deadline := time.Now().Add(10 * time.Second); owners.Name(user) != "etl@example.com"; time.Sleep(5 * time.Millisecond) {
+		c.advance(ownerRetry)
+		if time.Now().After(deadline) {
+			t.Fatal("no recovery")
+		}
+	}
+	if hits := fault.Hits(); hits > 2 {
+		t.Errorf("%d requests in the outage", hits)
+	}
+}
