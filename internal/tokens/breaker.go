@@ -11,7 +11,7 @@ const (
 	breakerTrip = 3
 
 	breakerFirstPause = time.Second
-	breakerLastPause  = 30 * time.Second
+	breakerLastPause  = 10 * time.Second
 
 	// breakerSpread is the part of a pause that chance may add to it, so that the
 	// gateways before one workspace do not all come back at the same moment.

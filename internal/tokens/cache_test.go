@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // unknowns is how many ids are known to be of no token.
@@ -163,5 +164,52 @@ func TestCacheListKeepsOrder(t *testing.T) {
 		if id != inUse[i] {
 			t.Fatalf("the order changed at %d", i)
 		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	r := newTestResolver(t, &scripted{answer: found}, newClock())
+	for i := range 20 {
+		resolveOrFail(t, r, garbage(i))
+	}
+	seen := make(map[ID]bool)
+	for _, id := range r.IDs(100) {
+		seen[id] = true
+	}
+	if len(seen) != 20 || !seen[garbage(7)] || r.Len() != 20 {
+		t.Errorf("%d ids, %d known", len(seen), r.Len())
+	}
+	if got := len(r.IDs(5)); got != 5 {
+		t.Errorf("%d ids, the limit is 5", got)
+	}
+}
+
+func TestInterner(t *testing.T) {
+	in := newInterner()
+	fresh := func(s ...string) (copies []string) {
+		for _, one := range s {
+			copies = append(copies, string([]byte(one)))
+		}
+		return copies
+	}
+	a, b := in.set(fresh("jobs", "sql")), in.set(fresh("jobs", "sql"))
+	if &a[0] != &b[0] {
+		t.Error("equal sets are two in memory")
+	}
+	if c := in.set(fresh("jobs")); unsafe.StringData(c[0]) != unsafe.StringData(a[0]) {
+		t.Error("equal texts are two in memory")
+	}
+	// The separator in a name must not make two sets one.
+	if one := in.set(fresh("jobs\x00sql")); len(one) != 1 {
+		t.Errorf("got %q", one)
+	}
+	if in.set(nil) != nil || in.set([]string{}) == nil {
+		t.Error("none and empty are the same")
+	}
+	for i := range 3 * maxInterned {
+		in.text(fmt.Sprint(i))
+	}
+	if got := in.texts.Len(); got > maxInterned {
+		t.Errorf("%d texts are held", got)
 	}
 }

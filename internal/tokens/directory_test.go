@@ -25,8 +25,11 @@ func startWorkspace(t *testing.T, options ...fakeworkspace.Option) *fakeworkspac
 
 func given(value string) func() (string, error) { return func() (string, error) { return value, nil } }
 
-// m2m is the credential that the documentation recommends.
+// m2m is the credential that the documentation recommends. It has the workspace
+// make its signing key now: on a busy machine that takes longer than the timeouts
+// that are tested.
 func m2m(workspace *fakeworkspace.Workspace) Admin {
+	workspace.SigningKey()
 	id, secret := workspace.AdminClient()
 	return Admin{ClientID: id, ClientSecret: given(secret)}
 }

@@ -14,6 +14,8 @@ type question struct {
 	patient bool
 	// admitted means that the turn has been taken already.
 	admitted bool
+	// What was known when it was asked, with zero times for nothing.
+	knownAt, unknownAt time.Time
 }
 
 // laneOf chooses by what is known about a token before it is asked for.
@@ -62,6 +64,9 @@ func (r *Resolver) lookup(q question) (Facts, error) {
 		return Facts{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
+	if facts, answered, err := r.meanwhile(q); answered {
+		return facts, err
+	}
 	probe, err := r.breaker.allow(r.now())
 	if err != nil {
 		return Facts{}, err
@@ -96,6 +101,19 @@ func (r *Resolver) lookup(q question) (Facts, error) {
 	r.observer.LookedUp(string(outage.Outage), now.Sub(asked))
 	r.failed(now, outage)
 	return Facts{}, outage
+}
+
+// meanwhile returns the answer to the same question that came after this caller
+// found none in the memory and before it began to ask.
+func (r *Resolver) meanwhile(q question) (facts Facts, answered bool, err error) {
+	s := r.cache.shard(&q.id)
+	if known, ok := s.known.Peek(q.id); ok && known.at.After(q.knownAt) {
+		return Facts{Info: known.info, At: known.at, Source: FromLookup}, true, nil
+	}
+	if at, ok := s.unknown.Peek(q.id); ok && at.After(q.unknownAt) {
+		return Facts{}, true, ErrUnknownToken
+	}
+	return Facts{}, false, nil
 }
 
 // admit waits for a look-up's turn and place, and returns what gives the place

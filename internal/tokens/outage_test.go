@@ -63,12 +63,12 @@ func TestResolverOutages(t *testing.T) {
 			workspace := startWorkspace(t)
 			token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 			id, stranger := IDOf(token.Value), IDOf(somePAT)
-			settings := quick
+			settings, admin := quick, m2m(workspace)
 			if test.want == TimedOut {
 				settings.Timeout = time.Second
 			}
 			c, seen := newClock(), new(recorder)
-			r := NewResolver(NewDirectory(workspace.URL(), m2m(workspace), settings.Timeout), settings,
+			r := NewResolver(NewDirectory(workspace.URL(), admin, settings.Timeout), settings,
 				WithClock(c.Now), WithObserver(seen), withJitter(never))
 			t.Cleanup(r.Close)
 			r.cache.remember(id, &Info{ID: id}, c.Now().Add(-fresh.TTL), 0)
@@ -156,8 +156,8 @@ func TestOutageCostsNoOneItsTimeout(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// 1 + 2 + 4 + … + 30 + 30 …, with a fourth by chance, and 5 for each probe.
-		if got := directory.count(); got < breakerTrip+8 || got > breakerTrip+13 {
+		// 1 + 2 + 4 + 8 + 10 + 10 …, with a fourth by chance, and 5 for each probe.
+		if got := directory.count(); got < breakerTrip+15 || got > breakerTrip+25 {
 			t.Errorf("%d look-ups in 300 s", got)
 		}
 		directory.set(found)

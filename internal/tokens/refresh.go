@@ -39,7 +39,7 @@ func (s *refreshes) end(id ID) {
 // the workspace can be asked. Otherwise the next request for the token tries
 // again: nothing waits for it. It is also what finds out, while stale facts are
 // in use, that an outage is over.
-func (r *Resolver) refresh(id ID, now time.Time) {
+func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
 	if r.breaker.refuses(now) || !r.refreshes.begin(id) {
 		return
 	}
@@ -52,7 +52,7 @@ func (r *Resolver) refresh(id ID, now time.Time) {
 		defer r.refreshes.end(id)
 		// A flight of its own would let a request that comes meanwhile ask again.
 		_, _, _ = r.flights.Do(string(id[:]), func() (any, error) {
-			return r.lookup(question{id: id, lane: knownLane, admitted: true})
+			return r.lookup(question{id: id, lane: knownLane, admitted: true, knownAt: knownAt})
 		})
 	}()
 }

@@ -121,13 +121,14 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		age = now.Sub(known.at)
 		if age < fresh.TTL {
 			if age >= fresh.TTL-fresh.TTL/refreshPart {
-				r.refresh(id, now)
+				r.refresh(id, known.at, now)
 			}
 			r.observer.CacheUsed("hit")
 			return Facts{Info: known.info, At: known.at, Source: FromCache}, nil
 		}
 	}
-	if at, ok := shard.unknown.Get(id); ok && now.Sub(at) < fresh.NegativeTTL {
+	unknownAt, unknown := shard.unknown.Get(id)
+	if unknown && now.Sub(unknownAt) < fresh.NegativeTTL {
 		r.observer.CacheUsed("negative")
 		return Facts{}, ErrUnknownToken
 	}
@@ -135,11 +136,14 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	stale := remembered && age < fresh.TTL+fresh.MaxStale
 	if stale && r.breaker.outage() != "" {
 		// In an outage nobody who can do without the answer waits for a probe.
-		r.refresh(id, now)
+		r.refresh(id, known.at, now)
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
-	facts, err := r.share(ctx, question{id: id, lane: r.laneOf(&id, remembered), patient: !stale})
+	facts, err := r.share(ctx, question{
+		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
+		knownAt: known.at, unknownAt: unknownAt,
+	})
 	if stale && isOutage(err) {
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil

@@ -1,0 +1,259 @@
+package usage
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func TestCover(t *testing.T) {
+	breadth := map[string]int{"narrow": 1, "broad": 50, "x": 5, "y": 5, "z": 5}
+	for _, test := range []struct {
+		name       string
+		operations []string
+		candidates Candidates
+		want       string // scopes / otherwise / because / impossible / uncovered
+	}{
+		{"nothing", nil, Candidates{}, "////"},
+		{"one", []string{"a: x"}, Candidates{}, "x////"},
+		{"one for two", []string{"a: x y", "b: y z"}, Candidates{}, "y////"},
+		{"the smallest set wins over scopes that are held", []string{"a: x y", "b: y z"}, Candidates{Held: []string{"x", "z"}}, "y////"},
+		{"held", []string{"a: x y"}, Candidates{Held: []string{"y"}}, "y////"},
+		{"held wins over narrow", []string{"a: narrow broad"}, Candidates{Held: []string{"broad"}}, "broad////"},
+		{"narrow", []string{"a: narrow broad"}, Candidates{}, "narrow////"},
+		{"narrow wins over the alphabet", []string{"a: broad narrow"}, Candidates{}, "narrow////"},
+		{"the alphabet", []string{"a: z y x"}, Candidates{}, "x////"},
+		{"the alphabet over a cycle", []string{"a: x y", "b: y z", "c: z x"}, Candidates{}, "x y////"},
+		{"public needs none", []string{"a: public"}, Candidates{}, "////"},
+		{"account-level is impossible", []string{"a: x", "b: account"}, Candidates{}, "x///b/"},
+		{"any scope beside another", []string{"me: *", "a: z"}, Candidates{}, "z////"},
+		{"any scope alone", []string{"me: *"}, Candidates{}, "narrow////"},
+		{"any scope alone, held", []string{"me: *"}, Candidates{Held: []string{"z", "y"}}, "y////"},
+		{"any scope alone, all-apis held", []string{"me: *"}, Candidates{Held: []string{"all-apis"}}, "narrow////"},
+		{"any scope, of those", []string{"me: *"}, Candidates{Only: []string{"z", "all-apis"}}, "z////"},
+		{"any scope, of none", []string{"me: *"}, Candidates{Only: []string{}}, "////me"},
+		{"any scope, of all-apis", []string{"me: *"}, Candidates{Only: []string{"all-apis"}}, "all-apis//me//"},
+		{"all-apis is avoided", []string{"a: all-apis x"}, Candidates{Held: []string{"all-apis"}}, "x////"},
+		{"all-apis", []string{"u: unmapped", "a: x", "b: y"}, Candidates{}, "all-apis/x y/u//"},
+		{"all-apis, of those", []string{"a: x", "b: y"}, Candidates{Only: []string{"x", "all-apis"}}, "all-apis/x/b//"},
+		{"a row without scopes", []string{"a: "}, Candidates{}, "all-apis//a//"},
+		{"only those", []string{"a: x y", "b: z"}, Candidates{Only: []string{"y"}}, "y////b"},
+		{"a scope twice", []string{"a: x x", "b: x x y"}, Candidates{}, "x////"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.candidates.Breadth = breadth
+			got := describe(Cover(ops(test.operations...), test.candidates))
+			if got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func describe(c Coverage) string {
+	names := func(operations []scopes.Operation) string {
+		var s []string
+		for _, o := range operations {
+			s = append(s, o.Name)
+		}
+		return strings.Join(s, " ")
+	}
+	return strings.Join([]string{
+		strings.Join(c.Scopes, " "), strings.Join(c.Otherwise, " "), names(c.Because), names(c.Impossible), names(c.Uncovered),
+	}, "/")
+}
+
+// bruteForce tries every set of at most 12 scopes.
+func bruteForce(needs [][]string, names []string, c Candidates) []string {
+	best, found := []string(nil), false
+	better := func(set []string) bool {
+		if len(set) != len(best) {
+			return len(set) < len(best)
+		}
+		held := func(s []string) int { return len(intersect(s, c.Held)) }
+		width := func(s []string) (sum int) {
+			for _, scope := range s {
+				sum += c.Breadth[scope]
+			}
+			return sum
+		}
+		if held(set) != held(best) {
+			return held(set) > held(best)
+		}
+		if width(set) != width(best) {
+			return width(set) < width(best)
+		}
+		return slices.Compare(set, best) < 0
+	}
+	for mask := range 1 << len(names) {
+		var set []string
+		for i, name := range names {
+			if mask&(1<<i) != 0 {
+				set = append(set, name)
+			}
+		}
+		meets := !slices.ContainsFunc(needs, func(need []string) bool {
+			return !slices.ContainsFunc(need, func(scope string) bool { return slices.Contains(set, scope) })
+		})
+		if meets && (!found || better(set)) {
+			best, found = set, true
+		}
+	}
+	return best
+}
+
+// checkCover compares Cover with brute force on a problem made of random numbers.
+func checkCover(t *testing.T, random func(n int) int) {
+	t.Helper()
+	scopeCount := 1 + random(11)
+	var names []string
+	c := Candidates{Breadth: make(map[string]int)}
+	for i := range scopeCount {
+		name := string(rune('a' + i))
+		names = append(names, name)
+		c.Breadth[name] = random(4)
+		if random(3) == 0 {
+			c.Held = append(c.Held, name)
+		}
+	}
+	var needs [][]string
+	var operations []scopes.Operation
+	widest := 1 + random(min(4, scopeCount))
+	for i := range random(25) {
+		var need []string
+		for range 1 + random(widest) {
+			need = append(need, names[random(scopeCount)])
+		}
+		needs = append(needs, need)
+		operations = append(operations, op(fmt.Sprintf("o%d: %s", i, strings.Join(need, " "))))
+	}
+	got := Cover(operations, c)
+	if want := bruteForce(needs, names, c); !slices.Equal(got.Scopes, want) || got.Greedy || got.AllAPIs() {
+		t.Fatalf("needs %v, held %v, breadth %v:\ngot  %v\nwant %v", needs, c.Held, c.Breadth, got.Scopes, want)
+	}
+	// The order of things does not count.
+	slices.Reverse(operations)
+	for i := range operations {
+		slices.Reverse(operations[i].AnyOf)
+	}
+	slices.Reverse(c.Held)
+	if again := Cover(operations, c); !slices.Equal(again.Scopes, got.Scopes) {
+		t.Fatalf("in another order: %v, not %v", again.Scopes, got.Scopes)
+	}
+}
+
+func TestCoverAgainstBruteForce(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	n := 3000
+	if testing.Short() {
+		n = 300
+	}
+	for range n {
+		checkCover(t, random.IntN)
+	}
+}
+
+func FuzzCover(f *testing.F) {
+	f.Add([]byte("a problem is made of these bytes, one number each"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		checkCover(t, func(n int) int {
+			if len(data) == 0 {
+				return 0
+			}
+			b := int(data[0])
+			data = data[1:]
+			return b % n
+		})
+	})
+}
+
+// TestCoverGreedy has more scopes than the exact solver takes: the cover must be
+// one all the same, without superfluous members, and say what it is.
+func TestCoverGreedy(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	operations := randomOperations(random, 100, 400, 4)
+	got := Cover(operations, Candidates{Breadth: map[string]int{}})
+	if !got.Greedy {
+		t.Error("it does not say that it is greedy")
+	}
+	for i := -1; i < len(got.Scopes); i++ {
+		set := slices.Clone(got.Scopes)
+		if i >= 0 {
+			set = slices.Delete(set, i, i+1)
+		}
+		short := slices.ContainsFunc(operations, func(o scopes.Operation) bool { return !o.Permits(set) })
+		if short != (i >= 0) {
+			t.Errorf("without number %d: short is %v", i, short)
+		}
+	}
+}
+
+// TestCoverCatalogue covers every operation that there is.
+func TestCoverCatalogue(t *testing.T) {
+	all := scopes.Default().Operations()
+	got := Cover(all, Candidates{})
+	if !got.AllAPIs() || got.Greedy {
+		t.Errorf("all-apis %v, greedy %v", got.AllAPIs(), got.Greedy)
+	}
+	for i := range all {
+		if o := &all[i]; !o.Permits(got.Otherwise) && o.Access != scopes.AccountOnly &&
+			!slices.ContainsFunc(got.Because, func(b scopes.Operation) bool { return reflect.DeepEqual(b, *o) }) {
+			t.Errorf("%s %s is not covered", o.Method, o.Template)
+		}
+	}
+	for scope := range shippedBreadth() {
+		if !slices.Contains(scopes.KnownScopes(), scope) {
+			t.Errorf("scope %s is not known", scope)
+		}
+	}
+}
+
+func randomOperations(random *rand.Rand, scopeCount, n, widest int) []scopes.Operation {
+	operations := make([]scopes.Operation, n)
+	for i := range operations {
+		need := ""
+		for range 2 + random.IntN(widest-1) {
+			need += fmt.Sprintf(" s%03d", random.IntN(scopeCount))
+		}
+		operations[i] = op(fmt.Sprintf("o%d:%s", i, need))
+	}
+	return operations
+}
+
+func BenchmarkCover(b *testing.B) {
+	shippedBreadth()
+	random := rand.New(rand.NewPCG(5, 6))
+	breadth := make(map[string]int)
+	for i := range 55 {
+		breadth[fmt.Sprintf("s%03d", i)] = random.IntN(60)
+	}
+	catalogue := scopes.Default().Operations()
+	for _, bench := range []struct {
+		name       string
+		operations []scopes.Operation
+		breadth    map[string]int
+	}{
+		{"a job", catalogue[100:130], nil},
+		{"the whole catalogue", catalogue, nil},
+		{"55 scopes, 5000 random operations of 2 to 3 scopes", randomOperations(random, 55, 5000, 3), breadth},
+		{"55 scopes, 5000 random operations of 2 to 6 scopes", randomOperations(random, 55, 5000, 6), breadth},
+		{"55 scopes, 200 random operations of 2 to 3 scopes", randomOperations(random, 55, 200, 3), breadth},
+		{"55 scopes, 120 random operations of 2 to 4 scopes", randomOperations(random, 55, 120, 4), breadth},
+		{"55 scopes, 60 random operations of 2 to 4 scopes", randomOperations(random, 55, 60, 4), breadth},
+		{"55 scopes of equal breadth, 120 random operations", randomOperations(random, 55, 120, 4), map[string]int{}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if Cover(bench.operations, Candidates{Breadth: bench.breadth}).Greedy {
+					b.Fatal("not exact")
+				}
+			}
+		})
+	}
+}

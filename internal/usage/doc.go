@@ -1,0 +1,16 @@
+// Package usage knows what each token was seen to use, and the smallest set of
+// scopes that covers it.
+//
+// A [Recorder] counts every judged request by token and operation. Its tables are
+// bounded: what is least recently used goes first, and the counts of what went are
+// kept, so that a report can say that it is not complete. [Marshal] and [Unmarshal]
+// carry its [State] over a restart.
+//
+// [Cover] finds the smallest set of scopes that permits a set of operations;
+// [Recommend] applies it to what one token was seen to do, and [NewReport] joins
+// the recorder's state with the workspace's own list of tokens.
+//
+// Nothing here grants or refuses anything, and nothing here ever holds a token's
+// value: a token is known by its id alone, and whatever does not look like an id is
+// not recorded.
+package usage

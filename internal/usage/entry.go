@@ -1,0 +1,212 @@
+package usage
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	msPerDay = 24 * 60 * 60 * 1000
+	// maxName bounds the names that the workspace tells, in bytes.
+	maxName = 256
+	// unlimited is the size of tables that are cut by hand, to count what goes.
+	unlimited = 1<<31 - 1
+)
+
+// entry is what a recorder keeps of one token. Times are epoch milliseconds.
+type entry struct {
+	ownerID                            int64
+	creator                            string
+	first, last                        int64
+	days                               int
+	calls, denied, wouldDeny, unmapped uint64
+	uses                               *simplelru.LRU[handle, *counts]
+	cut                                cutMS
+}
+
+// counts are those of one operation.
+type counts struct {
+	calls, denied, wouldDeny uint64
+	first, last              int64
+	reason                   string
+}
+
+// cutMS is a Cut with its time in milliseconds, 0 for never.
+type cutMS struct {
+	entries, calls uint64
+	since          int64
+}
+
+func (c *cutMS) count(calls uint64, at int64) {
+	if c.entries == 0 || at < c.since {
+		c.since = at
+	}
+	c.entries++
+	c.calls += calls
+}
+
+func (c cutMS) export() Cut {
+	if c.entries == 0 {
+		return Cut{}
+	}
+	return Cut{c.entries, c.calls, timeOf(c.since)}
+}
+
+func importCut(c Cut) cutMS {
+	if c.Entries == 0 {
+		return cutMS{}
+	}
+	return cutMS{c.Entries, c.Calls, c.Since.UnixMilli()}
+}
+
+func newEntry(at int64) *entry {
+	uses, err := simplelru.NewLRU[handle, *counts](unlimited, nil)
+	if err != nil {
+		panic("usage: " + err.Error()) // the size is a constant
+	}
+	return &entry{first: at, last: at, days: 1, uses: uses}
+}
+
+// seen counts a call. It reports nothing and keeps at most maxUses operations.
+func (e *entry) seen(h handle, unmapped bool, c *Call, at int64, kind kind, maxUses int) {
+	e.calls++
+	if at > e.last {
+		if at/msPerDay != e.last/msPerDay {
+			e.days++
+		}
+		e.last = at
+	}
+	e.first = min(e.first, at)
+	if c.OwnerID != 0 {
+		e.ownerID = c.OwnerID
+	}
+	if c.Creator != "" {
+		e.creator = c.Creator
+	}
+	denied, wouldDeny := uint64(0), uint64(0)
+	switch {
+	case c.Allowed:
+	case c.Enforced:
+		denied = 1
+	default:
+		wouldDeny = 1
+	}
+	e.denied += denied
+	e.wouldDeny += wouldDeny
+	if kind != use {
+		return
+	}
+	if unmapped {
+		e.unmapped++
+	}
+	n, known := e.uses.Get(h)
+	if !known {
+		n = &counts{first: at, last: at}
+		e.uses.Add(h, n)
+		e.shrink(maxUses, at)
+	}
+	n.calls++
+	n.denied += denied
+	n.wouldDeny += wouldDeny
+	n.first, n.last = min(n.first, at), max(n.last, at)
+	if !c.Allowed {
+		n.reason = c.Reason
+	}
+}
+
+// shrink leaves out the operations that were not called for longest.
+func (e *entry) shrink(maxUses int, at int64) {
+	for e.uses.Len() > maxUses {
+		_, old, _ := e.uses.RemoveOldest()
+		e.cut.count(old.calls, at)
+	}
+}
+
+// export returns a copy for the outside.
+func (e *entry) export(id string) Token {
+	t := Token{
+		ID: id, OwnerID: e.ownerID, Creator: text(e.creator),
+		First: timeOf(e.first), Last: timeOf(e.last), ActiveDays: e.days,
+		Calls: e.calls, Denied: e.denied, WouldDeny: e.wouldDeny, Unmapped: e.unmapped,
+		Uses: make([]Use, 0, e.uses.Len()), Cut: e.cut.export(),
+	}
+	for _, h := range e.uses.Keys() {
+		n, _ := e.uses.Peek(h)
+		t.Uses = append(t.Uses, Use{h.Value().operation(), n.calls, n.denied, n.wouldDeny, timeOf(n.first), timeOf(n.last), n.reason})
+	}
+	sortUses(t.Uses)
+	return t
+}
+
+// merge adds what another recorder, or an earlier run, knew of the token.
+func (e *entry) merge(t *Token, maxUses int, at int64) {
+	first, last := t.First.UnixMilli(), t.Last.UnixMilli()
+	fresh := e.calls == 0
+	newer := fresh || last > e.last
+	if t.OwnerID != 0 && (newer || e.ownerID == 0) {
+		e.ownerID = t.OwnerID
+	}
+	if t.Creator != "" && (newer || e.creator == "") {
+		e.creator = t.Creator
+	}
+	if fresh {
+		e.first, e.last, e.days = first, last, t.ActiveDays
+	} else {
+		e.days += t.ActiveDays
+		// A day that both have seen counts once. More than one cannot be told apart.
+		if early, late := min(e.last, last), max(e.first, first); early/msPerDay == late/msPerDay {
+			e.days--
+		}
+		e.first, e.last = min(e.first, first), max(e.last, last)
+	}
+	e.calls += t.Calls
+	e.denied += t.Denied
+	e.wouldDeny += t.WouldDeny
+	e.unmapped += t.Unmapped
+	e.cut = importCut(e.cut.export().add(t.Cut))
+	for i := range t.Uses {
+		u := &t.Uses[i]
+		h := handleOf(&u.Operation)
+		n, known := e.uses.Peek(h)
+		if !known {
+			n = &counts{first: u.First.UnixMilli(), last: u.Last.UnixMilli(), reason: u.Reason}
+			e.uses.Add(h, n)
+		}
+		n.calls += u.Calls
+		n.denied += u.Denied
+		n.wouldDeny += u.WouldDeny
+		if late := u.Last.UnixMilli(); late > n.last && u.Reason != "" || n.reason == "" {
+			n.reason = u.Reason
+		}
+		n.first, n.last = min(n.first, u.First.UnixMilli()), max(n.last, u.Last.UnixMilli())
+	}
+	byAge(e.uses, func(n *counts) int64 { return n.last })
+	e.shrink(maxUses, at)
+}
+
+// byAge puts a table that was filled in any order into the order of last use.
+func byAge[K comparable, V any](table *simplelru.LRU[K, V], last func(V) int64) {
+	keys := table.Keys()
+	slices.SortStableFunc(keys, func(a, b K) int {
+		x, _ := table.Peek(a)
+		y, _ := table.Peek(b)
+		return int(max(-1, min(1, last(x)-last(y))))
+	})
+	for _, key := range keys {
+		table.Get(key) // moves it before all others
+	}
+}
+
+// text bounds and cleans a name that the workspace told.
+func text(s string) string {
+	if len(s) > maxName {
+		s = s[:maxName]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// timeOf returns the time of epoch milliseconds.
+func timeOf(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -1,0 +1,174 @@
+package usage
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Filter picks tokens. All that is set must hold; the zero value picks all. What
+// depends on the workspace's list leaves out tokens that it does not list.
+type Filter struct {
+	// Unscoped picks tokens that may do everything.
+	Unscoped bool
+	// NoExpiry picks tokens that never expire.
+	NoExpiry bool
+	// Unused picks tokens that are at least this old and were not used for this
+	// long, neither here nor, as far as Databricks tells, anywhere else.
+	Unused time.Duration
+	// Expiring picks tokens that will expire within this time.
+	Expiring time.Duration
+	// Owner picks by the owner's name or id; * stands for any text and ? for one
+	// character, and letter case does not count.
+	Owner string
+}
+
+// Filter returns the report with the rows that a filter picks.
+func (r Report) Filter(f Filter) Report {
+	rows := make([]Row, 0, len(r.Rows))
+	for i := range r.Rows {
+		if f.picks(&r.Rows[i], r.At) {
+			rows = append(rows, r.Rows[i])
+		}
+	}
+	r.Rows = rows
+	return r
+}
+
+func (f *Filter) picks(r *Row, now time.Time) bool {
+	if (f.Unscoped || f.NoExpiry || f.Unused > 0 || f.Expiring > 0) && !r.Listed {
+		return false
+	}
+	switch {
+	case f.Unscoped && !r.Unscoped:
+	case f.NoExpiry && !r.NeverExpires:
+	case f.Unused > 0 && !r.unused(f.Unused, now):
+	case f.Expiring > 0 && (r.Expires.IsZero() || r.Expired(now) || r.Expires.Sub(now) > f.Expiring):
+	case f.Owner != "" && !glob(f.Owner, r.OwnerName) && !glob(f.Owner, number(r.OwnerID)):
+	default:
+		return true
+	}
+	return false
+}
+
+// unused reports whether a token has not been used for a time. One that is not yet
+// that old has had no occasion.
+func (r *Row) unused(d time.Duration, now time.Time) bool {
+	// Databricks tells the day alone, so that the use may have been at its end.
+	byDatabricks := r.LastUsed
+	if !byDatabricks.IsZero() {
+		byDatabricks = byDatabricks.Add(24 * time.Hour)
+	}
+	return now.Sub(r.Created) >= d && now.Sub(byDatabricks) >= d && now.Sub(r.seen().Last) >= d
+}
+
+// glob matches text with a pattern of * and ?, whatever the letter case. Neither
+// matches what is not known.
+func glob(pattern, s string) bool {
+	if s == "" {
+		return false
+	}
+	p, t := []rune(strings.ToLower(pattern)), []rune(strings.ToLower(s))
+	i, j, star, mark := 0, 0, -1, 0
+	for j < len(t) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == t[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
+
+// Order is what rows are sorted by.
+type Order string
+
+const (
+	ByCalls   Order = "calls"    // most calls first
+	ByDenials Order = "denials"  // most denials first, would-be ones included
+	ByLast    Order = "last"     // used longest ago first, never used before all
+	ByExpiry  Order = "expires"  // expiring soonest first, never expiring last
+	ByAge     Order = "created"  // oldest first
+	ByOwner   Order = "owner"    // by name
+	ByUnmap   Order = "unmapped" // most unmapped calls first
+)
+
+// Orders are all of them.
+var Orders = []Order{ByCalls, ByDenials, ByLast, ByExpiry, ByAge, ByOwner, ByUnmap}
+
+// ParseOrder reads one of [Orders]; "" is [ByCalls].
+func ParseOrder(s string) (Order, error) {
+	if s == "" {
+		return ByCalls, nil
+	}
+	if o := Order(s); slices.Contains(Orders, o) {
+		return o, nil
+	}
+	names := make([]string, len(Orders))
+	for i, o := range Orders {
+		names[i] = string(o)
+	}
+	return "", fmt.Errorf("cannot sort by %q; use one of %s", s, strings.Join(names, ", "))
+}
+
+// Sort sorts the rows. Equal ones are sorted by id.
+func (r *Report) Sort(by Order) {
+	slices.SortStableFunc(r.Rows, func(a, b Row) int { return cmp.Or(by.compare(&a, &b), strings.Compare(a.ID, b.ID)) })
+}
+
+func (o Order) compare(a, b *Row) int {
+	x, y := a.Seen, b.Seen
+	if x == nil {
+		x = &Token{}
+	}
+	if y == nil {
+		y = &Token{}
+	}
+	switch o {
+	case ByDenials:
+		return cmp.Compare(y.Denied+y.WouldDeny, x.Denied+x.WouldDeny)
+	case ByLast:
+		return a.Last().Compare(b.Last())
+	case ByExpiry:
+		return cmp.Or(boolCompare(a.Expires.IsZero(), b.Expires.IsZero()), a.Expires.Compare(b.Expires))
+	case ByAge:
+		return cmp.Or(boolCompare(a.Created.IsZero(), b.Created.IsZero()), a.Created.Compare(b.Created))
+	case ByOwner:
+		return strings.Compare(strings.ToLower(a.Owner()), strings.ToLower(b.Owner()))
+	case ByUnmap:
+		return cmp.Compare(y.Unmapped, x.Unmapped)
+	}
+	return cmp.Compare(y.Calls, x.Calls)
+}
+
+// boolCompare orders false before true.
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+func number(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
+}

@@ -1,0 +1,274 @@
+package usage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Recommendation says which scopes a token needs for what it was seen to do. All
+// lists of scopes are sorted.
+type Recommendation struct {
+	TokenID string     `json:"token_id"`
+	Facts   TokenFacts `json:"facts"`
+	// Evidence says what it rests on. Unless there is enough of it, Scopes are what
+	// was needed so far and not what will do.
+	Evidence Evidence `json:"evidence"`
+	// Scopes are the smallest set for all calls that passed and that the token's
+	// own scopes permit. It never goes beyond what the token holds now. None means
+	// that there is nothing to recommend: Databricks takes an empty list for
+	// everything.
+	Scopes []string `json:"scopes"`
+	// Keep are those of Scopes that the token holds by name, Drop what it holds
+	// beside them, and Instead what takes the place of all-apis.
+	Keep    []string `json:"keep"`
+	Drop    []string `json:"drop"`
+	Instead []string `json:"instead"`
+	// Add are scopes that the token does not hold and that calls need which passed
+	// all the same, their refusal being only rehearsed. They widen the token, so
+	// they are not in Scopes. All-apis is never among them, see AllAPIs.
+	Add []Need `json:"add"`
+	// AllAPIs says why all-apis cannot be avoided, where it cannot. A token that does
+	// not hold it is not given it: its calls were only let through in rehearsal.
+	AllAPIs *AllAPIs `json:"all_apis,omitempty"`
+	// Refused are operations that never passed, and RefusedNeed the further scopes
+	// with which those would pass that were refused for want of a scope.
+	Refused     []Use    `json:"refused"`
+	RefusedNeed []string `json:"refused_need"`
+	// Inferred and Backfill compare Scopes and Add with what Databricks saw; nil
+	// where it tells nothing.
+	Inferred *Agreement `json:"inferred,omitempty"`
+	Backfill *Agreement `json:"backfill,omitempty"`
+	// Forecast says what breaks when autoscope completes; nil where it does not run.
+	Forecast *Forecast `json:"forecast,omitempty"`
+	// Change applies Scopes; nil where there is nothing to change. ChangeWithAdd
+	// applies Scopes and Add; nil where there is nothing to add.
+	Change        *Change `json:"change,omitempty"`
+	ChangeWithAdd *Change `json:"change_with_add,omitempty"`
+	// Notes are sentences that somebody who applies this should have read.
+	Notes []string `json:"notes"`
+}
+
+// Need is a scope and the operations that need it.
+type Need struct {
+	Scope      string `json:"scope"`
+	Operations []Use  `json:"operations"`
+}
+
+// AllAPIs says which operations need all-apis, and what would do without them.
+type AllAPIs struct {
+	Because   []Use    `json:"because"`
+	Otherwise []string `json:"otherwise"`
+}
+
+// Agreement compares Databricks' set with ours.
+type Agreement struct {
+	Scopes []string `json:"scopes"`
+	// Agree says that the sets are the same. More are scopes that Databricks lists
+	// and we do not, Less those that we list and Databricks does not.
+	Agree bool     `json:"agree"`
+	More  []string `json:"more"`
+	Less  []string `json:"less"`
+	// Covers says that Databricks' set permits all that was seen: then the two
+	// differ only in the choice between scopes that do equally well, or in what
+	// each has not seen.
+	Covers bool `json:"covers"`
+}
+
+// Forecast is what happens when a running autoscope completes and narrows the
+// token to its inferred scopes.
+type Forecast struct {
+	Scopes []string `json:"scopes"`
+	// Known is false while Databricks has inferred nothing, so that there is
+	// nothing to tell yet.
+	Known bool `json:"known"`
+	// Breaks are the operations that work today and would be refused.
+	Breaks []Use `json:"breaks"`
+}
+
+// Recommend says which scopes a token needs for what it was seen to do.
+//
+// Calls that passed are what it does, also where their refusal was rehearsed; what
+// was always refused is listed and not counted in.
+func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
+	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: EvidenceOf(seen)}
+	r.Facts.Scopes = list(facts.Scopes)
+	held := without(facts.Scopes, scopes.AllAPIs)
+	var works, beyond []Use
+	for _, u := range seen.Uses {
+		switch {
+		case !u.Passed():
+			r.Refused = append(r.Refused, u)
+		case facts.permits(&u.Operation):
+			works = append(works, u)
+		case u.Operation.Access == scopes.AccountOnly:
+			r.Refused = append(r.Refused, u) // it passed here, and Databricks refused it
+		default:
+			beyond = append(beyond, u)
+		}
+	}
+	r.choose(works, beyond, held)
+	r.Keep = intersect(r.Scopes, facts.Scopes)
+	if len(r.Scopes) > 0 {
+		r.Drop = without(facts.Scopes, r.Scopes...)
+		r.Instead = without(r.Scopes, facts.Scopes...)
+	}
+	r.refused()
+	passed := slices.Concat(works, beyond)
+	ours := without(slices.Concat(r.Scopes, r.addNames()))
+	r.Inferred = agreement(facts.InferredScopes, ours, passed)
+	r.Backfill = agreement(facts.BackfillScopes, ours, passed)
+	if facts.autoscope() == "running" {
+		r.Forecast = &Forecast{Scopes: without(facts.InferredScopes), Known: len(facts.InferredScopes) > 0}
+		if r.Forecast.Known {
+			r.Forecast.Breaks = beyondOf(facts.InferredScopes, works)
+		}
+		r.Forecast.Breaks = list(r.Forecast.Breaks)
+	}
+	r.change(now)
+	r.note(now)
+	r.Scopes, r.Keep, r.Drop, r.Instead, r.RefusedNeed = list(r.Scopes), list(r.Keep), list(r.Drop), list(r.Instead), list(r.RefusedNeed)
+	r.Add, r.Refused, r.Notes = list(r.Add), list(r.Refused), list(r.Notes)
+	return r
+}
+
+// choose fills Scopes, Add and AllAPIs.
+func (r *Recommendation) choose(works, beyond []Use, held []string) {
+	candidates := Candidates{Held: held, Only: held}
+	if r.Facts.Unscoped() {
+		// Everything is open, so anything may be chosen. Where the token holds no
+		// scope by name, equals are decided by what Databricks saw.
+		candidates.Only = nil
+		if len(held) == 0 {
+			candidates.Held = slices.Concat(r.Facts.InferredScopes, r.Facts.BackfillScopes)
+		}
+	}
+	cover := Cover(operationsOf(works), candidates)
+	r.Scopes = cover.Scopes
+	r.because(cover, works)
+	if len(beyond) == 0 {
+		return
+	}
+	// Beside the scopes that are kept, what more is needed?
+	cover = Cover(operationsOf(beyond), Candidates{Held: held})
+	r.because(cover, beyond)
+	add := cover.Scopes
+	if cover.AllAPIs() {
+		// The workspace refuses these anyway: nobody should find all-apis ready to
+		// be pasted for a token that was narrowed once.
+		add = cover.Otherwise
+	}
+	for _, scope := range add {
+		need := Need{Scope: scope}
+		for _, u := range beyond {
+			if u.Operation.Permits([]string{scope}) {
+				need.Operations = append(need.Operations, u)
+			}
+		}
+		r.Add = append(r.Add, need)
+	}
+}
+
+func (r *Recommendation) because(cover Coverage, from []Use) {
+	if !cover.AllAPIs() {
+		return
+	}
+	r.AllAPIs = &AllAPIs{Otherwise: list(cover.Otherwise)}
+	for _, u := range from {
+		if slices.ContainsFunc(cover.Because, func(o scopes.Operation) bool { return handleOf(&o) == handleOf(&u.Operation) }) {
+			r.AllAPIs.Because = append(r.AllAPIs.Because, u)
+		}
+	}
+}
+
+// refused fills RefusedNeed.
+func (r *Recommendation) refused() {
+	var missing []Use
+	for _, u := range r.Refused {
+		if u.Reason == "missing_scope" && u.Operation.Access == scopes.ScopedAccess {
+			missing = append(missing, u)
+		}
+	}
+	cover := Cover(operationsOf(missing), Candidates{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
+	r.RefusedNeed = without(cover.Scopes, r.Facts.Scopes...)
+}
+
+func (r *Recommendation) addNames() (names []string) {
+	for _, need := range r.Add {
+		names = append(names, need.Scope)
+	}
+	return names
+}
+
+// change fills Change and ChangeWithAdd.
+func (r *Recommendation) change(now time.Time) {
+	if r.Facts.Expired(now) {
+		return
+	}
+	if len(r.Scopes) > 0 && !slices.Equal(r.Scopes, without(r.Facts.Scopes)) && !(r.Facts.Unscoped() && slices.Contains(r.Scopes, scopes.AllAPIs)) {
+		r.Change = newChange(r.TokenID, r.Scopes)
+	}
+	if len(r.Add) > 0 {
+		r.ChangeWithAdd = newChange(r.TokenID, without(slices.Concat(r.Scopes, r.addNames())))
+	}
+}
+
+// note fills Notes.
+func (r *Recommendation) note(now time.Time) {
+	say := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
+	if r.Evidence.Days > 0 && !r.Evidence.Enough {
+		say("not enough evidence yet: %s", r.Evidence.Missing)
+	}
+	if r.Facts.Expired(now) {
+		say("the token expired on %s", date(r.Facts.Expires))
+	}
+	if state := r.Facts.autoscope(); r.Change != nil && state == "running" {
+		say("autoscope is running: changing the scopes by hand ends it for good")
+	}
+	if r.AllAPIs != nil {
+		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself asks for")
+	}
+	if slices.Contains(r.Scopes, "authentication") {
+		say("authentication lets the token make tokens of any scope: keep it only if that is the token's purpose")
+	}
+	if len(r.Add) > 0 {
+		say("to add %s widens the token", strings.Join(r.addNames(), ", "))
+	}
+}
+
+// agreement compares Databricks' scopes with ours; nil where there are none.
+func agreement(theirs, ours []string, passed []Use) *Agreement {
+	if len(theirs) == 0 {
+		return nil
+	}
+	a := &Agreement{Scopes: without(theirs), More: without(theirs, ours...), Less: without(ours, theirs...)}
+	a.Agree = len(a.More) == 0 && len(a.Less) == 0
+	a.Covers = len(beyondOf(theirs, passed)) == 0
+	return a
+}
+
+// beyondOf returns the operations that a set of scopes does not permit.
+func beyondOf(held []string, uses []Use) (beyond []Use) {
+	for _, u := range uses {
+		if !u.Operation.Permits(held) {
+			beyond = append(beyond, u)
+		}
+	}
+	return beyond
+}
+
+func operationsOf(uses []Use) []scopes.Operation {
+	out := make([]scopes.Operation, len(uses))
+	for i := range uses {
+		out[i] = uses[i].Operation
+	}
+	return out
+}
+
+// intersect returns the members of a that are also in b, sorted.
+func intersect(a, b []string) []string {
+	return without(slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) }))
+}

@@ -1,0 +1,131 @@
+package usage
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxListed is how many operations a text lists in one place.
+const maxListed = 10
+
+// WriteText writes the recommendation for people, fit to be pasted into a ticket.
+func (r *Recommendation) WriteText(w io.Writer) error {
+	t := &textWriter{w: w}
+	t.line("token      %s", r.TokenID)
+	t.line("evidence   %s", r.Evidence)
+	switch {
+	case len(r.Facts.Scopes) == 0:
+		t.line("holds      everything: it was never narrowed")
+	default:
+		t.line("holds      %s", join(r.Facts.Scopes))
+	}
+	switch {
+	case len(r.Scopes) == 0:
+		t.line("recommend  nothing: no call that passed needs a scope")
+	case r.Change == nil:
+		t.line("recommend  no change: %s", join(r.Scopes))
+	default:
+		t.line("recommend  %s", join(r.Scopes))
+	}
+	t.scopes("  keep     ", r.Keep)
+	t.scopes("  drop     ", r.Drop)
+	for _, need := range r.Add {
+		t.line("  add      %s, which the token does not hold, for", clean(need.Scope))
+		t.uses(need.Operations)
+	}
+	if r.AllAPIs != nil {
+		if r.Facts.Unscoped() {
+			t.line("all-apis   cannot be avoided because of")
+		} else {
+			t.line("all-apis   would be needed, and the token does not hold it, for")
+		}
+		t.uses(r.AllAPIs.Because)
+		if r.Facts.Unscoped() && len(r.AllAPIs.Otherwise) > 0 {
+			t.line("           without these: %s", join(r.AllAPIs.Otherwise))
+		}
+	}
+	if len(r.Refused) > 0 {
+		t.line("refused    always, and not counted in")
+		t.uses(r.Refused)
+		t.scopes("           with ", r.RefusedNeed)
+	}
+	t.agreement("inferred", r.Inferred)
+	t.agreement("backfill", r.Backfill)
+	t.forecast(r.Forecast)
+	for _, note := range r.Notes {
+		t.line("note       %s", clean(note))
+	}
+	if r.Change != nil {
+		t.change("to apply", r.Change)
+	}
+	if r.ChangeWithAdd != nil {
+		t.change("to apply with what is to add", r.ChangeWithAdd)
+	}
+	return t.err
+}
+
+// textWriter writes lines until one fails.
+type textWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (t *textWriter) line(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+	}
+}
+
+func (t *textWriter) scopes(label string, scopes []string) {
+	if len(scopes) > 0 {
+		t.line("%s%s", label, join(scopes))
+	}
+}
+
+func (t *textWriter) uses(uses []Use) {
+	for i, u := range uses {
+		if i == maxListed {
+			t.line("             and %d more", len(uses)-i)
+			return
+		}
+		o := &u.Operation
+		t.line("             %s %s  %s, %s to %s", clean(o.Method), clean(o.Template), count(u.Calls, "call"), date(u.First), date(u.Last))
+	}
+}
+
+func (t *textWriter) agreement(name string, a *Agreement) {
+	switch {
+	case a == nil:
+	case a.Agree:
+		t.line("%s   Databricks agrees", name)
+	default:
+		t.line("%s   Databricks says %s", name, join(a.Scopes))
+		t.scopes("             more ", a.More)
+		t.scopes("             less ", a.Less)
+		if a.Covers {
+			t.line("             it permits all that was seen here, too")
+		}
+	}
+}
+
+func (t *textWriter) forecast(f *Forecast) {
+	switch {
+	case f == nil:
+	case !f.Known:
+		t.line("autoscope  runs, and Databricks has inferred nothing yet")
+	case len(f.Breaks) == 0:
+		t.line("autoscope  runs; when it completes, nothing that was seen here breaks")
+	default:
+		t.line("autoscope  runs; when it completes, these break")
+		t.uses(f.Breaks)
+	}
+}
+
+func (t *textWriter) change(title string, c *Change) {
+	t.line("\n%s:\n  %s", title, c.CLI)
+	t.line("or %s %s\n  %s", c.Method, c.Path, c.Body)
+}
+
+// join lists scopes for people.
+func join(scopes []string) string { return clean(strings.Join(scopes, ", ")) }
