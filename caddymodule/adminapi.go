@@ -36,12 +36,16 @@ const adminPrefix = "/databricks_scopes/"
 //	GET    /databricks_scopes/health       is the process live, is it ready
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
 //	GET    /databricks_scopes/catalog      the catalogue in use, tab-separated
+//	GET    /databricks_scopes/usage        what tokens were seen to use, ?format=json|csv|table
+//	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: adminPrefix + "health", Handler: only(http.MethodGet, adminHealth)},
 		{Pattern: adminPrefix + "explain", Handler: only(http.MethodGet, adminExplain)},
 		{Pattern: adminPrefix + "catalog", Handler: only(http.MethodGet, adminCatalog)},
+		{Pattern: adminPrefix + "usage", Handler: only(http.MethodGet, adminUsage)},
+		{Pattern: adminPrefix + "recommend", Handler: only(http.MethodGet, adminRecommend)},
 		{Pattern: adminPrefix + "tokens/", Handler: only(http.MethodDelete, adminPurge)},
 	}
 }
@@ -92,12 +96,9 @@ func adminExplain(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return apiError(http.StatusBadRequest, "reading token_id: %w", err)
 		}
-		facts, err := handler.authority.resolver.Resolve(r.Context(), parsed, handler.freshness)
-		switch {
-		case errors.Is(err, tokens.ErrUnknownToken):
-			return apiError(http.StatusNotFound, "the workspace has no token of this id")
-		case err != nil:
-			return apiError(http.StatusServiceUnavailable, "%w", err)
+		facts, err := handler.lookUp(r, parsed)
+		if err != nil {
+			return err
 		}
 		info = facts.Info
 	case query.Get("scopes") != "":
@@ -109,6 +110,18 @@ func adminExplain(w http.ResponseWriter, r *http.Request) error {
 		return apiError(http.StatusBadRequest, "%w", err)
 	}
 	return writeJSON(w, http.StatusOK, answer)
+}
+
+// lookUp resolves a token for an answer of the admin API.
+func (h *Handler) lookUp(r *http.Request, id tokens.ID) (tokens.Facts, error) {
+	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshness)
+	switch {
+	case errors.Is(err, tokens.ErrUnknownToken):
+		return tokens.Facts{}, apiError(http.StatusNotFound, "the workspace has no token of this id")
+	case err != nil:
+		return tokens.Facts{}, apiError(http.StatusServiceUnavailable, "%w", err)
+	}
+	return facts, nil
 }
 
 func adminCatalog(w http.ResponseWriter, _ *http.Request) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // authorities holds the resolvers of all configurations in use. A new
@@ -33,11 +34,13 @@ type authority struct {
 }
 
 // directory is what the pool holds: a resolver for personal access tokens, a
-// verifier for OAuth access tokens, and the names of owners.
+// verifier for OAuth access tokens, the names of owners, and what tokens were seen
+// to use.
 type directory struct {
 	resolver *tokens.Resolver
 	verifier *tokens.Verifier
 	owners   *tokens.Owners
+	seen     *usage.Recorder
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has
@@ -62,6 +65,7 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer)),
 			verifier: tokens.NewVerifier(workspace, settings.Timeout),
 			owners:   tokens.NewOwners(workspace, admin, settings.Timeout),
+			seen:     usage.NewRecorder(usage.Options{}),
 		}, nil
 	})
 	if err != nil {

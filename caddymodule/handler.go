@@ -17,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -361,10 +362,23 @@ func (h *Handler) unresolved(err error, rec *audit.Record) verdict {
 	return v
 }
 
-// emit writes and counts a finished record.
+// emit writes and counts a finished record, and notes what the token used.
 func (h *Handler) emit(rec *audit.Record) {
 	audit.Log(h.auditLogger, rec)
 	h.metrics.Count(rec, h.modeName())
+	if rec.FactsSource == fromToken {
+		return // OAuth tokens live for an hour: there is nothing to narrow
+	}
+	h.authority.seen.Seen(usage.Call{
+		TokenID:   rec.TokenID,
+		Operation: rec.Operation,
+		Allowed:   rec.Verdict == audit.Allow,
+		Enforced:  rec.Enforced,
+		Reason:    string(rec.Reason),
+		At:        rec.Time,
+		OwnerID:   rec.OwnerID,
+		Creator:   rec.Creator,
+	})
 }
 
 // Interface guards
