@@ -155,7 +155,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	live.add(h)
-	return nil
+	if h.events == nil {
+		return nil
+	}
+	return h.events.On("started", rewriteCheck{h})
 }
 
 // Validate checks the configuration.

@@ -1,0 +1,72 @@
+package caddymodule
+
+import (
+	"context"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"go.uber.org/zap"
+)
+
+// rewriteCheck warns, once the configuration runs, of rewrites between the handler
+// and the workspace: what they send is not what was judged. It waits for that
+// moment because a handler cannot see its neighbours while they are being made.
+type rewriteCheck struct{ handler *Handler }
+
+// Handle implements caddyevents.Handler, for Caddy's event "started".
+func (c rewriteCheck) Handle(context.Context, caddy.Event) error {
+	for _, where := range c.handler.unjudgedRewrites() {
+		c.handler.logger.Warn("a rewrite after databricks_scopes changes the path that was judged; move it before, or judge what it makes",
+			zap.String("in", where))
+	}
+	return nil
+}
+
+// unjudgedRewrites names the handlers behind this one that change the path.
+func (h *Handler) unjudgedRewrites() []string {
+	app, err := h.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	servers, ok := app.(*caddyhttp.App)
+	if !ok {
+		return nil
+	}
+	for _, server := range servers.Servers {
+		var found []string
+		if h.walk(server.Routes, false, &found) {
+			return found
+		}
+	}
+	return nil
+}
+
+// walk follows a request through routes in their order. It reports whether the
+// handler was met.
+func (h *Handler) walk(routes caddyhttp.RouteList, met bool, found *[]string) bool {
+	for i := range routes {
+		for _, handler := range routes[i].Handlers {
+			switch handler := handler.(type) {
+			case *Handler:
+				met = met || handler == h
+			case *caddyhttp.Subroute:
+				met = h.walk(handler.Routes, met, found)
+			case *rewrite.Rewrite:
+				if met {
+					*found = append(*found, "rewrite")
+				}
+			case *reverseproxy.Handler:
+				if met && handler.Rewrite != nil {
+					*found = append(*found, "reverse_proxy")
+				}
+			}
+		}
+	}
+	return met
+}
+
+// Interface guard
+var _ caddyevents.Handler = rewriteCheck{}
