@@ -34,6 +34,7 @@ type watcher struct {
 // AuthorityChanged implements [tokens.Observer].
 func (w watcher) AuthorityChanged(outage *tokens.UnavailableError) {
 	logger := caddy.Log().Named("http.handlers.databricks_scopes").With(zap.String("workspace", w.workspace))
+	w.AuthorityUp(outage == nil)
 	if outage == nil {
 		logger.Info("look-ups of tokens work again")
 		emitFor(w.workspace, eventUp, map[string]any{"workspace": w.workspace})

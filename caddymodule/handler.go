@@ -312,6 +312,8 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	if problem != "" {
 		return refuse(policy.AmbiguousRequest, problem)
 	}
+	// A request that names no workspace is for the one that the host stands for.
+	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
 	decision := policy.Decide(h.authority.subject(facts.Info, rules), request, rules, now)
 	rec.Operation = decision.Operation

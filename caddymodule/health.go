@@ -91,7 +91,7 @@ func (a *authority) ready(ctx context.Context) bool {
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		if outage, ok := cause.(*tokens.UnavailableError); ok {
 			switch outage.Outage {
-			case tokens.Rejected, tokens.NotConfigured, tokens.Disabled:
+			case tokens.Rejected, tokens.NotConfigured, tokens.Disabled, tokens.IDRuleBroken:
 				return false
 			}
 		}

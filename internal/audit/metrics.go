@@ -19,6 +19,12 @@ type Metrics struct {
 	factsAge    prometheus.Histogram
 	unmapped    prometheus.Counter
 	ready       prometheus.Gauge
+	up          prometheus.Gauge
+	syncs       *prometheus.CounterVec
+
+	// cacheEvent are the counters of cacheEvents, found once: they count on the way
+	// of every request.
+	cacheEvent map[string]prometheus.Counter
 }
 
 // metrics live as long as the process. Caddy makes a new registry for every
@@ -27,7 +33,7 @@ type Metrics struct {
 var metrics = newMetrics()
 
 func newMetrics() *Metrics {
-	return &Metrics{
+	m := &Metrics{
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scopegate_decisions_total",
 			Help: "Requests judged, by decision (allow, deny, public), reason and mode (enforce, observe).",
@@ -58,7 +64,21 @@ func newMetrics() *Metrics {
 			Name: "scopegate_ready",
 			Help: "1 when the admin credential has worked and is not now rejected, 0 otherwise.",
 		}),
+		up: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "scopegate_authority_up",
+			Help: "1 while look-ups with the workspace work, 0 while they pause after failures.",
+		}),
+		syncs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_syncs_total",
+			Help: "Refreshes of all tokens from the workspace's list, by result.",
+		}, []string{"result"}),
+		cacheEvent: make(map[string]prometheus.Counter),
 	}
+	for _, event := range []string{"hit", "stale", "negative", "miss"} {
+		m.cacheEvent[event] = m.cacheEvents.WithLabelValues(event)
+	}
+	m.up.Set(1) // until it is known otherwise
+	return m
 }
 
 // Register returns scopegate's metrics, registered with a configuration's
@@ -70,7 +90,7 @@ func Register(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	for _, collector := range []prometheus.Collector{
 		metrics.decisions, metrics.lookups, metrics.lookupTime, metrics.cacheEvents,
-		metrics.factsAge, metrics.unmapped, metrics.ready,
+		metrics.factsAge, metrics.unmapped, metrics.ready, metrics.up, metrics.syncs,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
@@ -92,7 +112,11 @@ func (m *Metrics) Count(r *Record, mode string) {
 }
 
 // CacheUsed implements [tokens.Observer].
-func (m *Metrics) CacheUsed(event string) { m.cacheEvents.WithLabelValues(event).Inc() }
+func (m *Metrics) CacheUsed(event string) {
+	if counter, ok := m.cacheEvent[event]; ok {
+		counter.Inc()
+	}
+}
 
 // LookedUp implements [tokens.Observer].
 func (m *Metrics) LookedUp(result string, took time.Duration) {
@@ -101,7 +125,21 @@ func (m *Metrics) LookedUp(result string, took time.Duration) {
 	switch result {
 	case "found", "unknown":
 		m.ready.Set(1)
-	case string(tokens.Rejected), string(tokens.NotConfigured):
+	case string(tokens.Rejected), string(tokens.NotConfigured), string(tokens.IDRuleBroken):
 		m.ready.Set(0)
 	}
+}
+
+// Synced implements [tokens.SyncObserver].
+func (m *Metrics) Synced(result string, _ int, _ time.Duration) {
+	m.syncs.WithLabelValues(result).Inc()
+}
+
+// AuthorityUp tells whether look-ups work.
+func (m *Metrics) AuthorityUp(up bool) {
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.up.Set(value)
 }
