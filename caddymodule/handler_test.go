@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/service/settings"
+
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/fakeworkspace"
 )
@@ -162,6 +164,25 @@ func TestDecisions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTokenOfAnotherWorkspace holds that facts which name another workspace than
+// the one that answers are not believed to be about this one.
+func TestTokenOfAnotherWorkspace(t *testing.T) {
+	workspace := startWorkspace(t)
+	h := startGateway(t, workspace, "")
+	good, foreign := h.mint("jobs"), h.mint("jobs")
+	workspace.Update(foreign.Info.TokenId, func(info *settings.TokenInfo) { info.WorkspaceId = 42 })
+	if got := h.send(t, "GET", jobsList, bearer(good.Value)); got.status != 200 {
+		t.Fatalf("this workspace's token: %d", got.status)
+	}
+	got := h.send(t, "GET", jobsList, bearer(foreign.Value))
+	if got.status != 403 {
+		t.Fatalf("another workspace's token: %d", got.status)
+	}
+	if reason := h.records(t, 2)[1]["reason"]; reason != "wrong_workspace" && reason != "unknown_token" {
+		t.Errorf("reason %v", reason)
 	}
 }
 

@@ -3,11 +3,15 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 func TestReloadKeepsWhatIsKnown(t *testing.T) {
@@ -39,6 +43,41 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 				t.Errorf("%d look-ups in all, want %d", got, test.lookups)
 			}
 		})
+	}
+}
+
+// TestReloadReadsRoutes changes a routes file, which holds from the next reload on.
+func TestReloadReadsRoutes(t *testing.T) {
+	workspace := startWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	write := func(scope string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("GET\t"+unmappedPath+"\t"+scope+"\tdocumented\tours.Get\tour wiki\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gateway := fmt.Sprintf("databricks_gateway %s {\n%sroutes %s\n}", workspace.URL(), adminBlock, file)
+	write("sql")
+	h := startSite(t, workspace, gateway)
+	token := h.mint("jobs")
+	if got := h.send(t, "GET", unmappedPath, bearer(token.Value)); got.status != 403 || !strings.Contains(got.body, "scopes: sql") {
+		t.Errorf("before: %d %s", got.status, got.body)
+	}
+	write("jobs")
+	h.load(t, gateway)
+	if got := h.send(t, "GET", unmappedPath, bearer(token.Value)); got.status != 404 { // the workspace's own
+		t.Errorf("after: %d %s", got.status, got.body)
+	}
+	write("jobs\tx\ty")
+	adapted, err := adapt(":0 {\n" + gateway + "\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(adapted, true); err == nil || !strings.Contains(err.Error(), "routes.tsv:1") {
+		t.Errorf("a broken file: %v", err)
+	}
+	if got := h.send(t, "GET", unmappedPath, bearer(token.Value)); got.status != 404 {
+		t.Errorf("a broken file took the good rules away: %d", got.status)
 	}
 }
 
