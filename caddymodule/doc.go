@@ -5,7 +5,7 @@
 //   - the directive databricks_gateway, a shorthand for the handler with its
 //     defaults and a reverse_proxy that is tuned for a Databricks workspace.
 //
-// A request meets, in this order: [Handler.ServeHTTP] (handler.go), which asks
+// A request meets, in this order: [Handler.ServeHTTP] (handler.go), which asks (decide.go)
 // what the request is (target.go), who sends it (internal/tokens), and what that
 // token may do (internal/policy); then either a refusal (refusal.go) or the next
 // handler, after everything that could contradict the verdict was taken out of the

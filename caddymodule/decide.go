@@ -1,0 +1,155 @@
+package caddymodule
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// judge fills the record with the decision, and returns what a refusal needs
+// beyond it.
+func (h *Handler) judge(r *http.Request, rec *audit.Record) verdict {
+	v := h.decide(r, rec)
+	rec.Reason = v.reason
+	rec.Verdict = audit.Deny
+	switch {
+	case v.reason == policy.PublicRoute:
+		rec.Verdict = audit.Public
+	case v.allowed:
+		rec.Verdict = audit.Allow
+	}
+	return v
+}
+
+// decide takes a request through the steps that lead to a decision, until one
+// of them settles it.
+func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
+	if problem := ambiguity(r); problem != "" {
+		return refuse(policy.AmbiguousRequest, problem)
+	}
+	var buf [4]scopes.Reading
+	readings, problem := h.readings(r, buf[:0])
+	if problem != "" {
+		return refuse(policy.MalformedPath, problem)
+	}
+	rec.Operation = readings[0].Operation
+	if policy.Public(readings) {
+		return verdict{allowed: true, reason: policy.PublicRoute}
+	}
+
+	credential, err := tokens.ParseAuthorization(r.Header["Authorization"])
+	switch {
+	case errors.Is(err, tokens.ErrNoCredential):
+		return refuse(policy.MissingCredential, "")
+	case errors.Is(err, tokens.ErrSeveralCredentials):
+		return refuse(policy.AmbiguousRequest, "More than one Authorization header was sent; send exactly one.")
+	case err != nil:
+		return refuse(policy.UnsupportedCredential, kindOf(err))
+	case credential.Kind == tokens.PAT:
+		return h.decidePAT(r, rec, credential.ID, readings)
+	case h.OAuth == oauthVerify:
+		return h.decideJWT(r, rec, readings)
+	case h.OAuth == oauthPass:
+		return verdict{allowed: true, reason: policy.PassedOAuth}
+	}
+	return refuse(policy.UnsupportedCredential, "an OAuth access token")
+}
+
+// decidePAT judges a request that bears a personal access token.
+func (h *Handler) decidePAT(r *http.Request, rec *audit.Record, id tokens.ID, readings []scopes.Reading) verdict {
+	rec.TokenID = id.String()
+	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshnessFor(readings))
+	if err != nil {
+		return h.unresolved(err, rec)
+	}
+	h.warnOfExpiry(facts, rec.Time)
+	return h.decideFacts(r, rec, facts, readings, h.rules)
+}
+
+// fromToken is the source of facts that the token itself carries.
+const fromToken tokens.Source = "token"
+
+// decideJWT judges a request that bears an OAuth access token.
+func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, readings []scopes.Reading) verdict {
+	_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
+	rec.TokenID = tokens.IDOf(raw).String()
+	info, err := h.authority.verifier.Verify(r.Context(), raw)
+	if err != nil {
+		return h.unresolved(err, rec)
+	}
+	// An OAuth token always says its scopes: one without any holds none.
+	rules := h.rules
+	rules.AllowUnscoped = false
+	return h.decideFacts(r, rec, tokens.Facts{Info: info, At: rec.Time, Source: fromToken}, readings, rules)
+}
+
+// decideFacts judges a request by what is known of its token.
+func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.Facts, readings []scopes.Reading, rules policy.Rules) verdict {
+	now := h.now()
+	describeToken(rec, facts, rules, now)
+	workspaceID, problem := namedWorkspace(r)
+	if problem != "" {
+		return refuse(policy.AmbiguousRequest, problem)
+	}
+	// A request that names no workspace is for the one that the host stands for.
+	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
+	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
+	decision := policy.Decide(h.authority.subject(facts.Info, rules), request, rules, now)
+	rec.Operation = decision.Operation
+	rec.Policy, rec.Asks = decision.Policy, decision.Asks
+	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}
+}
+
+// kindOf names a credential that is not accepted, where its shape tells.
+func kindOf(err error) string {
+	var unsupported *tokens.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return unsupported.Kind
+	}
+	return ""
+}
+
+// mintsTokens is the scope with which a token can make others of any scope, and
+// widen its own.
+const mintsTokens = "authentication"
+
+// freshnessFor returns how old facts may be for a request. One that can mint
+// tokens gets no stale ones: what it does outlives the outage.
+func (h *Handler) freshnessFor(readings []scopes.Reading) tokens.Freshness {
+	fresh := h.freshness
+	for i := range readings {
+		if slices.Contains(readings[i].Operation.AnyOf, mintsTokens) {
+			fresh.MaxStale = 0
+		}
+	}
+	return fresh
+}
+
+// unresolved turns a failed look-up into a refusal. What went wrong is the
+// operator's to know, not the client's.
+func (h *Handler) unresolved(err error, rec *audit.Record) verdict {
+	switch {
+	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, tokens.ErrInvalidJWT):
+		return refuse(policy.UnknownToken, "")
+	case errors.Is(err, tokens.ErrExpiredJWT):
+		return refuse(policy.TokenExpired, "")
+	}
+	v := refuse(policy.DirectoryUnavailable, "")
+	v.retryAfter = time.Second
+	var outage *tokens.UnavailableError
+	if errors.As(err, &outage) {
+		v.retryAfter = outage.RetryAfter
+		rec.Detail = string(outage.Outage)
+	} else {
+		rec.Detail = "client_left"
+	}
+	return v
+}
