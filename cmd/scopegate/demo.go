@@ -113,7 +113,8 @@ func startDemo(listen, mode string, logging *caddy.Logging) (*demo, error) {
 			Mode:  mode,
 			Admin: &caddymodule.Admin{ClientID: clientID, ClientSecret: "{env." + demoSecret + "}"},
 		},
-		admin:   adminOff,
+		admin:   off,
+		health:  off,
 		logging: logging,
 	}
 	if err := gateway.run(); err != nil {

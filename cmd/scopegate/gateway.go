@@ -24,11 +24,13 @@ type gateway struct {
 	listen    string
 	workspace *url.URL
 	enforce   *caddymodule.Handler
-	admin     string         // adminOff or an address
+	admin     string         // off or an address
+	health    string         // off or an address
 	logging   *caddy.Logging // nil for Caddy's default
 }
 
-const adminOff = "off"
+// off is the address of what is not wanted.
+const off = "off"
 
 // run starts the gateway in this process and returns once it listens.
 func (g gateway) run() error {
@@ -72,19 +74,29 @@ func (g gateway) config() (*caddy.Config, error) {
 		// only listens.
 		ReadIdleTimeout: caddy.Duration(15 * time.Minute),
 	}
+	servers := map[string]*caddyhttp.Server{"gateway": server}
+	if g.health != off {
+		servers["health"] = &caddyhttp.Server{
+			Listen:    []string{g.health},
+			AutoHTTPS: server.AutoHTTPS,
+			Routes: caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
+				caddyconfig.JSONModuleObject(caddymodule.Health{}, "handler", "databricks_scopes_health", nil),
+			}}},
+		}
+	}
 	no := false
 	config := &caddy.Config{
 		Admin: &caddy.AdminConfig{
-			Disabled: g.admin == adminOff,
+			Disabled: g.admin == off,
 			// Nothing that was not asked for is left on the disk.
 			Config: &caddy.ConfigSettings{Persist: &no},
 		},
 		Logging: g.logging,
 		AppsRaw: caddy.ModuleMap{
-			"http": caddyconfig.JSON(caddyhttp.App{Servers: map[string]*caddyhttp.Server{"gateway": server}}, nil),
+			"http": caddyconfig.JSON(caddyhttp.App{Servers: servers}, nil),
 		},
 	}
-	if g.admin != adminOff {
+	if g.admin != off {
 		config.Admin.Listen = g.admin
 	}
 	// A round trip, as if it had been loaded from a file: unknown fields and

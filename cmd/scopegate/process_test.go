@@ -176,14 +176,21 @@ func TestSidecarOutlivesOutages(t *testing.T) {
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
 	address := freeAddress(t)
-	listen := freeAddress(t)
+	listen, probes := freeAddress(t), freeAddress(t)
 	p := start(t, listen, []string{
 		"DATABRICKS_CLIENT_ID=" + id,
 		"DATABRICKS_CLIENT_SECRET=" + secret,
 		// As in a shell that is set up for the client: not for us.
 		"DATABRICKS_HOST=http://" + listen,
 		"DATABRICKS_TOKEN=" + token.Value,
-	}, "sidecar", "--workspace", "http://"+address, "--listen", listen)
+	}, "sidecar", "--workspace", "http://"+address, "--listen", listen, "--health", probes)
+	probe := &process{url: "http://" + probes}
+	if status, _, _ := probe.get(t, "/livez", ""); status != 200 {
+		t.Errorf("live without a workspace: %d", status)
+	}
+	if status, _, _ := probe.get(t, "/readyz", ""); status != 503 {
+		t.Errorf("ready before the credential worked: %d", status)
+	}
 
 	status, header, body := p.get(t, listJobsPath, token.Value)
 	if status != 503 || header.Get("Retry-After") == "" || strings.Contains(body, address) {
@@ -202,5 +209,8 @@ func TestSidecarOutlivesOutages(t *testing.T) {
 	})
 	if status, _, _ := p.get(t, listClustersPath, token.Value); status != 403 {
 		t.Errorf("out of scope: %d", status)
+	}
+	if status, _, _ := probe.get(t, "/readyz", ""); status != 200 {
+		t.Errorf("ready: %d", status)
 	}
 }

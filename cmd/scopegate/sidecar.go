@@ -27,7 +27,7 @@ To run a Caddyfile:     scopegate run --config Caddyfile
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--admin <address>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>]",
 		Short: "Runs the gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs the gateway to one workspace. Point a client at it by setting its
@@ -47,6 +47,7 @@ the SDK's environment variables, or a profile of ~/.databrickscfg.
   do everything.
 --oauth pass lets OAuth access tokens through unjudged.
 --profile names the profile of ~/.databrickscfg to sign in with.
+--health is where probes are answered, at /livez and /readyz; it is off by default.
 --admin is where Caddy's admin API listens; it is off by default.
 --debug logs more.
 `,
@@ -58,6 +59,7 @@ the SDK's environment variables, or a profile of ~/.databrickscfg.
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens that have no scopes")
 			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
 			flags.String("profile", "", "profile of ~/.databrickscfg to sign in with")
+			flags.String("health", "off", "address on which probes are answered")
 			flags.String("admin", "off", "address of Caddy's admin API")
 			flags.Bool("debug", false, "log more")
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
@@ -84,6 +86,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		workspace: workspace,
 		enforce:   enforce,
 		admin:     flags.String("admin"),
+		health:    flags.String("health"),
 	}
 	if flags.Bool("debug") {
 		gateway.logging = logLevel(zap.DebugLevel)
