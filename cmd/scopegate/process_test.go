@@ -126,14 +126,14 @@ func TestExampleRuns(t *testing.T) {
 	t.Cleanup(workspace.Close)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
-	listen := freeAddress(t)
+	listen, admin := freeAddress(t), freeAddress(t)
 	_, port, _ := net.SplitHostPort(listen)
 	p := start(t, listen, []string{
 		"DATABRICKS_HOST=" + workspace.URL(),
 		"SCOPEGATE_CLIENT_ID=" + id,
 		"SCOPEGATE_CLIENT_SECRET=" + secret,
 		"SCOPEGATE_PORT=" + port,
-		"CADDY_ADMIN=" + freeAddress(t),
+		"CADDY_ADMIN=" + admin,
 	}, "run", "--config", "../../Caddyfile.example", "--adapter", "caddyfile")
 
 	if status, _, body := p.get(t, listJobsPath, token.Value); status != 200 {
@@ -141,6 +141,27 @@ func TestExampleRuns(t *testing.T) {
 	}
 	if status, _, body := p.get(t, listClustersPath, token.Value); status != 403 || !strings.Contains(body, "required scopes: clusters") {
 		t.Errorf("refused: %d %s", status, body)
+	}
+	for _, question := range []struct {
+		args []string
+		says string
+		ok   bool
+	}{
+		{[]string{"report", "--address", admin}, token.Info.TokenId[:8], true},
+		{[]string{"report", "--address", admin, "--format", "csv"}, token.Info.TokenId, true},
+		{[]string{"report", "--address", admin, "--format", "xml"}, "the gateway says: format must be json, csv or table", false},
+		{[]string{"recommend", "--address", admin, token.Info.TokenId}, "jobs", true},
+		{[]string{"recommend", "--address", admin, strings.Repeat("ab", 32)}, "the gateway says: the workspace has no token of this id", false},
+		{[]string{"recommend", "--address", admin, token.Value}, "64 hexadecimal digits", false},
+		{[]string{"report", "--address", "127.0.0.1:1"}, "name its admin API with --address", false},
+	} {
+		output, err := exec.Command("scopegate", append([]string{"scopes"}, question.args...)...).CombinedOutput()
+		if (err == nil) != question.ok || !strings.Contains(string(output), question.says) {
+			t.Errorf("scopes %v: %v\n%s", question.args, err, output)
+		}
+		if strings.Contains(string(output), token.Value) {
+			t.Errorf("scopes %v prints the token", question.args)
+		}
 	}
 	await(t, "two audit lines", func() bool { return len(auditLines(t, p.log.String())) == 2 })
 	for _, line := range auditLines(t, p.log.String()) {
