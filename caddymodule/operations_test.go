@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +132,56 @@ func TestAdminExplain(t *testing.T) {
 				t.Error("the answer holds the token")
 			}
 		})
+	}
+}
+
+// TestExplainIsOneAnswer holds that the running gateway and the command line give
+// the same answer for the same token, policies applied.
+func TestExplainIsOneAnswer(t *testing.T) {
+	workspace := startWorkspace(t)
+	policies := "policy p {\nmatch comment \"nightly*\"\nscopes sql\nallow GET /api/2.0/preview/sql/queries\n}\npolicy q {\nmax_lifetime 2h\nmode observe\n}"
+	gateway := fmt.Sprintf("databricks_gateway %s {\n%s%s\n}", workspace.URL(), adminBlock, policies)
+	startSite(t, workspace, gateway)
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte(":0 {\n"+gateway+"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	offline, err := newExplainer(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range map[string]fakeworkspace.TokenSpec{
+		"of the policy":     {Comment: "nightly run", Scopes: []string{"jobs", "sql"}, Lifetime: time.Hour},
+		"legacy":            {Comment: "laptop", Lifetime: time.Hour},
+		"living for longer": {Comment: "laptop", Scopes: []string{"jobs"}, Lifetime: 3 * time.Hour},
+	} {
+		token := workspace.Mint(spec)
+		for _, request := range [][2]string{
+			{"GET", jobsList}, {"GET", clustersList}, {"GET", "/api/2.0/sql/warehouses"}, {"GET", "/api/2.0/preview/sql/queries"},
+			{"POST", "/api/2.0/preview/sql/queries"}, {"GET", me}, {"GET", wellKnown}, {"GET", unmappedPath}, {"GET", "/api/2.0/sql/..%2f../2.2/jobs/list"}, {"GET", "/%00"},
+		} {
+			t.Run(name+" "+request[0]+" "+request[1], func(t *testing.T) {
+				status, live := adminDo(t, "GET", "/databricks_scopes/explain?"+url.Values{"method": {request[0]}, "path": {request[1]}, "token_id": {token.Info.TokenId}}.Encode())
+				if status != 200 {
+					t.Fatalf("%d %s", status, live)
+				}
+				subject, err := parseSubject([]string{"comment=" + spec.Comment, "lifetime=" + spec.Lifetime.String()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := offline.explain(question{Method: request[0], Path: request[1], Scopes: spec.Scopes, subject: subject})
+				if err != nil {
+					t.Fatal(err)
+				}
+				encoded, err := json.Marshal(answer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(encoded) != strings.TrimSpace(live) {
+					t.Errorf("offline %s\nlive    %s", encoded, live)
+				}
+			})
+		}
 	}
 }
 
