@@ -38,6 +38,7 @@ const adminPrefix = "/databricks_scopes/"
 //	GET    /databricks_scopes/catalog      the catalogue in use, tab-separated
 //	GET    /databricks_scopes/usage        what tokens were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=
+//	GET    /databricks_scopes/tokens       how many tokens are known, and ids of up to 1,000
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
@@ -46,6 +47,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: adminPrefix + "catalog", Handler: only(http.MethodGet, adminCatalog)},
 		{Pattern: adminPrefix + "usage", Handler: only(http.MethodGet, adminUsage)},
 		{Pattern: adminPrefix + "recommend", Handler: only(http.MethodGet, adminRecommend)},
+		{Pattern: adminPrefix + "tokens", Handler: only(http.MethodGet, adminTokens)},
 		{Pattern: adminPrefix + "tokens/", Handler: only(http.MethodDelete, adminPurge)},
 	}
 }
@@ -146,6 +148,23 @@ func theHandler() (*Handler, error) {
 		}
 	}
 	return handlers[0], nil
+}
+
+// maxListed bounds the ids in one answer.
+const maxListed = 1000
+
+func adminTokens(w http.ResponseWriter, _ *http.Request) error {
+	answer := struct {
+		Known int      `json:"known"`
+		IDs   []string `json:"ids"`
+	}{IDs: []string{}}
+	for _, a := range live.authorities() {
+		answer.Known += a.resolver.Len()
+		for _, id := range a.resolver.IDs(maxListed - len(answer.IDs)) {
+			answer.IDs = append(answer.IDs, id.String())
+		}
+	}
+	return writeJSON(w, http.StatusOK, answer)
 }
 
 func adminPurge(w http.ResponseWriter, r *http.Request) error {

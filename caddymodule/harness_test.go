@@ -28,6 +28,7 @@ type harness struct {
 	audit     string // file
 	listen    string
 	global    string // more global options
+	loads     int
 }
 
 // startWorkspace starts a workspace that does not judge scopes itself, so that
@@ -116,6 +117,7 @@ http://%s {
 	if err := caddy.Load(adapted, true); err != nil {
 		t.Fatalf("loading: %v", err)
 	}
+	h.loads++
 }
 
 func adapt(caddyfile string) ([]byte, error) {

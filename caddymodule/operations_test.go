@@ -119,6 +119,7 @@ func TestAdminExplain(t *testing.T) {
 		{"no path", "GET", "/databricks_scopes/explain?method=GET", 400, "the path must begin with a slash"},
 		{"wrong method", "POST", "/databricks_scopes/explain", 405, "use GET"},
 		{"catalogue", "GET", "/databricks_scopes/catalog", 200, "GET\t/api/2.2/jobs/list\tjobs\t"},
+		{"known tokens", "GET", "/databricks_scopes/tokens", 200, `{"known":1,"ids":["` + token.Info.TokenId + `"]}`},
 		{"purge", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":true`},
 		{"purge again", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":false`},
 		{"purge nonsense", "DELETE", "/databricks_scopes/tokens/x", 400, "64 hexadecimal digits"},
