@@ -38,9 +38,10 @@ func (h *harness) send(t testing.TB, method, path string, change func(*http.Requ
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	response, err := transport.RoundTrip(r)
-	// Caddy swaps the listening socket at a reload, and the kernel resets what
-	// waits at the old one: such a request has reached nobody.
-	for tries := 0; errors.Is(err, syscall.ECONNRESET) && h.loads > 1 && tries < 5; tries++ {
+	// Caddy swaps the listening socket at a reload. What connects to the old one at
+	// the last moment is reset or closed without an answer, and has reached nobody.
+	for deadline := time.Now().Add(5 * time.Second); h.loads > 1 && hungUp(err) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
 		response, err = transport.RoundTrip(r)
 	}
 	if err != nil {
@@ -52,6 +53,10 @@ func (h *harness) send(t testing.TB, method, path string, change func(*http.Requ
 		t.Fatal(err)
 	}
 	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
 }
 
 func bearer(value string) func(*http.Request) {
