@@ -49,8 +49,6 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 	switch {
 	case errors.Is(err, tokens.ErrNoCredential):
 		return refuse(policy.MissingCredential, "")
-	case errors.Is(err, tokens.ErrSeveralCredentials):
-		return refuse(policy.AmbiguousRequest, "More than one Authorization header was sent; send exactly one.")
 	case err != nil:
 		return refuse(policy.UnsupportedCredential, kindOf(err))
 	case credential.Kind == tokens.PAT:

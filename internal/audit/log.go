@@ -2,7 +2,6 @@ package audit
 
 import (
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -26,6 +25,8 @@ func FieldNames() []string {
 	return names
 }
 
+// fields are those of one line. Durations are in seconds, as in Caddy's own access
+// log.
 func fields(r *Record) []zap.Field {
 	var operation scopes.Operation
 	if r.Operation != nil {
@@ -46,7 +47,7 @@ func fields(r *Record) []zap.Field {
 		zap.Int64("owner_id", r.OwnerID),
 		zap.String("creator", r.Creator),
 		zap.Strings("token_scopes", r.TokenScopes),
-		zap.Float64("facts_age", seconds(r.FactsAge)),
+		zap.Float64("facts_age", r.FactsAge.Seconds()),
 		zap.String("facts_source", string(r.FactsSource)),
 		zap.String("detail", r.Detail),
 		zap.Strings("dropped_headers", cutNames(r.Dropped)),
@@ -57,8 +58,8 @@ func fields(r *Record) []zap.Field {
 		zap.String("user_agent", r.UserAgent),
 		zap.String("request_id", r.RequestID),
 		zap.String("trace_id", r.TraceID),
-		zap.Float64("decision_duration", seconds(r.DecisionDuration)),
-		zap.Float64("duration", seconds(r.Duration)),
+		zap.Float64("decision_duration", r.DecisionDuration.Seconds()),
+		zap.Float64("duration", r.Duration.Seconds()),
 	}
 }
 
@@ -74,9 +75,6 @@ func cutNames(names []string) []string {
 	}
 	return cutted
 }
-
-// seconds is how Caddy's own access log writes durations.
-func seconds(d time.Duration) float64 { return d.Seconds() }
 
 // Required tells what an operation asks for, in the form of the placeholders and
 // the refusal's metadata.
