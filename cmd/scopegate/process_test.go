@@ -45,14 +45,20 @@ func start(t *testing.T, listen string, env []string, args ...string) *process {
 			t.Errorf("scopegate %v: %v\n%s", args, err, p.log)
 		}
 	})
+	awaitListener(t, listen)
+	return p
+}
+
+// awaitListener waits until something accepts connections.
+func awaitListener(t *testing.T, address string) {
+	t.Helper()
 	await(t, "scopegate to listen", func() bool {
-		connection, err := net.Dial("tcp", listen)
+		connection, err := net.Dial("tcp", address)
 		if err != nil {
 			return false
 		}
 		return connection.Close() == nil
 	})
-	return p
 }
 
 // buffer is a log that is read while it is written.
@@ -205,6 +211,7 @@ func TestSidecarOutlivesOutages(t *testing.T) {
 		"DATABRICKS_HOST=http://" + listen,
 		"DATABRICKS_TOKEN=" + token.Value,
 	}, "sidecar", "--workspace", "http://"+address, "--listen", listen, "--health", probes)
+	awaitListener(t, probes) // Caddy starts its servers in any order
 	probe := &process{url: "http://" + probes}
 	if status, _, _ := probe.get(t, "/livez", ""); status != 200 {
 		t.Errorf("live without a workspace: %d", status)
