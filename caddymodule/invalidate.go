@@ -50,7 +50,7 @@ func (h *Handler) watchTokens(r *http.Request, rec *audit.Record) func(status in
 			id = body.tokenID()
 		}
 		if parsed, err := tokens.ParseID(id); err == nil {
-			h.authority.resolver.Invalidate(parsed)
+			h.authority.resolver.Purge(parsed)
 		}
 	}
 }

@@ -47,6 +47,19 @@ type Info struct {
 	// AutoscopeState is Databricks' word for how far it has got with narrowing the
 	// token by itself.
 	AutoscopeState string
+
+	// LastUsed is the day on which Databricks saw the token used last; zero where it
+	// does not tell.
+	LastUsed time.Time
+}
+
+// OwnerName returns the owner's name where the creator is the owner, and an empty
+// string where only SCIM knows it, see [Owners].
+func (i *Info) OwnerName() string {
+	if i.OwnerID == 0 || i.OwnerID != i.CreatorID {
+		return ""
+	}
+	return i.CreatorName
 }
 
 // neverExpires is the expiry_time of a token without end.
@@ -72,6 +85,9 @@ func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	}
 	if t.ExpiryTime > 0 {
 		info.Expires = time.UnixMilli(t.ExpiryTime)
+	}
+	if t.LastUsedDay > 0 {
+		info.LastUsed = time.UnixMilli(t.LastUsedDay)
 	}
 	return info
 }

@@ -20,11 +20,11 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 		change func(*Resolver)
 		after  func(context.Context, ID) (*Info, error)
 	}{
-		{"revoked during the first look-up", 0, old, func(r *Resolver) { r.Invalidate(id) }, unknown},
-		{"narrowed during the first look-up", 0, old, func(r *Resolver) { r.Invalidate(id) }, found},
-		{"revoked during a refresh", 50 * time.Second, old, func(r *Resolver) { r.Invalidate(id) }, unknown},
+		{"revoked during the first look-up", 0, old, func(r *Resolver) { r.Purge(id) }, unknown},
+		{"narrowed during the first look-up", 0, old, func(r *Resolver) { r.Purge(id) }, found},
+		{"revoked during a refresh", 50 * time.Second, old, func(r *Resolver) { r.Purge(id) }, unknown},
 		{"revoked during a look-up of stale facts", time.Hour, old, func(r *Resolver) { r.Purge(id) }, unknown},
-		{"made during a look-up", 0, unknown, func(r *Resolver) { r.Invalidate(id) }, found},
+		{"made during a look-up", 0, unknown, func(r *Resolver) { r.Purge(id) }, found},
 		{"some token made during a look-up", 0, unknown, func(r *Resolver) { r.ForgetUnknown() }, found},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,7 +71,6 @@ func TestInvalidateLeavesNoNegative(t *testing.T) {
 		name   string
 		forget func()
 	}{
-		{"invalidate", func() { r.Invalidate(id) }},
 		{"forget unknown", r.ForgetUnknown},
 		{"purge", func() { r.Purge(id) }},
 	} {

@@ -55,6 +55,7 @@ type Resolver struct {
 	timeout   atomic.Int64 // a time.Duration
 	breaker   breaker
 	sync      syncing
+	listed    listing
 
 	// Look-ups run under the resolver's context, not the first caller's: when that
 	// caller leaves, the others still want the answer.
@@ -152,19 +153,16 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	return facts, err
 }
 
-// Purge forgets what is known about a token, so that the next request asks the
-// workspace: a look-up under way that began before is of no use to it. It reports
-// whether anything was known.
+// Purge forgets what is known about a token that was just made, changed or revoked,
+// that it was unknown too, so that the next request asks the workspace: a look-up
+// under way that began before is of no use to it. Call it when the workspace has
+// answered, not before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
 	known := r.cache.forget(id)
 	r.flights.Forget(string(id[:]))
+	r.forgetList()
 	return known
 }
-
-// Invalidate purges a token that was just made, changed or revoked. Call it when
-// the workspace has answered, not before. That it was unknown is forgotten too, so
-// that a token just made works at once.
-func (r *Resolver) Invalidate(id ID) { r.Purge(id) }
 
 // ForgetUnknown forgets which tokens are unknown, for when one was just made whose
 // id the caller does not know.

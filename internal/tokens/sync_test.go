@@ -12,8 +12,8 @@ import (
 	"github.com/scopegate/scopegate/internal/fakeworkspace"
 )
 
-// listing answers with tokens of given comments.
-func listing(comment string, ids ...ID) func(context.Context) ([]*Info, error) {
+// listed answers with tokens of given comments.
+func listed(comment string, ids ...ID) func(context.Context) ([]*Info, error) {
 	return func(context.Context) ([]*Info, error) {
 		var list []*Info
 		for _, id := range ids {
@@ -74,7 +74,7 @@ func TestSync(t *testing.T) {
 			}
 		}},
 		{"a revoked token is unknown when the list says so", func(t *testing.T, r *Resolver, d *scripted) {
-			d.setList(listing("second", a))
+			d.setList(listed("second", a))
 			d.set(failing(ServerError))
 			time.Sleep(time.Minute)
 			synctest.Wait()
@@ -91,7 +91,7 @@ func TestSync(t *testing.T) {
 			}
 		}},
 		{"an empty list is not believed", func(t *testing.T, r *Resolver, d *scripted) {
-			d.setList(listing(""))
+			d.setList(listed(""))
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Info.Comment != "first" {
@@ -137,10 +137,10 @@ func TestSync(t *testing.T) {
 		{"a token purged while the list is under way", func(t *testing.T, r *Resolver, d *scripted) {
 			d.setList(func(ctx context.Context) ([]*Info, error) {
 				time.Sleep(10 * time.Second)
-				return listing("before the change", a, b)(ctx)
+				return listed("before the change", a, b)(ctx)
 			})
 			time.Sleep(65 * time.Second)
-			r.Invalidate(a)
+			r.Purge(a)
 			time.Sleep(10 * time.Second)
 			if facts, err := r.Resolve(t.Context(), a, slow); err != nil || facts.Info.Comment != "found" {
 				t.Errorf("%v, %v", facts.Info, err)
@@ -162,7 +162,7 @@ func TestSync(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := &scripted{answer: found, list: listing("first", a, b)}
+				d := &scripted{answer: found, list: listed("first", a, b)}
 				test.run(t, startSynced(t, d), d)
 			})
 		})
@@ -173,7 +173,7 @@ func TestSync(t *testing.T) {
 // configuration does, asks for nothing.
 func TestSyncStartsWithTheFirstLookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &scripted{answer: found, list: listing("")}
+		d := &scripted{answer: found, list: listed("")}
 		r := NewResolver(d, synced, withJitter(never))
 		defer r.Close()
 		time.Sleep(time.Hour)
@@ -193,7 +193,7 @@ func TestSyncStartsWithTheFirstLookup(t *testing.T) {
 func TestSyncMakesFloodsHarmless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := garbage(-1)
-		d := &scripted{answer: unknown, list: listing("", good)}
+		d := &scripted{answer: unknown, list: listed("", good)}
 		r := startSynced(t, d)
 		r.Tune(Settings{Size: 100, Rate: 1, Concurrency: 1, Timeout: time.Second, Sync: time.Minute})
 		for i := range 2000 {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/databricks/databricks-sdk-go/apierr"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
@@ -149,7 +148,7 @@ func (v *verification) prove(ctx context.Context, mint func() (id, value string,
 	id, value, err := mint()
 	minted := time.Now()
 	if err != nil {
-		return nil, fmt.Errorf("minting a token: %w", mintingFailed(err))
+		return nil, fmt.Errorf("minting a token: %w", changeFailed(err))
 	}
 	if id == "" || value == "" {
 		return nil, fmt.Errorf("minting a token: %w", &UnavailableError{Outage: BadAnswer})
@@ -200,14 +199,4 @@ func (v *verification) delete(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.timeout)
 	defer cancel()
 	return v.api.Delete(ctx, settings.DeleteTokenManagementRequest{TokenId: id}) == nil
-}
-
-// mintingFailed says more than classify: who verifies by hand wants to know what
-// the workspace said. It was asked for no secret, so its words hold none.
-func mintingFailed(err error) error {
-	var api *apierr.APIError
-	if errors.As(err, &api) {
-		return fmt.Errorf("%w: %s: %s", asOutage(classify(err)), api.ErrorCode, api.Message)
-	}
-	return classify(err)
 }

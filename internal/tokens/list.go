@@ -1,0 +1,81 @@
+package tokens
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// listReuse is how long a list of all tokens is used again: it is not paginated,
+// and may be long.
+const listReuse = 30 * time.Second
+
+// listing is the list that was had last.
+type listing struct {
+	flights singleflight.Group
+
+	mu   sync.Mutex
+	list []*Info
+	at   time.Time
+}
+
+// List returns all tokens of the workspace, expired ones among them, and since when
+// that is known, which may be half a minute. It is for reports: no request is judged
+// by it. The error is an [*UnavailableError], or the context's when the caller left.
+func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
+	answer := r.listed.flights.DoChan("", func() (any, error) { return nil, r.relist() })
+	select {
+	case <-ctx.Done():
+		return nil, time.Time{}, ctx.Err()
+	case <-r.ctx.Done():
+		return nil, time.Time{}, &UnavailableError{Outage: Closed}
+	case result := <-answer:
+		if result.Err != nil {
+			return nil, time.Time{}, result.Err
+		}
+	}
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	return r.listed.list, r.listed.at, nil
+}
+
+// relist asks for the list, unless there is one that will do.
+func (r *Resolver) relist() error {
+	if !r.tasks.begin() {
+		return &UnavailableError{Outage: Closed}
+	}
+	defer r.tasks.end()
+	asked := r.now()
+	r.listed.mu.Lock()
+	age := asked.Sub(r.listed.at)
+	r.listed.mu.Unlock()
+	if age >= 0 && age < listReuse {
+		return nil
+	}
+	if r.breaker.refuses(asked) {
+		return &UnavailableError{Outage: Paused, Err: &UnavailableError{Outage: r.breaker.outage()}}
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
+	defer cancel()
+	list, err := r.directory.List(ctx)
+	if err != nil {
+		if r.ctx.Err() != nil {
+			return &UnavailableError{Outage: Closed}
+		}
+		return asOutage(err)
+	}
+	r.worked.Store(true)
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	r.listed.list, r.listed.at = list, asked
+	return nil
+}
+
+// forgetList makes the next report ask again.
+func (r *Resolver) forgetList() {
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	r.listed.list, r.listed.at = nil, time.Time{}
+}
