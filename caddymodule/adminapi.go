@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,8 +37,9 @@ const adminPrefix = "/databricks_scopes/"
 //	GET    /databricks_scopes/health       is the process live, is it ready
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
 //	GET    /databricks_scopes/catalog      the catalogue in use, tab-separated
-//	GET    /databricks_scopes/usage        what tokens were seen to use, ?format=json|csv|table
-//	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=
+//	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
+//	GET    /databricks_scopes/report       the same
+//	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
 //	GET    /databricks_scopes/tokens       how many tokens are known, and ids of up to 1,000
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func (adminAPI) Routes() []caddy.AdminRoute {
@@ -46,6 +48,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: adminPrefix + "explain", Handler: only(http.MethodGet, adminExplain)},
 		{Pattern: adminPrefix + "catalog", Handler: only(http.MethodGet, adminCatalog)},
 		{Pattern: adminPrefix + "usage", Handler: only(http.MethodGet, adminUsage)},
+		{Pattern: adminPrefix + "report", Handler: only(http.MethodGet, adminUsage)},
 		{Pattern: adminPrefix + "recommend", Handler: only(http.MethodGet, adminRecommend)},
 		{Pattern: adminPrefix + "tokens", Handler: only(http.MethodGet, adminTokens)},
 		{Pattern: adminPrefix + "tokens/", Handler: only(http.MethodDelete, adminPurge)},
@@ -98,7 +101,7 @@ func adminExplain(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return apiError(http.StatusBadRequest, "reading token_id: %w", err)
 		}
-		facts, err := handler.lookUp(r, parsed)
+		facts, err := handler.authority.lookUp(r, parsed, handler.freshness)
 		if err != nil {
 			return err
 		}
@@ -115,8 +118,8 @@ func adminExplain(w http.ResponseWriter, r *http.Request) error {
 }
 
 // lookUp resolves a token for an answer of the admin API.
-func (h *Handler) lookUp(r *http.Request, id tokens.ID) (tokens.Facts, error) {
-	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshness)
+func (a *authority) lookUp(r *http.Request, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error) {
+	facts, err := a.resolver.Resolve(r.Context(), id, fresh)
 	switch {
 	case errors.Is(err, tokens.ErrUnknownToken):
 		return tokens.Facts{}, apiError(http.StatusNotFound, "the workspace has no token of this id")
@@ -148,6 +151,34 @@ func theHandler() (*Handler, error) {
 		}
 	}
 	return handlers[0], nil
+}
+
+// theAuthority returns what knows the tokens of a workspace, or of the only one if
+// none is named.
+func theAuthority(workspace string) (*authority, error) {
+	all := live.authorities()
+	if workspace != "" {
+		u, err := ParseWorkspace(workspace)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, "%w", err)
+		}
+		all = slices.DeleteFunc(all, func(a *authority) bool { return a.key.workspace != u.String() })
+	}
+	var names []string
+	for _, a := range all {
+		names = append(names, a.key.workspace)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	switch {
+	case len(names) == 0 && workspace != "":
+		return nil, apiError(http.StatusNotFound, "the running configuration has no databricks_scopes handler for that workspace")
+	case len(names) == 0:
+		return nil, apiError(http.StatusNotFound, "the running configuration has no databricks_scopes handler")
+	case len(names) > 1:
+		return nil, apiError(http.StatusConflict, "the gateway serves several workspaces; name one of them: %s", strings.Join(names, ", "))
+	}
+	return all[0], nil
 }
 
 // maxListed bounds the ids in one answer.

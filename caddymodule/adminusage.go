@@ -1,54 +1,180 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
 )
 
-// adminUsage reports what tokens were seen to use since the gateway started.
+// The query parameters of the route usage, in the words of its command's flags.
+const (
+	queryFormat    = "format"
+	queryWorkspace = "workspace"
+	querySort      = "sort"
+	queryUnscoped  = "unscoped"
+	queryNoExpiry  = "no_expiry"
+	queryUnused    = "unused"
+	queryExpiring  = "expiring"
+	queryOwner     = "owner"
+)
+
+// adminUsage reports on the workspace's tokens: what each holds, and what it was
+// seen to use.
 func adminUsage(w http.ResponseWriter, r *http.Request) error {
-	handler, err := theHandler()
+	query := r.URL.Query()
+	if err := knownParameters(query, queryFormat, queryWorkspace, querySort, queryUnscoped, queryNoExpiry, queryUnused, queryExpiring, queryOwner); err != nil {
+		return err
+	}
+	filter, err := readFilter(query)
+	if err != nil {
+		return apiError(http.StatusBadRequest, "%w", err)
+	}
+	order, err := usage.ParseOrder(query.Get(querySort))
+	if err != nil {
+		return apiError(http.StatusBadRequest, "%w", err)
+	}
+	authority, err := theAuthority(query.Get(queryWorkspace))
 	if err != nil {
 		return err
 	}
-	report := usage.NewReport(handler.authority.seen.State(), nil, handler.now())
-	switch format := r.URL.Query().Get("format"); format {
+	write, contentType := (*usage.Report).WriteJSON, "application/json"
+	switch format := query.Get(queryFormat); format {
 	case "", "json":
-		w.Header().Set("Content-Type", "application/json")
-		return report.WriteJSON(w)
 	case "csv":
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		return report.WriteCSV(w)
+		write, contentType = (*usage.Report).WriteCSV, "text/csv; charset=utf-8"
 	case "table":
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		return report.WriteTable(w)
+		write, contentType = (*usage.Report).WriteTable, "text/plain; charset=utf-8"
 	default:
 		return apiError(http.StatusBadRequest, "format must be json, csv or table, not %q", format)
 	}
+	report := authority.report(r)
+	report.Sort(order)
+	report = report.Filter(filter)
+	w.Header().Set("Content-Type", contentType)
+	return write(&report, w)
+}
+
+// report joins what was seen with the workspace's list of tokens. What cannot be had
+// is missing, and said.
+func (a *authority) report(r *http.Request) usage.Report {
+	var notes []string
+	state, err := a.seen.State(r.Context())
+	if err != nil {
+		notes = append(notes, "what was saved before could not be read: "+err.Error())
+	}
+	var listed []usage.ListedToken
+	list, _, err := a.resolver.List(r.Context())
+	if err != nil {
+		notes = append(notes, err.Error())
+	} else {
+		listed = make([]usage.ListedToken, 0, len(list))
+	}
+	nameless := make(map[int64]bool)
+	for _, info := range list {
+		name := a.ownerName(info)
+		if name == "" && info.OwnerID != 0 {
+			nameless[info.OwnerID] = true
+		}
+		listed = append(listed, usage.ListedToken{
+			ID: info.ID.String(), OwnerID: info.OwnerID, OwnerName: name, Creator: info.CreatorName,
+			Comment: info.Comment, LastUsed: info.LastUsed, TokenFacts: tokenFacts(info),
+		})
+	}
+	if len(nameless) > 0 {
+		notes = append(notes, fmt.Sprintf("the names of %d owners are being asked for; ask again in a while", len(nameless)))
+	}
+	report := usage.NewReport(state, listed, clock())
+	report.Notes = notes
+	return report
+}
+
+// knownParameters refuses others, which a misspelt filter would be: its report
+// would be of all tokens.
+func knownParameters(query url.Values, known ...string) error {
+	for name := range query {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if nearest, ok := scopes.Closest(name, known); ok {
+			return apiError(http.StatusBadRequest, "there is no parameter %q; did you mean %s?", name, nearest)
+		}
+		return apiError(http.StatusBadRequest, "there is no parameter %q; known are %s", name, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+func readFilter(query url.Values) (filter usage.Filter, err error) {
+	filter.Owner = query.Get(queryOwner)
+	for name, to := range map[string]*bool{queryUnscoped: &filter.Unscoped, queryNoExpiry: &filter.NoExpiry} {
+		if value := query.Get(name); value != "" {
+			if *to, err = strconv.ParseBool(value); err != nil {
+				return filter, fmt.Errorf("%s must be true or false, not %q", name, value)
+			}
+		}
+	}
+	for name, to := range map[string]*time.Duration{queryUnused: &filter.Unused, queryExpiring: &filter.Expiring} {
+		if value := query.Get(name); value != "" {
+			if *to, err = caddy.ParseDuration(value); err != nil || *to <= 0 {
+				return filter, fmt.Errorf("%s must be a duration such as 30d or 12h, not %q", name, value)
+			}
+		}
+	}
+	return filter, nil
+}
+
+// recommended is the answer of the route recommend. It names the workspace, so that
+// nobody applies it to another one.
+type recommended struct {
+	Workspace string `json:"workspace"`
+	usage.Recommendation
 }
 
 // adminRecommend tells the smallest set of scopes that covers what a token was
 // seen to use.
 func adminRecommend(w http.ResponseWriter, r *http.Request) error {
-	handler, err := theHandler()
-	if err != nil {
+	query := r.URL.Query()
+	if err := knownParameters(query, "token_id", queryFormat, queryWorkspace); err != nil {
 		return err
 	}
-	id, err := tokens.ParseID(r.URL.Query().Get("token_id"))
+	format := query.Get(queryFormat)
+	if format != "" && format != "text" && format != "json" {
+		return apiError(http.StatusBadRequest, "format must be text or json, not %q", format)
+	}
+	id, err := tokens.ParseID(query.Get("token_id"))
 	if err != nil {
 		return apiError(http.StatusBadRequest, "reading token_id: %w", err)
 	}
-	facts, err := handler.lookUp(r, id)
+	authority, err := theAuthority(query.Get(queryWorkspace))
 	if err != nil {
 		return err
 	}
-	seen, ok := handler.authority.seen.Token(id.String())
-	if !ok {
+	// Asked anew: what would be dropped is judged by what the token holds now.
+	facts, err := authority.lookUp(r, id, tokens.Freshness{})
+	if err != nil {
+		return err
+	}
+	state, err := authority.seen.State(r.Context())
+	seen, ok := state.Token(id.String())
+	switch {
+	case err != nil:
+		return apiError(http.StatusServiceUnavailable, "what was saved of the token's use cannot be read, so nothing can be recommended: %w", err)
+	case !ok:
 		return apiError(http.StatusNotFound, "this gateway has not seen the token yet; there is nothing to go by")
 	}
-	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), handler.now())
+	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), clock())
+	if format == "json" {
+		return writeJSON(w, http.StatusOK, recommended{authority.key.workspace, recommendation})
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	return recommendation.WriteText(w)
 }

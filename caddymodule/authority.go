@@ -40,7 +40,7 @@ type directory struct {
 	resolver *tokens.Resolver
 	verifier *tokens.Verifier
 	owners   *tokens.Owners
-	seen     *usage.Recorder
+	seen     *usage.Ledger
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has
@@ -49,7 +49,7 @@ func (d *directory) Destruct() error {
 	d.resolver.Close()
 	d.verifier.Close()
 	d.owners.Close()
-	return nil
+	return d.seen.Close()
 }
 
 func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, metrics *audit.Metrics) (*authority, error) {
@@ -62,10 +62,10 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 		api := tokens.NewDirectory(workspace, admin, settings.Timeout)
 		observer := watcher{Metrics: metrics, workspace: workspace}
 		return &directory{
-			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer)),
+			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(clock)),
 			verifier: tokens.NewVerifier(workspace, settings.Timeout),
 			owners:   tokens.NewOwners(workspace, admin, settings.Timeout),
-			seen:     usage.NewRecorder(usage.Options{}),
+			seen:     usage.NewLedger(usage.Options{Now: clock}),
 		}, nil
 	})
 	if err != nil {
@@ -85,11 +85,20 @@ func (a *authority) subject(info *tokens.Info, rules policy.Rules) policy.Subjec
 	switch {
 	case !rules.NeedOwnerName():
 	case info.OwnerID != 0:
-		subject.OwnerName = a.owners.Name(info.OwnerID)
+		subject.OwnerName = a.ownerName(info)
 	default:
 		subject.OwnerName = info.CreatorName // an OAuth token says whose it is
 	}
 	return subject
+}
+
+// ownerName returns the name of a token's owner, or an empty string while it is not
+// known: then it is asked for in the background.
+func (d *directory) ownerName(info *tokens.Info) string {
+	if name := info.OwnerName(); name != "" {
+		return name
+	}
+	return d.owners.Name(info.OwnerID)
 }
 
 func (a *authority) release() error {

@@ -54,6 +54,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    oauth           deny|pass|verify
 //	    routes          <file>
 //	    expiry_warning  <duration>
+//	    usage           <duration>|off
 //	    policy <name> {
 //	        match owner|creator|token|comment|scope <value...>
 //	        scopes         <scope...>
@@ -111,6 +112,16 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"routes": func() error { return oneArg(d, &h.Routes) },
 		"expiry_warning": func() error {
 			return duration(d, &h.ExpiryWarning, maxExpiryWarning)
+		},
+		"usage": func() error {
+			if onlyArg(d, "off") {
+				h.Usage = usageOff
+				return nil
+			}
+			if err := duration(d, &h.Usage, maxTTL); err != nil {
+				return err
+			}
+			return at(d, h.validateUsage())
 		},
 		"policy": func() error {
 			var p Policy

@@ -19,15 +19,15 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "scopes",
-		Usage: "explain|catalog|verify|report|recommend",
+		Usage: "explain|catalog|verify|report|recommend|revoke",
 		Short: "Tells which Databricks API scopes requests need",
 		Long: `
 Answers questions about Databricks API scopes by the same code that judges
-requests. explain and catalog need no gateway, no network and no token; verify
-asks a workspace, report and recommend ask a running gateway.
+requests. explain and catalog need no gateway, no network and no token; verify and
+revoke ask a workspace, report and recommend a running gateway.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(explainCommand(), catalogCommand(), verifyCommand(), reportCommand(), recommendCommand())
+			cmd.AddCommand(explainCommand(), catalogCommand(), verifyCommand(), reportCommand(), recommendCommand(), revokeCommand())
 		},
 	})
 }

@@ -107,6 +107,7 @@ func (h *Handler) validate() error {
 		h.Lookup.validate(),
 		h.validateSync(),
 		betweenDurations("expiry_warning", h.ExpiryWarning, maxExpiryWarning),
+		h.validateUsage(),
 	)
 }
 

@@ -97,6 +97,11 @@ type Handler struct {
 	// for less are not. Default: `7d`.
 	ExpiryWarning caddy.Duration `json:"expiry_warning,omitempty"`
 
+	// How often what tokens were seen to use is saved in Caddy's storage, so that
+	// reports survive restarts and gateways with one storage report together; `-1`
+	// keeps it in memory only. Default: `5m`.
+	Usage caddy.Duration `json:"usage,omitempty"`
+
 	// Policies that narrow what tokens may do.
 	Policies []Policy `json:"policies,omitempty"`
 
@@ -128,7 +133,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
 	h.auditLogger = h.logger.Named("audit")
-	h.now = time.Now
+	h.now = clock
 	h.freshness = h.Cache.freshness()
 
 	var err error
@@ -156,7 +161,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.events == nil {
 		return nil
 	}
-	return h.events.On("started", rewriteCheck{h})
+	return h.events.On("started", started{h})
 }
 
 // Validate checks the configuration.

@@ -26,6 +26,7 @@ type harness struct {
 	workspace *fakeworkspace.Workspace
 	url       string // of the gateway
 	audit     string // file
+	storage   string // folder
 	listen    string
 	global    string // more global options
 	loads     int
@@ -74,6 +75,7 @@ func startSite(t testing.TB, workspace *fakeworkspace.Workspace, directives stri
 		workspace: workspace,
 		listen:    freeAddress(t),
 		audit:     filepath.Join(folder, "audit.log"),
+		storage:   filepath.Join(folder, "storage"),
 	}
 	h.url = "http://" + h.listen
 	h.load(t, directives)
@@ -92,6 +94,7 @@ func (h *harness) load(t testing.TB, directives string) {
 	admin off
 	persist_config off
 	auto_https off
+	storage file_system %s
 	grace_period 2s
 	log default {
 		level ERROR
@@ -109,7 +112,7 @@ func (h *harness) load(t testing.TB, directives string) {
 http://%s {
 	%s
 }
-`, h.audit, h.global, h.listen, directives)
+`, h.storage, h.audit, h.global, h.listen, directives)
 	adapted, err := adapt(config)
 	if err != nil {
 		t.Fatalf("adapting:\n%s\n%v", config, err)

@@ -186,46 +186,6 @@ func TestExplainIsOneAnswer(t *testing.T) {
 	}
 }
 
-func TestAdminUsage(t *testing.T) {
-	workspace := startWorkspace(t)
-	h := startGateway(t, workspace, "mode observe")
-	token, unseen := h.mint("jobs", "sql", "clusters"), h.mint("jobs")
-	for range 3 {
-		h.send(t, "GET", jobsList, bearer(token.Value))
-	}
-	h.send(t, "GET", "/api/2.1/unity-catalog/catalogs", bearer(token.Value))
-	h.records(t, 4)
-	for _, test := range []struct {
-		name, target string
-		status       int
-		contains     []string
-	}{
-		{"json", "usage", 200, []string{token.Info.TokenId, `"jobs.List"`}},
-		{"table", "usage?format=table", 200, []string{token.Info.TokenId[:8]}},
-		{"csv", "usage?format=csv", 200, []string{token.Info.TokenId}},
-		{"another format", "usage?format=xml", 400, []string{"json, csv or table"}},
-		{"recommendation", "recommend?token_id=" + token.Info.TokenId, 200, []string{"jobs", "token-management", "unity-catalog"}},
-		{"never seen", "recommend?token_id=" + unseen.Info.TokenId, 404, []string{"has not seen the token yet"}},
-		{"no such token", "recommend?token_id=" + strings.Repeat("ab", 32), 404, []string{"no token of this id"}},
-		{"a token value", "recommend?token_id=" + token.Value, 400, []string{"64 hexadecimal digits"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			status, body := adminDo(t, "GET", "/databricks_scopes/"+test.target)
-			if status != test.status {
-				t.Errorf("%d %s", status, body)
-			}
-			for _, part := range test.contains {
-				if !strings.Contains(body, part) {
-					t.Errorf("it lacks %q:\n%s", part, body)
-				}
-			}
-			if strings.Contains(body, token.Value) {
-				t.Error("the answer holds the token")
-			}
-		})
-	}
-}
-
 // TestChangesHoldAtOnce changes tokens through the gateway. Facts are good for a
 // day here, so that whatever is noticed, was noticed in passing.
 func TestChangesHoldAtOnce(t *testing.T) {

@@ -57,6 +57,7 @@ func startSecureGateway(t testing.TB) *harness {
 }
 http://%s {
 	databricks_gateway %s {
+		usage off
 		%s
 	}
 }

@@ -1,79 +1,63 @@
 package caddymodule
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
-
-	"github.com/scopegate/scopegate/internal/tokens"
 )
 
 func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "report [--format table|json|csv] [--address <admin address>]",
-		Short: "Tells what tokens were seen to use",
+		Use:   "report [--unscoped] [--no-expiry] [--unused 30d] [--expiring 14d] [--owner <name>] [--format table|json|csv]",
+		Short: "Tells what tokens hold and what they were seen to use",
 		Long: `
-Asks a running gateway what each token was seen to use since it started: scopes,
-operations, calls, and what was or would have been refused.
+Asks a running gateway for its report on the workspace's tokens: owner, comment,
+age, expiry, the scopes that each holds and those that its calls need, how many
+calls there were, what was or would have been refused, and how much evidence that
+is. Tokens that were never seen are listed too.
 
+All filters that are set must hold:
+--unscoped picks tokens that may do everything.
+--no-expiry picks tokens that never expire.
+--unused picks tokens that were not used for that long, here or, as far as
+  Databricks tells, elsewhere, such as 30d.
+--expiring picks tokens that expire within that time, such as 14d.
+--owner picks by the owner's name or id; * and ? are wildcards.
+
+--sort is calls, denials, last, expires, created, owner or unmapped.
 --format is table, json or csv.
---address is where the gateway's admin API listens. Default: ` + caddy.DefaultAdminListen + `.
-`,
+--workspace names one where the gateway serves several.
+` + addressHelp,
+		Example: `  scopegate scopes report --unscoped --unused 30d
+  scopegate scopes report --format csv > tokens.csv`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
-	format := cmd.Flags().String("format", "table", "table, json or csv")
-	address := cmd.Flags().String("address", caddy.DefaultAdminListen, "address of the admin API")
+	flags := cmd.Flags()
+	format := flags.String("format", "table", "table, json or csv")
+	sort := flags.String("sort", "", "what to sort by (default calls)")
+	unscoped := flags.Bool("unscoped", false, "tokens that may do everything")
+	noExpiry := flags.Bool("no-expiry", false, "tokens that never expire")
+	unused := flags.String("unused", "", "tokens that were not used for this long")
+	expiring := flags.String("expiring", "", "tokens that expire within this time")
+	owner := flags.String("owner", "", "tokens of this owner")
+	workspace := flags.StringP("workspace", "w", "", "URL of the workspace")
+	gateway := addAddress(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return askGateway(cmd.OutOrStdout(), *address, "usage", url.Values{"format": {*format}})
+		query := url.Values{queryFormat: {*format}}
+		for name, value := range map[string]string{
+			querySort: *sort, queryUnused: *unused, queryExpiring: *expiring, queryOwner: *owner, queryWorkspace: *workspace,
+		} {
+			if value != "" {
+				query.Set(name, value)
+			}
+		}
+		for name, set := range map[string]bool{queryUnscoped: *unscoped, queryNoExpiry: *noExpiry} {
+			if set {
+				query.Set(name, "true")
+			}
+		}
+		return gateway.print(cmd.OutOrStdout(), "usage", query)
 	}
 	return cmd
-}
-
-func recommendCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "recommend <token-id> [--address <admin address>]",
-		Short: "Tells the smallest set of scopes for what a token was seen to use",
-		Long: `
-Asks a running gateway which scopes cover what a token was seen to use, how much
-evidence there is for that, what would be dropped, and how to apply it.
-
---address is where the gateway's admin API listens. Default: ` + caddy.DefaultAdminListen + `.
-`,
-		Args:         cobra.ExactArgs(1),
-		SilenceUsage: true,
-	}
-	address := cmd.Flags().String("address", caddy.DefaultAdminListen, "address of the admin API")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		// Here already, so that a token which was pasted by mistake goes nowhere.
-		id, err := tokens.ParseID(args[0])
-		if err != nil {
-			return err
-		}
-		return askGateway(cmd.OutOrStdout(), *address, "recommend", url.Values{"token_id": {id.String()}})
-	}
-	return cmd
-}
-
-// askGateway prints what a running gateway's admin API answers.
-func askGateway(out io.Writer, address, route string, query url.Values) error {
-	answer, err := caddycmd.AdminAPIRequest(address, http.MethodGet, adminPrefix+route+"?"+query.Encode(), nil, nil)
-	if err != nil {
-		// A refusal comes as an error that ends in the answer's JSON.
-		var refused caddy.APIError
-		if _, text, ok := strings.Cut(err.Error(), ": {"); ok && json.Unmarshal([]byte("{"+text), &refused) == nil {
-			return fmt.Errorf("the gateway says: %s", refused.Message)
-		}
-		return fmt.Errorf("asking the gateway at %s (name its admin API with --address; it may have to be switched on, by admin in a Caddyfile or --admin of sidecar): %w", address, err)
-	}
-	defer answer.Body.Close()
-	_, err = io.Copy(out, answer.Body)
-	return err
 }

@@ -24,14 +24,7 @@ of its value. This command proves it on the workspace at hand. It mints a token
 that lives for a minute, compares, looks it up as the gateway would, deletes it,
 and prints what it learned; never the token.
 
-It signs in with the admin credential of a configuration, or with a profile, or
-with the Databricks SDK's unified authentication.
-
---workspace is the URL of the workspace. Default: that of the configuration, then
-  $DATABRICKS_HOST, then the host of the profile.
---config takes workspace and admin credential from a configuration's
-  databricks_scopes handler.
---application-id proves the rule for a token on behalf of that service principal
+` + signInHelp + `--application-id proves the rule for a token on behalf of that service principal
   as well.
 
 It exits with 0 only if the rule holds.
@@ -39,42 +32,17 @@ It exits with 0 only if the rule holds.
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
-	flags := cmd.Flags()
-	workspace := flags.StringP("workspace", "w", "", "URL of the workspace")
-	profile := flags.String("profile", "", "profile of ~/.databrickscfg to sign in with")
-	config := flags.StringP("config", "c", "", "configuration to take workspace and credential from")
-	adapter := flags.StringP("adapter", "a", "", "adapter of the configuration")
-	application := flags.String("application-id", "", "service principal to mint on behalf of")
-	cmd.MarkFlagsMutuallyExclusive("profile", "config")
+	admin := addSignIn(cmd)
+	application := cmd.Flags().String("application-id", "", "service principal to mint on behalf of")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		handler := new(Handler)
-		if *config != "" {
-			var err error
-			if handler, err = handlerOf(*config, *adapter); err != nil {
-				return err
-			}
-		}
-		if *profile != "" {
-			handler.Admin = &Admin{Profile: *profile}
-		}
-		if *workspace != "" {
-			handler.Workspace = *workspace
-		}
-		if err := handler.validate(); err != nil {
-			return err
-		}
-		url, err := resolveWorkspace(handler.Workspace, handler.Admin)
+		url, credential, err := admin.resolve("")
 		if err != nil {
 			return err
-		}
-		var admin Admin
-		if handler.Admin != nil {
-			admin = *handler.Admin
 		}
 		// A token that was minted is deleted also when somebody loses patience.
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		report, err := tokens.Verify(ctx, url, admin.credential(), tokens.VerifyOptions{ApplicationID: *application})
+		report, err := tokens.Verify(ctx, url, credential, tokens.VerifyOptions{ApplicationID: *application})
 		printProof(cmd.OutOrStdout(), url, report)
 		var outage *tokens.UnavailableError
 		switch {

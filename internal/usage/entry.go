@@ -12,7 +12,7 @@ const (
 	msPerDay = 24 * 60 * 60 * 1000
 	// maxName bounds the names that the workspace tells, in bytes.
 	maxName = 256
-	// unlimited is the size of tables that are cut by hand, to count what goes.
+	// unlimited is the size of tables that are cut by hand.
 	unlimited = 1<<31 - 1
 )
 
@@ -63,11 +63,17 @@ func importCut(c Cut) cutMS {
 }
 
 func newEntry(at int64) *entry {
-	uses, err := simplelru.NewLRU[handle, *counts](unlimited, nil)
+	return &entry{first: at, last: at, days: 1, uses: newTable[handle, *counts]()}
+}
+
+// newTable returns a table in the order of last use, which is cut by hand to count
+// what goes.
+func newTable[K comparable, V any]() *simplelru.LRU[K, V] {
+	table, err := simplelru.NewLRU[K, V](unlimited, nil)
 	if err != nil {
 		panic("usage: " + err.Error()) // the size is a constant
 	}
-	return &entry{first: at, last: at, days: 1, uses: uses}
+	return table
 }
 
 // seen counts a call. It reports nothing and keeps at most maxUses operations.
@@ -161,6 +167,8 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 			e.days--
 		}
 		e.first, e.last = min(e.first, first), max(e.last, last)
+		// Gateways that saw the same days apart must not make more of them.
+		e.days = min(e.days, int(floorDiv(e.last, msPerDay)-floorDiv(e.first, msPerDay))+1)
 	}
 	e.calls += t.Calls
 	e.denied += t.Denied

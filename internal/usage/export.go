@@ -59,7 +59,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 
 // harmless keeps a spreadsheet from taking text for a formula.
 func harmless(s string) string {
-	s = clean(s)
+	s = Clean(s)
 	// Some programs pass over spaces, and some take full-width signs for plain ones.
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " \u00a0\u3000"))
 	if strings.ContainsRune("=+-@＝＋－＠", first) {

@@ -31,7 +31,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	t.scopes("  keep     ", r.Keep)
 	t.scopes("  drop     ", r.Drop)
 	for _, need := range r.Add {
-		t.line("  add      %s, which the token does not hold, for", clean(need.Scope))
+		t.line("  add      %s, which the token does not hold, for", Clean(need.Scope))
 		t.uses(need.Operations)
 	}
 	if r.AllAPIs != nil {
@@ -54,7 +54,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	t.agreement("backfill", r.Backfill)
 	t.forecast(r.Forecast)
 	for _, note := range r.Notes {
-		t.line("note       %s", clean(note))
+		t.line("note       %s", Clean(note))
 	}
 	if r.Change != nil {
 		t.change("to apply", r.Change)
@@ -90,7 +90,7 @@ func (t *textWriter) uses(uses []Use) {
 			return
 		}
 		o := &u.Operation
-		t.line("             %s %s  %s, %s to %s", clean(o.Method), clean(o.Template), count(u.Calls, "call"), date(u.First), date(u.Last))
+		t.line("             %s %s  %s, %s to %s", Clean(o.Method), Clean(o.Template), count(u.Calls, "call"), date(u.First), date(u.Last))
 	}
 }
 
@@ -128,4 +128,4 @@ func (t *textWriter) change(title string, c *Change) {
 }
 
 // join lists scopes for people.
-func join(scopes []string) string { return clean(strings.Join(scopes, ", ")) }
+func join(scopes []string) string { return Clean(strings.Join(scopes, ", ")) }

@@ -55,10 +55,9 @@ type Recorder struct {
 
 // shard is a part of the tokens under one lock.
 type shard struct {
-	mu      sync.Mutex
-	tokens  *simplelru.LRU[string, *entry]
-	changes uint64
-	_       [64]byte // keeps the locks of neighbours on different cache lines
+	mu     sync.Mutex
+	tokens *simplelru.LRU[string, *entry]
+	_      [64]byte // keeps the locks of neighbours on different cache lines
 }
 
 // NewRecorder returns an empty recorder.
@@ -76,11 +75,7 @@ func NewRecorder(options Options) *Recorder {
 	}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
-		tokens, err := simplelru.NewLRU[string, *entry](unlimited, nil)
-		if err != nil {
-			panic("usage: " + err.Error()) // the size is a constant
-		}
-		r.shards[i].tokens = tokens
+		r.shards[i].tokens = newTable[string, *entry]()
 	}
 	return r
 }
@@ -121,7 +116,6 @@ func (r *Recorder) Seen(c Call) {
 	more := -e.uses.Len()
 	e.seen(h, c.Operation.Unmapped(), &c, ms, kind, r.maxUses)
 	more += e.uses.Len()
-	s.changes++
 	// Counted under the lock: whoever takes an entry out must find it counted.
 	if !known {
 		r.tokens.Add(1)
@@ -162,7 +156,6 @@ func (r *Recorder) evict() {
 		oldest.mu.Lock()
 		_, e, ok := oldest.tokens.RemoveOldest()
 		if ok {
-			oldest.changes++
 			r.tokens.Add(-1)
 			r.entries.Add(-int64(e.uses.Len()))
 		}
@@ -174,23 +167,6 @@ func (r *Recorder) evict() {
 		r.cut.count(e.calls, r.now().UnixMilli())
 		r.mu.Unlock()
 	}
-}
-
-// Forget drops what is known of a token, as when it was revoked, and reports
-// whether anything was.
-func (r *Recorder) Forget(id string) bool {
-	s := r.shard(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, ok := s.tokens.Peek(id)
-	if !ok {
-		return false
-	}
-	s.tokens.Remove(id)
-	s.changes++
-	r.tokens.Add(-1)
-	r.entries.Add(-int64(e.uses.Len()))
-	return true
 }
 
 // Token returns what is known of one token.
@@ -207,18 +183,6 @@ func (r *Recorder) Token(id string) (Token, bool) {
 
 // Len returns the number of tokens.
 func (r *Recorder) Len() int { return int(r.tokens.Load()) }
-
-// Changes returns a number that grows with every change, so that a caller who
-// saves now and then can tell whether there is anything to save.
-func (r *Recorder) Changes() (n uint64) {
-	for i := range r.shards {
-		s := &r.shards[i]
-		s.mu.Lock()
-		n += s.changes
-		s.mu.Unlock()
-	}
-	return n
-}
 
 // State returns a copy of all that is known. Calls go on meanwhile: each token is
 // consistent in itself, and the tokens are as of slightly different moments.
@@ -239,6 +203,33 @@ func (r *Recorder) State() State {
 	sortTokens(state.Tokens)
 	r.mu.Lock()
 	state.Since, state.Cut = timeOf(r.since), r.cut.export()
+	r.mu.Unlock()
+	return state
+}
+
+// Drain takes out all that is known and returns it, so that it can be added to what
+// is kept elsewhere. Each call is either in what was taken or counted anew.
+func (r *Recorder) Drain() State {
+	var state State
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		taken := s.tokens
+		s.tokens = newTable[string, *entry]()
+		for _, e := range taken.Values() {
+			r.tokens.Add(-1)
+			r.entries.Add(-int64(e.uses.Len()))
+		}
+		s.mu.Unlock()
+		for _, id := range taken.Keys() {
+			e, _ := taken.Peek(id)
+			state.Tokens = append(state.Tokens, e.export(id))
+		}
+	}
+	sortTokens(state.Tokens)
+	r.mu.Lock()
+	state.Since, state.Cut = timeOf(r.since), r.cut.export()
+	r.cut = cutMS{}
 	r.mu.Unlock()
 	return state
 }
@@ -282,5 +273,4 @@ func (r *Recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 		r.entries.Add(int64(e.uses.Len() - before))
 	}
 	byAge(s.tokens, func(e *entry) int64 { return e.last })
-	s.changes++
 }

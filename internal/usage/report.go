@@ -40,6 +40,8 @@ type Report struct {
 	// Tokens is their number before a filter.
 	Tokens int   `json:"tokens"`
 	Rows   []Row `json:"rows"`
+	// Notes are sentences about what is missing or not known yet, and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Row is one token of a report.

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -141,6 +142,24 @@ type memory struct {
 	values map[string]string
 	err    error // of everything
 	aside  error
+	full   error // of Save
+	locked error
+	locks  int // held now
+	saves  int
+}
+
+func newMemory() *memory { return &memory{values: make(map[string]string)} }
+
+func (m *memory) Lock(context.Context, string) error {
+	if m.locked == nil {
+		m.locks++
+	}
+	return m.locked
+}
+
+func (m *memory) Unlock(context.Context, string) error {
+	m.locks--
+	return nil
 }
 
 func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
@@ -155,9 +174,10 @@ func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
 }
 
 func (m *memory) Save(_ context.Context, key string, value []byte) error {
-	if m.err != nil {
-		return m.err
+	if err := cmp.Or(m.err, m.full); err != nil {
+		return err
 	}
+	m.saves++
 	m.values[key] = string(value)
 	return nil
 }
@@ -209,7 +229,7 @@ func TestStore(t *testing.T) {
 			}
 		})
 	}
-	store := &memory{values: make(map[string]string)}
+	store := newMemory()
 	want := goodState(t)
 	if err := Save(t.Context(), store, "usage", want); err != nil {
 		t.Fatal(err)

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 )
 
-// Store keeps snapshots by key, as Caddy's storage does. Save must replace the
-// value as a whole or not at all.
+// Store keeps snapshots by key, as Caddy's storage does. Several gateways may share
+// one. Save must replace the value as a whole or not at all.
 type Store interface {
+	// Lock keeps others from changing a value until Unlock.
+	Lock(ctx context.Context, key string) error
+	Unlock(ctx context.Context, key string) error
 	// Load returns an error that is fs.ErrNotExist where there is no value.
 	Load(ctx context.Context, key string) ([]byte, error)
 	Save(ctx context.Context, key string, value []byte) error

@@ -70,6 +70,9 @@ func (r *Report) summary() string {
 	if !r.Listed {
 		s += "\nThe workspace's list of tokens could not be had: scopes, expiry and tokens that were never seen are missing."
 	}
+	for _, note := range r.Notes {
+		s += "\nNote: " + Clean(note)
+	}
 	return s
 }
 
@@ -120,15 +123,15 @@ func span(d time.Duration) string {
 
 // cell makes text that somebody else wrote fit a table.
 func cell(s string, width int) string {
-	if s = clean(s); utf8.RuneCountInString(s) > width {
+	if s = Clean(s); utf8.RuneCountInString(s) > width {
 		s = string([]rune(s)[:width-1]) + "…"
 	}
 	return s
 }
 
-// clean replaces what would move the cursor, colour the terminal, turn the
+// Clean replaces what would move the cursor, colour the terminal, turn the
 // direction of writing or break a line.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return ' '

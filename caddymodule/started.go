@@ -11,17 +11,19 @@ import (
 	"go.uber.org/zap"
 )
 
-// rewriteCheck warns, once the configuration runs, of rewrites between the handler
-// and the workspace: what they send is not what was judged. It waits for that
-// moment because a handler cannot see its neighbours while they are being made.
-type rewriteCheck struct{ handler *Handler }
+// started is what a handler does once its configuration runs, and not when it is
+// only validated: warn of rewrites between the handler and the workspace, which a
+// handler cannot see while its neighbours are being made, and begin to save what
+// tokens are seen to use.
+type started struct{ handler *Handler }
 
 // Handle implements caddyevents.Handler, for Caddy's event "started".
-func (c rewriteCheck) Handle(context.Context, caddy.Event) error {
-	for _, where := range c.handler.unjudgedRewrites() {
-		c.handler.logger.Warn("a rewrite after databricks_scopes changes the path that was judged; move it before, or judge what it makes",
+func (s started) Handle(context.Context, caddy.Event) error {
+	for _, where := range s.handler.unjudgedRewrites() {
+		s.handler.logger.Warn("a rewrite after databricks_scopes changes the path that was judged; move it before, or judge what it makes",
 			zap.String("in", where))
 	}
+	s.handler.keepUsage()
 	return nil
 }
 
@@ -69,4 +71,4 @@ func (h *Handler) walk(routes caddyhttp.RouteList, met bool, found *[]string) bo
 }
 
 // Interface guard
-var _ caddyevents.Handler = rewriteCheck{}
+var _ caddyevents.Handler = started{}
