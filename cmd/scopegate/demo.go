@@ -31,7 +31,7 @@ const demoSecret = "SCOPEGATE_DEMO_CLIENT_SECRET"
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "demo",
-		Usage: "[--tour] [--listen <address>] [--mode enforce|observe]",
+		Usage: "[--tour | --traffic] [--listen <address>] [--mode enforce|observe]",
 		Short: "Shows the gateway at work, in front of an embedded workspace",
 		Long: `
 Starts a Databricks workspace inside this process and the gateway in front of it,
@@ -41,6 +41,9 @@ no account, no network and no configuration, and stays up until interrupted.
 --tour drives the gateway with the Databricks SDK for Go and with plain HTTP
   instead, prints what each client saw, and exits with 0 only if every verdict
   was the expected one.
+--traffic rehearses a week: it lets the workspace's clients work for seven days
+  that pass in seconds, with nothing refused, and prints the report and the
+  recommendations that come of it. Then it stays up for the commands it names.
 --listen is where the gateway listens. Default: ` + demoListen + `, or any free
   port if that one is taken.
 --mode observe decides and records but refuses nothing.
@@ -48,6 +51,7 @@ no account, no network and no configuration, and stays up until interrupted.
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
 			flags.Bool("tour", false, "drive the gateway, print the verdicts and exit")
+			flags.Bool("traffic", false, "simulate a week's traffic and report on it")
 			flags.StringP("listen", "l", "", "address of the gateway (default "+demoListen+")")
 			flags.String("mode", "enforce", "enforce or observe")
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runDemo)
@@ -56,15 +60,22 @@ no account, no network and no configuration, and stays up until interrupted.
 }
 
 func runDemo(flags caddycmd.Flags) (int, error) {
-	tour, mode := flags.Bool("tour"), flags.String("mode")
-	if tour && mode != "enforce" {
+	tour, traffic, mode := flags.Bool("tour"), flags.Bool("traffic"), flags.String("mode")
+	switch {
+	case tour && traffic:
+		return caddy.ExitCodeFailedStartup, errors.New("--tour and --traffic are two demonstrations; choose one")
+	case tour && mode != "enforce":
 		return caddy.ExitCodeFailedStartup, errors.New("the tour shows refusals, which --mode observe does not make; leave out --mode or --tour")
 	}
 	caddy.TrapSignals()
-	demo, err := startDemo(flags.String("listen"), mode, demoLogging(tour))
+	if traffic {
+		return caddy.ExitCodeFailedStartup, runTraffic(flags.String("listen"))
+	}
+	demo, err := startDemo(demoOptions{listen: flags.String("listen"), enforce: caddymodule.Handler{Mode: mode}, admin: off, logging: demoLogging(tour)})
 	if err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
+	demo.cast = newCast(demo.workspace)
 	if !tour {
 		demo.introduce(newPrinter(os.Stdout), mode)
 		select {} // Caddy's signal handling ends the process
@@ -86,12 +97,25 @@ type demo struct {
 	cast      cast
 }
 
-func startDemo(listen, mode string, logging *caddy.Logging) (*demo, error) {
-	workspace := fakeworkspace.New(fakeworkspace.WithScopeCheck(workspaceScopes))
+// demoOptions are what the demonstrations differ in.
+type demoOptions struct {
+	listen  string
+	enforce caddymodule.Handler // without the admin credential
+	admin   string              // off or an address
+	logging *caddy.Logging
+	// workspace are options of the embedded workspace.
+	workspace []fakeworkspace.Option
+	// adminToken signs the gateway in with a personal access token, whose life does
+	// not depend on the clock.
+	adminToken bool
+}
+
+func startDemo(options demoOptions) (*demo, error) {
+	workspace := fakeworkspace.New(append(options.workspace, fakeworkspace.WithScopeCheck(workspaceScopes))...)
 	if err := workspace.Start(); err != nil {
 		return nil, fmt.Errorf("starting the embedded workspace: %w", err)
 	}
-	address, err := demoAddress(listen)
+	address, err := demoAddress(options.listen, demoListen)
 	if err != nil {
 		workspace.Close()
 		return nil, err
@@ -102,6 +126,13 @@ func startDemo(listen, mode string, logging *caddy.Logging) (*demo, error) {
 		return nil, fmt.Errorf("starting the embedded workspace: %w", err)
 	}
 	clientID, secret := workspace.AdminClient()
+	enforce := options.enforce
+	enforce.Admin = &caddymodule.Admin{ClientID: clientID, ClientSecret: "{env." + demoSecret + "}"}
+	if options.adminToken {
+		secret = workspace.AdminToken()
+		enforce.Admin = &caddymodule.Admin{Token: "{env." + demoSecret + "}"}
+	}
+	enforce.Usage = -1 // nothing is left on the disk
 	if err := os.Setenv(demoSecret, secret); err != nil {
 		workspace.Close()
 		return nil, fmt.Errorf("handing over the admin secret: %w", err)
@@ -109,19 +140,16 @@ func startDemo(listen, mode string, logging *caddy.Logging) (*demo, error) {
 	gateway := gateway{
 		listen:    address,
 		workspace: workspaceURL,
-		enforce: &caddymodule.Handler{
-			Mode:  mode,
-			Admin: &caddymodule.Admin{ClientID: clientID, ClientSecret: "{env." + demoSecret + "}"},
-		},
-		admin:   off,
-		health:  off,
-		logging: logging,
+		enforce:   &enforce,
+		admin:     options.admin,
+		health:    off,
+		logging:   options.logging,
 	}
 	if err := gateway.run(); err != nil {
 		workspace.Close()
 		return nil, err
 	}
-	return &demo{workspace: workspace, url: "http://" + address, cast: newCast(workspace)}, nil
+	return &demo{workspace: workspace, url: "http://" + address}, nil
 }
 
 func (d *demo) stop() error {
@@ -132,11 +160,11 @@ func (d *demo) stop() error {
 
 // demoAddress returns where to listen. Only the default gives way to another
 // program: who names an address wants that one.
-func demoAddress(listen string) (string, error) {
+func demoAddress(listen, usual string) (string, error) {
 	if listen != "" {
 		return listen, nil
 	}
-	for _, address := range []string{demoListen, "127.0.0.1:0"} {
+	for _, address := range []string{usual, "127.0.0.1:0"} {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			continue

@@ -154,12 +154,16 @@ func TestExampleRuns(t *testing.T) {
 		ok   bool
 	}{
 		{[]string{"report", "--address", admin}, token.Info.TokenId[:8], true},
+		{[]string{"report", "--address", admin, "--unscoped", "--owner", "admin@*"}, "1 of 2 tokens", true},
+		{[]string{"report", "--address", admin, "--unused", "soon"}, "the gateway says: unused must be a duration such as 30d", false},
 		{[]string{"report", "--address", admin, "--format", "csv"}, token.Info.TokenId, true},
 		{[]string{"report", "--address", admin, "--format", "xml"}, "the gateway says: format must be json, csv or table", false},
 		{[]string{"recommend", "--address", admin, token.Info.TokenId}, "jobs", true},
 		{[]string{"recommend", "--address", admin, strings.Repeat("ab", 32)}, "the gateway says: the workspace has no token of this id", false},
 		{[]string{"recommend", "--address", admin, token.Value}, "64 hexadecimal digits", false},
+		{[]string{"recommend", "--address", admin, token.Info.TokenId, "--yes"}, "--yes goes with --apply", false},
 		{[]string{"report", "--address", "127.0.0.1:1"}, "name its admin API with --address", false},
+		{[]string{"recommend", "--address", "127.0.0.1:1", token.Info.TokenId}, "name its admin API with --address", false},
 	} {
 		output, err := exec.Command("scopegate", append([]string{"scopes"}, question.args...)...).CombinedOutput()
 		if (err == nil) != question.ok || !strings.Contains(string(output), question.says) {

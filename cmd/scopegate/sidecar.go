@@ -27,7 +27,7 @@ To run a Caddyfile:     scopegate run --config Caddyfile
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>]",
 		Short: "Runs the gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs the gateway to one workspace. Point a client at it by setting its
@@ -48,7 +48,11 @@ the SDK's environment variables, or a profile of ~/.databrickscfg.
 --oauth pass lets OAuth access tokens through unjudged.
 --profile names the profile of ~/.databrickscfg to sign in with.
 --health is where probes are answered, at /livez and /readyz; it is off by default.
---admin is where Caddy's admin API listens; it is off by default.
+--admin is where Caddy's admin API listens; it is off by default. scopes report and
+  scopes recommend ask there.
+--usage is how often what tokens were seen to use is saved in Caddy's storage, below
+  $XDG_DATA_HOME, so that reports survive restarts. Default: 5m; off keeps it in
+  memory.
 --debug logs more.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
@@ -61,6 +65,7 @@ the SDK's environment variables, or a profile of ~/.databrickscfg.
 			flags.String("profile", "", "profile of ~/.databrickscfg to sign in with")
 			flags.String("health", "off", "address on which probes are answered")
 			flags.String("admin", "off", "address of Caddy's admin API")
+			flags.String("usage", "5m", "how often to save what tokens were seen to use, or off")
 			flags.Bool("debug", false, "log more")
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
 		},
@@ -77,6 +82,9 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		Mode:           flags.String("mode"),
 		UnscopedTokens: flags.String("unscoped-tokens"),
 		OAuth:          flags.String("oauth"),
+	}
+	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
+		return caddy.ExitCodeFailedStartup, err
 	}
 	if profile := flags.String("profile"); profile != "" {
 		enforce.Admin = &caddymodule.Admin{Profile: profile}
@@ -99,6 +107,18 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		zap.String("workspace", workspace.String()),
 		zap.String("mode", enforce.Mode))
 	select {} // Caddy's signal handling ends the process
+}
+
+// sidecarUsage reads --usage.
+func sidecarUsage(flag string) (caddy.Duration, error) {
+	if flag == off {
+		return -1, nil
+	}
+	every, err := caddy.ParseDuration(flag)
+	if err != nil || every <= 0 {
+		return 0, fmt.Errorf("--usage must be a duration such as 5m, or off, not %q", flag)
+	}
+	return caddy.Duration(every), nil
 }
 
 // sidecarWorkspace finds the workspace where the SDK would.

@@ -38,6 +38,9 @@ type Recommendation struct {
 	// with which those would pass that were refused for want of a scope.
 	Refused     []Use    `json:"refused"`
 	RefusedNeed []string `json:"refused_need"`
+	// WouldBreak are operations that passed only because their refusal was rehearsed:
+	// by a policy, or for want of a scope, see Add.
+	WouldBreak []Use `json:"would_break"`
 	// Inferred and Backfill compare Scopes and Add with what Databricks saw; nil
 	// where it tells nothing.
 	Inferred *Agreement `json:"inferred,omitempty"`
@@ -99,6 +102,9 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	held := without(facts.Scopes, scopes.AllAPIs)
 	var works, beyond []Use
 	for _, u := range seen.Uses {
+		if u.WouldDeny > 0 {
+			r.WouldBreak = append(r.WouldBreak, u)
+		}
 		switch {
 		case !u.Passed():
 			r.Refused = append(r.Refused, u)
@@ -131,7 +137,7 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	r.change(now)
 	r.note(now)
 	r.Scopes, r.Keep, r.Drop, r.Instead, r.RefusedNeed = list(r.Scopes), list(r.Keep), list(r.Drop), list(r.Instead), list(r.RefusedNeed)
-	r.Add, r.Refused, r.Notes = list(r.Add), list(r.Refused), list(r.Notes)
+	r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
 	return r
 }
 

@@ -228,3 +228,23 @@ or PATCH /api/2.0/token-management/tokens/` + id("t") + `
 		t.Errorf("got\n%s\nwant\n%s", &text, want)
 	}
 }
+
+func TestRecommendTellsWhatWouldBreak(t *testing.T) {
+	seen := seenToken("a: jobs", "would b: sql")
+	seen.Uses[0].WouldDeny, seen.Uses[0].Reason = 12, "policy_denied"
+	r := Recommend(seen, TokenFacts{Scopes: []string{"jobs", "sql"}}, noon)
+	if len(r.WouldBreak) != 2 {
+		t.Fatalf("got %+v", r.WouldBreak)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	const want = `would break, as things are, if it were enforced
+             GET /api/2.0/a  12 of 30 calls: policy_denied
+             GET /api/2.0/b  30 of 30 calls: missing_scope
+`
+	if !strings.Contains(text.String(), want) {
+		t.Errorf("got\n%s", &text)
+	}
+}

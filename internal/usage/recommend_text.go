@@ -45,6 +45,16 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 			t.line("           without these: %s", join(r.AllAPIs.Otherwise))
 		}
 	}
+	if len(r.WouldBreak) > 0 {
+		t.line("would break, as things are, if it were enforced")
+		for i, u := range r.WouldBreak {
+			if i == maxListed {
+				t.line("             and %d more", len(r.WouldBreak)-i)
+				break
+			}
+			t.line("             %s %s  %d of %s: %s", Clean(u.Operation.Method), Clean(u.Operation.Template), u.WouldDeny, count(u.Calls, "call"), Clean(u.Reason))
+		}
+	}
 	if len(r.Refused) > 0 {
 		t.line("refused    always, and not counted in")
 		t.uses(r.Refused)
