@@ -225,9 +225,18 @@ func (h *Handler) expiryWarning() time.Duration {
 	return time.Duration(h.ExpiryWarning)
 }
 
-func (h *Handler) policyRules() (policy.Rules, error) {
+// policyRules returns the rules to judge by, with a catalogue.
+func (h *Handler) policyRules(catalog *scopes.Catalog) (policy.Rules, error) {
 	policies, err := compilePolicies(h.Policies)
-	return policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny, Policies: policies}, err
+	if err != nil {
+		return policy.Rules{}, err
+	}
+	for i := range policies {
+		if p := &policies[i]; !p.PermitsAny(catalog.Operations()) {
+			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: what it allows, it denies as well; remove a deny, or revoke the tokens", p.Name)
+		}
+	}
+	return policy.Rules{AllowUnscoped: h.UnscopedTokens != unscopedDeny, Policies: policies}, nil
 }
 
 // freshness returns the cache's settings with their defaults. It works on nil.

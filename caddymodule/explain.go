@@ -115,7 +115,7 @@ func newExplainer(config, adapter string) (*explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := handler.policyRules()
+	rules, err := handler.policyRules(catalog)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.validate(); err != nil {
 		return err
 	}
-	if h.rules, err = h.policyRules(); err != nil {
+	if h.rules, err = h.policyRules(h.catalog); err != nil {
 		return err
 	}
 	h.warnOfPolicies()

@@ -257,6 +257,37 @@ func TestPolicyMistakes(t *testing.T) {
 	}
 }
 
+func TestPermitsAny(t *testing.T) {
+	routes := func(texts ...string) (all []Route) {
+		for _, text := range texts {
+			all = append(all, route(t, text))
+		}
+		return all
+	}
+	for _, test := range []struct {
+		name   string
+		policy Policy
+		want   bool
+	}{
+		{"a ceiling", Policy{Ceiling: []string{"sql"}}, true},
+		{"a ceiling of nothing that is mapped", Policy{Ceiling: []string{"no-such"}}, false},
+		{"a ceiling whose routes are denied", Policy{Ceiling: []string{"jobs"}, Deny: routes("* /api/*")}, false},
+		{"a ceiling of which one route is left", Policy{Ceiling: []string{"jobs"}, Deny: routes("POST /api/2.0/jobs/*")}, true},
+		{"everything is denied", Policy{Deny: routes("* /*")}, false},
+		{"reading is denied", Policy{Deny: routes("GET /*")}, true},
+		{"an allowed route outside the catalogue", Policy{Allow: routes("GET /x/y")}, true},
+		{"all allowed routes are denied", Policy{Allow: routes("GET /x/y", "GET /x/z"), Deny: routes("* /x/*")}, false},
+		{"all but one are denied", Policy{Allow: routes("GET /x/y", "GET /x/z"), Deny: routes("* /x/y")}, true},
+		{"a lifetime alone", Policy{RequireExpiry: true}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.policy.PermitsAny(scopes.Default().Operations()); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	info, request := goodToken(), ask(b, "GET", jobsList)
 	b.Run("scopes", func(b *testing.B) {

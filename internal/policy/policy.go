@@ -54,6 +54,35 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
+// PermitsAny reports whether there is an operation that the policy can permit, among
+// those of a catalogue or on a route of its own.
+func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
+	for _, r := range p.Allow {
+		if path := r.Template.String(); !p.denies(r.Method, path) {
+			return true
+		}
+	}
+	for i := range operations {
+		o := &operations[i]
+		if o.Access != scopes.ScopedAccess {
+			continue // what needs no scope, or an account's token, is not what a policy is for
+		}
+		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.Permits(p.Ceiling) {
+			// Its names for parts are a path like any other.
+			if !p.denies(o.Method, o.Template) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// denies reports whether a route that is denied covers a method, or * for all, and a
+// path.
+func (p *Policy) denies(method, path string) bool {
+	return slices.ContainsFunc(p.Deny, func(r Route) bool { return r.denies(method, path) })
+}
+
 // Subject is what is known of a token and its owner.
 type Subject struct {
 	Info *tokens.Info
@@ -94,7 +123,7 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 		return &objection{PolicyLifetime, nil, "asks for tokens that are made for at most " + days(p.MaxLifetime)}
 	}
 	for i := range request.Readings {
-		if reading := &request.Readings[i]; slices.ContainsFunc(p.Deny, func(r Route) bool { return r.denies(request.Method, reading.Path) }) {
+		if reading := &request.Readings[i]; p.denies(request.Method, reading.Path) {
 			return &objection{PolicyDenied, reading.Operation, "denies this route"}
 		}
 	}
