@@ -21,6 +21,7 @@ type Metrics struct {
 	ready       prometheus.Gauge
 	up          prometheus.Gauge
 	syncs       *prometheus.CounterVec
+	dropped     *prometheus.CounterVec
 
 	// cacheEvent are the counters of cacheEvents, found once: they count on the way
 	// of every request.
@@ -72,10 +73,17 @@ func newMetrics() *Metrics {
 			Name: "scopegate_syncs_total",
 			Help: "Refreshes of all tokens from the workspace's list, by result.",
 		}, []string{"result"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_audit_dropped_total",
+			Help: "Records that a sink of the audit (log, traces, logs) lost.",
+		}, []string{"sink"}),
 		cacheEvent: make(map[string]prometheus.Counter),
 	}
 	for _, event := range []string{"hit", "stale", "negative", "miss"} {
 		m.cacheEvent[event] = m.cacheEvents.WithLabelValues(event)
+	}
+	for _, sink := range sinkNames {
+		m.dropped.WithLabelValues(sink) // a rate of the first loss needs the 0 before it
 	}
 	m.up.Set(1) // until it is known otherwise
 	return m
@@ -91,6 +99,7 @@ func Register(registry prometheus.Registerer) (*Metrics, error) {
 	for _, collector := range []prometheus.Collector{
 		metrics.decisions, metrics.lookups, metrics.lookupTime, metrics.cacheEvents,
 		metrics.factsAge, metrics.unmapped, metrics.ready, metrics.up, metrics.syncs,
+		metrics.dropped,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
