@@ -80,10 +80,18 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 			m.LookedUp("found", time.Millisecond)
 			m.Synced("listed", 3, time.Second)
 			m.AuthorityUp(load%2 == 0)
+			m.AuditDropped("traces", 2)
+			m.AuditDropped("no such sink", 1)
 		}
 		got := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
 		if got != before+2 {
 			t.Errorf("load %d: counted %g, want %g", load, got, before+2)
+		}
+		if got := testutil.ToFloat64(metrics.dropped.WithLabelValues("traces")); got != 2*(before+2) {
+			t.Errorf("load %d: %g losses counted", load, got)
+		}
+		if got := testutil.CollectAndCount(metrics.dropped); got != 3 {
+			t.Errorf("load %d: losses of %d sinks", load, got)
 		}
 		before = got
 		problems, err := testutil.GatherAndLint(registry)
