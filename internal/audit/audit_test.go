@@ -133,6 +133,7 @@ func TestRequestIDs(t *testing.T) {
 func TestMetricsOutliveRegistries(t *testing.T) {
 	record := Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache, Operation: &scopes.Operation{}}
 	before := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
+	lost := dropped(SinkTraces)
 	for load := range 3 {
 		registry := prometheus.NewPedanticRegistry()
 		for range 2 { // two handlers of one configuration
@@ -146,10 +147,18 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 			m.LookedUp("found", time.Millisecond)
 			m.Synced("listed", 3, time.Second)
 			m.AuthorityUp(load%2 == 0)
+			m.AuditDropped("traces", 2)
+			m.AuditDropped("no such sink", 1)
 		}
 		got := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
 		if got != before+2 {
 			t.Errorf("load %d: counted %g, want %g", load, got, before+2)
+		}
+		if got := dropped(SinkTraces) - lost; got != 4*(load+1) {
+			t.Errorf("load %d: %d losses counted", load, got)
+		}
+		if got := testutil.CollectAndCount(metrics.dropped); got != 3 {
+			t.Errorf("load %d: losses of %d sinks", load, got)
 		}
 		before = got
 		problems, err := testutil.GatherAndLint(registry)

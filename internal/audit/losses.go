@@ -13,8 +13,6 @@ const (
 	SinkLogs   = "logs"   // OpenTelemetry log records
 )
 
-var sinkNames = []string{SinkLog, SinkTraces, SinkLogs}
-
 // Causes of losses, a closed set.
 const (
 	CauseFull     = "queue_full"
@@ -59,7 +57,7 @@ func (l *Losses) Lost(n int, cause, detail string) {
 	if n <= 0 {
 		return
 	}
-	metrics.dropped.WithLabelValues(l.sink).Add(float64(n))
+	metrics.AuditDropped(l.sink, n)
 	l.mu.Lock()
 	first := !l.losing.Load()
 	l.losing.Store(true)

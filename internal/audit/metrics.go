@@ -26,6 +26,9 @@ type Metrics struct {
 	// cacheEvent are the counters of cacheEvents, found once: they count on the way
 	// of every request.
 	cacheEvent map[string]prometheus.Counter
+	// dropsOf are the counters of dropped, by sink. They are there before anything is
+	// lost: the first loss is then an increase, which an alert can see.
+	dropsOf map[string]prometheus.Counter
 }
 
 // metrics live as long as the process. Caddy makes a new registry for every
@@ -75,15 +78,16 @@ func newMetrics() *Metrics {
 		}, []string{"result"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scopegate_audit_dropped_total",
-			Help: "Records that a sink of the audit (log, traces, logs) lost.",
+			Help: "Records that an audit sink (log, traces, logs) lost: its queue was full, its exporter failed, or it could not write.",
 		}, []string{"sink"}),
 		cacheEvent: make(map[string]prometheus.Counter),
+		dropsOf:    make(map[string]prometheus.Counter),
 	}
 	for _, event := range []string{"hit", "stale", "negative", "miss"} {
 		m.cacheEvent[event] = m.cacheEvents.WithLabelValues(event)
 	}
-	for _, sink := range sinkNames {
-		m.dropped.WithLabelValues(sink) // a rate of the first loss needs the 0 before it
+	for _, sink := range []string{SinkLog, SinkTraces, SinkLogs} {
+		m.dropsOf[sink] = m.dropped.WithLabelValues(sink)
 	}
 	m.up.Set(1) // until it is known otherwise
 	return m
@@ -142,6 +146,13 @@ func (m *Metrics) LookedUp(result string, took time.Duration) {
 // Synced implements [tokens.SyncObserver].
 func (m *Metrics) Synced(result string, _ int, _ time.Duration) {
 	m.syncs.WithLabelValues(result).Inc()
+}
+
+// AuditDropped counts records that a sink (log, traces or logs) lost.
+func (m *Metrics) AuditDropped(sink string, n int) {
+	if counter, ok := m.dropsOf[sink]; ok {
+		counter.Add(float64(n))
+	}
 }
 
 // AuthorityUp tells whether look-ups work.
