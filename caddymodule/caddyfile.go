@@ -55,6 +55,13 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    routes          <file>
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off
+//	    audit {
+//	        log           on|off
+//	        redact        path
+//	        comment       hash|plain|off
+//	        queue         <n>
+//	        when_full     drop | block <duration> | refuse
+//	    }
 //	    policy <name> {
 //	        match owner|creator|token|comment|scope <value...>
 //	        scopes         <scope...>
@@ -123,6 +130,7 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 			}
 			return at(d, h.validateUsage())
 		},
+		"audit": func() error { h.Audit = new(Audit); return h.Audit.unmarshal(d) },
 		"policy": func() error {
 			var p Policy
 			if err := p.unmarshal(d); err != nil {

@@ -102,19 +102,25 @@ type Handler struct {
 	// keeps it in memory only. Default: `5m`.
 	Usage caddy.Duration `json:"usage,omitempty"`
 
+	// What becomes of the record of every decision.
+	Audit *Audit `json:"audit,omitempty"`
+
 	// Policies that narrow what tokens may do.
 	Policies []Policy `json:"policies,omitempty"`
 
 	ctx           caddy.Context
 	events        *caddyevents.App
 	workspaceHost string
+	workspaceName string // of its host
 	catalog       *scopes.Catalog
 	rules         policy.Rules
+	rulesHash     string
 	freshness     tokens.Freshness
 	authority     *authority
 	metrics       *audit.Metrics
 	logger        *zap.Logger
-	auditLogger   *zap.Logger
+	auditLog      *audit.LogSink // nil where it is off
+	telemetry     *telemetry     // nil where nobody asked for it
 	now           func() time.Time
 }
 
@@ -132,7 +138,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.ctx = ctx
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
-	h.auditLogger = h.logger.Named("audit")
+	if h.Audit.logs() {
+		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses)
+	}
 	h.now = clock
 	h.freshness = h.Cache.freshness()
 
@@ -143,6 +151,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.workspaceHost, err = resolveWorkspace(h.Workspace, h.Admin); err != nil {
 		return err
 	}
+	h.workspaceName = hostName(h.workspaceHost)
 	if h.catalog, err = loadCatalog(h.Routes); err != nil {
 		return err
 	}
@@ -153,7 +162,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.rules, err = h.policyRules(h.catalog); err != nil {
 		return err
 	}
+	if h.rulesHash, err = h.hashRules(); err != nil {
+		return err
+	}
 	h.warnOfPolicies()
+	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
+		return err
+	}
+	if h.telemetry == nil && !h.Audit.logs() {
+		h.logger.Warn("nobody keeps the record of decisions: audit log is off, and no OTEL_ variable asks for it")
+	}
 	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
 		return err
 	}
@@ -167,72 +185,128 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // Validate checks the configuration.
 func (h *Handler) Validate() error { return h.validate() }
 
-// Cleanup lets go of the shared resolver, which stays alive while another
-// configuration uses it.
+// Cleanup lets go of what is shared, which stays alive while another configuration
+// uses it. Provisioning may have failed before any of it was.
 func (h *Handler) Cleanup() error {
-	if h.authority == nil {
-		return nil // provisioning failed before it was shared
+	var errs []error
+	if h.authority != nil {
+		live.remove(h)
+		errs = append(errs, h.authority.release())
 	}
-	live.remove(h)
-	return h.authority.release()
+	if h.telemetry != nil {
+		errs = append(errs, h.telemetry.release())
+	}
+	return errors.Join(errs...)
 }
 
 // ServeHTTP judges a request, records the decision, and passes the request on or
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	started := h.now()
-	rec := beginRecord(r, started)
-	rec.Catalogue = h.catalog.Version()
-	response := caddyhttp.NewResponseRecorder(w, nil, nil)
+	rec := h.beginRecord(r, started)
+	way := &passage{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: h.now}
+	response := caddyhttp.NewResponseRecorder(way, nil, nil)
+	var place audit.Place
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
+		crash := recover()
+		switch {
+		case crash == http.ErrAbortHandler:
+			rec.Outcome = audit.Aborted
+		case crash != nil:
+			rec.Outcome = audit.Panicked
+		}
 		if rec.Status == 0 {
 			rec.Status = response.Status()
 		}
-		rec.BytesSent = response.Size()
+		rec.BytesReceived = way.read.Load()
+		rec.BytesSent = int64(response.Size())
 		rec.Duration = h.now().Sub(started)
-		h.emit(rec)
+		h.emit(rec, place)
+		if crash != nil {
+			panic(crash)
+		}
 	}()
-	// pass hands the request to the next handler. An error that it returns is
-	// answered by Caddy, after this handler.
-	pass := func() error {
-		if changed := h.watchTokens(r, rec); changed != nil {
-			defer func() { changed(cmp.Or(rec.Status, response.Status())) }()
-		}
-		err := next.ServeHTTP(response, r)
-		if err != nil && waitsToSend(r) {
-			response.Header().Set("Connection", "close")
-		}
-		var failed caddyhttp.HandlerError
-		if errors.As(err, &failed) {
-			rec.Status = failed.StatusCode
-		}
-		return err
-	}
-
 	verdict := h.judge(r, rec)
+	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
+		// Before it passes: afterwards there would be nothing left to refuse.
+		var ok bool
+		if place, ok = h.telemetry.sends().Reserve(); !ok {
+			verdict = unrecorded(rec)
+		}
+	}
 	rec.DecisionDuration = h.now().Sub(started)
 	setPlaceholders(r, rec)
 
 	if h.Mode == modeObserve {
-		rec.Dropped = contradictions(r)
-		return pass()
+		rec.Dropped = audit.CutNames(contradictions(r))
+		return h.pass(way, response, r, rec, next)
 	}
 	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(response, r, rec)
 		return nil
 	}
-	rec.Dropped = dropContradictions(r, verdict.reason == policy.PassedOAuth)
+	dropped := dropContradictions(r, verdict.reason == policy.PassedOAuth)
 	if verdict.reason == policy.PublicRoute {
-		rec.Dropped = append(rec.Dropped, dropUnjudged(r)...)
+		dropped = append(dropped, dropUnjudged(r)...)
 	}
-	return pass()
+	rec.Dropped = audit.CutNames(dropped)
+	return h.pass(way, response, r, rec, next)
 }
 
-// emit writes and counts a finished record, and notes what the token used.
-func (h *Handler) emit(rec *audit.Record) {
-	audit.Log(h.auditLogger, rec)
+// pass hands the request to the next handler. An error that it returns is answered
+// by Caddy, after this handler.
+func (h *Handler) pass(way *passage, response caddyhttp.ResponseRecorder, r *http.Request, rec *audit.Record, next caddyhttp.Handler) error {
+	way.watchBody(r)
+	passed := h.now()
+	// What comes after the next handler is done also when that panics.
+	changed := h.watchTokens(r, rec)
+	defer func() {
+		rec.UpstreamStatus = response.Status()
+		if !way.answered.IsZero() {
+			rec.UpstreamDuration = way.answered.Sub(passed)
+			rec.RequestID = audit.CutRequestID(response.Header().Get("X-Request-Id"))
+		}
+		if changed != nil {
+			changed(cmp.Or(rec.Status, response.Status()))
+		}
+	}()
+	err := next.ServeHTTP(response, r)
+	if err == nil {
+		return nil
+	}
+	if waitsToSend(r) {
+		response.Header().Set("Connection", "close")
+	}
+	rec.Outcome = audit.Failed
+	if way.answered.IsZero() {
+		rec.Status = http.StatusInternalServerError // as Caddy answers an error that does not say
+		var failed caddyhttp.HandlerError
+		if errors.As(err, &failed) {
+			rec.Status = cmp.Or(failed.StatusCode, rec.Status)
+		}
+	}
+	return err
+}
+
+// unrecorded refuses a request that could not be recorded.
+func unrecorded(rec *audit.Record) verdict {
+	v := refuse(policy.AuditUnavailable, "")
+	v.retryAfter = auditRetry
+	rec.Verdict, rec.Reason = audit.Deny, v.reason
+	rec.Policy, rec.Asks = "", "" // of a refusal that was only rehearsed
+	return v
+}
+
+// auditRetry is when it is worth asking again after that.
+const auditRetry = 5 * time.Second
+
+// emit hands a finished record to all who keep it, counts it, and notes what the
+// token used. Nobody changes it from here on.
+func (h *Handler) emit(rec *audit.Record, place audit.Place) {
+	h.auditLog.Write(rec)
+	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
 	h.metrics.Count(rec, h.modeName())
 	if rec.FactsSource == fromToken {
 		return // OAuth tokens live for an hour: there is nothing to narrow
