@@ -36,6 +36,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 	}
 	log default {
 		exclude http.handlers.databricks_scopes.audit
+		format {{ .Format }}
 	}
 	log audit {
 		include http.handlers.databricks_scopes.audit
@@ -67,9 +68,9 @@ http://:{{ .Port }} {
 {{ end }}`))
 
 // writeGateway writes a gateway's configuration as JSON, and returns its path.
-func (l *lab) writeGateway(dir, admin string, sites []site) (string, error) {
+func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, error) {
 	var text strings.Builder
-	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Sites": sites})
+	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Format": v.format, "Sites": sites})
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +78,7 @@ func (l *lab) writeGateway(dir, admin string, sites []site) (string, error) {
 	if err := os.WriteFile(source, []byte(text.String()), 0o600); err != nil {
 		return "", err
 	}
-	adapt := exec.Command(l.scopegate, "adapt", "--config", source, "--adapter", "caddyfile")
+	adapt := exec.Command(v.program, "adapt", "--config", source, "--adapter", "caddyfile")
 	adapted, err := adapt.Output()
 	if err != nil {
 		return "", fmt.Errorf("adapting %s: %w", source, err)

@@ -20,11 +20,24 @@ type lab struct {
 	scopegate string // paths of programs
 	caddy     string
 	nginx     string // empty where it is not installed
+	against   variant
 
 	upstream   *helper
 	authorizer *helper
 	receiver   *helper
 	dead       string // an address where nobody listens
+}
+
+// variant is a way to run the gateway.
+type variant struct {
+	program string
+	env     []string
+	format  string // of the default log
+}
+
+// asShipped is the gateway that was built, run as the example has it.
+func (l *lab) asShipped(env ...string) variant {
+	return variant{program: l.scopegate, env: env, format: "lazy"}
 }
 
 // repository returns the folder of the gateway's sources.
@@ -109,24 +122,24 @@ func (t *target) cpu() (used time.Duration) {
 }
 
 // gateway starts a gateway with a site for each target.
-func (l *lab) gateway(ctx context.Context, dir, name string, env []string, sites map[string]site, order []string) (*process, []*target, error) {
-	addresses, err := freeAddresses(len(order))
+func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ...string) (*process, []*target, error) {
+	addresses, err := freeAddresses(len(names))
 	if err != nil {
 		return nil, nil, err
 	}
-	all := make([]site, len(order))
-	for i, key := range order {
+	all := make([]site, len(names))
+	for i, key := range names {
 		all[i] = sites[key]
 		all[i].Address = addresses[i]
 	}
 	if dir, err = os.MkdirTemp(dir, name+"-"); err != nil {
 		return nil, nil, err
 	}
-	config, err := l.writeGateway(dir, "off", all)
+	config, err := l.writeGateway(dir, "off", v, all)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := spawn(dir, name, append(env, l.adminToken()), l.scopegate, "run", "--config", config)
+	p, err := spawn(dir, name, append(v.env, l.adminToken()), v.program, "run", "--config", config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,8 +147,8 @@ func (l *lab) gateway(ctx context.Context, dir, name string, env []string, sites
 		p.stop()
 		return nil, nil, err
 	}
-	targets := make([]*target, len(order))
-	for i, key := range order {
+	targets := make([]*target, len(names))
+	for i, key := range names {
 		targets[i] = newTarget(key, addresses[i], p.pid())
 	}
 	return p, targets, nil

@@ -42,6 +42,8 @@ type options struct {
 	out   string
 	only  string
 	pgo   string
+
+	against, againstEnv, againstLog string
 }
 
 func readOptions() options {
@@ -49,8 +51,11 @@ func readOptions() options {
 	flag.Float64Var(&o.scale, "scale", 1, "start that many times as many fresh processes; 2 takes twice as long and narrows the intervals by a third")
 	flag.BoolVar(&o.smoke, "smoke", false, "a few seconds, to see that everything works; the numbers mean nothing")
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
-	flag.StringVar(&o.only, "only", "", "measure these groups alone: handler, otlp, dead, setups, program, profile (comma-separated)")
+	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile, or against, which is never measured otherwise (comma-separated)")
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
+	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
+	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
+	flag.StringVar(&o.againstLog, "against-log", "lazy", "for the group against: format of the other one's default log")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
@@ -71,8 +76,9 @@ func (o options) groups() (wanted []group) {
 		{"otlp", 8, 8, otlpGroup},
 		{"dead", 8, 8, deadGroup},
 		{"setups", 6, 7, setupsGroup},
+		{"against", 10, 10, againstGroup},
 	} {
-		if !o.wants(g.name) {
+		if !o.wants(g.name) || g.name == "against" && o.only == "" {
 			continue
 		}
 		g.processes = max(1, int(float64(g.processes)*o.scale+0.5))
@@ -100,6 +106,13 @@ func run(ctx context.Context, o options) error {
 	defer l.stop()
 	if err := l.build(ctx, say); err != nil {
 		return err
+	}
+	l.against = l.asShipped(strings.FieldsFunc(o.againstEnv, func(c rune) bool { return c == ',' })...)
+	l.against.format = o.againstLog
+	if o.against != "" {
+		if l.against.program, err = filepath.Abs(o.against); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	if err := l.start(); err != nil {

@@ -34,7 +34,7 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration) (cpu,
 	if err != nil {
 		return nil, nil, err
 	}
-	config, err := l.writeGateway(dir, addresses[0], []site{{Address: addresses[1]}})
+	config, err := l.writeGateway(dir, addresses[0], l.asShipped(), []site{{Address: addresses[1]}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,7 +36,7 @@ func (l *lab) program(ctx context.Context, smoke bool) (p program, err error) {
 		starts = 1
 	}
 	p.Gateway, err = l.figures(ctx, l.scopegate, starts, func(dir string) (*process, *target, error) {
-		process, targets, err := l.gateway(ctx, dir, shipped, nil, sites, []string{shipped})
+		process, targets, err := l.gateway(ctx, dir, shipped, l.asShipped(), shipped)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -60,6 +60,7 @@ var comparisons = []comparison{
 	{"handler", withLog, []string{plain, plainTwin}},
 	{"otlp", withOTLP, []string{plain}},
 	{"dead", withDead, []string{plain}},
+	{"against", shipped, []string{against}},
 	{"setups", shipped, []string{stockProxy}},
 	{"setups", shippedQuiet, []string{stockProxy}},
 	{"setups", shipped, []string{stockTuned}},
@@ -177,9 +178,9 @@ func setupsOf(measured []measurement) (found []setup) {
 
 // rank orders setups as the report shows them.
 func rank(group, name string) int {
-	groups := []string{"setups", "handler", "otlp", "dead"}
+	groups := []string{"setups", "handler", "otlp", "dead", "against"}
 	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedQuiet,
-		plain, plainTwin, enforce, withLog, withOTLP, withDead}
+		plain, plainTwin, enforce, withLog, withOTLP, withDead, against}
 	return slices.Index(groups, group)*len(names) + slices.Index(names, name)
 }
 

@@ -24,6 +24,8 @@ const (
 	withLog   = "enforce-log"
 	withOTLP  = "enforce-log-otlp"
 	withDead  = "enforce-log-otlp-dead"
+
+	against = "against" // the same as gateway, but for what is to be compared
 )
 
 // group is a set of targets that are driven in turn, from processes that are
@@ -74,18 +76,19 @@ var sites = map[string]site{
 	withDead:     {},
 	shipped:      {},
 	shippedQuiet: {Audit: auditOff},
+	against:      {},
 }
 
 // handlerGroup compares sites of one gateway: what the handler and its audit log
 // cost, and, with two sites that are the same, how far to believe it.
 func handlerGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", nil, sites, []string{plain, plainTwin, enforce, withLog}))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLog))
 }
 
 // otlpGroup compares two sites of a gateway that exports spans. Where to is a
 // setting of the process, so that it is a group of its own.
 func otlpGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", otlpTo(l.receiver.Address), sites, []string{plain, withOTLP}))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.receiver.Address)...), plain, withOTLP))
 }
 
 // deadGroup is otlpGroup without anybody who receives the spans.
@@ -93,7 +96,7 @@ func deadGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	if !l.stillDead() {
 		return r, fmt.Errorf("%s was to be an address where nobody listens, and somebody does", l.dead)
 	}
-	return r, r.add(l.gateway(ctx, dir, "gateway", otlpTo(l.dead), sites, []string{plain, withDead}))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.dead)...), plain, withDead))
 }
 
 func otlpTo(address string) []string {
@@ -114,8 +117,8 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 		r.add(one(l.stock(ctx, dir, stockProxy, false, false))),
 		r.add(one(l.stock(ctx, dir, stockTuned, true, false))),
 		r.add(one(l.stock(ctx, dir, stockAuth, true, true))),
-		r.add(l.gateway(ctx, dir, shipped, nil, sites, []string{shipped})),
-		r.add(l.gateway(ctx, dir, shippedQuiet, nil, sites, []string{shippedQuiet})),
+		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
+		r.add(l.gateway(ctx, dir, shippedQuiet, l.asShipped(), shippedQuiet)),
 	)
 	switch nginxErr := r.add(l.startNginx(ctx, dir)); {
 	case errors.Is(nginxErr, errSkipped):
@@ -124,6 +127,15 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 		err = errors.Join(err, nginxErr)
 	}
 	return r, err
+}
+
+// againstGroup compares the gateway with another build of it, or the same one
+// with other settings.
+func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	return r, errors.Join(
+		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
+		r.add(l.gateway(ctx, dir, against, l.against, against)),
+	)
 }
 
 // measurement is what one start of a group gave.

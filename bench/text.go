@@ -22,6 +22,7 @@ var labels = map[string]string{
 	withLog:      "with enforcement and audit log",
 	withOTLP:     "with enforcement, audit log and OTLP",
 	withDead:     "with enforcement, audit log and OTLP, receiver dead",
+	against:      "gateway, the other build or settings",
 }
 
 // text is the report for people.
@@ -62,7 +63,7 @@ func (r results) text() string {
 	for _, name := range r.Skipped {
 		fmt.Fprintf(&b, "SKIPPED: %s, because nginx is not installed\n", labels[name])
 	}
-	for _, group := range []string{"handler", "otlp", "dead", "setups"} {
+	for _, group := range []string{"handler", "otlp", "dead", "setups", "against"} {
 		if others, ok := r.Others[group]; ok && others > disturbed {
 			fmt.Fprintf(&b, "DISTURBED: other programs took up to %.0f %% of the machine's work in group %s; run it again when the machine is quiet\n", 100*others, group)
 		}
