@@ -54,6 +54,13 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    oauth           deny|pass|verify
 //	    routes          <file>
 //	    expiry_warning  <duration>
+//	    audit {
+//	        log           on|off
+//	        redact        path
+//	        comment       hash|plain|off
+//	        queue         <n>
+//	        when_full     drop | block <duration> | refuse
+//	    }
 //	    policy <name> {
 //	        match owner|creator|token|comment|scope <value...>
 //	        scopes         <scope...>
@@ -112,6 +119,7 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"expiry_warning": func() error {
 			return duration(d, &h.ExpiryWarning, maxExpiryWarning)
 		},
+		"audit": func() error { h.Audit = new(Audit); return h.Audit.unmarshal(d) },
 		"policy": func() error {
 			var p Policy
 			if err := p.unmarshal(d); err != nil {

@@ -105,6 +105,7 @@ func (h *Handler) validate() error {
 		h.Admin.validate(),
 		h.Cache.validate(),
 		h.Lookup.validate(),
+		h.Audit.validate(),
 		h.validateSync(),
 		betweenDurations("expiry_warning", h.ExpiryWarning, maxExpiryWarning),
 	)

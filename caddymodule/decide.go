@@ -92,7 +92,7 @@ func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, readings []scope
 // decideFacts judges a request by what is known of its token.
 func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.Facts, readings []scopes.Reading, rules policy.Rules) verdict {
 	now := h.now()
-	describeToken(rec, facts, rules, now)
+	h.describeToken(rec, facts, rules, now)
 	workspaceID, problem := namedWorkspace(r)
 	if problem != "" {
 		return refuse(policy.AmbiguousRequest, problem)
@@ -100,7 +100,9 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	// A request that names no workspace is for the one that the host stands for.
 	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
-	decision := policy.Decide(h.authority.subject(facts.Info, rules), request, rules, now)
+	subject := h.authority.subject(facts.Info, rules)
+	describeOwner(rec, subject)
+	decision := policy.Decide(subject, request, rules, now)
 	rec.Operation = decision.Operation
 	rec.Policy, rec.Asks = decision.Policy, decision.Asks
 	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}

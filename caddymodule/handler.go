@@ -97,19 +97,24 @@ type Handler struct {
 	// for less are not. Default: `7d`.
 	ExpiryWarning caddy.Duration `json:"expiry_warning,omitempty"`
 
+	// What becomes of the record of every decision.
+	Audit *Audit `json:"audit,omitempty"`
+
 	// Policies that narrow what tokens may do.
 	Policies []Policy `json:"policies,omitempty"`
 
 	ctx           caddy.Context
 	events        *caddyevents.App
 	workspaceHost string
+	workspaceName string // of its host
 	catalog       *scopes.Catalog
 	rules         policy.Rules
+	rulesHash     string
 	freshness     tokens.Freshness
 	authority     *authority
 	metrics       *audit.Metrics
 	logger        *zap.Logger
-	auditLogger   *zap.Logger
+	auditLog      *audit.LogSink // nil where it is off
 	now           func() time.Time
 }
 
@@ -127,7 +132,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.ctx = ctx
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
-	h.auditLogger = h.logger.Named("audit")
+	if h.Audit.logs() {
+		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses)
+	}
 	h.now = time.Now
 	h.freshness = h.Cache.freshness()
 
@@ -138,6 +145,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.workspaceHost, err = resolveWorkspace(h.Workspace, h.Admin); err != nil {
 		return err
 	}
+	h.workspaceName = hostName(h.workspaceHost)
 	if h.catalog, err = loadCatalog(h.Routes); err != nil {
 		return err
 	}
@@ -146,6 +154,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if h.rules, err = h.policyRules(); err != nil {
+		return err
+	}
+	if h.rulesHash, err = h.hashRules(); err != nil {
 		return err
 	}
 	h.warnOfPolicies()
@@ -176,58 +187,88 @@ func (h *Handler) Cleanup() error {
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	started := h.now()
-	rec := beginRecord(r, started)
-	rec.Catalogue = h.catalog.Version()
-	response := caddyhttp.NewResponseRecorder(w, nil, nil)
+	rec := h.beginRecord(r, started)
+	way := &passage{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: h.now}
+	response := caddyhttp.NewResponseRecorder(way, nil, nil)
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
+		crash := recover()
+		switch {
+		case crash == http.ErrAbortHandler:
+			rec.Outcome = audit.Aborted
+		case crash != nil:
+			rec.Outcome = audit.Panicked
+		}
 		if rec.Status == 0 {
 			rec.Status = response.Status()
 		}
-		rec.BytesSent = response.Size()
+		rec.BytesReceived = way.read.Load()
+		rec.BytesSent = int64(response.Size())
 		rec.Duration = h.now().Sub(started)
 		h.emit(rec)
+		if crash != nil {
+			panic(crash)
+		}
 	}()
-	// pass hands the request to the next handler. An error that it returns is
-	// answered by Caddy, after this handler.
-	pass := func() error {
-		if changed := h.watchTokens(r, rec); changed != nil {
-			defer func() { changed(cmp.Or(rec.Status, response.Status())) }()
-		}
-		err := next.ServeHTTP(response, r)
-		if err != nil && waitsToSend(r) {
-			response.Header().Set("Connection", "close")
-		}
-		var failed caddyhttp.HandlerError
-		if errors.As(err, &failed) {
-			rec.Status = failed.StatusCode
-		}
-		return err
-	}
-
 	verdict := h.judge(r, rec)
 	rec.DecisionDuration = h.now().Sub(started)
 	setPlaceholders(r, rec)
 
 	if h.Mode == modeObserve {
-		rec.Dropped = contradictions(r)
-		return pass()
+		rec.Dropped = audit.CutNames(contradictions(r))
+		return h.pass(way, response, r, rec, next)
 	}
 	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(response, r, rec)
 		return nil
 	}
-	rec.Dropped = dropContradictions(r, verdict.reason == policy.PassedOAuth)
+	dropped := dropContradictions(r, verdict.reason == policy.PassedOAuth)
 	if verdict.reason == policy.PublicRoute {
-		rec.Dropped = append(rec.Dropped, dropUnjudged(r)...)
+		dropped = append(dropped, dropUnjudged(r)...)
 	}
-	return pass()
+	rec.Dropped = audit.CutNames(dropped)
+	return h.pass(way, response, r, rec, next)
+}
+
+// pass hands the request to the next handler. An error that it returns is answered
+// by Caddy, after this handler.
+func (h *Handler) pass(way *passage, response caddyhttp.ResponseRecorder, r *http.Request, rec *audit.Record, next caddyhttp.Handler) error {
+	way.watchBody(r)
+	passed := h.now()
+	// What comes after the next handler is done also when that panics.
+	changed := h.watchTokens(r, rec)
+	defer func() {
+		rec.UpstreamStatus = response.Status()
+		if !way.answered.IsZero() {
+			rec.UpstreamDuration = way.answered.Sub(passed)
+			rec.RequestID = audit.CutRequestID(response.Header().Get("X-Request-Id"))
+		}
+		if changed != nil {
+			changed(cmp.Or(rec.Status, response.Status()))
+		}
+	}()
+	err := next.ServeHTTP(response, r)
+	if err == nil {
+		return nil
+	}
+	if waitsToSend(r) {
+		response.Header().Set("Connection", "close")
+	}
+	rec.Outcome = audit.Failed
+	if way.answered.IsZero() {
+		rec.Status = http.StatusInternalServerError // as Caddy answers an error that does not say
+		var failed caddyhttp.HandlerError
+		if errors.As(err, &failed) {
+			rec.Status = cmp.Or(failed.StatusCode, rec.Status)
+		}
+	}
+	return err
 }
 
 // emit writes and counts a finished record, and notes what the token used.
 func (h *Handler) emit(rec *audit.Record) {
-	audit.Log(h.auditLogger, rec)
+	h.auditLog.Write(rec)
 	h.metrics.Count(rec, h.modeName())
 	if rec.FactsSource == fromToken {
 		return // OAuth tokens live for an hour: there is nothing to narrow

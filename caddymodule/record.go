@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -17,13 +17,19 @@ import (
 )
 
 // beginRecord notes what a request is before anything is decided about it.
-func beginRecord(r *http.Request, now time.Time) *audit.Record {
+func (h *Handler) beginRecord(r *http.Request, now time.Time) *audit.Record {
 	rec := &audit.Record{
 		Time:      now,
-		Method:    r.Method,
-		Path:      audit.CutPath(r.URL.EscapedPath()),
+		Method:    audit.CutMethod(r.Method),
+		Workspace: h.workspaceName,
 		UserAgent: audit.CutUserAgent(r.UserAgent()),
-		TraceID:   traceID(r),
+		Caller:    callerOf(r),
+		Catalogue: h.catalog.Version(),
+		Rules:     h.rulesHash,
+		Outcome:   audit.Answered,
+	}
+	if !h.Audit.redactsPath() {
+		rec.Path = audit.CutPath(r.URL.EscapedPath())
 	}
 	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		rec.ClientAddress = address
@@ -31,30 +37,69 @@ func beginRecord(r *http.Request, now time.Time) *audit.Record {
 	return rec
 }
 
-// traceID returns the id of the trace that the request belongs to: that of
-// Caddy's own span where the tracing directive is on, else the caller's.
-func traceID(r *http.Request) string {
-	span := trace.SpanContextFromContext(r.Context())
-	if !span.HasTraceID() {
-		if r.Header.Get("Traceparent") == "" {
-			return ""
-		}
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		span = trace.SpanContextFromContext(ctx)
+// callerOf returns the span that the request belongs to: Caddy's own where the
+// tracing directive is on, else the caller's.
+func callerOf(r *http.Request) audit.Caller {
+	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
+		return audit.Caller{TraceID: span.TraceID(), SpanID: span.SpanID(), Flags: span.TraceFlags()}
 	}
-	if !span.HasTraceID() {
-		return ""
+	if values := r.Header["Traceparent"]; len(values) == 1 {
+		return parseTraceparent(values[0])
 	}
-	return span.TraceID().String()
+	return audit.Caller{}
+}
+
+// parseTraceparent reads a header of W3C Trace Context, version 0 or what later
+// ones have in common with it. It is zero for anything else.
+func parseTraceparent(s string) audit.Caller {
+	const length = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+	if len(s) < length || s[2] != '-' || s[35] != '-' || s[52] != '-' {
+		return audit.Caller{}
+	}
+	version, err := hex.DecodeString(s[:2])
+	if err != nil || version[0] == 0xff || version[0] == 0 && len(s) != length || len(s) > length && s[length] != '-' {
+		return audit.Caller{}
+	}
+	traceID, err := trace.TraceIDFromHex(s[3:35])
+	if err != nil {
+		return audit.Caller{}
+	}
+	spanID, err := trace.SpanIDFromHex(s[36:52])
+	if err != nil {
+		return audit.Caller{}
+	}
+	flags, err := hex.DecodeString(s[53:length])
+	if err != nil {
+		return audit.Caller{}
+	}
+	return audit.Caller{TraceID: traceID, SpanID: spanID, Flags: trace.TraceFlags(flags[0])}
 }
 
 // describeToken adds what is known about the token.
-func describeToken(rec *audit.Record, facts tokens.Facts, rules policy.Rules, now time.Time) {
-	rec.OwnerID = facts.Info.OwnerID
-	rec.Creator = facts.Info.CreatorName
-	rec.TokenScopes = policy.Held(facts.Info, rules)
+func (h *Handler) describeToken(rec *audit.Record, facts tokens.Facts, rules policy.Rules, now time.Time) {
+	info := facts.Info
+	rec.OwnerID = info.OwnerID
+	rec.Creator = audit.CutName(info.CreatorName)
+	rec.Comment = h.comment(info.Comment)
+	rec.TokenScopes = policy.Held(info, rules)
 	rec.FactsAge = now.Sub(facts.At)
 	rec.FactsSource = facts.Source
+}
+
+// comment returns a token's comment as the operator wants it recorded.
+func (h *Handler) comment(comment string) string {
+	return audit.Comment(comment, h.Audit.commentMode())
+}
+
+// describeOwner adds the owner's name, which Token Management does not tell: it is
+// known of owners who made the token themselves, and where policies ask for it.
+func describeOwner(rec *audit.Record, subject policy.Subject) {
+	switch info := subject.Info; {
+	case subject.OwnerName != "":
+		rec.Owner = audit.CutName(subject.OwnerName)
+	case info.OwnerID == info.CreatorID:
+		rec.Owner = rec.Creator
+	}
 }
 
 const placeholderPrefix = "databricks_scopes."

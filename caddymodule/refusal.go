@@ -26,7 +26,7 @@ type verdict struct {
 	// problem completes the message of a request that cannot be judged, and names
 	// a credential that is not accepted.
 	problem string
-	// retryAfter is when it is worth asking again, for directory_unavailable.
+	// retryAfter is when it is worth asking again, for what is unavailable.
 	retryAfter time.Duration
 }
 
@@ -60,6 +60,7 @@ var wording = map[policy.Reason]struct {
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: Authentication is temporarily unavailable."},
+	policy.AuditUnavailable:     {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: The gateway is temporarily unavailable."},
 }
 
 // body is the error form of Databricks' APIs, with the numeric code that its
@@ -182,8 +183,8 @@ func (v verdict) errorInfo(rec *audit.Record) detail {
 	if rec.Policy != "" {
 		metadata["policy"] = rec.Policy
 	}
-	if rec.TraceID != "" {
-		metadata["trace_id"] = rec.TraceID
+	if id := rec.TraceID(); id != "" {
+		metadata["trace_id"] = id
 	}
 	return detail{
 		Type:     "type.googleapis.com/google.rpc.ErrorInfo",

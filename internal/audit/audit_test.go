@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -31,7 +32,7 @@ func TestEveryRecordHasEveryField(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			core, lines := observer.New(zapcore.InfoLevel)
-			Log(zap.New(core), &test.record)
+			NewLogSink(zap.New(core), testLosses(t, SinkLog)).Write(&test.record)
 			if lines.Len() != 1 {
 				t.Fatalf("%d lines", lines.Len())
 			}
@@ -58,15 +59,81 @@ func TestClientsChooseNoLength(t *testing.T) {
 	if got := CutPath("/short"); got != "/short" {
 		t.Errorf("a short path became %q", got)
 	}
-	names := cutNames(slices.Repeat([]string{long}, 1000))
+	names := CutNames(slices.Repeat([]string{long}, 1000))
 	if len(names) != 17 || len(names[0]) > 64 || names[16] != "…" {
 		t.Errorf("%d names of %d bytes", len(names), len(names[0]))
 	}
 }
 
+func TestTokensAreHidden(t *testing.T) {
+	hex := strings.Repeat("0123456789abcdef", 2)
+	for _, test := range []struct{ name, in, want string }{
+		{"nothing", "/api/2.1/jobs/list", "/api/2.1/jobs/list"},
+		{"a token", "/api/2.0/dapi" + hex, "/api/2.0/dapi…"},
+		{"a token with a suffix", "/dapi" + hex + "-3/x", "/dapi…/x"},
+		{"two", "dapi" + hex + "/dapi" + hex, "dapi…/dapi…"},
+		{"a client secret", "dose" + hex, "dose…"},
+		{"a JWT", "/eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "/eyJ…"},
+		{"a word that begins so", "/api/2.0/dapifications/doses", "/api/2.0/dapifications/doses"},
+		{"escaped separators", "/a%2Fdapi" + hex + "%2Fb", "/a%2Fdapi…%2Fb"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := CutPath(test.in); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+	if got := CutNames([]string{"Cookie", "Dapi" + hex}); !slices.Equal(got, []string{"Cookie", "…"}) {
+		t.Errorf("header names: %q", got)
+	}
+	if got := CutMethod("DAPI" + strings.Repeat("x", 100)); len(got) > maxMethod {
+		t.Errorf("method: %q", got)
+	}
+}
+
+func TestComments(t *testing.T) {
+	for _, test := range []struct {
+		name, comment string
+		mode          CommentMode
+		want          string
+	}{
+		{"hashed", "nightly export", CommentHash, "sha256:d7fdb5293230158b"},
+		{"plain", "nightly export", CommentPlain, "nightly export"},
+		{"off", "nightly export", CommentOff, ""},
+		{"none", "", CommentHash, ""},
+		{"a mode that nobody knows", "nightly export", "", "sha256:d7fdb5293230158b"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := Comment(test.comment, test.mode); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+	if got := Comment(strings.Repeat("é", 1000), CommentPlain); len(got) > maxComment || !utf8.ValidString(got) {
+		t.Errorf("a long comment: %q", got)
+	}
+}
+
+func TestRequestIDs(t *testing.T) {
+	for id, kept := range map[string]bool{
+		"6f1c3e0a-3b1f-4d9e-8a43-6a2f0d6b7c11":  true,
+		"6F1C3E0A-3B1F-4D9E-8A43-6A2F0D6B7C11":  true,
+		"{6f1c3e0a-3b1f-4d9e-8a43-6a2f0d6b7c1}": false,
+		"6f1c3e0a3b1f4d9e8a436a2f0d6b7c11":      false,
+		"dapi6f1c3e0a3b1f4d9e8a436a2f0d6b7c11":  false,
+		"zf1c3e0a-3b1f-4d9e-8a43-6a2f0d6b7c11":  false,
+		"":                                      false,
+	} {
+		if got := CutRequestID(id) != ""; got != kept {
+			t.Errorf("%q: kept %v", id, got)
+		}
+	}
+}
+
 func TestMetricsOutliveRegistries(t *testing.T) {
 	record := Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache, Operation: &scopes.Operation{}}
-	var before float64
+	before := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
+	lost := dropped(SinkTraces)
 	for load := range 3 {
 		registry := prometheus.NewPedanticRegistry()
 		for range 2 { // two handlers of one configuration
@@ -80,10 +147,18 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 			m.LookedUp("found", time.Millisecond)
 			m.Synced("listed", 3, time.Second)
 			m.AuthorityUp(load%2 == 0)
+			m.AuditDropped("traces", 2)
+			m.AuditDropped("no such sink", 1)
 		}
 		got := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
 		if got != before+2 {
 			t.Errorf("load %d: counted %g, want %g", load, got, before+2)
+		}
+		if got := dropped(SinkTraces) - lost; got != 4*(load+1) {
+			t.Errorf("load %d: %d losses counted", load, got)
+		}
+		if got := testutil.CollectAndCount(metrics.dropped); got != 3 {
+			t.Errorf("load %d: losses of %d sinks", load, got)
 		}
 		before = got
 		problems, err := testutil.GatherAndLint(registry)

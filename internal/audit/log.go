@@ -4,76 +4,83 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Log writes a record as one line. The set of fields is the same for every
-// record, so that whoever searches for denials finds in them what is in allows.
-func Log(logger *zap.Logger, r *Record) {
-	if entry := logger.Check(zap.InfoLevel, "decision"); entry != nil {
-		entry.Write(fields(r)...)
+// Message is that of every line.
+const Message = "decision"
+
+// LogSink writes records to a logger, one line each, before the request ends: the
+// trail that is not lost to a queue or a network.
+type LogSink struct {
+	logger *zap.Logger
+	losses *Losses
+}
+
+// NewLogSink returns a sink that counts the lines which could not be written.
+func NewLogSink(logger *zap.Logger, losses *Losses) *LogSink {
+	return &LogSink{logger: logger.WithOptions(zap.ErrorOutput(failedLines{losses})), losses: losses}
+}
+
+// Write writes a record as one line. The set of fields is the same for every
+// record, so that whoever searches for denials finds in them what is in allows. A
+// nil sink writes nothing.
+func (s *LogSink) Write(r *Record) {
+	if s == nil {
+		return
+	}
+	if entry := s.logger.Check(zap.InfoLevel, Message); entry != nil {
+		entry.Write(zap.Inline(r))
+		s.losses.Kept()
 	}
 }
 
-// FieldNames returns the names of the fields of every line, in their order.
-func FieldNames() []string {
-	var names []string
-	for _, field := range fields(new(Record)) {
-		names = append(names, field.Key)
-	}
-	return names
+// failedLines is where zap reports a line that a log could not take. What it says
+// goes no further: that log may be the one for it.
+type failedLines struct{ losses *Losses }
+
+func (f failedLines) Write(report []byte) (int, error) {
+	f.losses.Lost(1, CauseWrite, "")
+	return len(report), nil
 }
 
-// fields are those of one line. Durations are in seconds, as in Caddy's own access
-// log.
-func fields(r *Record) []zap.Field {
-	var operation scopes.Operation
-	if r.Operation != nil {
-		operation = *r.Operation
-	}
-	return []zap.Field{
-		zap.String("decision", string(r.Verdict)),
-		zap.Bool("enforced", r.Enforced),
-		zap.String("reason", string(r.Reason)),
-		zap.String("method", r.Method),
-		zap.String("path", r.Path),
-		zap.String("operation", operation.Name),
-		zap.String("template", operation.Template),
-		zap.Strings("required_scopes", operation.AnyOf),
-		zap.String("evidence", string(operation.Evidence)),
-		zap.String("policy", r.Policy),
-		zap.String("token_id", r.TokenID),
-		zap.Int64("owner_id", r.OwnerID),
-		zap.String("creator", r.Creator),
-		zap.Strings("token_scopes", r.TokenScopes),
-		zap.Float64("facts_age", r.FactsAge.Seconds()),
-		zap.String("facts_source", string(r.FactsSource)),
-		zap.String("detail", r.Detail),
-		zap.Strings("dropped_headers", cutNames(r.Dropped)),
-		zap.String("catalog", r.Catalogue),
-		zap.Int("status", r.Status),
-		zap.Int("bytes_sent", r.BytesSent),
-		zap.String("client_address", r.ClientAddress),
-		zap.String("user_agent", r.UserAgent),
-		zap.String("request_id", r.RequestID),
-		zap.String("trace_id", r.TraceID),
-		zap.Float64("decision_duration", r.DecisionDuration.Seconds()),
-		zap.Float64("duration", r.Duration.Seconds()),
-	}
-}
+func (failedLines) Sync() error { return nil }
 
-// cutNames shortens a list that a client chose, and says so.
-func cutNames(names []string) []string {
-	const limit, maxName = 16, 64
-	cutted := make([]string, 0, min(len(names), limit+1))
-	for i, name := range names {
-		if i == limit {
-			return append(cutted, "…")
+// MarshalLogObject implements [zapcore.ObjectMarshaler]. Durations are in seconds,
+// as in Caddy's own access log.
+func (r *Record) MarshalLogObject(to zapcore.ObjectEncoder) error {
+	for i := range fields {
+		f := &fields[i]
+		v := f.value(r)
+		switch v.kind {
+		case textKind, methodKind:
+			to.AddString(f.name, v.text)
+		case wordsKind:
+			if err := to.AddArray(f.name, (*wordArray)(v.words)); err != nil {
+				return err
+			}
+		case numberKind, idKind:
+			to.AddInt64(f.name, v.number)
+		case secondsKind:
+			to.AddFloat64(f.name, v.seconds())
+		case truthKind:
+			to.AddBool(f.name, v.number != 0)
+		case momentKind:
+			to.AddTime(f.name, v.moment)
 		}
-		cutted = append(cutted, cut(name, maxName))
 	}
-	return cutted
+	return nil
+}
+
+type wordArray []string
+
+func (w *wordArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
+	for _, word := range *w {
+		to.AppendString(word)
+	}
+	return nil
 }
 
 // Required tells what an operation asks for, in the form of the placeholders and

@@ -21,10 +21,14 @@ type Metrics struct {
 	ready       prometheus.Gauge
 	up          prometheus.Gauge
 	syncs       *prometheus.CounterVec
+	dropped     *prometheus.CounterVec
 
 	// cacheEvent are the counters of cacheEvents, found once: they count on the way
 	// of every request.
 	cacheEvent map[string]prometheus.Counter
+	// dropsOf are the counters of dropped, by sink. They are there before anything is
+	// lost: the first loss is then an increase, which an alert can see.
+	dropsOf map[string]prometheus.Counter
 }
 
 // metrics live as long as the process. Caddy makes a new registry for every
@@ -72,10 +76,18 @@ func newMetrics() *Metrics {
 			Name: "scopegate_syncs_total",
 			Help: "Refreshes of all tokens from the workspace's list, by result.",
 		}, []string{"result"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scopegate_audit_dropped_total",
+			Help: "Records that an audit sink (log, traces, logs) lost: its queue was full, its exporter failed, or it could not write.",
+		}, []string{"sink"}),
 		cacheEvent: make(map[string]prometheus.Counter),
+		dropsOf:    make(map[string]prometheus.Counter),
 	}
 	for _, event := range []string{"hit", "stale", "negative", "miss"} {
 		m.cacheEvent[event] = m.cacheEvents.WithLabelValues(event)
+	}
+	for _, sink := range []string{SinkLog, SinkTraces, SinkLogs} {
+		m.dropsOf[sink] = m.dropped.WithLabelValues(sink)
 	}
 	m.up.Set(1) // until it is known otherwise
 	return m
@@ -91,6 +103,7 @@ func Register(registry prometheus.Registerer) (*Metrics, error) {
 	for _, collector := range []prometheus.Collector{
 		metrics.decisions, metrics.lookups, metrics.lookupTime, metrics.cacheEvents,
 		metrics.factsAge, metrics.unmapped, metrics.ready, metrics.up, metrics.syncs,
+		metrics.dropped,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
@@ -133,6 +146,13 @@ func (m *Metrics) LookedUp(result string, took time.Duration) {
 // Synced implements [tokens.SyncObserver].
 func (m *Metrics) Synced(result string, _ int, _ time.Duration) {
 	m.syncs.WithLabelValues(result).Inc()
+}
+
+// AuditDropped counts records that a sink (log, traces or logs) lost.
+func (m *Metrics) AuditDropped(sink string, n int) {
+	if counter, ok := m.dropsOf[sink]; ok {
+		counter.Add(float64(n))
+	}
 }
 
 // AuthorityUp tells whether look-ups work.

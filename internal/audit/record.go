@@ -3,6 +3,8 @@ package audit
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -17,23 +19,58 @@ const (
 	Public Verdict = "public" // no token was needed
 )
 
+// Outcome is the closed set of words for how a request ended here.
+type Outcome string
+
+const (
+	// Answered: an answer was sent, by this gateway or by what is behind it.
+	Answered Outcome = "answered"
+	// Failed: the handlers behind this one returned an error, as reverse_proxy does
+	// when it does not reach the workspace.
+	Failed Outcome = "failed"
+	// Aborted: the answer broke off, because the workspace or the client went away.
+	Aborted Outcome = "aborted"
+	// Panicked: a handler behind this one panicked.
+	Panicked Outcome = "panicked"
+)
+
+// Caller is the span that a request came with: that of Caddy's tracing directive,
+// or else the one that the client named. Of a client's trace context only these
+// numbers are kept, never its tracestate or baggage.
+type Caller struct {
+	TraceID trace.TraceID
+	SpanID  trace.SpanID
+	Flags   trace.TraceFlags
+}
+
+// SpanContext returns the caller as OpenTelemetry has it.
+func (c Caller) SpanContext() trace.SpanContext {
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: c.TraceID, SpanID: c.SpanID, TraceFlags: c.Flags, Remote: true})
+}
+
 // Record is what is known of one request when its answer has gone out. Fields
-// that the request did not come to stay zero.
+// that the request did not come to stay zero. Once it has been emitted nobody
+// changes it: sinks read it later and at the same time.
 type Record struct {
 	Time time.Time // when the request arrived
 
 	// Request.
-	Method        string
-	Path          string // escaped, without query, cut to maxPath bytes
+	Method        string // cut to maxMethod bytes
+	Path          string // escaped, without query, as CutPath leaves it; empty where it is redacted
+	Workspace     string // name of the workspace's host
 	ClientAddress string // as Caddy determined it, trusted proxies considered
 	UserAgent     string // cut to maxUserAgent bytes
-	TraceID       string // of the caller's trace, where it sent one
-	RequestID     string // of the refusal, as the client sees it
+	Caller        Caller
+	// RequestID is that of the answer, as the client sees it: this gateway's own
+	// for a refusal, the workspace's for what it answered.
+	RequestID string
 
 	// Token.
 	TokenID     string
 	OwnerID     int64
-	Creator     string
+	Owner       string // name, where it is known
+	Creator     string // name
+	Comment     string // as the operator wants it: see Comment
 	TokenScopes []string
 	FactsAge    time.Duration // since the workspace said so
 	FactsSource tokens.Source
@@ -48,32 +85,39 @@ type Record struct {
 	Detail    string   // for the operator: why the facts could not be had
 	Dropped   []string // names of headers that must not leave beside the token
 
-	// Catalogue is the version of the map that decided.
+	// Catalogue and Rules are the versions of the map and of the operator's rules
+	// that decided: with both a decision can be made again later.
 	Catalogue string
+	Rules     string
 
 	// Answer.
-	Status           int // as the client saw it, 0 where the connection was taken over
-	BytesSent        int // of the answer's body
-	DecisionDuration time.Duration
+	Outcome          Outcome
+	Status           int           // as the client saw it, 0 where the connection was taken over
+	UpstreamStatus   int           // as what is behind this handler answered, 0 where it did not
+	BytesReceived    int64         // of the request's body, as far as it was read
+	BytesSent        int64         // of the answer's body
+	DecisionDuration time.Duration // from the request's arrival
+	UpstreamDuration time.Duration // from passing the request on to the answer's header
 	Duration         time.Duration
 }
 
-const (
-	maxPath      = 1024
-	maxUserAgent = 256
-)
-
-// CutPath returns what of an escaped path belongs in a record.
-func CutPath(path string) string { return cut(path, maxPath) }
-
-// CutUserAgent returns what of a User-Agent header belongs in a record.
-func CutUserAgent(agent string) string { return cut(agent, maxUserAgent) }
-
-// cut shortens text that a client chose, and says so.
-func cut(s string, limit int) string {
-	const mark = "…"
-	if len(s) <= limit {
-		return s
+// TraceID returns the id of the caller's trace, empty where it has none.
+func (r *Record) TraceID() string {
+	if !r.Caller.TraceID.IsValid() {
+		return ""
 	}
-	return s[:limit-len(mark)] + mark
+	return r.Caller.TraceID.String()
+}
+
+// ErrorType is what went wrong with the request, in a word of a closed set: the
+// reason of a refusal, or the outcome of a request that was passed on and not
+// answered. It is empty where nothing did, and so for rehearsed refusals.
+func (r *Record) ErrorType() string {
+	switch {
+	case r.Verdict == Deny && r.Enforced:
+		return string(r.Reason)
+	case r.Outcome != Answered:
+		return string(r.Outcome)
+	}
+	return ""
 }

@@ -34,4 +34,7 @@ const (
 	MalformedPath Reason = "malformed_path"
 	// DirectoryUnavailable: what is known about the token could not be had.
 	DirectoryUnavailable Reason = "directory_unavailable"
+	// AuditUnavailable: the request could not have been recorded, and the operator
+	// wants no access without a record.
+	AuditUnavailable Reason = "audit_unavailable"
 )

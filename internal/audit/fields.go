@@ -1,0 +1,174 @@
+package audit
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// field is one thing that a record says, in every sink.
+type field struct {
+	name  string        // in the log
+	key   attribute.Key // of the OpenTelemetry attribute; empty where a span or log record has a place of its own for it
+	place string        // that place
+	about string        // for the documentation
+	value func(*Record) value
+}
+
+// fields is the one list of what records say. The log writes all of them, in this
+// order; OpenTelemetry's attributes leave out those that are empty.
+var fields = [...]field{
+	{"arrived", "", "start time of the span, timestamp of the log record", "when the request arrived", func(r *Record) value { return moment(r.Time) }},
+	{"decision", "databricks.scope.decision", "", "`allow`, `deny` or `public` (no token was needed)", func(r *Record) value { return text(string(r.Verdict)) }},
+	{"enforced", "databricks.scope.enforced", "", "false where a refusal was only rehearsed", func(r *Record) value { return truth(r.Enforced) }},
+	{"reason", "databricks.scope.reason", "", "why, in a word of a closed set", func(r *Record) value { return text(string(r.Reason)) }},
+	{"error_type", semconv.ErrorTypeKey, "", "the reason of an enforced refusal; `failed`, `aborted` or `panicked` where a request that passed was not answered; else empty", func(r *Record) value { return text(r.ErrorType()) }},
+	{"outcome", "databricks.request.outcome", "", "`answered`; `failed`: the handlers behind returned an error; `aborted`: the answer broke off; `panicked`", func(r *Record) value { return text(string(r.Outcome)) }},
+	{"method", semconv.HTTPRequestMethodKey, "", "method of the request; the attribute is `_OTHER` for one that HTTP does not define", func(r *Record) value { return value{kind: methodKind, text: r.Method} }},
+	{"path", semconv.URLPathKey, "", "path as it was sent, escaped, without query; at most 1 KiB; what looks like a token in it is cut; empty with `redact path`", func(r *Record) value { return text(r.Path) }},
+	{"operation", "databricks.scope.operation", "", "operation of the catalogue that decided", func(r *Record) value { return text(operation(r).Name) }},
+	{"template", semconv.HTTPRouteKey, "", "its path template", func(r *Record) value { return text(operation(r).Template) }},
+	{"required_scopes", "databricks.scope.required", "", "scopes of which the operation asks for any one", func(r *Record) value { return words(&operation(r).AnyOf) }},
+	{"evidence", "databricks.scope.evidence", "", "what that rests on: `documented`, `observed`, `sibling` or `inferred`", func(r *Record) value { return text(string(operation(r).Evidence)) }},
+	{"catalog", "databricks.scope.catalog", "", "version of the catalogue, the operator's `routes` included", func(r *Record) value { return text(r.Catalogue) }},
+	{"policy", semconv.SecurityRuleNameKey, "", "policy that refused", func(r *Record) value { return text(r.Policy) }},
+	{"policy_asks", "databricks.scope.policy_asks", "", "what that policy asks for", func(r *Record) value { return text(r.Asks) }},
+	{"policy_hash", "databricks.scope.policy_hash", "", "hash of the rules in force: mode, `unscoped_tokens`, `oauth` and policies", func(r *Record) value { return text(r.Rules) }},
+	{"token_id", "databricks.token.id", "", "SHA-256 of the token, as Databricks' own audit log has it", func(r *Record) value { return text(r.TokenID) }},
+	{"owner_id", semconv.UserIDKey, "", "numeric id of the token's owner", func(r *Record) value { return value{kind: idKind, number: r.OwnerID} }},
+	{"owner", semconv.UserNameKey, "", "name of the owner, where it is known: the owner made the token, or a policy asks for names", func(r *Record) value { return text(r.Owner) }},
+	{"creator", "databricks.token.creator", "", "name of whoever made the token", func(r *Record) value { return text(r.Creator) }},
+	{"comment", "databricks.token.comment", "", "the token's comment, hashed unless `comment plain`", func(r *Record) value { return text(r.Comment) }},
+	{"token_scopes", "databricks.token.scopes", "", "scopes that the token holds", func(r *Record) value { return words(&r.TokenScopes) }},
+	{"facts_age", "databricks.token.facts_age", "", "seconds since the workspace said so", func(r *Record) value { return seconds(r.FactsAge) }},
+	{"facts_source", "databricks.token.facts_source", "", "`cache`, `stale` (past its ttl, while the workspace could not be asked), `lookup`, or `token` (an OAuth token says it itself)", func(r *Record) value { return text(string(r.FactsSource)) }},
+	{"detail", "databricks.scope.detail", "", "for `directory_unavailable`: what went wrong, in a word of a closed set", func(r *Record) value { return text(r.Detail) }},
+	{"dropped_headers", "databricks.scope.dropped_headers", "", "names of headers that were kept from leaving beside the token", func(r *Record) value { return words(&r.Dropped) }},
+	{"workspace", semconv.ServerAddressKey, "", "name of the workspace's host", func(r *Record) value { return text(r.Workspace) }},
+	{"client_address", semconv.ClientAddressKey, "", "address of the client, trusted proxies considered", func(r *Record) value { return text(r.ClientAddress) }},
+	{"user_agent", semconv.UserAgentOriginalKey, "", "User-Agent header, at most 256 bytes", func(r *Record) value { return text(r.UserAgent) }},
+	{"request_id", "databricks.request.id", "", "`ReqId` of a refusal; `x-request-id` of the workspace's answer, where it is a UUID", func(r *Record) value { return text(r.RequestID) }},
+	{"trace_id", "", "link of the span, trace context of the log record", "the caller's trace", func(r *Record) value { return text(r.TraceID()) }},
+	{"status", semconv.HTTPResponseStatusCodeKey, "", "status that the client saw; 0 where the connection was taken over or broke", func(r *Record) value { return number(int64(r.Status)) }},
+	{"upstream_status", "databricks.upstream.status_code", "", "status that the workspace answered; 0 where it did not", func(r *Record) value { return number(int64(r.UpstreamStatus)) }},
+	{"bytes_received", semconv.HTTPRequestBodySizeKey, "", "bytes of the request's body that were read", func(r *Record) value { return number(r.BytesReceived) }},
+	{"bytes_sent", semconv.HTTPResponseBodySizeKey, "", "bytes of the answer's body", func(r *Record) value { return number(r.BytesSent) }},
+	{"decision_duration", "databricks.scope.decision_duration", "", "seconds until the decision, a look-up included", func(r *Record) value { return seconds(r.DecisionDuration) }},
+	{"upstream_duration", "databricks.upstream.duration", "", "seconds from passing the request on to the header of the answer", func(r *Record) value { return seconds(r.UpstreamDuration) }},
+	{"duration", "databricks.request.duration", "", "seconds until the answer had gone out", func(r *Record) value { return seconds(r.Duration) }},
+}
+
+// FieldNames returns the names of the fields of every line, in their order.
+func FieldNames() []string {
+	names := make([]string, 0, len(fields))
+	for i := range fields {
+		names = append(names, fields[i].name)
+	}
+	return names
+}
+
+var noOperation scopes.Operation
+
+func operation(r *Record) *scopes.Operation {
+	if r.Operation == nil {
+		return &noOperation
+	}
+	return r.Operation
+}
+
+// kind says which part of a value counts.
+type kind uint8
+
+const (
+	textKind kind = iota
+	wordsKind
+	numberKind
+	secondsKind
+	truthKind
+	momentKind
+	methodKind
+	idKind // a number that OpenTelemetry's conventions want as text
+)
+
+// value is what one field of one record says. It saves the boxing that an
+// interface would cost for each of them.
+type value struct {
+	kind   kind
+	text   string
+	number int64 // of truths 0 or 1, of durations in nanoseconds
+	words  *[]string
+	moment time.Time
+}
+
+func text(s string) value           { return value{kind: textKind, text: s} }
+func words(w *[]string) value       { return value{kind: wordsKind, words: w} }
+func number(n int64) value          { return value{kind: numberKind, number: n} }
+func seconds(d time.Duration) value { return value{kind: secondsKind, number: int64(d)} }
+func moment(t time.Time) value      { return value{kind: momentKind, moment: t} }
+func (v *value) seconds() float64   { return time.Duration(v.number).Seconds() }
+func truth(b bool) (v value) {
+	v.kind = truthKind
+	if b {
+		v.number = 1
+	}
+	return v
+}
+
+// otherMethod is the attribute of a method that is not one of HTTP's.
+const otherMethod = "_OTHER"
+
+var knownMethods = []string{
+	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY",
+}
+
+// attribute returns the value as an attribute, unless it is empty.
+func (v *value) attribute(key attribute.Key) (kv attribute.KeyValue, ok bool) {
+	switch v.kind {
+	case textKind:
+		return key.String(v.text), v.text != ""
+	case methodKind:
+		if v.text != "" && !slices.Contains(knownMethods, v.text) {
+			return key.String(otherMethod), true
+		}
+		return key.String(v.text), v.text != ""
+	case wordsKind:
+		if len(*v.words) == 0 {
+			return kv, false
+		}
+		return key.StringSlice(*v.words), true
+	case numberKind:
+		return key.Int64(v.number), v.number != 0
+	case idKind:
+		if v.number == 0 {
+			return kv, false
+		}
+		return key.String(strconv.FormatInt(v.number, 10)), true
+	case secondsKind:
+		return key.Float64(v.seconds()), v.number != 0
+	case truthKind:
+		return key.Bool(v.number != 0), true
+	}
+	return kv, false
+}
+
+// appendAttributes appends what a record says as attributes.
+func appendAttributes(to []attribute.KeyValue, r *Record) []attribute.KeyValue {
+	for i := range fields {
+		f := &fields[i]
+		if f.key == "" {
+			continue
+		}
+		v := f.value(r)
+		if kv, ok := v.attribute(f.key); ok {
+			to = append(to, kv)
+		}
+	}
+	return to
+}
