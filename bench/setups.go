@@ -64,7 +64,7 @@ func one(p *process, t *target, err error) (*process, []*target, error) {
 	return p, []*target{t}, err
 }
 
-const auditOff = ""
+const auditOff = "log off"
 
 // sites of one gateway, which differ in what is asked of the handler.
 var sites = map[string]site{
