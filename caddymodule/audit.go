@@ -18,6 +18,12 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+func init() {
+	audit.GuardOpenTelemetry(func(problem, detail string) {
+		auditLogger().Warn(problem, zap.String("detail", detail))
+	})
+}
+
 // Audit says what becomes of the record of every decision. It is written to the
 // logger `http.handlers.databricks_scopes.audit`, and sent as OpenTelemetry spans
 // and log records where the standard environment variables ask for that
@@ -167,6 +173,57 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// telemetries holds what sends records of all configurations in use. It outlives
+// reloads, so that no record waits for its end.
+var telemetries = caddy.NewUsagePool()
+
+// telemetry is a handler's share of what sends records.
+type telemetry struct {
+	key audit.Settings
+	*pooledTelemetry
+}
+
+type pooledTelemetry struct{ *audit.Telemetry }
+
+// Destruct implements caddy.Destructor. The pool calls it when the last user has
+// gone.
+func (t pooledTelemetry) Destruct() error {
+	t.Close()
+	return nil
+}
+
+// shareTelemetry returns what sends records as the environment asks, or one that
+// sends nothing.
+func shareTelemetry(settings audit.Settings) (*telemetry, error) {
+	if !audit.Wanted() {
+		return nil, nil
+	}
+	pooled, _, err := telemetries.LoadOrNew(settings, func() (caddy.Destructor, error) {
+		t, err := audit.NewTelemetry(settings, lossWatcher{})
+		if err != nil {
+			return nil, err
+		}
+		return &pooledTelemetry{t}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &telemetry{key: settings, pooledTelemetry: pooled.(*pooledTelemetry)}, nil
+}
+
+// sends returns what sends records, nil for nothing. It works on nil.
+func (t *telemetry) sends() *audit.Telemetry {
+	if t == nil {
+		return nil
+	}
+	return t.Telemetry
+}
+
+func (t *telemetry) release() error {
+	_, err := telemetries.Delete(t.key)
+	return err
+}
+
 // eventLossy: the audit began to lose records, or has stopped to. Data: sink (log,
 // traces or logs), losing (true or false); at the beginning cause and detail, at
 // the end lost, the number of records.
@@ -180,17 +237,20 @@ type lossWatcher struct{}
 
 // LosingRecords implements [audit.LossObserver].
 func (lossWatcher) LosingRecords(sink, cause, detail string) {
-	caddy.Log().Named("http.handlers.databricks_scopes").Error("the audit loses records; scopegate_audit_dropped_total counts them",
+	auditLogger().Error("the audit loses records; scopegate_audit_dropped_total counts them",
 		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
 	emitAny(eventLossy, map[string]any{"sink": sink, "losing": true, "cause": cause, "detail": detail})
 }
 
 // KeepingRecords implements [audit.LossObserver].
 func (lossWatcher) KeepingRecords(sink string, lost int64) {
-	caddy.Log().Named("http.handlers.databricks_scopes").Info("the audit keeps all records again",
+	auditLogger().Info("the audit keeps all records again",
 		zap.String("sink", sink), zap.Int64("lost", lost))
 	emitAny(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})
 }
+
+// auditLogger is for what outlives configurations.
+func auditLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }
 
 // emitAny emits an event that is not about one workspace through one of the
 // handlers.

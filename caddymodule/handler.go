@@ -115,6 +115,7 @@ type Handler struct {
 	metrics       *audit.Metrics
 	logger        *zap.Logger
 	auditLog      *audit.LogSink // nil where it is off
+	telemetry     *telemetry     // nil where nobody asked for it
 	now           func() time.Time
 }
 
@@ -160,6 +161,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.warnOfPolicies()
+	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
+		return err
+	}
+	if h.telemetry == nil && !h.Audit.logs() {
+		h.logger.Warn("nobody keeps the record of decisions: audit log is off, and no OTEL_ variable asks for it")
+	}
 	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
 		return err
 	}
@@ -173,14 +180,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // Validate checks the configuration.
 func (h *Handler) Validate() error { return h.validate() }
 
-// Cleanup lets go of the shared resolver, which stays alive while another
-// configuration uses it.
+// Cleanup lets go of what is shared, which stays alive while another configuration
+// uses it. Provisioning may have failed before any of it was.
 func (h *Handler) Cleanup() error {
-	if h.authority == nil {
-		return nil // provisioning failed before it was shared
+	var errs []error
+	if h.authority != nil {
+		live.remove(h)
+		errs = append(errs, h.authority.release())
 	}
-	live.remove(h)
-	return h.authority.release()
+	if h.telemetry != nil {
+		errs = append(errs, h.telemetry.release())
+	}
+	return errors.Join(errs...)
 }
 
 // ServeHTTP judges a request, records the decision, and passes the request on or
@@ -190,6 +201,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	rec := h.beginRecord(r, started)
 	way := &passage{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: h.now}
 	response := caddyhttp.NewResponseRecorder(way, nil, nil)
+	var place audit.Place
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
 		crash := recover()
@@ -205,12 +217,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		rec.BytesReceived = way.read.Load()
 		rec.BytesSent = int64(response.Size())
 		rec.Duration = h.now().Sub(started)
-		h.emit(rec)
+		h.emit(rec, place)
 		if crash != nil {
 			panic(crash)
 		}
 	}()
 	verdict := h.judge(r, rec)
+	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
+		// Before it passes: afterwards there would be nothing left to refuse.
+		var ok bool
+		if place, ok = h.telemetry.sends().Reserve(); !ok {
+			verdict = unrecorded(rec)
+		}
+	}
 	rec.DecisionDuration = h.now().Sub(started)
 	setPlaceholders(r, rec)
 
@@ -266,9 +285,23 @@ func (h *Handler) pass(way *passage, response caddyhttp.ResponseRecorder, r *htt
 	return err
 }
 
-// emit writes and counts a finished record, and notes what the token used.
-func (h *Handler) emit(rec *audit.Record) {
+// unrecorded refuses a request that could not be recorded.
+func unrecorded(rec *audit.Record) verdict {
+	v := refuse(policy.AuditUnavailable, "")
+	v.retryAfter = auditRetry
+	rec.Verdict, rec.Reason = audit.Deny, v.reason
+	rec.Policy, rec.Asks = "", "" // of a refusal that was only rehearsed
+	return v
+}
+
+// auditRetry is when it is worth asking again after that.
+const auditRetry = 5 * time.Second
+
+// emit hands a finished record to all who keep it, counts it, and notes what the
+// token used. Nobody changes it from here on.
+func (h *Handler) emit(rec *audit.Record, place audit.Place) {
 	h.auditLog.Write(rec)
+	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
 	h.metrics.Count(rec, h.modeName())
 	if rec.FactsSource == fromToken {
 		return // OAuth tokens live for an hour: there is nothing to narrow

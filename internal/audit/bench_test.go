@@ -1,12 +1,20 @@
 package audit
 
 import (
+	"context"
 	"io"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -21,9 +29,10 @@ func typicalRecord() *Record {
 		TokenID:   "4bf92f3577b34da6a3ce929d0e0e47364bf92f3577b34da6a3ce929d0e0e4736",
 		OwnerID:   4711, Creator: "etl@example.com", TokenScopes: []string{"clusters", "jobs"},
 		FactsAge: 12 * time.Second, FactsSource: tokens.FromCache,
-		Verdict: Allow, Enforced: true, Reason: policy.Permitted,
+		Outcome: Answered, Verdict: Allow, Enforced: true, Reason: policy.Permitted,
 		Operation: &scopes.Operation{Name: "jobs.List", Template: "/api/2.1/jobs/list", AnyOf: []string{"jobs"}},
-		Catalogue: "v0.175.0-abcdef", Status: 200, BytesSent: 1234,
+		Catalogue: "0123456789ab", Rules: "ba9876543210", Workspace: "dbc-a1b2345c-d6e7.cloud.databricks.com", Comment: "sha256:d7fdb5293230158b",
+		Status: 200, UpstreamStatus: 200, UpstreamDuration: 900 * time.Microsecond, BytesSent: 1234,
 		DecisionDuration: time.Microsecond, Duration: time.Millisecond,
 	}
 }
@@ -39,3 +48,101 @@ func BenchmarkLogLine(b *testing.B) {
 		sink.Write(record)
 	}
 }
+
+// BenchmarkPut is what a request pays for OpenTelemetry: a place in a queue that is
+// emptied meanwhile.
+func BenchmarkPut(b *testing.B) {
+	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, timeouts{delay: time.Second, export: time.Second})
+	defer s.close()
+	record := typicalRecord()
+	b.ReportAllocs()
+	for b.Loop() {
+		s.put(record, false)
+	}
+}
+
+// BenchmarkPutContended is the same with requests on every processor.
+func BenchmarkPutContended(b *testing.B) {
+	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, timeouts{delay: time.Second, export: time.Second})
+	defer s.close()
+	record := typicalRecord()
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			s.put(record, false)
+		}
+	})
+}
+
+// nowhere is a carrier for benchmarks of what is before it.
+type nowhere struct{}
+
+func (nowhere) convert(r *Record) *Record               { return r }
+func (nowhere) export(context.Context, []*Record) error { return nil }
+func (nowhere) reuse()                                  {}
+func (nowhere) shutdown(context.Context) error          { return nil }
+
+// BenchmarkOTLPSpan is the work of the goroutine that sends spans, up to the bytes
+// on the wire.
+func BenchmarkOTLPSpan(b *testing.B) {
+	c, record := &otlpCarrier{request: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{}}}}}, typicalRecord()
+	wire := new(wire)
+	c.client = wire
+	b.ReportAllocs()
+	batch := make([]*tracepb.Span, 0, 512)
+	for b.Loop() {
+		batch = append(batch, c.convert(record))
+		if len(batch) == cap(batch) {
+			if err := c.export(context.Background(), batch); err != nil {
+				b.Fatal(err)
+			}
+			c.reuse()
+			batch = batch[:0]
+		}
+	}
+	b.ReportMetric(float64(wire.bytes)/512, "bytes/span")
+}
+
+// BenchmarkSDKSpan is the same by way of the SDK and its exporter, as for other
+// exporters than OTLP's.
+func BenchmarkSDKSpan(b *testing.B) {
+	exporter, err := otlptrace.New(context.Background(), new(wire))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, record := newSpanCarrier(exporter, describe()), typicalRecord()
+	b.ReportAllocs()
+	batch := make([]sdktrace.ReadOnlySpan, 0, 512)
+	for b.Loop() {
+		batch = append(batch, c.convert(record))
+		if len(batch) == cap(batch) {
+			if err := c.export(context.Background(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+}
+
+// wire is a client that encodes and does not send.
+type wire struct{ bytes int }
+
+func (*wire) Start(context.Context) error { return nil }
+func (*wire) Stop(context.Context) error  { return nil }
+
+func (w *wire) UploadTraces(_ context.Context, spans []*tracepb.ResourceSpans) error {
+	encoded, err := proto.Marshal(&coltracepb.ExportTraceServiceRequest{ResourceSpans: spans})
+	w.bytes = len(encoded)
+	return err
+}
+
+// BenchmarkLogRecord is what it takes to make a log record.
+func BenchmarkLogRecord(b *testing.B) {
+	c, record := newLogCarrier(noLogs{}, describe()), typicalRecord()
+	b.ReportAllocs()
+	for b.Loop() {
+		c.convert(record)
+	}
+}
+
+type noLogs struct{ sdklog.Exporter }

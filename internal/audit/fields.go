@@ -128,34 +128,45 @@ var knownMethods = []string{
 	http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY",
 }
 
-// attribute returns the value as an attribute, unless it is empty.
-func (v *value) attribute(key attribute.Key) (kv attribute.KeyValue, ok bool) {
+// present reports whether there is something to say.
+func (v *value) present() bool {
 	switch v.kind {
-	case textKind:
-		return key.String(v.text), v.text != ""
-	case methodKind:
-		if v.text != "" && !slices.Contains(knownMethods, v.text) {
-			return key.String(otherMethod), true
-		}
-		return key.String(v.text), v.text != ""
+	case textKind, methodKind:
+		return v.text != ""
 	case wordsKind:
-		if len(*v.words) == 0 {
-			return kv, false
-		}
-		return key.StringSlice(*v.words), true
-	case numberKind:
-		return key.Int64(v.number), v.number != 0
-	case idKind:
-		if v.number == 0 {
-			return kv, false
-		}
-		return key.String(strconv.FormatInt(v.number, 10)), true
-	case secondsKind:
-		return key.Float64(v.seconds()), v.number != 0
+		return len(*v.words) > 0
 	case truthKind:
-		return key.Bool(v.number != 0), true
+		return true
+	case momentKind:
+		return !v.moment.IsZero()
 	}
-	return kv, false
+	return v.number != 0
+}
+
+// String returns the value of an attribute that is text.
+func (v *value) String() string {
+	switch {
+	case v.kind == idKind:
+		return strconv.FormatInt(v.number, 10)
+	case v.kind == methodKind && !slices.Contains(knownMethods, v.text):
+		return otherMethod
+	}
+	return v.text
+}
+
+// attribute returns the value as an attribute.
+func (v *value) attribute(key attribute.Key) attribute.KeyValue {
+	switch v.kind {
+	case wordsKind:
+		return key.StringSlice(*v.words)
+	case numberKind:
+		return key.Int64(v.number)
+	case secondsKind:
+		return key.Float64(v.seconds())
+	case truthKind:
+		return key.Bool(v.number != 0)
+	}
+	return key.String(v.String())
 }
 
 // appendAttributes appends what a record says as attributes.
@@ -165,9 +176,8 @@ func appendAttributes(to []attribute.KeyValue, r *Record) []attribute.KeyValue {
 		if f.key == "" {
 			continue
 		}
-		v := f.value(r)
-		if kv, ok := v.attribute(f.key); ok {
-			to = append(to, kv)
+		if v := f.value(r); v.present() {
+			to = append(to, v.attribute(f.key))
 		}
 	}
 	return to

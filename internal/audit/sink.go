@@ -1,0 +1,194 @@
+package audit
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// carrier takes records to where OpenTelemetry's variables say, as items of its
+// own form. One goroutine uses it.
+type carrier[T any] interface {
+	convert(*Record) T
+	export(context.Context, []T) error
+	reuse() // of what was converted, which has been sent or given up
+	shutdown(context.Context) error
+}
+
+const (
+	// flushTime is how long records may still be sent when a sink is closed,
+	// giveUpTime when what hangs nevertheless is left behind, and closeTime how long
+	// closing takes at most.
+	flushTime  = 1600 * time.Millisecond
+	giveUpTime = 1800 * time.Millisecond
+	closeTime  = 2 * time.Second
+
+	// Between tries to send what must not be lost.
+	minBackoff, maxBackoff = 500 * time.Millisecond, 15 * time.Second
+	closingBackoff         = 100 * time.Millisecond
+)
+
+// sink sends records in batches, from a queue and by a goroutine of its own: a
+// request pays for putting a record into the queue, and for nothing else.
+type sink[T any] struct {
+	queue    *queue
+	carrier  carrier[T]
+	losses   *Losses
+	settings Settings
+	timeouts timeouts
+
+	ctx     context.Context // ends when nothing may be sent any more
+	stop    context.CancelFunc
+	closing chan struct{}
+	done    chan struct{}
+
+	// trouble is why the last batch could not be sent; nil while they can.
+	trouble atomic.Pointer[string]
+}
+
+// timeouts are how often batches are sent and how long that may take.
+type timeouts struct{ delay, export time.Duration }
+
+func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, timeouts timeouts) *sink[T] {
+	s := &sink[T]{
+		queue:    newQueue(settings.Queue, batch),
+		carrier:  carrier,
+		losses:   losses,
+		settings: settings,
+		timeouts: timeouts,
+		closing:  make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	go s.work()
+	return s
+}
+
+func (s *sink[T]) reserve() bool { return s.queue.reserve() }
+
+func (s *sink[T]) cancel() { s.queue.cancel() }
+
+// put hands over a record, which nobody may change afterwards.
+func (s *sink[T]) put(r *Record, reserved bool) {
+	var patience time.Duration
+	if s.settings.WhenFull == Block {
+		patience = s.settings.BlockFor
+	}
+	if cause := s.queue.put(r, reserved, patience); cause != "" {
+		var detail string
+		if trouble := s.trouble.Load(); trouble != nil {
+			detail = *trouble
+		}
+		s.losses.Lost(1, cause, detail)
+	}
+}
+
+func (s *sink[T]) work() {
+	defer close(s.done)
+	ticker := time.NewTicker(s.timeouts.delay)
+	defer ticker.Stop()
+	records := make([]*Record, 0, s.queue.batch)
+	items := make([]T, 0, s.queue.batch)
+	for {
+		select {
+		case <-ticker.C:
+		case <-s.queue.due:
+		}
+		closed := s.queue.isClosed() // before the last look, so that nothing comes after it
+		for {
+			records, items = records[:0], items[:0]
+			if records = s.queue.next(records); len(records) == 0 {
+				break
+			}
+			for _, r := range records {
+				items = append(items, s.carrier.convert(r))
+			}
+			clear(records)
+			s.send(items)
+			s.carrier.reuse()
+			clear(items)
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// send sends a batch, again and again where it must not be lost.
+func (s *sink[T]) send(items []T) {
+	backoff := minBackoff
+	for {
+		ctx, cancel := context.WithTimeout(s.ctx, s.timeouts.export)
+		err := s.carrier.export(ctx, items)
+		cancel()
+		rejected, partly := rejectedItems(err)
+		if err == nil || partly {
+			s.trouble.Store(nil)
+			s.settle(min(rejected, len(items)), CauseRejected, "")
+			return
+		}
+		if s.ctx.Err() != nil {
+			s.settle(len(items), CauseShutdown, "")
+			return
+		}
+		trouble := failureOf(err)
+		s.trouble.Store(&trouble)
+		if s.settings.WhenFull == Drop {
+			s.settle(len(items), CauseExport, trouble)
+			return
+		}
+		s.pause(backoff)
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// settle ends the sending of a batch of which some records are lost.
+func (s *sink[T]) settle(lost int, cause, detail string) {
+	if !s.queue.sent() {
+		return // counted when it was given up
+	}
+	if lost == 0 {
+		s.losses.Kept()
+		return
+	}
+	s.losses.Lost(lost, cause, detail)
+}
+
+// pause waits before the next try. A part of it is chance, so that many gateways do
+// not come back to a collector in step.
+func (s *sink[T]) pause(backoff time.Duration) {
+	closing := s.closing
+	select {
+	case <-closing:
+		backoff, closing = closingBackoff, nil
+	default:
+	}
+	timer := time.NewTimer(backoff/2 + rand.N(backoff/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-closing: // not a moment to lose
+	case <-s.ctx.Done():
+	}
+}
+
+// close sends what waits, for at most closeTime, and counts the rest as lost.
+func (s *sink[T]) close() {
+	flush := time.AfterFunc(flushTime, s.stop)
+	defer flush.Stop()
+	giveUp := time.NewTimer(giveUpTime)
+	defer giveUp.Stop()
+	close(s.closing)
+	s.queue.close()
+	select {
+	case <-s.done:
+	case <-giveUp.C:
+		s.losses.Lost(s.queue.abandon(), CauseShutdown, "")
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, closeTime-giveUpTime)
+	defer cancel()
+	// Its error says nothing that was not counted.
+	_ = s.carrier.shutdown(ctx)
+	s.stop()
+}

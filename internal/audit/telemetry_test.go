@@ -1,0 +1,272 @@
+package audit
+
+import (
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// quiet is the environment of somebody who set no variable of OpenTelemetry's, but
+// for those that a test gives.
+func quiet(t *testing.T, variables map[string]string) {
+	t.Helper()
+	for _, name := range []string{
+		"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME",
+		"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY",
+	} {
+		t.Setenv(name, "")
+		if err := os.Unsetenv(name); err != nil { // the test's end restores it
+			t.Fatal(err)
+		}
+	}
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+}
+
+func startTelemetry(t *testing.T, settings Settings, observer LossObserver) *Telemetry {
+	t.Helper()
+	telemetry, err := NewTelemetry(settings, observer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return telemetry
+}
+
+func TestWanted(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		env          map[string]string
+		traces, logs bool
+	}{
+		{"nothing", nil, false, false},
+		{"an endpoint", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, true, false},
+		{"an endpoint for traces", map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, true, false},
+		{"an endpoint for logs alone", map[string]string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://x"}, false, false},
+		{"exporters", map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "otlp"}, true, true},
+		{"none", map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, false, false},
+		{"disabled", map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp"}, false, false},
+		{"not disabled", map[string]string{"OTEL_SDK_DISABLED": "false", "OTEL_TRACES_EXPORTER": "otlp"}, true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			quiet(t, test.env)
+			if traces, logs := tracesWanted(), logsWanted(); traces != test.traces || logs != test.logs || Wanted() != (traces || logs) {
+				t.Errorf("traces %v, logs %v", traces, logs)
+			}
+		})
+	}
+}
+
+// callerTrace is that of a caller who asked not to be sampled.
+const callerTrace = "0af7651916cd43dd8448eb211c80319c"
+
+func deniedRecord() *Record {
+	r := typicalRecord()
+	r.Verdict, r.Reason, r.Status = Deny, policy.MissingScope, http.StatusForbidden
+	r.Operation = &scopes.Operation{Name: "sql.Warehouses.List", Template: "/api/2.0/sql/warehouses", AnyOf: []string{"sql"}}
+	r.RequestID = "6f1c3e0a-3b1f-4d9e-8a43-6a2f0d6b7c11"
+	r.Caller.TraceID, _ = trace.TraceIDFromHex(callerTrace)
+	r.Caller.SpanID, _ = trace.SpanIDFromHex("b7ad6b7169203331")
+	return r
+}
+
+// TestRecordsArrive sends records through the real exporters and reads them from
+// the wire, with an environment that would make spans of others disappear.
+func TestRecordsArrive(t *testing.T) {
+	for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
+		t.Run(string(protocol), func(t *testing.T) {
+			receiver := otlptest.Start(t, protocol)
+			quiet(t, map[string]string{
+				"OTEL_LOGS_EXPORTER":                   "otlp",
+				"OTEL_TRACES_SAMPLER":                  "always_off",
+				"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":      "1",
+				"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT":    "1",
+				"OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT": "1",
+				"OTEL_RESOURCE_ATTRIBUTES":             "deployment.environment.name=test",
+				"OTEL_EXPORTER_OTLP_HEADERS":           "x-key=value",
+			})
+			receiver.Setenv(t)
+			telemetry := startTelemetry(t, Settings{WhenFull: Drop}, new(told))
+			denied, allowed, failed := deniedRecord(), typicalRecord(), typicalRecord()
+			failed.Status, failed.Outcome, failed.Method = http.StatusBadGateway, Failed, "FROB"
+			for _, r := range []*Record{denied, allowed, failed} {
+				telemetry.Put(r, false)
+			}
+			telemetry.Close()
+
+			spans, logs := receiver.WaitSpans(t, 3), receiver.WaitLogs(t, 3)
+			if len(spans) != 3 || len(logs) != 3 {
+				t.Fatalf("%d spans and %d log records", len(spans), len(logs))
+			}
+			span, log := spans[0], logs[0]
+			want := map[string]any{
+				"http.request.method": "GET", "http.route": "/api/2.0/sql/warehouses", "http.response.status_code": int64(403),
+				"error.type": "missing_scope", "databricks.scope.reason": "missing_scope", "databricks.scope.decision": "deny", "databricks.scope.enforced": true,
+				"databricks.scope.operation": "sql.Warehouses.List", "databricks.scope.required": []any{"sql"},
+				"databricks.token.id": denied.TokenID, "databricks.token.scopes": []any{"clusters", "jobs"}, "databricks.token.facts_age": 12.0,
+				"user.id": "4711", "client.address": "127.0.0.1", "url.path": "/api/2.1/jobs/list", "databricks.request.id": denied.RequestID,
+			}
+			for where, attributes := range map[string]map[string]any{"span": span.Attrs(), "log record": log.Attrs()} {
+				for key, value := range want {
+					if got, ok := attributes[key].([]any); ok && slices.Equal(got, value.([]any)) {
+						continue
+					}
+					if got := attributes[key]; got != value {
+						t.Errorf("%s: %s is %v, want %v", where, key, got, value)
+					}
+				}
+			}
+			if !maps.Equal(strip(span.Attrs()), strip(log.Attrs())) {
+				t.Errorf("the span says\n%v, the log record\n%v", span.Attrs(), log.Attrs())
+			}
+			if span.GetName() != "GET /api/2.0/sql/warehouses" || span.ParentID() != "" || span.GetStatus().GetCode() != 0 {
+				t.Errorf("span %q, parent %q, status %v", span.GetName(), span.ParentID(), span.GetStatus())
+			}
+			if got := span.LinkedTraceIDs(); !slices.Equal(got, []string{callerTrace}) {
+				t.Errorf("links %q", got)
+			}
+			if want := strings.ReplaceAll(denied.RequestID, "-", ""); span.TraceID() != want {
+				t.Errorf("trace %s is not the client's request id %s", span.TraceID(), want)
+			}
+			if took := time.Duration(span.GetEndTimeUnixNano() - span.GetStartTimeUnixNano()); took != denied.Duration {
+				t.Errorf("the span lasts %s", took)
+			}
+			if log.TraceID() != callerTrace || log.Content() != Message || log.GetEventName() != eventName || log.GetSeverityText() != "WARN" {
+				t.Errorf("log record: trace %s, %v %s %s", log.TraceID(), log.Content(), log.GetEventName(), log.GetSeverityText())
+			}
+			for _, about := range []map[string]any{span.ResourceAttrs(), log.ResourceAttrs()} {
+				if about["service.name"] != serviceName || about["deployment.environment.name"] != "test" {
+					t.Errorf("resource %v", about)
+				}
+			}
+			if _, ok := spans[1].Attrs()["error.type"]; ok || spans[1].TraceID() == span.TraceID() || len(spans[1].LinkedTraceIDs()) != 0 {
+				t.Errorf("allowed: %v", spans[1])
+			}
+			if got := spans[2]; got.GetName() != "HTTP /api/2.1/jobs/list" || got.Attrs()["http.request.method"] != "_OTHER" || got.Attrs()["error.type"] != "failed" || got.GetStatus().GetCode() != 2 {
+				t.Errorf("failed: %v", got)
+			}
+			if key := receiver.Headers()[0].Get("X-Key"); key != "value" {
+				t.Errorf("the header of OTEL_EXPORTER_OTLP_HEADERS is %q", key)
+			}
+		})
+	}
+}
+
+// strip keeps the attributes that can be compared.
+func strip(attributes map[string]any) map[string]any {
+	maps.DeleteFunc(attributes, func(_ string, v any) bool { _, list := v.([]any); return list })
+	return attributes
+}
+
+// TestBadCollectors: whatever a collector does, every record arrives or is counted,
+// the cause is told in words of ours, and nothing takes long.
+func TestBadCollectors(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		spoil  func(*otlptest.Receiver)
+		lost   int
+		cause  string
+		detail map[otlptest.Protocol]string
+	}{
+		{"refuses", func(r *otlptest.Receiver) { r.Refuse(401) }, 20, CauseExport, map[otlptest.Protocol]string{otlptest.HTTP: "status 401", otlptest.GRPC: "gRPC status Unauthenticated"}},
+		{"rejects a part", func(r *otlptest.Receiver) { r.RejectPart(7) }, 7, CauseRejected, nil},
+		{"is away", (*otlptest.Receiver).Stop, 20, "", nil},
+		{"hangs", (*otlptest.Receiver).Hang, 20, CauseShutdown, nil},
+	} {
+		for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
+			for _, signal := range []string{SinkTraces, SinkLogs} {
+				t.Run(strings.Join([]string{test.name, string(protocol), signal}, " "), func(t *testing.T) {
+					receiver := otlptest.Start(t, protocol)
+					exporter := map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+					exporter["OTEL_"+strings.ToUpper(signal)+"_EXPORTER"] = "otlp"
+					quiet(t, exporter)
+					receiver.Setenv(t)
+					test.spoil(receiver)
+					before, o := dropped(signal), new(lastLoss)
+					telemetry := startTelemetry(t, Settings{WhenFull: Drop}, o)
+					for range 20 {
+						telemetry.Put(deniedRecord(), false)
+					}
+					start := time.Now()
+					telemetry.Close()
+					if took := time.Since(start); took > closeTime+500*time.Millisecond {
+						t.Errorf("closing took %s", took)
+					}
+					spans, logs := receiver.Counts()
+					if got := dropped(signal) - before; got != test.lost || spans+logs != 20-test.lost {
+						t.Errorf("%d lost and %d arrived of 20, want %d lost", got, spans+logs, test.lost)
+					}
+					if test.cause != "" && o.cause != test.cause || test.detail != nil && o.detail != test.detail[protocol] {
+						t.Errorf("told %s, %s", o.cause, o.detail)
+					}
+				})
+			}
+		}
+	}
+}
+
+// lastLoss keeps what it was told last.
+type lastLoss struct{ cause, detail string }
+
+func (l *lastLoss) LosingRecords(_, cause, detail string) { l.cause, l.detail = cause, detail }
+
+func (l *lastLoss) KeepingRecords(string, int64) {}
+
+func TestRefuseReservesInEverySink(t *testing.T) {
+	receiver := otlptest.Start(t, otlptest.HTTP)
+	quiet(t, map[string]string{"OTEL_LOGS_EXPORTER": "otlp", "OTEL_BSP_SCHEDULE_DELAY": "1000000", "OTEL_BLRP_SCHEDULE_DELAY": "1000000"})
+	receiver.Setenv(t)
+	telemetry := startTelemetry(t, Settings{Queue: 2, WhenFull: Refuse}, new(told))
+	defer telemetry.Close()
+	var places []Place
+	for range 2 {
+		place, ok := telemetry.Reserve()
+		if !ok {
+			t.Fatal("no place in an empty queue")
+		}
+		places = append(places, place)
+	}
+	if _, ok := telemetry.Reserve(); ok {
+		t.Error("a third place of two")
+	}
+	for _, place := range places {
+		telemetry.Put(typicalRecord(), place)
+	}
+	receiver.WaitSpans(t, 2) // the queue is one batch, so both are sent
+	receiver.WaitLogs(t, 2)
+	await(t, "room", func() bool {
+		_, ok := telemetry.Reserve()
+		return ok
+	})
+	var none *Telemetry
+	if place, ok := none.Reserve(); bool(place) || !ok {
+		t.Error("without sinks nothing is refused")
+	}
+	none.Put(typicalRecord(), false)
+}
+
+func TestMisspeltExporters(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"traces":   {"OTEL_TRACES_EXPORTER": "otpl"},
+		"logs":     {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otpl"},
+		"protocol": {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quiet(t, env)
+			if _, err := NewTelemetry(Settings{WhenFull: Drop}, new(told)); err == nil || !strings.Contains(err.Error(), "check OTEL_") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
