@@ -23,14 +23,18 @@ func (h *Handler) readings(r *http.Request, buf []scopes.Reading) (_ []scopes.Re
 		return nil, "The request target has no path; send one that begins with a slash."
 	}
 	readings, err := h.catalog.Read(r.Method, r.URL.EscapedPath(), buf)
-	var malformed *scopes.PathError
-	if errors.As(err, &malformed) {
-		return nil, "The path cannot be judged: " + malformed.Reason + "."
-	}
 	if err != nil {
-		return nil, "The path cannot be judged."
+		return nil, pathProblem(err)
 	}
 	return readings, ""
+}
+
+func pathProblem(err error) string {
+	var malformed *scopes.PathError
+	if errors.As(err, &malformed) {
+		return "The path cannot be judged: " + malformed.Reason + "."
+	}
+	return "The path cannot be judged."
 }
 
 // routingHeaders select the workspace on a host that serves several. The first
