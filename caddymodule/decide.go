@@ -52,9 +52,14 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 	case err != nil:
 		return refuse(policy.UnsupportedCredential, kindOf(err))
 	case credential.Kind == tokens.PAT:
-		return h.decidePAT(r, rec, credential.ID, readings)
+		v := h.decidePAT(r, rec, credential.ID, readings)
+		v.token = credential.ID
+		return v
 	case h.OAuth == oauthVerify:
-		return h.decideJWT(r, rec, readings)
+		_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
+		v := h.decideJWT(r, rec, raw, readings)
+		v.token = tokens.IDOf(raw)
+		return v
 	case h.OAuth == oauthPass:
 		return verdict{allowed: true, reason: policy.PassedOAuth}
 	}
@@ -63,7 +68,6 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 
 // decidePAT judges a request that bears a personal access token.
 func (h *Handler) decidePAT(r *http.Request, rec *audit.Record, id tokens.ID, readings []scopes.Reading) verdict {
-	rec.TokenID = id.String()
 	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshnessFor(readings))
 	if err != nil {
 		return h.unresolved(err, rec)
@@ -76,9 +80,7 @@ func (h *Handler) decidePAT(r *http.Request, rec *audit.Record, id tokens.ID, re
 const fromToken tokens.Source = "token"
 
 // decideJWT judges a request that bears an OAuth access token.
-func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, readings []scopes.Reading) verdict {
-	_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
-	rec.TokenID = tokens.IDOf(raw).String()
+func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, raw string, readings []scopes.Reading) verdict {
 	info, err := h.authority.verifier.Verify(r.Context(), raw)
 	if err != nil {
 		return h.unresolved(err, rec)
@@ -91,7 +93,10 @@ func (h *Handler) decideJWT(r *http.Request, rec *audit.Record, readings []scope
 
 // decideFacts judges a request by what is known of its token.
 func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.Facts, readings []scopes.Reading, rules policy.Rules) verdict {
-	now := h.now()
+	now := rec.Time
+	if facts.Source != tokens.FromCache {
+		now = h.now() // a look-up takes its time
+	}
 	h.describeToken(rec, facts, rules, now)
 	workspaceID, problem := namedWorkspace(r)
 	if problem != "" {
@@ -101,7 +106,9 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
 	subject := h.authority.subject(facts.Info, rules)
-	describeOwner(rec, subject)
+	if h.recorded {
+		describeOwner(rec, subject)
+	}
 	decision := policy.Decide(subject, request, rules, now)
 	rec.Operation = decision.Operation
 	rec.Policy, rec.Asks = decision.Policy, decision.Asks

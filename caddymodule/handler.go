@@ -121,6 +121,7 @@ type Handler struct {
 	logger        *zap.Logger
 	auditLog      *audit.LogSink // nil where it is off
 	telemetry     *telemetry     // nil where nobody asked for it
+	recorded      bool           // somebody keeps the records
 	now           func() time.Time
 }
 
@@ -169,7 +170,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
 		return err
 	}
-	if h.telemetry == nil && !h.Audit.logs() {
+	h.recorded = h.telemetry != nil || h.Audit.logs()
+	if !h.recorded {
 		h.logger.Warn("nobody keeps the record of decisions: audit log is off, and no OTEL_ variable asks for it")
 	}
 	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
@@ -204,8 +206,11 @@ func (h *Handler) Cleanup() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	started := h.now()
 	rec := h.beginRecord(r, started)
-	way := &passage{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: h.now}
-	response := caddyhttp.NewResponseRecorder(way, nil, nil)
+	var way *passage // nil where nobody wants to know what becomes of the request
+	if h.recorded {
+		way = newPassage(w, h.now)
+		w = way.response
+	}
 	var place audit.Place
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
@@ -216,18 +221,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		case crash != nil:
 			rec.Outcome = audit.Panicked
 		}
-		if rec.Status == 0 {
-			rec.Status = response.Status()
+		if way != nil {
+			rec.Status = cmp.Or(rec.Status, way.response.Status())
+			rec.BytesReceived = way.read.Load()
+			rec.BytesSent = int64(way.response.Size())
+			rec.Duration = h.now().Sub(started)
 		}
-		rec.BytesReceived = way.read.Load()
-		rec.BytesSent = int64(response.Size())
-		rec.Duration = h.now().Sub(started)
 		h.emit(rec, place)
 		if crash != nil {
 			panic(crash)
 		}
 	}()
 	verdict := h.judge(r, rec)
+	if !verdict.token.IsZero() {
+		rec.TokenID = verdict.token.String()
+	}
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
@@ -235,16 +243,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			verdict = unrecorded(rec)
 		}
 	}
-	rec.DecisionDuration = h.now().Sub(started)
+	if h.recorded {
+		rec.DecisionDuration = h.now().Sub(started)
+	}
 	setPlaceholders(r, rec)
 
 	if h.Mode == modeObserve {
 		rec.Dropped = audit.CutNames(contradictions(r))
-		return h.pass(way, response, r, rec, next)
+		return h.pass(way, w, r, rec, next)
 	}
 	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
-		rec.RequestID = verdict.write(response, r, rec)
+		rec.RequestID = verdict.write(w, r, rec)
 		return nil
 	}
 	dropped := dropContradictions(r, verdict.reason == policy.PassedOAuth)
@@ -252,35 +262,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		dropped = append(dropped, dropUnjudged(r)...)
 	}
 	rec.Dropped = audit.CutNames(dropped)
-	return h.pass(way, response, r, rec, next)
+	return h.pass(way, w, r, rec, next)
 }
 
 // pass hands the request to the next handler. An error that it returns is answered
 // by Caddy, after this handler.
-func (h *Handler) pass(way *passage, response caddyhttp.ResponseRecorder, r *http.Request, rec *audit.Record, next caddyhttp.Handler) error {
-	way.watchBody(r)
-	passed := h.now()
-	// What comes after the next handler is done also when that panics.
+func (h *Handler) pass(way *passage, w http.ResponseWriter, r *http.Request, rec *audit.Record, next caddyhttp.Handler) error {
 	changed := h.watchTokens(r, rec)
-	defer func() {
-		rec.UpstreamStatus = response.Status()
-		if !way.answered.IsZero() {
-			rec.UpstreamDuration = way.answered.Sub(passed)
-			rec.RequestID = audit.CutRequestID(response.Header().Get("X-Request-Id"))
-		}
-		if changed != nil {
-			changed(cmp.Or(rec.Status, response.Status()))
-		}
-	}()
-	err := next.ServeHTTP(response, r)
+	if changed != nil && way == nil {
+		way = newPassage(w, h.now)
+		w = way.response
+	}
+	if way != nil {
+		way.watchBody(r)
+		// What comes after the next handler is done also when that panics.
+		defer func() {
+			way.describe(rec)
+			if changed != nil {
+				changed(cmp.Or(rec.Status, rec.UpstreamStatus))
+			}
+		}()
+	}
+	err := next.ServeHTTP(w, r)
 	if err == nil {
 		return nil
 	}
 	if waitsToSend(r) {
-		response.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close")
 	}
 	rec.Outcome = audit.Failed
-	if way.answered.IsZero() {
+	if way != nil && way.answered.IsZero() {
 		rec.Status = http.StatusInternalServerError // as Caddy answers an error that does not say
 		var failed caddyhttp.HandlerError
 		if errors.As(err, &failed) {

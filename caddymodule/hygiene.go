@@ -129,6 +129,9 @@ func dropContradictions(r *http.Request, oauth bool) []string {
 // some servers fold underscores and dots into hyphens, so that Cookie_ or
 // X_HTTP_Method would be taken for the real one.
 func contradicts(name string) bool {
+	if ordinary(name) {
+		return false
+	}
 	if contradicting[name] {
 		return true
 	}
@@ -142,6 +145,18 @@ func contradicts(name string) bool {
 		return c
 	}, strings.TrimFunc(name, isUnusual)))
 	return contradicting[folded] || folded == "Authorization" || slices.Contains(routingHeaders, folded)
+}
+
+// ordinary reports whether a header is one of those that nearly every request
+// has, which need no closer look. The compiler makes a few comparisons of it.
+func ordinary(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Connection",
+		"Content-Encoding", "Content-Length", "Content-Type", "Traceparent", "User-Agent",
+		"X-Databricks-Org-Id", "X-Databricks-Workspace-Id":
+		return true
+	}
+	return false
 }
 
 func isUnusual(c rune) bool {

@@ -7,17 +7,35 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/audit"
 )
 
 // passage is what a request and its answer pass through between this handler and
 // the next ones: it notes when the answer began, and counts what was read.
 type passage struct {
 	caddyhttp.ResponseWriterWrapper
+	response caddyhttp.ResponseRecorder // what the next handlers answer to
 	now      func() time.Time
 	answered time.Time // when the header of the answer was written; zero before
 
 	body io.ReadCloser
 	read atomic.Int64 // the proxy may go on reading after it has answered
+}
+
+func newPassage(w http.ResponseWriter, now func() time.Time) *passage {
+	p := &passage{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
+	p.response = caddyhttp.NewResponseRecorder(p, nil, nil)
+	return p
+}
+
+// describe adds what the next handlers answered.
+func (p *passage) describe(rec *audit.Record) {
+	rec.UpstreamStatus = p.response.Status()
+	if !p.answered.IsZero() {
+		rec.UpstreamDuration = p.answered.Sub(rec.Time) - rec.DecisionDuration
+		rec.RequestID = audit.CutRequestID(p.response.Header().Get("X-Request-Id"))
+	}
 }
 
 // WriteHeader implements http.ResponseWriter.

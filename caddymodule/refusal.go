@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -21,6 +22,7 @@ import (
 type verdict struct {
 	allowed bool
 	reason  policy.Reason
+	token   tokens.ID // zero where the request bears none that is accepted
 	// rehearsed is a refusal that is only recorded, whatever the handler's mode.
 	rehearsed bool
 	// problem completes the message of a request that cannot be judged, and names

@@ -23,14 +23,18 @@ func (h *Handler) readings(r *http.Request, buf []scopes.Reading) (_ []scopes.Re
 		return nil, "The request target has no path; send one that begins with a slash."
 	}
 	readings, err := h.catalog.Read(r.Method, r.URL.EscapedPath(), buf)
-	var malformed *scopes.PathError
-	if errors.As(err, &malformed) {
-		return nil, "The path cannot be judged: " + malformed.Reason + "."
-	}
 	if err != nil {
-		return nil, "The path cannot be judged."
+		return nil, pathProblem(err)
 	}
 	return readings, ""
+}
+
+func pathProblem(err error) string {
+	var malformed *scopes.PathError
+	if errors.As(err, &malformed) {
+		return "The path cannot be judged: " + malformed.Reason + "."
+	}
+	return "The path cannot be judged."
 }
 
 // routingHeaders select the workspace on a host that serves several. The first
@@ -65,19 +69,24 @@ func ambiguity(r *http.Request) string {
 // url.ParseQuery it sees those behind a semicolon too, which separates parameters
 // for some servers, and those beside a broken escape.
 func parameters(query string, names ...string) (values []string) {
-	if query == "" {
-		return nil
-	}
-	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' }) {
-		name, value, _ := strings.Cut(pair, "=")
+	for query != "" {
+		end := 0
+		for end < len(query) && query[end] != '&' && query[end] != ';' {
+			end++
+		}
+		name, value, _ := strings.Cut(query[:end], "=")
 		if slices.Contains(names, unescapeQuery(name)) {
 			values = append(values, unescapeQuery(value))
 		}
+		query = query[min(end+1, len(query)):]
 	}
 	return values
 }
 
 func unescapeQuery(s string) string {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s
+	}
 	if plain, err := url.QueryUnescape(s); err == nil {
 		return plain
 	}

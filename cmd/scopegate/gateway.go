@@ -26,7 +26,7 @@ type gateway struct {
 	enforce   *caddymodule.Handler
 	admin     string         // off or an address
 	health    string         // off or an address
-	logging   *caddy.Logging // nil for Caddy's default
+	logging   *caddy.Logging
 }
 
 // off is the address of what is not wanted.
@@ -112,9 +112,13 @@ func (g gateway) config() (*caddy.Config, error) {
 	return decoded, nil
 }
 
-// logLevel is Caddy's default log at another level.
+// logLevel is Caddy's default log at a level, without the cost of requests that
+// there is nothing to say about.
 func logLevel(level zapcore.Level) *caddy.Logging {
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{
-		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level.CapitalString()}},
+		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{
+			Level:      level.CapitalString(),
+			EncoderRaw: caddyconfig.JSONModuleObject(new(caddymodule.LazyEncoder), "format", "lazy", nil),
+		}},
 	}}
 }

@@ -17,5 +17,6 @@ import (
 func main() {
 	caddy.CustomBinaryName = "scopegate"
 	caddy.CustomLongDescription = description
+	tuneGC()
 	caddycmd.Main()
 }

@@ -95,6 +95,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		enforce:   enforce,
 		admin:     flags.String("admin"),
 		health:    flags.String("health"),
+		logging:   logLevel(zap.InfoLevel),
 	}
 	if flags.Bool("debug") {
 		gateway.logging = logLevel(zap.DebugLevel)

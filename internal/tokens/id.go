@@ -39,7 +39,11 @@ func ParseID(s string) (ID, error) {
 }
 
 // String returns the 64 lower-case hexadecimal digits that Databricks shows.
-func (id ID) String() string { return hex.EncodeToString(id[:]) }
+func (id ID) String() string {
+	var text [2 * len(id)]byte
+	hex.Encode(text[:], id[:])
+	return string(text[:])
+}
 
 // IsZero reports whether the ID names no token.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -43,6 +43,7 @@ type Observer interface {
 // younger than the last list, and a limit on requests by client address in front.
 type Resolver struct {
 	directory Directory
+	workspace interface{ WorkspaceID() int64 } // the directory, if it knows; else nil
 	observer  Observer
 	now       func() time.Time
 	// jitter returns a random time up to the one given.
@@ -89,6 +90,7 @@ func NewResolver(d Directory, s Settings, options ...Option) *Resolver {
 		jitter:    randomUpTo,
 		cache:     newCache(s.Size),
 	}
+	r.workspace, _ = d.(interface{ WorkspaceID() int64 })
 	for _, option := range options {
 		option(r)
 	}
@@ -196,10 +198,10 @@ func (r *Resolver) Outage() Outage { return r.breaker.outage() }
 // last answered the admin credential, 0 before that. Facts with another
 // WorkspaceID are about a token that is not good here.
 func (r *Resolver) WorkspaceID() int64 {
-	if d, ok := r.directory.(interface{ WorkspaceID() int64 }); ok {
-		return d.WorkspaceID()
+	if r.workspace == nil {
+		return 0
 	}
-	return 0
+	return r.workspace.WorkspaceID()
 }
 
 // Close ends look-ups, refreshes and lists that are under way, lets go of

@@ -21,6 +21,7 @@ type entry struct {
 	ownerID                            int64
 	creator                            string
 	first, last                        int64
+	moved                              int64 // when it was last put before all others
 	days                               int
 	calls, denied, wouldDeny, unmapped uint64
 	uses                               *simplelru.LRU[handle, *counts]
@@ -31,6 +32,7 @@ type entry struct {
 type counts struct {
 	calls, denied, wouldDeny uint64
 	first, last              int64
+	moved                    int64
 	reason                   string
 }
 
@@ -63,7 +65,7 @@ func importCut(c Cut) cutMS {
 }
 
 func newEntry(at int64) *entry {
-	return &entry{first: at, last: at, days: 1, uses: newTable[handle, *counts]()}
+	return &entry{first: at, last: at, moved: at, days: 1, uses: newTable[handle, *counts]()}
 }
 
 // newTable returns a table in the order of last use, which is cut by hand to count
@@ -108,9 +110,13 @@ func (e *entry) seen(h handle, unmapped bool, c *Call, at int64, kind kind, maxU
 	if unmapped {
 		e.unmapped++
 	}
-	n, known := e.uses.Get(h)
+	n, known := e.uses.Peek(h)
+	if known && at-n.moved >= restMS {
+		e.uses.Get(h) // puts it before all others
+		n.moved = at
+	}
 	if !known {
-		n = &counts{first: at, last: at}
+		n = &counts{first: at, last: at, moved: at}
 		e.uses.Add(h, n)
 		e.shrink(maxUses, at)
 	}

@@ -22,6 +22,11 @@ const (
 // shardCount divides the lock. It is a power of two.
 const shardCount = 32
 
+// restMS is how long, in milliseconds, an entry keeps its place in the order of
+// use after it was moved to the front. To move it touches three others, which is
+// most of what a call of a busy token would cost.
+const restMS = 1000
+
 // Options are those of a [Recorder].
 type Options struct {
 	// MaxTokens is how many tokens are kept; 0 means [DefaultMaxTokens].
@@ -103,7 +108,11 @@ func (r *Recorder) Seen(c Call) {
 	h := r.handles.of(c.Operation)
 	s := r.shard(c.TokenID)
 	s.mu.Lock()
-	e, known := s.tokens.Get(c.TokenID)
+	e, known := s.tokens.Peek(c.TokenID)
+	if known && ms-e.moved >= restMS {
+		s.tokens.Get(c.TokenID) // puts it before all others
+		e.moved = ms
+	}
 	if !known {
 		if !isID(c.TokenID) {
 			s.mu.Unlock()

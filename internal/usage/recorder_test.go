@@ -78,8 +78,8 @@ func TestReasons(t *testing.T) {
 		return true
 	})
 	// permitted, missing_scope, policy_denied, policy_lifetime; token_expired,
-	// wrong_workspace; the other eight.
-	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 8 {
+	// wrong_workspace; the other nine.
+	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 9 {
 		t.Errorf("package policy has other reasons than are sorted here: %v", kinds)
 	}
 }

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// site is one address of a gateway.
+type site struct {
+	Address string
+	// Audit is what stands in the block audit; empty leaves it as it ships.
+	Audit string
+	// plain takes enforcement out of the site: what remains is the same proxy.
+	plain bool
+}
+
+func (s site) Port() string { return s.Address[strings.LastIndexByte(s.Address, ':')+1:] }
+
+// gatewayFile is a Caddyfile as the example that ships with the gateway has it,
+// but for two things: tokens stay remembered for the whole run, and a thousand of
+// them may be looked up in a second.
+var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
+	admin {{ .Admin }}
+	persist_config off
+	auto_https off
+	servers {
+		protocols h1 h2 h2c
+		timeouts {
+			read_body_idle 15m
+		}
+	}
+	log default {
+		exclude http.handlers.databricks_scopes.audit
+		format {{ .Format }}
+	}
+	log audit {
+		include http.handlers.databricks_scopes.audit
+		output stdout
+		format json
+	}
+}
+{{ range .Sites }}
+http://:{{ .Port }} {
+	bind 127.0.0.1
+	databricks_gateway http://{{ $.Upstream }} {
+		admin {
+			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
+		}
+		cache {
+			ttl 1h
+		}
+		lookup {
+			rate 1000
+			concurrency 64
+		}
+		{{- if .Audit }}
+		audit {
+			{{ .Audit }}
+		}
+		{{- end }}
+	}
+}
+{{ end }}`))
+
+// writeGateway writes a gateway's configuration as JSON, and returns its path.
+func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, error) {
+	var text strings.Builder
+	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Format": v.format, "Sites": sites})
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(source, []byte(text.String()), 0o600); err != nil {
+		return "", err
+	}
+	adapt := exec.Command(v.program, "adapt", "--config", source, "--adapter", "caddyfile")
+	adapted, err := adapt.Output()
+	if err != nil {
+		return "", fmt.Errorf("adapting %s: %w", source, err)
+	}
+	config, err := withoutEnforcement(adapted, sites)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "config.json")
+	return path, os.WriteFile(path, config, 0o600)
+}
+
+// withoutEnforcement takes the handler databricks_scopes out of plain sites. So
+// the proxy that enforcement is compared with is always the one that
+// databricks_gateway itself sets up.
+func withoutEnforcement(config []byte, sites []site) ([]byte, error) {
+	var tree map[string]any
+	if err := json.Unmarshal(config, &tree); err != nil {
+		return nil, fmt.Errorf("reading the adapted configuration: %w", err)
+	}
+	servers := dig(tree, "apps", "http", "servers")
+	for _, s := range sites {
+		if !s.plain {
+			continue
+		}
+		removed := 0
+		for _, server := range servers {
+			server := server.(map[string]any)
+			if listen := fmt.Sprint(server["listen"]); !strings.Contains(listen, ":"+s.Port()+"]") {
+				continue
+			}
+			removed += drop(server["routes"], "databricks_scopes")
+		}
+		if removed != 1 {
+			return nil, fmt.Errorf("took enforcement out of %s %d times instead of once", s.Address, removed)
+		}
+	}
+	return json.Marshal(tree)
+}
+
+func dig(tree map[string]any, path ...string) map[string]any {
+	for _, name := range path {
+		tree, _ = tree[name].(map[string]any)
+	}
+	return tree
+}
+
+// drop removes a handler wherever it stands in routes, and returns how often.
+func drop(routes any, handler string) (removed int) {
+	list, _ := routes.([]any)
+	for _, route := range list {
+		route, _ := route.(map[string]any)
+		handlers, _ := route["handle"].([]any)
+		kept := handlers[:0]
+		for _, h := range handlers {
+			h, _ := h.(map[string]any)
+			if h["handler"] == handler {
+				removed++
+				continue
+			}
+			removed += drop(h["routes"], handler)
+			kept = append(kept, h)
+		}
+		route["handle"] = kept
+	}
+	return removed
+}
+
+// caddyFile is that of stock Caddy.
+var caddyFile = template.Must(template.New("Caddyfile").Parse(`{
+	admin off
+	persist_config off
+	auto_https off
+}
+http://:{{ .Port }} {
+	bind 127.0.0.1
+	{{- if .Authorizer }}
+	forward_auth {{ .Authorizer }} {
+		uri /auth
+		copy_headers X-User
+		{{ template "tuned" }}
+	}
+	{{- end }}
+	reverse_proxy {{ .Upstream }} {
+		{{- if .Tuned }}
+		{{ template "tuned" }}
+		{{- end }}
+	}
+}
+{{ define "tuned" }}transport http {
+			keepalive_idle_conns_per_host 256
+			read_buffer 16KiB
+			write_buffer 16KiB
+			compression off
+		}{{ end }}`))
+
+// nginxFile has two servers, with and without auth_request. Connections to the
+// upstream are kept in both, which is not nginx's default.
+var nginxFile = template.Must(template.New("nginx.conf").Parse(`worker_processes auto;
+daemon off;
+pid {{ .Dir }}/nginx.pid;
+error_log {{ .Dir }}/nginx-error.log warn;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	keepalive_requests 100000000;
+	client_body_temp_path {{ .Dir }}/body;
+	proxy_temp_path {{ .Dir }}/proxy;
+	fastcgi_temp_path {{ .Dir }}/fastcgi;
+	uwsgi_temp_path {{ .Dir }}/uwsgi;
+	scgi_temp_path {{ .Dir }}/scgi;
+	upstream workspace { server {{ .Upstream }}; keepalive 256; keepalive_requests 100000000; }
+	upstream authorizer { server {{ .Authorizer }}; keepalive 256; keepalive_requests 100000000; }
+	proxy_http_version 1.1;
+	proxy_set_header Connection "";
+	server {
+		listen {{ .Plain }} reuseport;
+		location / { proxy_pass http://workspace; }
+	}
+	server {
+		listen {{ .Checked }} reuseport;
+		location / {
+			auth_request /auth;
+			proxy_pass http://workspace;
+		}
+		location = /auth {
+			internal;
+			proxy_pass http://authorizer/auth;
+			proxy_pass_request_body off;
+			proxy_set_header Content-Length "";
+			proxy_set_header Connection "";
+		}
+	}
+}
+`))
+
+func writeTemplate(t *template.Template, path string, values map[string]any) error {
+	var text strings.Builder
+	if err := t.Execute(&text, values); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o644)
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+const (
+	tokenCount = 1000
+	// callCount is a multiple of both the tokens and the connections' needs: each
+	// connection has 80 calls of its own.
+	callCount = 80 * connections
+)
+
+// call is one request: a token and what it asks for.
+type call struct {
+	token string
+	path  string // with its query
+}
+
+// grants are the scopes of tokens, in the mix that a workspace has: many that
+// were never narrowed, the others for one or a few services.
+var grants = [][]string{
+	nil, // never narrowed: everything
+	{scopes.AllAPIs},
+	nil,
+	{"sql"},
+	{"jobs", "clusters"},
+	{"unity-catalog"},
+	{"workspace", "files"},
+	{"sql", "unity-catalog", "dashboards"},
+	{"jobs", "clusters", "workspace", "sql", "unity-catalog", "mlflow"},
+	{"model-serving", "mlflow"},
+}
+
+func grantOf(token int) []string { return grants[token%len(grants)] }
+
+// permits is the workspace's own rule, for choosing calls.
+func permits(operation *scopes.Operation, held []string) bool {
+	if len(held) == 0 {
+		held = []string{scopes.AllAPIs}
+	}
+	return operation.Permits(held)
+}
+
+var parameter = regexp.MustCompile(`\{[^{}]*\}`)
+
+// pathsOf makes one path of every operation of the catalogue that can be read
+// with a personal access token.
+func pathsOf(catalog *scopes.Catalog, rng *rand.Rand) (paths []string, operations []*scopes.Operation) {
+	for _, row := range catalog.Operations() {
+		// The upstream answers these itself, for the gateway's look-ups.
+		own := strings.HasPrefix(row.Template, tokenManagement) || strings.HasPrefix(row.Template, "/oidc/")
+		if row.Method != "GET" || row.Access == scopes.Public || row.Access == scopes.AccountOnly || own {
+			continue
+		}
+		path := parameter.ReplaceAllStringFunc(row.Template, func(p string) string {
+			if strings.HasSuffix(p, "...}") {
+				return fmt.Sprintf("Volumes/main/raw/part-%05d.parquet", rng.IntN(1e5))
+			}
+			return fmt.Sprintf("%016x", rng.Uint64())
+		})
+		path = strings.ReplaceAll(path, "*", "any")
+		readings, err := catalog.Read("GET", path, nil)
+		// A name that happens to be taken for another operation is left out.
+		if err != nil || len(readings) != 1 || readings[0].Operation.Template != row.Template {
+			continue
+		}
+		if path == row.Template { // a list, as most paths without parameters are
+			path += fmt.Sprintf("?max_results=%d&page_token=%x", 20+rng.IntN(80), rng.Uint32())
+		}
+		paths, operations = append(paths, path), append(operations, readings[0].Operation)
+	}
+	return paths, operations
+}
+
+// corpus pairs every token with paths that it may call, the same ones each time.
+func corpus(tokens []string) (calls []call, distinct int) {
+	rng := rand.New(rand.NewPCG(7, 11))
+	paths, operations := pathsOf(scopes.Default(), rng)
+	used := make(map[string]bool)
+	for i := range callCount {
+		token := i % len(tokens)
+		at := rng.IntN(len(paths))
+		for !permits(operations[at], grantOf(token)) { // every grant opens some
+			at = (at + 1) % len(paths)
+		}
+		used[paths[at]] = true
+		calls = append(calls, call{tokens[token], paths[at]})
+	}
+	rng.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	return calls, len(used)
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+// The benchmark starts itself again in these parts, each a process of its own, so
+// that their CPU time is theirs.
+const (
+	partUpstream   = "upstream"
+	partAuthorizer = "authorizer"
+	partReceiver   = "receiver"
+)
+
+// introduction is the first line of what a part says.
+type introduction struct {
+	Address    string   `json:"address"`
+	AdminToken string   `json:"admin_token,omitempty"` // of the embedded workspace
+	Tokens     []string `json:"tokens,omitempty"`
+}
+
+// helper is a part that runs.
+type helper struct {
+	*process
+	introduction
+	stdin io.Closer
+}
+
+func startHelper(part string) (*helper, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", part, err)
+	}
+	cmd := exec.Command(self, part)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = childAttributes()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", part, err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", part, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", part, err)
+	}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	h := &helper{process: watch(part, "", cmd), stdin: stdin}
+	if err == nil {
+		err = json.Unmarshal(line, &h.introduction)
+	}
+	if err != nil {
+		h.stop()
+		return nil, fmt.Errorf("starting the %s: %w", part, err)
+	}
+	return h, nil
+}
+
+// runPart is what a child of the benchmark does. It ends with its parent, whose
+// end closes its standard input.
+func runPart(part string) error {
+	var handler http.Handler
+	var says introduction
+	switch part {
+	case partUpstream:
+		handler, says = newUpstream()
+	case partAuthorizer:
+		handler = http.HandlerFunc(authorize)
+	case partReceiver:
+		handler = new(receiver)
+	default:
+		return fmt.Errorf("there is no part %q", part)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	says.Address = listener.Addr().String()
+	if err := json.NewEncoder(os.Stdout).Encode(says); err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it is closed
+		_ = server.Shutdown(context.Background())
+		os.Exit(0)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// tokenManagement is the API with which a gateway looks tokens up.
+const tokenManagement = "/api/2.0/token-management/"
+
+// newUpstream is a workspace that answers every call with the same kilobyte of
+// JSON, and look-ups of its tokens as a workspace does.
+func newUpstream() (http.Handler, introduction) {
+	workspace := fakeworkspace.New(fakeworkspace.WithMaxRequestLog(1))
+	says := introduction{AdminToken: workspace.AdminToken()}
+	for i := range tokenCount {
+		says.Tokens = append(says.Tokens, workspace.Mint(fakeworkspace.TokenSpec{
+			Owner:    fmt.Sprintf("someone.%d@example.com", i%200),
+			Comment:  fmt.Sprintf("nightly load of table %d", i),
+			Scopes:   grantOf(i),
+			Lifetime: 90 * 24 * time.Hour,
+		}).Value)
+	}
+	answer := []byte(`{"items":[` + strings.Repeat(`{"id":"01ef9a2c7b3d","state":"RUNNING"},`, 24))
+	answer = append(answer, strings.Repeat(" ", answerSize-len(answer)-len(`{}]}`))...)
+	answer = append(answer, `{}]}`...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, tokenManagement) {
+			workspace.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Databricks-Org-Id", "3141592653589793")
+		w.Header().Set("X-Request-Id", "7f6f0f5e-6b0a-4f0e-9d0c-1c2f6c1d7a10")
+		_, _ = w.Write(answer) // the client left
+	}), says
+}
+
+// authorize is the least that an authorization service can do: it looks at the
+// credential and says yes.
+func authorize(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") == "" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("X-User", "someone@example.com")
+	w.WriteHeader(http.StatusOK)
+}
+
+// receiver takes OTLP over HTTP and throws it away. It says how much came.
+type receiver struct{ batches, bytes atomic.Int64 }
+
+func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		fmt.Fprintf(w, "%d %d", c.batches.Load(), c.bytes.Load())
+		return
+	}
+	n, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c.batches.Add(1)
+	c.bytes.Add(n)
+	// An empty message is an answer without complaints.
+	w.Header().Set("Content-Type", "application/x-protobuf")
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// lab is what all setups share: programs, and the services around the proxies.
+type lab struct {
+	dir       string // for what is needed while it runs
+	scopegate string // paths of programs
+	caddy     string
+	nginx     string // empty where it is not installed
+	against   variant
+
+	upstream   *helper
+	authorizer *helper
+	receiver   *helper
+	dead       string // an address where nobody listens
+}
+
+// variant is a way to run the gateway.
+type variant struct {
+	program string
+	env     []string
+	format  string // of the default log
+}
+
+// asShipped is the gateway that was built, run as the example has it.
+func (l *lab) asShipped(env ...string) variant {
+	return variant{program: l.scopegate, env: env, format: "lazy"}
+}
+
+// repository returns the folder of the gateway's sources.
+func repository() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/scopegate/scopegate").Output()
+	if err != nil {
+		return "", fmt.Errorf("looking for the gateway's sources (run this in bench/): %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// build builds the gateway as it ships, and stock Caddy of the same version.
+func (l *lab) build(ctx context.Context, say func(string, ...any)) error {
+	root, err := repository()
+	if err != nil {
+		return err
+	}
+	l.scopegate, l.caddy = filepath.Join(l.dir, "scopegate"), filepath.Join(l.dir, "caddy")
+	for _, program := range []struct{ dir, pkg, to string }{
+		{root, "./cmd/scopegate", l.scopegate},
+		// With the versions of the gateway, too.
+		{root, "github.com/caddyserver/caddy/v2/cmd/caddy", l.caddy},
+	} {
+		began := time.Now()
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", program.to, program.pkg)
+		cmd.Dir = program.dir
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w: %s", program.pkg, err, said)
+		}
+		say("built %s in %s", program.pkg, time.Since(began).Round(time.Second))
+	}
+	if path, err := exec.LookPath("nginx"); err == nil {
+		l.nginx = path
+	} else if _, err := os.Stat("/usr/sbin/nginx"); err == nil {
+		l.nginx = "/usr/sbin/nginx" // Debian's place, which not every PATH has
+	}
+	return nil
+}
+
+func (l *lab) start() (err error) {
+	if l.upstream, err = startHelper(partUpstream); err != nil {
+		return err
+	}
+	if l.authorizer, err = startHelper(partAuthorizer); err != nil {
+		return err
+	}
+	if l.receiver, err = startHelper(partReceiver); err != nil {
+		return err
+	}
+	addresses, err := freeAddresses(1)
+	if err == nil {
+		l.dead = addresses[0]
+	}
+	return err
+}
+
+func (l *lab) stop() {
+	for _, h := range []*helper{l.upstream, l.authorizer, l.receiver} {
+		if h != nil {
+			h.stop()
+		}
+	}
+}
+
+// target is a way to the upstream that is measured.
+type target struct {
+	name    string
+	address string
+	client  *fasthttp.HostClient
+	pids    []int // of the processes whose CPU time it is
+}
+
+func newTarget(name, address string, pids ...int) *target {
+	return &target{name: name, address: address, client: newClient(address), pids: pids}
+}
+
+func (t *target) cpu() (used time.Duration) {
+	for _, pid := range t.pids {
+		used += cpuTime(pid)
+	}
+	return used
+}
+
+// gateway starts a gateway with a site for each target.
+func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ...string) (*process, []*target, error) {
+	addresses, err := freeAddresses(len(names))
+	if err != nil {
+		return nil, nil, err
+	}
+	all := make([]site, len(names))
+	for i, key := range names {
+		all[i] = sites[key]
+		all[i].Address = addresses[i]
+	}
+	if dir, err = os.MkdirTemp(dir, name+"-"); err != nil {
+		return nil, nil, err
+	}
+	config, err := l.writeGateway(dir, "off", v, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := spawn(dir, name, append(v.env, l.adminToken()), v.program, "run", "--config", config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.awaitListening(ctx, addresses...); err != nil {
+		p.stop()
+		return nil, nil, err
+	}
+	targets := make([]*target, len(names))
+	for i, key := range names {
+		targets[i] = newTarget(key, addresses[i], p.pid())
+	}
+	return p, targets, nil
+}
+
+func (l *lab) adminToken() string { return "SCOPEGATE_BENCH_ADMIN_TOKEN=" + l.upstream.AdminToken }
+
+// stock starts stock Caddy.
+func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized bool) (*process, *target, error) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	values := map[string]any{
+		"Port": site{Address: addresses[0]}.Port(), "Upstream": l.upstream.Address,
+		"Tuned": tuned, "Authorizer": "",
+	}
+	if authorized {
+		values["Authorizer"] = l.authorizer.Address
+	}
+	if dir, err = os.MkdirTemp(dir, name+"-"); err != nil {
+		return nil, nil, err
+	}
+	config := filepath.Join(dir, "Caddyfile")
+	if err := writeTemplate(caddyFile, config, values); err != nil {
+		return nil, nil, err
+	}
+	p, err := spawn(dir, name, nil, l.caddy, "run", "--config", config, "--adapter", "caddyfile")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.awaitListening(ctx, addresses...); err != nil {
+		p.stop()
+		return nil, nil, err
+	}
+	return p, newTarget(name, addresses[0], p.pid()), nil
+}
+
+// errSkipped is the reason why a setup is left out.
+var errSkipped = errors.New("not installed")
+
+// startNginx starts nginx with its two servers.
+func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, error) {
+	if l.nginx == "" {
+		return nil, nil, errSkipped
+	}
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dir, err = os.MkdirTemp(dir, "nginx-"); err != nil {
+		return nil, nil, err
+	}
+	// Started by root, its workers are another user.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	config := filepath.Join(dir, "nginx.conf")
+	if err := writeTemplate(nginxFile, config, map[string]any{
+		"Dir": dir, "Upstream": l.upstream.Address, "Authorizer": l.authorizer.Address,
+		"Plain": addresses[0], "Checked": addresses[1],
+	}); err != nil {
+		return nil, nil, err
+	}
+	p, err := spawn(dir, "nginx", nil, l.nginx, "-p", dir, "-c", config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.awaitListening(ctx, addresses...); err != nil {
+		p.stop()
+		return nil, nil, err
+	}
+	pids := append(children(p.pid()), p.pid())
+	return p, []*target{
+		newTarget(nginxProxy, addresses[0], pids...),
+		newTarget(nginxAuth, addresses[1], pids...),
+	}, nil
+}
+
+// stillDead reports whether nobody has taken the address of the dead receiver.
+func (l *lab) stillDead() bool {
+	conn, err := net.DialTimeout("tcp", l.dead, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil
+}

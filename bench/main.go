@@ -1,0 +1,191 @@
+// Command bench measures what the gateway costs and how it compares with what
+// people would use instead. See README.md.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) == 2 && slices.Contains([]string{partUpstream, partAuthorizer, partReceiver}, os.Args[1]) {
+		exitOn(runPart(os.Args[1]))
+		return
+	}
+	options := readOptions()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exitOn(run(ctx, options))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	scale float64
+	smoke bool
+	out   string
+	only  string
+	pgo   string
+
+	against, againstEnv, againstLog string
+}
+
+func readOptions() options {
+	var o options
+	flag.Float64Var(&o.scale, "scale", 1, "start that many times as many fresh processes; 2 takes twice as long and narrows the intervals by a third")
+	flag.BoolVar(&o.smoke, "smoke", false, "a few seconds, to see that everything works; the numbers mean nothing")
+	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
+	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile, or against, which is never measured otherwise (comma-separated)")
+	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
+	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
+	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
+	flag.StringVar(&o.againstLog, "against-log", "lazy", "for the group against: format of the other one's default log")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
+		os.Exit(2)
+	}
+	return o
+}
+
+func (o options) wants(group string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), group)
+}
+
+// groups are what is measured, with how often at scale 1: within ten minutes on
+// two cores, most of them where two sites are hard to tell apart.
+func (o options) groups() (wanted []group) {
+	for _, g := range []group{
+		{"handler", 16, 6, handlerGroup},
+		{"otlp", 8, 8, otlpGroup},
+		{"dead", 8, 8, deadGroup},
+		{"setups", 6, 7, setupsGroup},
+		{"against", 10, 10, againstGroup},
+	} {
+		if !o.wants(g.name) || g.name == "against" && o.only == "" {
+			continue
+		}
+		g.processes = max(1, int(float64(g.processes)*o.scale+0.5))
+		if o.smoke {
+			g.processes, g.rounds = 1, 1
+		}
+		wanted = append(wanted, g)
+	}
+	return wanted
+}
+
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "scopegate-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // nginx's workers are another user
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	l := &lab{dir: dir}
+	defer l.stop()
+	if err := l.build(ctx, say); err != nil {
+		return err
+	}
+	l.against = l.asShipped(strings.FieldsFunc(o.againstEnv, func(c rune) bool { return c == ',' })...)
+	l.against.format = o.againstLog
+	if o.against != "" {
+		if l.against.program, err = filepath.Abs(o.against); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	if err := l.start(); err != nil {
+		return err
+	}
+	calls, distinct := corpus(l.upstream.Tokens)
+	say("%d tokens, %d paths, %d connections, slices of %s", len(l.upstream.Tokens), distinct, connections, sliceTime)
+	d := &driver{calls: calls}
+	if o.pgo != "" {
+		return l.recordPGO(ctx, d, o.pgo)
+	}
+	measured, err := l.measureAll(ctx, o.groups(), d)
+	if err != nil {
+		return err
+	}
+	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
+	if o.wants("program") {
+		if r.Program, err = l.program(ctx, o.smoke); err != nil {
+			return err
+		}
+	}
+	if o.wants("profile") && !o.smoke {
+		if err := l.profile(ctx, d, o.out); err != nil {
+			return err
+		}
+	}
+	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
+	return r.write(o.out)
+}
+
+// measureAll takes the groups in turn, so that a bad minute of the machine spoils
+// a little of each and not all of one.
+func (l *lab) measureAll(ctx context.Context, groups []group, d *driver) (measured []measurement, err error) {
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	most := 0
+	for _, g := range groups {
+		most = max(most, g.processes)
+	}
+	for i := range most {
+		for _, g := range groups {
+			// Spread evenly where one has fewer than another.
+			if i*g.processes/most == (i+1)*g.processes/most {
+				continue
+			}
+			m, err := l.measure(ctx, g, d, rng)
+			if err != nil {
+				return nil, fmt.Errorf("group %s: %w", g.name, err)
+			}
+			say("%-8s %d/%d, others took %.0f %% of the work", g.name, (i+1)*g.processes/most, g.processes, 100*m.others)
+			measured = append(measured, m)
+		}
+	}
+	return measured, nil
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// write leaves the results in a folder and prints them.
+func (r results) write(out string) error {
+	encoded, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	text := r.text()
+	for name, content := range map[string][]byte{
+		"results.json": append(encoded, '\n'),
+		"results.txt":  []byte(text),
+		"results.svg":  []byte(r.svg()),
+	} {
+		if err := os.WriteFile(filepath.Join(out, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Print(text)
+	return nil
+}

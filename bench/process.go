@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// process is a child of the benchmark. It is ended by its own id.
+type process struct {
+	name    string
+	cmd     *exec.Cmd
+	began   time.Time
+	exited  chan struct{}
+	err     error // once exited is closed
+	logPath string
+}
+
+// startTimeout bounds how long a process may take to listen; stopTimeout how long
+// to end when it is asked to.
+const (
+	startTimeout = 20 * time.Second
+	stopTimeout  = 5 * time.Second
+)
+
+// spawn starts a program with everything that it says in a file of dir.
+func spawn(dir, name string, env []string, program string, args ...string) (*process, error) {
+	logPath := filepath.Join(dir, name+".log")
+	output, err := os.Create(logPath)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	defer output.Close() // the child has its own
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = childAttributes()
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	p := watch(name, logPath, cmd)
+	p.began = began
+	return p, nil
+}
+
+func watch(name, logPath string, cmd *exec.Cmd) *process {
+	p := &process{name: name, cmd: cmd, exited: make(chan struct{}), logPath: logPath}
+	go func() {
+		defer close(p.exited)
+		p.err = cmd.Wait()
+	}()
+	return p
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// stop asks the process to end, and ends it if it does not.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	select {
+	case <-p.exited:
+		return
+	case <-time.After(stopTimeout):
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// awaitListening waits until the process accepts connections.
+func (p *process) awaitListening(ctx context.Context, addresses ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for _, address := range addresses {
+		for {
+			conn, err := net.DialTimeout("tcp", address, time.Second)
+			if err == nil {
+				conn.Close()
+				break
+			}
+			select {
+			case <-p.exited:
+				return fmt.Errorf("%s ended at its start (%w): %s", p.name, errors.Join(p.err), p.lastWords())
+			case <-ctx.Done():
+				return fmt.Errorf("%s does not listen on %s: %w: %s", p.name, address, ctx.Err(), p.lastWords())
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// lastWords returns the end of what the process said.
+func (p *process) lastWords() string {
+	file, err := os.Open(p.logPath)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	const most = 2000
+	if info, err := file.Stat(); err == nil && info.Size() > most {
+		_, _ = file.Seek(-most, io.SeekEnd) // else from the beginning
+	}
+	said, _ := io.ReadAll(io.LimitReader(file, most))
+	return string(said)
+}
+
+// freeAddresses returns addresses of the loopback interface that nobody listens
+// on. All are held until the last is found, so that they differ.
+func freeAddresses(n int) ([]string, error) {
+	addresses := make([]string, n)
+	for i := range addresses {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for free ports: %w", err)
+		}
+		defer listener.Close()
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses, nil
+}

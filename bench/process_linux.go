@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childAttributes end a child when the benchmark itself is ended by force.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+// cpuTime returns the CPU time that a process has used, from the clock that Linux
+// keeps for it: /proc counts in hundredths of a second, too coarse for a slice.
+func cpuTime(pid int) time.Duration {
+	const scheduler = 2 // CPUCLOCK_SCHED
+	var used unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Nano())
+}
+
+// children returns the processes that a process has started.
+func children(pid int) (pids []int) {
+	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil
+	}
+	for _, field := range strings.Fields(string(listed)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, child)
+		}
+	}
+	return pids
+}
+
+// memory returns a line of a process's status in bytes: VmHWM is the most memory
+// that it ever held, VmRSS what it holds now, RssAnon the part of that which is
+// not its program file.
+func memory(pid int, line string) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, found := bytes.Cut(status, []byte("\n"+line+":"))
+	if !found {
+		return 0
+	}
+	value, _, _ := bytes.Cut(rest, []byte(" kB"))
+	kilobytes, err := strconv.ParseInt(strings.TrimSpace(string(value)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kilobytes << 10
+}
+
+// machineBusy returns how long all CPUs together were busy, with whatever.
+func machineBusy() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	fields := strings.Fields(line)
+	const idle, ioWait, steal = 4, 5, 8
+	ticks := int64(0)
+	for i, field := range fields {
+		// After steal come those of guests, which are counted in user already.
+		if i == 0 || i == idle || i == ioWait || i > steal {
+			continue
+		}
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100
+}

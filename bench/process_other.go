@@ -1,0 +1,17 @@
+//go:build !linux
+
+package main
+
+import (
+	"syscall"
+	"time"
+)
+
+// CPU time and memory of other processes are read from Linux's own files; on
+// other systems the report goes without.
+
+func childAttributes() *syscall.SysProcAttr { return nil }
+func cpuTime(int) time.Duration             { return 0 }
+func children(int) []int                    { return nil }
+func memory(int, string) int64              { return 0 }
+func machineBusy() time.Duration            { return 0 }

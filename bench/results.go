@@ -1,0 +1,228 @@
+package main
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// results are what the report, the JSON file and the picture are made of.
+type results struct {
+	Made    time.Time `json:"made"`
+	Took    string    `json:"took"`
+	Machine machine   `json:"machine"`
+	Setups  []setup   `json:"setups"`
+	Ratios  []ratio   `json:"ratios"`
+	Goals   []verdict `json:"goals"`
+	Program program   `json:"program"`
+	// Others is the part of the machine that other programs took, by group, at
+	// worst: much of it makes a run worthless.
+	Others  map[string]float64 `json:"others"`
+	Skipped []string           `json:"skipped,omitempty"`
+}
+
+// machine says in general words where the numbers come from.
+type machine struct {
+	System string `json:"system"`
+	CPUs   int    `json:"cpus"`
+	Go     string `json:"go"`
+}
+
+func thisMachine() machine {
+	return machine{runtime.GOOS + "/" + runtime.GOARCH, runtime.NumCPU(), runtime.Version()}
+}
+
+// setup is one target on its own. Its numbers drift with the machine; the ratios
+// do not.
+type setup struct {
+	Group      string  `json:"group"`
+	Name       string  `json:"name"`
+	Throughput summary `json:"requests_per_second"`
+	P50        summary `json:"p50_ms"`
+	P99        summary `json:"p99_ms"`
+	CPU        summary `json:"cpu_us_per_request"`
+	PeakMemory int64   `json:"peak_memory_bytes"` // median over processes
+}
+
+// comparison is two targets of a group that are worth comparing. Base may be
+// several that are the same; then their mean counts.
+type comparison struct {
+	Group string   `json:"group"`
+	Of    string   `json:"of"`
+	Base  []string `json:"base"`
+}
+
+// comparisons are those that the report shows, in its order.
+var comparisons = []comparison{
+	{"handler", plainTwin, []string{plain}},
+	{"handler", enforce, []string{plain, plainTwin}},
+	{"handler", withLog, []string{plain, plainTwin}},
+	{"otlp", withOTLP, []string{plain}},
+	{"dead", withDead, []string{plain}},
+	{"against", shipped, []string{against}},
+	{"setups", shipped, []string{stockProxy}},
+	{"setups", shippedQuiet, []string{stockProxy}},
+	{"setups", shipped, []string{stockTuned}},
+	{"setups", shippedQuiet, []string{stockTuned}},
+	{"setups", stockTuned, []string{stockProxy}},
+	{"setups", stockAuth, []string{stockTuned}},
+	{"setups", shipped, []string{stockAuth}},
+	{"setups", nginxProxy, []string{stockProxy}},
+	{"setups", nginxAuth, []string{nginxProxy}},
+	{"setups", shipped, []string{nginxAuth}},
+	{"setups", shippedQuiet, []string{nginxAuth}},
+}
+
+// ratio is a comparison that was measured.
+type ratio struct {
+	comparison
+	Throughput estimate `json:"throughput"`
+	CPU        estimate `json:"cpu_per_request"`
+	P50        estimate `json:"p50"`
+	P99        estimate `json:"p99"`
+}
+
+// goal is a bound for the throughput of a comparison.
+type goal struct {
+	Group, Of, Base string
+	AtLeast         float64
+}
+
+// goals are the project's own.
+var goals = []goal{
+	{"handler", enforce, plain, 0.98},
+	{"handler", withLog, plain, 0.93},
+	{"otlp", withOTLP, plain, 0.88},
+	{"dead", withDead, plain, 0.88},
+	{"setups", shipped, stockProxy, 1.25},
+	{"setups", shipped, nginxAuth, 1},
+}
+
+// verdict is a goal and how near it is.
+type verdict struct {
+	Of      string   `json:"of"`
+	Base    string   `json:"base"`
+	AtLeast float64  `json:"at_least"`
+	Is      estimate `json:"is"`
+	Met     bool     `json:"met"`
+	// Sure means that the whole confidence interval is on the same side.
+	Sure bool `json:"sure"`
+}
+
+// evaluate works out everything from what was measured.
+func evaluate(measured []measurement, rng *rand.Rand) results {
+	r := results{Machine: thisMachine(), Others: make(map[string]float64)}
+	for _, m := range measured {
+		r.Others[m.group] = max(r.Others[m.group], m.others)
+		for _, name := range m.skipped {
+			if !slices.Contains(r.Skipped, name) {
+				r.Skipped = append(r.Skipped, name)
+			}
+		}
+	}
+	r.Setups = setupsOf(measured)
+	for _, c := range comparisons {
+		if found, ok := compare(measured, c, rng); ok {
+			r.Ratios = append(r.Ratios, found)
+		}
+	}
+	for _, g := range goals {
+		for i := range r.Ratios {
+			c := &r.Ratios[i]
+			if c.Group == g.Group && c.Of == g.Of && c.Base[0] == g.Base {
+				r.Goals = append(r.Goals, judge(g, c.Throughput))
+			}
+		}
+	}
+	return r
+}
+
+func judge(g goal, is estimate) verdict {
+	v := verdict{Of: g.Of, Base: g.Base, AtLeast: g.AtLeast, Is: is, Met: is.Median >= g.AtLeast}
+	v.Sure = is.Low >= g.AtLeast || is.High < g.AtLeast
+	return v
+}
+
+// setupsOf gathers the slices of each target over all processes.
+func setupsOf(measured []measurement) (found []setup) {
+	type key struct{ group, name string }
+	var order []key
+	all := make(map[key][]slice)
+	peaks := make(map[key][]float64)
+	for _, m := range measured {
+		for _, s := range m.slices {
+			k := key{m.group, m.names[s.target]}
+			if all[k] == nil {
+				order = append(order, k)
+			}
+			all[k] = append(all[k], s)
+		}
+		for name, peak := range m.peaks {
+			peaks[key{m.group, name}] = append(peaks[key{m.group, name}], float64(peak))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b key) int { return rank(a.group, a.name) - rank(b.group, b.name) })
+	for _, k := range order {
+		found = append(found, setup{
+			Group: k.group, Name: k.name,
+			Throughput: summarize(each(all[k], slice.throughput)),
+			P50:        summarize(each(all[k], slice.p50ms)),
+			P99:        summarize(each(all[k], slice.p99ms)),
+			CPU:        summarize(each(all[k], slice.cpuPerRequest)),
+			PeakMemory: int64(median(peaks[k])),
+		})
+	}
+	return found
+}
+
+// rank orders setups as the report shows them.
+func rank(group, name string) int {
+	groups := []string{"setups", "handler", "otlp", "dead", "against"}
+	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedQuiet,
+		plain, plainTwin, enforce, withLog, withOTLP, withDead, against}
+	return slices.Index(groups, group)*len(names) + slices.Index(names, name)
+}
+
+func each(slices []slice, of func(slice) float64) []float64 {
+	values := make([]float64, len(slices))
+	for i, s := range slices {
+		values[i] = of(s)
+	}
+	return values
+}
+
+// compare pairs the slices of two targets, process by process. It reports whether
+// both were measured.
+func compare(measured []measurement, c comparison, rng *rand.Rand) (ratio, bool) {
+	quantities := []func(slice) float64{slice.throughput, slice.cpuPerRequest, slice.p50ms, slice.p99ms}
+	paired := make([][][]float64, len(quantities))
+	for _, m := range measured {
+		if m.group != c.Group {
+			continue
+		}
+		of := slices.Index(m.names, c.Of)
+		var base []int
+		for _, name := range c.Base {
+			base = append(base, slices.Index(m.names, name))
+		}
+		if of < 0 || slices.Contains(base, -1) {
+			continue
+		}
+		for i, quantity := range quantities {
+			if found := ratios(m.slices, of, base, quantity); len(found) > 0 {
+				paired[i] = append(paired[i], found)
+			}
+		}
+	}
+	if len(paired[0]) == 0 {
+		return ratio{}, false
+	}
+	found := ratio{comparison: c}
+	for i, to := range []*estimate{&found.Throughput, &found.CPU, &found.P50, &found.P99} {
+		if len(paired[i]) > 0 {
+			*to = estimateRatio(paired[i], rng)
+		}
+	}
+	return found, true
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Names of the targets.
+const (
+	direct       = "direct"
+	stockProxy   = "caddy"
+	stockTuned   = "caddy-tuned"
+	stockAuth    = "caddy-forward-auth"
+	nginxProxy   = "nginx"
+	nginxAuth    = "nginx-auth-request"
+	shipped      = "gateway"
+	shippedQuiet = "gateway-no-audit"
+
+	plain     = "plain"
+	plainTwin = "plain-twin"
+	enforce   = "enforce"
+	withLog   = "enforce-log"
+	withOTLP  = "enforce-log-otlp"
+	withDead  = "enforce-log-otlp-dead"
+
+	against = "against" // the same as gateway, but for what is to be compared
+)
+
+// group is a set of targets that are driven in turn, from processes that are
+// started for it and ended after it.
+type group struct {
+	name      string
+	processes int // how many times all is started anew
+	rounds    int // of each time
+	start     func(ctx context.Context, l *lab, dir string) (running, error)
+}
+
+// running is a group that was started.
+type running struct {
+	targets   []*target
+	processes []*process
+	skipped   []string
+}
+
+func (r *running) stop() {
+	for _, p := range r.processes {
+		p.stop()
+	}
+}
+
+// add takes what a start function returns.
+func (r *running) add(p *process, targets []*target, err error) error {
+	if err != nil {
+		return err
+	}
+	r.processes = append(r.processes, p)
+	r.targets = append(r.targets, targets...)
+	return nil
+}
+
+func one(p *process, t *target, err error) (*process, []*target, error) {
+	return p, []*target{t}, err
+}
+
+const auditOff = "log off"
+
+// sites of one gateway, which differ in what is asked of the handler.
+var sites = map[string]site{
+	plain:        {plain: true},
+	plainTwin:    {plain: true},
+	enforce:      {Audit: auditOff},
+	withLog:      {},
+	withOTLP:     {},
+	withDead:     {},
+	shipped:      {},
+	shippedQuiet: {Audit: auditOff},
+	against:      {},
+}
+
+// handlerGroup compares sites of one gateway: what the handler and its audit log
+// cost, and, with two sites that are the same, how far to believe it.
+func handlerGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLog))
+}
+
+// otlpGroup compares two sites of a gateway that exports spans. Where to is a
+// setting of the process, so that it is a group of its own.
+func otlpGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.receiver.Address)...), plain, withOTLP))
+}
+
+// deadGroup is otlpGroup without anybody who receives the spans.
+func deadGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	if !l.stillDead() {
+		return r, fmt.Errorf("%s was to be an address where nobody listens, and somebody does", l.dead)
+	}
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.dead)...), plain, withDead))
+}
+
+func otlpTo(address string) []string {
+	return []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + address,
+		"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+		"OTEL_TRACES_EXPORTER=otlp",
+		"OTEL_METRICS_EXPORTER=none",
+		"OTEL_LOGS_EXPORTER=none",
+	}
+}
+
+// setupsGroup compares whole processes: the gateway as it ships, and what people
+// would use instead.
+func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	r.targets = []*target{newTarget(direct, l.upstream.Address, l.upstream.pid())}
+	err = errors.Join(
+		r.add(one(l.stock(ctx, dir, stockProxy, false, false))),
+		r.add(one(l.stock(ctx, dir, stockTuned, true, false))),
+		r.add(one(l.stock(ctx, dir, stockAuth, true, true))),
+		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
+		r.add(l.gateway(ctx, dir, shippedQuiet, l.asShipped(), shippedQuiet)),
+	)
+	switch nginxErr := r.add(l.startNginx(ctx, dir)); {
+	case errors.Is(nginxErr, errSkipped):
+		r.skipped = []string{nginxProxy, nginxAuth}
+	default:
+		err = errors.Join(err, nginxErr)
+	}
+	return r, err
+}
+
+// againstGroup compares the gateway with another build of it, or the same one
+// with other settings.
+func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	return r, errors.Join(
+		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
+		r.add(l.gateway(ctx, dir, against, l.against, against)),
+	)
+}
+
+// measurement is what one start of a group gave.
+type measurement struct {
+	group   string
+	names   []string // of targets, as slices count them
+	slices  []slice
+	peaks   map[string]int64 // peak memory in bytes, by target
+	others  float64          // part of the machine that other programs took
+	skipped []string
+}
+
+// measure starts a group, drives it, and ends it.
+func (l *lab) measure(ctx context.Context, g group, d *driver, rng randomizer) (m measurement, err error) {
+	dir, err := os.MkdirTemp(l.dir, g.name+"-")
+	if err != nil {
+		return m, err
+	}
+	defer os.RemoveAll(dir)
+	r, err := g.start(ctx, l, dir)
+	defer r.stop()
+	if err != nil {
+		return m, fmt.Errorf("starting the setups: %w", err)
+	}
+	if err := d.warmUp(ctx, r.targets); err != nil {
+		return m, err
+	}
+	before := l.clock(r)
+	m = measurement{group: g.name, skipped: r.skipped, peaks: make(map[string]int64)}
+	m.slices, err = d.drive(ctx, r.targets, schedule(len(r.targets), g.rounds, rng))
+	if err != nil {
+		return m, err
+	}
+	m.others = l.clock(r).others(before)
+	for _, t := range r.targets {
+		m.names = append(m.names, t.name)
+		for _, pid := range t.pids {
+			m.peaks[t.name] += memory(pid, "VmHWM")
+		}
+	}
+	return m, nil
+}

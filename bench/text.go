@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// labels are what setups are called in the report.
+var labels = map[string]string{
+	direct:       "upstream, directly",
+	nginxProxy:   "nginx proxy_pass",
+	nginxAuth:    "nginx auth_request + proxy_pass",
+	stockProxy:   "stock Caddy reverse_proxy",
+	stockTuned:   "stock Caddy reverse_proxy, tuned transport",
+	stockAuth:    "stock Caddy forward_auth + reverse_proxy, both tuned",
+	shipped:      "gateway as shipped",
+	shippedQuiet: "gateway as shipped, audit off",
+	plain:        "gateway's proxy without enforcement",
+	plainTwin:    "the same once more (A/A)",
+	enforce:      "with enforcement, audit off",
+	withLog:      "with enforcement and audit log",
+	withOTLP:     "with enforcement, audit log and OTLP",
+	withDead:     "with enforcement, audit log and OTLP, receiver dead",
+	against:      "gateway, the other build or settings",
+}
+
+// text is the report for people.
+func (r results) text() string {
+	var b strings.Builder
+	table := func(write func(w *tabwriter.Writer)) {
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		write(w)
+		_ = w.Flush() // to a string
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "%s, %d CPUs, %s; %s of measuring\n\n", r.Machine.System, r.Machine.CPUs, r.Machine.Go, r.Took)
+	table(func(w *tabwriter.Writer) {
+		fmt.Fprintln(w, "setup\treq/s [quartiles]\tp50 ms\tp99 ms\tCPU us/req\tpeak memory")
+		group := ""
+		for _, s := range r.Setups {
+			if s.Group != group {
+				group = s.Group
+				fmt.Fprintf(w, "(%s)\n", group)
+			}
+			fmt.Fprintf(w, "%s\t%.0f [%.0f-%.0f]\t%.1f\t%.1f\t%.0f\t%.0f MiB\n", labels[s.Name],
+				s.Throughput.Median, s.Throughput.Low, s.Throughput.High, s.P50.Median, s.P99.Median, s.CPU.Median, mebibytes(s.PeakMemory))
+		}
+	})
+	table(func(w *tabwriter.Writer) {
+		fmt.Fprintln(w, "paired ratio [95 % interval]\tthroughput\tCPU/request\tp50\tp99\tprocesses")
+		for _, c := range r.Ratios {
+			fmt.Fprintf(w, "%s / %s\t%s\t%s\t%s\t%s\t%d\n", c.Of, c.Base[0], c.Throughput, c.CPU, c.P50, c.P99, len(c.Throughput.PerProcess))
+		}
+	})
+	table(func(w *tabwriter.Writer) {
+		fmt.Fprintln(w, "goal\tis\t")
+		for _, v := range r.Goals {
+			fmt.Fprintf(w, "%s / %s at least x%.2f\t%s\t%s\n", v.Of, v.Base, v.AtLeast, v.Is, v.word())
+		}
+	})
+	r.Program.text(&b)
+	for _, name := range r.Skipped {
+		fmt.Fprintf(&b, "SKIPPED: %s, because nginx is not installed\n", labels[name])
+	}
+	for _, group := range []string{"handler", "otlp", "dead", "setups", "against"} {
+		if others, ok := r.Others[group]; ok && others > disturbed {
+			fmt.Fprintf(&b, "DISTURBED: other programs took up to %.0f %% of the machine's work in group %s; run it again when the machine is quiet\n", 100*others, group)
+		}
+	}
+	if twin := r.twin(); twin != nil && (twin.Median < 0.97 || twin.Median > 1.03) {
+		fmt.Fprintf(&b, "VOID: two sites that are the same came out as %s\n", twin)
+	}
+	return b.String()
+}
+
+// disturbed is how much of the machine's work others may have: some of it is the
+// kernel's, which nobody is charged for.
+const disturbed = 0.06
+
+// twin returns the A/A pair's ratio, which is the run's own error bar.
+func (r results) twin() *estimate {
+	for i := range r.Ratios {
+		if r.Ratios[i].Of == plainTwin {
+			return &r.Ratios[i].Throughput
+		}
+	}
+	return nil
+}
+
+func (e estimate) String() string {
+	if len(e.PerProcess) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("x%.3f [%.3f-%.3f]", e.Median, e.Low, e.High)
+}
+
+func (v verdict) word() string {
+	word := "met"
+	if !v.Met {
+		word = fmt.Sprintf("missed by %.1f %%", 100*(1-v.Is.Median/v.AtLeast))
+	}
+	if !v.Sure {
+		word += " (the interval reaches over the goal)"
+	}
+	return word
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

@@ -1,0 +1,216 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+func init() {
+	caddy.RegisterModule(fails{})
+	httpcaddyfile.RegisterHandlerDirective("test_fails", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		f := new(fails)
+		h.Args(&f.How)
+		return f, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_fails", httpcaddyfile.Before, "reverse_proxy")
+}
+
+// fails is a handler that fails in some way.
+type fails struct {
+	How string `json:"how"`
+}
+
+func (fails) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_fails", New: func() caddy.Module { return new(fails) }}
+}
+
+func (f *fails) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Handler) error {
+	switch f.How {
+	case "panic":
+		panic("as a handler with a bug does")
+	case "abort":
+		w.WriteHeader(http.StatusOK)
+		panic(http.ErrAbortHandler)
+	case "error":
+		return errors.New("an error that names no status")
+	case "status":
+		return caddyhttp.Error(http.StatusTeapot, errors.New("an error that does"))
+	case "late":
+		w.WriteHeader(http.StatusAccepted)
+		return caddyhttp.Error(http.StatusBadGateway, errors.New("after the header"))
+	}
+	return nil
+}
+
+// TestRecordsOfFailures: the record is there and says what happened, and the error
+// or the panic goes on its way.
+func TestRecordsOfFailures(t *testing.T) {
+	workspace := startWorkspace(t)
+	site := func(how string) string {
+		return fmt.Sprintf("databricks_scopes {\nworkspace %s\n%s}\ntest_fails %s", workspace.URL(), adminBlock, how)
+	}
+	h := startSite(t, workspace, site("error"))
+	token := h.mint("jobs")
+	for i, test := range []struct {
+		how             string
+		outcome         string
+		status, upstram int
+		errorType       string
+	}{
+		{"panic", "panicked", 0, 0, "panicked"},
+		{"abort", "aborted", 200, 200, "aborted"},
+		{"error", "failed", 500, 0, "failed"},
+		{"status", "failed", 418, 0, "failed"},
+		{"late", "failed", 202, 202, "failed"},
+		{"nothing", "answered", 0, 0, ""},
+	} {
+		t.Run(test.how, func(t *testing.T) {
+			h.load(t, site(test.how))
+			r, err := http.NewRequestWithContext(t.Context(), "GET", h.url+jobsList, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bearer(token.Value)(r)
+			transport := &http.Transport{DisableKeepAlives: true}
+			response, err := transport.RoundTrip(r)
+			if err == nil {
+				defer response.Body.Close()
+				if test.status != 0 && response.StatusCode != test.status {
+					t.Errorf("the client saw %d", response.StatusCode)
+				}
+			}
+			if test.how == "panic" && err == nil {
+				t.Error("the panic did not end the connection")
+			}
+			record := h.records(t, i+1)[i]
+			got := fmt.Sprint(record["outcome"], record["status"], record["upstream_status"], record["error_type"], record["decision"], record["reason"])
+			want := fmt.Sprint(test.outcome, float64(test.status), float64(test.upstram), test.errorType, "allow", "permitted")
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestRecordOfAnAnswer(t *testing.T) {
+	workspace := startWorkspace(t)
+	h := startGateway(t, workspace, "audit {\ncomment plain\n}")
+	token := workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Scopes: []string{"jobs"}, Comment: "nightly export"})
+	got := h.send(t, "POST", "/api/2.1/jobs/create", func(r *http.Request) {
+		bearer(token.Value)(r)
+		r.Body = http.NoBody
+		body := `{"name":"x"}`
+		r.Body, r.ContentLength = readCloser(body), int64(len(body))
+		r.Header.Set("User-Agent", "agent/1.0 \xff")
+	})
+	record := h.records(t, 1)[0]
+	for name, want := range map[string]any{
+		"outcome": "answered", "status": float64(got.status), "upstream_status": float64(got.status), "bytes_received": 12.0,
+		"bytes_sent": float64(len(got.body)), "request_id": got.header.Get("X-Request-Id"), "workspace": "127.0.0.1",
+		"comment": "nightly export", "owner": "etl@example.com", "creator": "etl@example.com", "path": "/api/2.1/jobs/create", "user_agent": "agent/1.0 \uFFFD",
+		"error_type": "", "facts_source": "lookup",
+	} {
+		if record[name] != want {
+			t.Errorf("%s is %v, want %v", name, record[name], want)
+		}
+	}
+	if d, _ := record["upstream_duration"].(float64); d <= 0 {
+		t.Errorf("upstream_duration is %v", record["upstream_duration"])
+	}
+	if got.header.Get("X-Request-Id") == "" || len(record["policy_hash"].(string)) != 12 || record["catalog"] == "" {
+		t.Errorf("%v", record)
+	}
+	if refusal := h.send(t, "GET", clustersList, bearer(token.Value)); h.records(t, 2)[1]["request_id"] != refusal.header.Get("X-Request-Id") {
+		t.Error("a refusal's request id is another in the record")
+	}
+}
+
+func readCloser(s string) *stringBody { return &stringBody{strings.NewReader(s)} }
+
+type stringBody struct{ *strings.Reader }
+
+func (stringBody) Close() error { return nil }
+
+func TestAuditOptions(t *testing.T) {
+	workspace := startWorkspace(t)
+	gateway := func(options string) string {
+		return fmt.Sprintf("databricks_gateway %s {\n%s%s\n}", workspace.URL(), adminBlock, options)
+	}
+	h := startSite(t, workspace, gateway(""))
+	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}, Comment: "nightly export"})
+	hashes := make(map[any]string)
+	for _, test := range []struct{ name, options, comment, path string }{
+		{"defaults", "", "sha256:d7fdb5293230158b", jobsList},
+		{"plain", "audit {\ncomment plain\n}", "nightly export", jobsList},
+		{"redacted", "audit {\ncomment off\nredact path\n}", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(h.readRecords(t))
+			h.load(t, gateway(test.options))
+			h.send(t, "GET", jobsList+"?x=y", bearer(token.Value))
+			record := h.records(t, before+1)[before]
+			if record["comment"] != test.comment || record["path"] != test.path || record["template"] == "" {
+				t.Errorf("comment %v, path %v, template %v", record["comment"], record["path"], record["template"])
+			}
+			hashes[record["policy_hash"]] = test.name
+		})
+	}
+	if len(hashes) != 1 {
+		t.Errorf("the same rules have several hashes: %v", hashes)
+	}
+	before := len(h.readRecords(t))
+	for i, options := range []string{"mode observe", "unscoped_tokens deny", "oauth verify", "policy p {\nscopes jobs\n}", "policy p {\nscopes sql\n}"} {
+		h.load(t, gateway(options))
+		h.send(t, "GET", jobsList, bearer(token.Value))
+		hash := h.records(t, before+i+1)[before+i]["policy_hash"]
+		if other, ok := hashes[hash]; ok {
+			t.Errorf("%q has the hash of %q", options, other)
+		}
+		hashes[hash] = options
+	}
+	lines := len(h.readRecords(t))
+	h.load(t, gateway("audit {\nlog off\n}"))
+	h.send(t, "GET", jobsList, bearer(token.Value))
+	h.load(t, gateway(""))
+	h.send(t, "GET", jobsList, bearer(token.Value))
+	if got := len(h.records(t, lines+1)); got != lines+1 {
+		t.Errorf("%d lines, want %d: log off wrote some", got, lines+1)
+	}
+}
+
+func TestTraceparent(t *testing.T) {
+	const id, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	for _, test := range []struct {
+		name, header string
+		ok           bool
+	}{
+		{"ordinary", "00-" + id + "-" + span + "-01", true},
+		{"unsampled", "00-" + id + "-" + span + "-00", true},
+		{"later version", "cc-" + id + "-" + span + "-01-what-else", true},
+		{"later version without more", "cc-" + id + "-" + span + "-01", true},
+		{"version 0 with more", "00-" + id + "-" + span + "-01-x", false},
+		{"later version run on", "cc-" + id + "-" + span + "-01x", false},
+		{"forbidden version", "ff-" + id + "-" + span + "-01", false},
+		{"no trace", "00-00000000000000000000000000000000-" + span + "-01", false},
+		{"no span", "00-" + id + "-0000000000000000-01", false},
+		{"short", "00-" + id + "-" + span, false},
+		{"upper case", "00-" + strings.ToUpper(id) + "-" + span + "-01", false},
+		{"empty", "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := parseTraceparent(test.header); got.TraceID.IsValid() != test.ok || got.SpanID.IsValid() != test.ok {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/fakeworkspace"
+)
+
+// ordinaries are requests as clients send them, with a token each that the gateway
+// knows.
+type ordinaries struct {
+	handler  *Handler
+	requests []*http.Request
+}
+
+// startOrdinary starts a gateway without audit and has it look up the tokens.
+func startOrdinary(t testing.TB, tokens int) *ordinaries {
+	t.Helper()
+	h := startGateway(t, startWorkspace(t), "cache {\n ttl 24h\n}\nlookup {\n rate 1000\n}\naudit {\n log off\n}")
+	o := &ordinaries{handler: live.list()[0]}
+	paths := []string{
+		"/api/2.2/jobs/list?limit=25&page_token=CAEo5",
+		"/api/2.1/unity-catalog/tables/main.sales.orders",
+		"/api/2.0/sql/statements/01f0a1b2-3c4d-5e6f-7a8b-9c0d1e2f3a4b",
+	}
+	for i := range tokens {
+		token := h.workspace.Mint(fakeworkspace.TokenSpec{
+			Owner:    "someone@example.com",
+			Comment:  fmt.Sprintf("nightly load %d", i),
+			Scopes:   []string{"clusters", "jobs", "unity-catalog", "sql"},
+			Lifetime: 90 * 24 * time.Hour,
+		})
+		r := httptest.NewRequest(http.MethodGet, "http://gateway"+paths[i%len(paths)], nil)
+		r.Header = http.Header{
+			"Authorization":   {"Bearer " + token.Value},
+			"User-Agent":      {"databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat"},
+			"Accept":          {"application/json"},
+			"Accept-Encoding": {"gzip"},
+		}
+		ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: "127.0.0.1"})
+		o.requests = append(o.requests, r.WithContext(ctx))
+		o.lookUp(t, o.requests[i])
+	}
+	return o
+}
+
+// lookUp repeats a request until its token is known.
+func (o *ordinaries) lookUp(t testing.TB, r *http.Request) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		verdict := o.handler.judge(r, new(audit.Record))
+		if verdict.allowed {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a request that should be allowed is refused: %s", verdict.reason)
+		}
+	}
+}
+
+// TestDecisionAllocatesNothing holds the promise that an ordinary request with a
+// token that is known leaves no garbage, its record apart.
+func TestDecisionAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	o := startOrdinary(t, 3)
+	for _, r := range o.requests {
+		rec := new(audit.Record)
+		if allocations := testing.AllocsPerRun(1000, func() {
+			*rec = audit.Record{}
+			if verdict := o.handler.judge(r, rec); !verdict.allowed {
+				t.Fatal(verdict.reason)
+			}
+		}); allocations != 0 {
+			t.Errorf("%s: %v allocations", r.URL.Path, allocations)
+		}
+	}
+}
+
+// BenchmarkDecision is the whole way from a request to the decision about it.
+func BenchmarkDecision(b *testing.B) {
+	o := startOrdinary(b, 1000)
+	b.ReportAllocs()
+	rec := new(audit.Record)
+	i := 0
+	for b.Loop() {
+		*rec = audit.Record{}
+		if verdict := o.handler.judge(o.requests[i%len(o.requests)], rec); !verdict.allowed {
+			b.Fatal(verdict.reason)
+		}
+		i++
+	}
+}
+
+// nowhere is where an answer goes that nobody measures.
+type nowhere struct{ header http.Header }
+
+func (w *nowhere) Header() http.Header         { return w.header }
+func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (w *nowhere) WriteHeader(int)             {}
+
+// BenchmarkHandler is all that the handler adds to a request that passes: the
+// decision, metrics, use of tokens, placeholders, and what watches the answer.
+func BenchmarkHandler(b *testing.B) {
+	o := startOrdinary(b, 1000)
+	answer := make([]byte, 1024)
+	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusOK)
+		_, err := w.Write(answer)
+		return err
+	})
+	w := &nowhere{header: make(http.Header)}
+	for i, r := range o.requests {
+		o.requests[i] = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		r := o.requests[i%len(o.requests)]
+		// Each request has a replacer of its own, which is Caddy's cost, not ours.
+		*r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer) = *caddy.NewEmptyReplacer()
+		if err := o.handler.ServeHTTP(w, r, next); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+}
