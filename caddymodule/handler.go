@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -223,6 +224,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 	}()
 	verdict := h.judge(r, rec)
+	asked := verdict.asked
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
@@ -231,13 +233,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 	}
 	rec.DecisionDuration = h.now().Sub(started)
+	rec.Enforced = h.Mode != modeObserve && !verdict.rehearsed
 	setPlaceholders(r, rec)
+	// In the caller's own trace too, if it is one that somebody keeps.
+	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
+		h.traceDecision(r.Context(), span, rec, asked)
+	}
 
 	if h.Mode == modeObserve {
 		rec.Dropped = audit.CutNames(contradictions(r))
 		return h.pass(way, response, r, rec, next)
 	}
-	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(response, r, rec)
 		return nil
