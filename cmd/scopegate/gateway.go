@@ -26,7 +26,7 @@ type gateway struct {
 	enforce   *caddymodule.Handler
 	admin     string         // off or an address
 	health    string         // off or an address
-	logging   *caddy.Logging // nil for Caddy's default
+	logging   *caddy.Logging // nil for Caddy's default at the level INFO
 }
 
 // off is the address of what is not wanted.
@@ -84,6 +84,9 @@ func (g gateway) config() (*caddy.Config, error) {
 			}}},
 		}
 	}
+	if g.logging == nil {
+		g.logging = logLevel(zap.InfoLevel)
+	}
 	no := false
 	config := &caddy.Config{
 		Admin: &caddy.AdminConfig{
@@ -112,9 +115,10 @@ func (g gateway) config() (*caddy.Config, error) {
 	return decoded, nil
 }
 
-// logLevel is Caddy's default log at another level.
+// logLevel is Caddy's default log at a level, without what it would quote of
+// requests.
 func logLevel(level zapcore.Level) *caddy.Logging {
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{
-		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level.CapitalString()}},
+		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: caddymodule.RequestFilter()}},
 	}}
 }
