@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -233,6 +234,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 	}()
 	verdict := h.judge(r, rec)
+	asked := verdict.asked
 	if !verdict.token.IsZero() {
 		rec.TokenID = verdict.token.String()
 	}
@@ -243,16 +245,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			verdict = unrecorded(rec)
 		}
 	}
-	if h.recorded {
+	// Also in the caller's own trace, if it is one that somebody keeps.
+	span := trace.SpanFromContext(r.Context())
+	if h.recorded || span.IsRecording() {
 		rec.DecisionDuration = h.now().Sub(started)
 	}
+	rec.Enforced = h.Mode != modeObserve && !verdict.rehearsed
 	setPlaceholders(r, rec)
+	if span.IsRecording() {
+		h.traceDecision(r.Context(), span, rec, asked)
+	}
 
 	if h.Mode == modeObserve {
 		rec.Dropped = audit.CutNames(contradictions(r))
 		return h.pass(way, w, r, rec, next)
 	}
-	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(w, r, rec)
 		return nil

@@ -24,8 +24,8 @@ type gateway struct {
 	listen    string
 	workspace *url.URL
 	enforce   *caddymodule.Handler
-	admin     string         // off or an address
-	health    string         // off or an address
+	admin     string // off or an address
+	health    string // off or an address
 	logging   *caddy.Logging
 }
 
@@ -112,13 +112,10 @@ func (g gateway) config() (*caddy.Config, error) {
 	return decoded, nil
 }
 
-// logLevel is Caddy's default log at a level, without the cost of requests that
-// there is nothing to say about.
+// logLevel is Caddy's default log at a level, without what it would quote of
+// requests.
 func logLevel(level zapcore.Level) *caddy.Logging {
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{
-		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{
-			Level:      level.CapitalString(),
-			EncoderRaw: caddyconfig.JSONModuleObject(new(caddymodule.LazyEncoder), "format", "lazy", nil),
-		}},
+		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: caddymodule.RequestFilter()}},
 	}}
 }
