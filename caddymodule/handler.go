@@ -167,6 +167,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.rulesHash, err = h.hashRules(); err != nil {
 		return err
 	}
+	// So that the hash in a record can be found again, by scopegate validate too.
+	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.catalog.Version()))
 	h.warnOfPolicies()
 	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
 		return err
