@@ -87,7 +87,7 @@ func (l *Ledger) Keep(store Store, key string, every time.Duration, told func(er
 			case <-timer.C:
 			}
 			timer.Reset(every)
-			if err := l.Flush(ctx); err != nil && (ctx.Err() == nil || replaceable(err)) {
+			if err := l.Flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
 				told(err)
 			}
 		}
@@ -115,7 +115,7 @@ func (l *Ledger) Close() error {
 	switch {
 	case err == nil:
 		return nil
-	case replaceable(err) && l.told != nil:
+	case SetAside(err) && l.told != nil:
 		l.told(err) // it is saved all the same
 		return nil
 	}
@@ -158,7 +158,7 @@ func (l *Ledger) flush(ctx context.Context) (err error) {
 	}
 	defer give(l.turn)
 	history, notice := Load(ctx, store, key)
-	if notice != nil && !replaceable(notice) {
+	if notice != nil && !SetAside(notice) {
 		return notice
 	}
 	if ctx.Err() != nil {
@@ -244,9 +244,9 @@ func stored(ctx context.Context, store Store, key string) (State, error) {
 	return Load(ctx, readOnly{store}, key)
 }
 
-// replaceable reports whether a snapshot that could not be read was set aside, so
-// that another may take its place.
-func replaceable(err error) bool {
+// SetAside reports whether an error says that a snapshot which could not be read was
+// set aside, so that another may take its place.
+func SetAside(err error) bool {
 	return (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerVersion)) && !errors.Is(err, ErrNotSetAside)
 }
 
