@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
 )
 
 func recommendCommand() *cobra.Command {
@@ -50,7 +51,7 @@ observations agree, and how to apply it.
 		if *admin.workspace != "" {
 			query.Set(queryWorkspace, *admin.workspace)
 		}
-		var answer recommended
+		var answer usage.Recommendation
 		if err := gateway.read("recommend", query, &answer); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ observations agree, and how to apply it.
 
 // applyRecommendation sets the recommended scopes, if the token is still as it was
 // when they were recommended.
-func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *recommended, admin signIn, gateway adminAddress, yes bool) error {
+func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *usage.Recommendation, admin signIn, gateway adminAddress, yes bool) error {
 	change := answer.Change
 	switch {
 	case change == nil:
