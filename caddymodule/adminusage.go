@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -132,13 +133,6 @@ func readFilter(query url.Values) (filter usage.Filter, err error) {
 	return filter, nil
 }
 
-// recommended is the answer of the route recommend. It names the workspace, so that
-// nobody applies it to another one.
-type recommended struct {
-	Workspace string `json:"workspace"`
-	usage.Recommendation
-}
-
 // adminRecommend tells the smallest set of scopes that covers what a token was
 // seen to use.
 func adminRecommend(w http.ResponseWriter, r *http.Request) error {
@@ -172,8 +166,12 @@ func adminRecommend(w http.ResponseWriter, r *http.Request) error {
 		return apiError(http.StatusNotFound, "this gateway has not seen the token yet; there is nothing to go by")
 	}
 	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), clock())
+	// So that nobody applies it to another one, and that everybody knows whose it is.
+	recommendation.Workspace = authority.key.workspace
+	recommendation.Owner = cmp.Or(authority.ownerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))
+	recommendation.Comment = facts.Info.Comment
 	if format == "json" {
-		return writeJSON(w, http.StatusOK, recommended{authority.key.workspace, recommendation})
+		return writeJSON(w, http.StatusOK, recommendation)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	return recommendation.WriteText(w)

@@ -233,7 +233,12 @@ func (h *Handler) policyRules(catalog *scopes.Catalog) (policy.Rules, error) {
 		return policy.Rules{}, err
 	}
 	for i := range policies {
-		if p := &policies[i]; !p.PermitsAny(catalog.Operations()) {
+		p := &policies[i]
+		switch {
+		case p.PermitsAny(catalog.Operations()):
+		case len(p.Deny) == 0:
+			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: no operation of the catalogue asks for %s; add a scope, allow a route, or name operations in a routes file", p.Name, strings.Join(p.Ceiling, " or "))
+		default:
 			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: what it allows, it denies as well; remove a deny, or revoke the tokens", p.Name)
 		}
 	}

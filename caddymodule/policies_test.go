@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // TestRestrictLegacyToken is the README's example: a token without scopes may
@@ -122,5 +123,31 @@ func TestPolicyByOwner(t *testing.T) {
 	}
 	if got := h.send(t, "GET", jobsList, bearer(ours)); got.status != 403 {
 		t.Errorf("the owner that is meant: %d", got.status)
+	}
+}
+
+// TestPoliciesThatPermitNothing holds that the mistake which is named is the one
+// that was made.
+func TestPoliciesThatPermitNothing(t *testing.T) {
+	all := []Route{{"*", "/*"}}
+	for _, test := range []struct {
+		name   string
+		policy Policy
+		says   string // "" if it may be loaded
+	}{
+		{"a scope", Policy{Scopes: []string{"sql"}}, ""},
+		{"a scope of no operation", Policy{Scopes: []string{"ai-functions"}}, "no operation of the catalogue asks for ai-functions"},
+		{"that and another", Policy{Scopes: []string{"ai-functions", "sql"}}, ""},
+		{"that and a route", Policy{Scopes: []string{"ai-functions"}, Allow: []Route{{"GET", "/api/2.1/jobs/list"}}}, ""},
+		{"everything denied", Policy{Scopes: []string{"sql"}, Deny: all}, "what it allows, it denies as well"},
+		{"nothing but a denial of everything", Policy{Deny: all}, "what it allows, it denies as well"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.policy.Name = "p"
+			_, err := (&Handler{Policies: []Policy{test.policy}}).policyRules(scopes.Default())
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want %q", err, test.says)
+			}
+		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 func recommendCommand() *cobra.Command {
@@ -20,7 +22,8 @@ func recommendCommand() *cobra.Command {
 		Long: `
 Asks a running gateway which scopes cover what a token was seen to use, how much
 evidence there is for that, what would be dropped, whether Databricks' own
-observations agree, and how to apply it.
+observations agree, and how to apply it. The beginning of the token's id will do,
+as scopes report shows it.
 
 --json prints it for programs.
 --apply sets the scopes, after asking. It signs in to the workspace as described
@@ -38,19 +41,18 @@ observations agree, and how to apply it.
 	admin, gateway := addSignIn(cmd), addAddress(cmd)
 	cmd.MarkFlagsMutuallyExclusive("json", "apply")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		// Here already, so that a token which was pasted by mistake goes nowhere.
-		id, err := tokens.ParseID(args[0])
-		if err != nil {
-			return err
-		}
 		if *yes && !*apply {
 			return errors.New("--yes goes with --apply")
+		}
+		id, err := gateway.tokenID(args[0], *admin.workspace)
+		if err != nil {
+			return err
 		}
 		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}}
 		if *admin.workspace != "" {
 			query.Set(queryWorkspace, *admin.workspace)
 		}
-		var answer recommended
+		var answer usage.Recommendation
 		if err := gateway.read("recommend", query, &answer); err != nil {
 			return err
 		}
@@ -69,11 +71,13 @@ observations agree, and how to apply it.
 
 // applyRecommendation sets the recommended scopes, if the token is still as it was
 // when they were recommended.
-func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *recommended, admin signIn, gateway adminAddress, yes bool) error {
+func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *usage.Recommendation, admin signIn, gateway adminAddress, yes bool) error {
 	change := answer.Change
 	switch {
 	case change == nil:
 		return errors.New("there is nothing to apply")
+	case answer.TokenID != id.String():
+		return errors.New("the gateway answered for another token")
 	case yes && !answer.Evidence.Enough:
 		return fmt.Errorf("not enough evidence yet to apply it unasked (%s); leave out --yes to decide yourself", answer.Evidence.Missing)
 	}
@@ -96,10 +100,15 @@ func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *recommended, 
 	case !slices.Equal(slices.Sorted(slices.Values(now.Scopes)), slices.Sorted(slices.Values(answer.Facts.Scopes))):
 		return errors.New("the token's scopes were changed in the meantime; ask for the recommendation again")
 	}
-	scopes := strings.Join(change.Scopes, ", ")
+	// Whoever listens at the address told what to set. It is not believed that this
+	// narrows the token.
+	if !narrows(now.Scopes, change.Scopes) {
+		return errors.New("the gateway recommends scopes that the token does not hold, or all-apis; nothing was changed")
+	}
+	list := usage.Clean(strings.Join(change.Scopes, ", "))
 	if !yes {
 		fmt.Fprintln(cmd.OutOrStdout())
-		if err := confirm(cmd, fmt.Sprintf("Set the scopes of this token to %s?", scopes)); err != nil {
+		if err := confirm(cmd, fmt.Sprintf("Set the scopes of this token to %s?", list)); err != nil {
 			return err
 		}
 	}
@@ -107,6 +116,18 @@ func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *recommended, 
 		return err
 	}
 	gateway.forget(cmd.ErrOrStderr(), id)
-	fmt.Fprintf(cmd.OutOrStdout(), "The token now has the scopes %s. Databricks may take ten minutes to act on it.\n", scopes)
+	fmt.Fprintf(cmd.OutOrStdout(), "The token now has the scopes %s. Databricks may take ten minutes to act on it.\n", list)
 	return nil
+}
+
+// narrows reports whether a token that holds some scopes, or everything, can do less
+// with others and nothing more.
+func narrows(held, wanted []string) bool {
+	everything := len(held) == 0 || slices.Contains(held, scopes.AllAPIs)
+	for _, scope := range wanted {
+		if scope == "" || scope == scopes.AllAPIs || !everything && !slices.Contains(held, scope) {
+			return false
+		}
+	}
+	return len(wanted) > 0
 }

@@ -19,7 +19,10 @@ func revokeCommand() *cobra.Command {
 Deletes a token, after showing whose it is and asking, and tells the gateway, so
 that it refuses the token at once. A token cannot be brought back.
 
---yes does not ask.
+The beginning of the token's id will do, as scopes report shows it, where the
+gateway can be asked.
+
+--yes does not ask. It takes the whole id only.
 ` + signInHelp + addressHelp,
 		Args:         cobra.ExactArgs(1),
 		SilenceUsage: true,
@@ -28,6 +31,9 @@ that it refuses the token at once. A token cannot be brought back.
 	admin, gateway := addSignIn(cmd), addAddress(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := tokens.ParseID(args[0])
+		if err != nil && !*yes {
+			id, err = gateway.tokenID(args[0], *admin.workspace)
+		}
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -64,7 +63,7 @@ func usageWarner(logger *zap.Logger) func(error) {
 	return func(err error) {
 		switch text := err.Error(); {
 		case text == last:
-		case errors.Is(err, usage.ErrCorrupt), errors.Is(err, usage.ErrNewerVersion):
+		case usage.SetAside(err):
 			logger.Warn("what tokens were seen to use before could not be read; it was set aside, and recording begins anew", zap.Error(err))
 		default:
 			last = text

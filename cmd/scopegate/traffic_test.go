@@ -32,15 +32,15 @@ func TestTraffic(t *testing.T) {
 		`vendor@example\.com .* needs all-apis`,
 		`leaver@example\.com .* never seen`,
 		`autoscope  runs; when it completes, these break\n +GET /api/2\.1/unity-catalog/catalogs`,
-		`GET /api/2\.0/sql/warehouses  (\d+) of (\d+) calls: policy_denied`,
+		`GET /api/2\.0/sql/warehouses  (\d+) of (\d+) calls, \S+ to \S+: policy_denied`,
 	} {
 		find(t, told, "("+part+")")
 	}
 	admin := find(t, told, `report --address (\S+)`)
 	workspace := find(t, told, `--workspace (http\S+)`)
 	credential := find(t, told, `DATABRICKS_TOKEN=(dapi[0-9a-f]+)`)
-	etl := find(t, told, `recommend --address \S+ ([0-9a-f]{64})\ntoken.*\nevidence.*\nholds +everything.*\nrecommend +clusters, jobs`)
-	agent := find(t, told, `token +([0-9a-f]{64})\nevidence.*\nholds +sql, genie`)
+	etl := find(t, told, `recommend --address \S+ ([0-9a-f]{64})\nworkspace.*\ntoken.*\nowner +etl@example\.com\ncomment +airflow nightly loads\nevidence.*\nholds +everything.*\nrecommend +clusters, jobs\n  clusters, for\n +GET /api/2\.1/clusters/list  \d+ calls`)
+	agent := find(t, told, `token +([0-9a-f]{64})\nowner.*\ncomment.*\nevidence.*\nholds +sql, genie`)
 
 	for _, step := range []struct {
 		name, input string
@@ -51,11 +51,14 @@ func TestTraffic(t *testing.T) {
 		{"no is no", "n\n", []string{"recommend", etl, "--apply"}, "Set the scopes of this token to clusters, jobs? [y/N]", false},
 		{"silence is no", "", []string{"recommend", etl, "--apply"}, "nothing was changed", false},
 		{"another workspace", "y\n", []string{"recommend", etl, "--apply", "--workspace", "https://other.example.com"}, "no databricks_scopes handler for that workspace", false},
+		{"the id as the report shows it", "n\n", []string{"recommend", etl[:12] + "…", "--apply"}, "Set the scopes of this token to clusters, jobs? [y/N]", false},
 		{"yes", "y\n", []string{"recommend", etl, "--apply"}, "The token now has the scopes clusters, jobs.", true},
 		{"again", "y\n", []string{"recommend", etl, "--apply"}, "there is nothing to apply", false},
 		{"without asking", "", []string{"recommend", agent, "--apply", "--yes"}, "The token now has the scopes sql.", true},
 		{"JSON", "", []string{"recommend", agent, "--json"}, `"workspace": "` + workspace, true},
 		{"narrowed", "", []string{"report", "--owner", "etl@*"}, "clusters jobs", true},
+		{"revoking by a part of the id is asked", "\n", []string{"revoke", agent[:12], "--workspace", workspace}, agent, false},
+		{"revoking by a part of the id unasked", "", []string{"revoke", agent[:12], "--workspace", workspace, "--yes"}, "64 hexadecimal digits", false},
 		{"revoking is asked", "\n", []string{"revoke", agent, "--workspace", workspace}, "comment    support agent", false},
 		{"revoking", "yes\n", []string{"revoke", agent, "--workspace", workspace}, "The token is revoked.", true},
 		{"revoking what is gone", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "the workspace has no token of this id", false},

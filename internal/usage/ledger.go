@@ -14,7 +14,16 @@ const (
 	flushTimeout = 30 * time.Second
 	// closeTimeout bounds the last one: a process that ends is not held up.
 	closeTimeout = 2 * time.Second
+	// stateTimeout bounds how long a report waits for what is stored. The largest
+	// snapshot there can be takes a few seconds to read.
+	stateTimeout = 20 * time.Second
+	// grace is how long a store may take to return once its time is over. One that
+	// takes longer heeds no context, as file systems do not: it is left to itself.
+	grace = time.Second
 )
+
+// ErrNoAnswer says that a store did not answer in time.
+var ErrNoAnswer = errors.New("the storage does not answer")
 
 // Ledger counts calls and keeps what it counted in a store. Only what is new since
 // the last flush is in memory and is added to what is stored then, so that many
@@ -24,19 +33,24 @@ type Ledger struct {
 	recorder *Recorder
 	options  Options
 
-	// mu is held while what was counted is on its way between the recorder and the
-	// store.
-	mu    sync.Mutex
+	// flushing is held by the one flush that is under way, and turn while what was
+	// counted is on its way between the recorder and the store. Whoever takes both
+	// takes them in this order, with the store's lock in between: a report need not
+	// wait for that. They are no mutexes because one must be able to stop waiting.
+	flushing, turn chan struct{}
+
+	mu    sync.Mutex // guards the following; held for a moment only
 	store Store
 	key   string
 
 	work sync.Mutex // guards the following
 	stop func()     // ends the flushes; nil while there are none
+	told func(error)
 }
 
 // NewLedger returns an empty ledger without a store.
 func NewLedger(options Options) *Ledger {
-	return &Ledger{recorder: NewRecorder(options), options: options}
+	return &Ledger{recorder: NewRecorder(options), options: options, flushing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // Seen counts a call, see [Recorder.Seen].
@@ -53,6 +67,7 @@ func (l *Ledger) Keep(store Store, key string, every time.Duration, told func(er
 	l.mu.Lock()
 	l.store, l.key = store, key
 	l.mu.Unlock()
+	l.told = told
 	if store == nil || every <= 0 {
 		return
 	}
@@ -72,7 +87,7 @@ func (l *Ledger) Keep(store Store, key string, every time.Duration, told func(er
 			case <-timer.C:
 			}
 			timer.Reset(every)
-			if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
+			if err := l.Flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
 				told(err)
 			}
 		}
@@ -87,44 +102,71 @@ func (l *Ledger) endFlushes() {
 	}
 }
 
-// Close saves what is not saved yet and ends the flushes.
+// Close saves what is not saved yet and ends the flushes. It takes a few seconds at
+// most, whatever the store does. The error says that what was counted last is not
+// saved.
 func (l *Ledger) Close() error {
 	l.work.Lock()
 	defer l.work.Unlock()
 	l.endFlushes()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return l.Flush(ctx)
+	err := l.Flush(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case SetAside(err) && l.told != nil:
+		l.told(err) // it is saved all the same
+		return nil
+	}
+	return fmt.Errorf("what tokens were seen to use last is not saved: %w", err)
 }
 
 // Flush adds what was counted since the last one to what is stored. A snapshot that
 // cannot be read was set aside and replaced if the error is [ErrCorrupt] or
-// [ErrNewerVersion]; after all others nothing is changed.
-func (l *Ledger) Flush(ctx context.Context) (err error) {
+// [ErrNewerVersion] and not [ErrNotSetAside]; after all others nothing is changed.
+// [ErrNoAnswer] says that it is not known yet what became of it: the flush goes on
+// when the store does.
+func (l *Ledger) Flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.store == nil || l.recorder.Len() == 0 {
+	return await(ctx, func() error { return l.flush(ctx) })
+}
+
+func (l *Ledger) flush(ctx context.Context) (err error) {
+	if err := take(ctx, l.flushing); err != nil {
+		return err
+	}
+	defer give(l.flushing)
+	store, key := l.place()
+	if store == nil || l.recorder.Len() == 0 {
 		return nil
 	}
-	if err := l.store.Lock(ctx, l.key); err != nil {
+	if err := store.Lock(ctx, key); err != nil {
 		return fmt.Errorf("locking the usage snapshot: %w", err)
 	}
 	defer func() {
 		// Whatever became of the flush, others must be able to go on.
 		unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		if failed := l.store.Unlock(unlock, l.key); failed != nil && err == nil {
+		if failed := store.Unlock(unlock, key); failed != nil && err == nil {
 			err = fmt.Errorf("unlocking the usage snapshot: %w", failed)
 		}
 	}()
-	history, notice := Load(ctx, l.store, l.key)
-	if notice != nil && !replaceable(notice) {
+	if err := take(ctx, l.turn); err != nil {
+		return err
+	}
+	defer give(l.turn)
+	history, notice := Load(ctx, store, key)
+	if notice != nil && !SetAside(notice) {
 		return notice
 	}
+	if ctx.Err() != nil {
+		// The lock may have been lost meanwhile, and another gateway have saved.
+		return fmt.Errorf("loading the usage snapshot: %w", ErrNoAnswer)
+	}
 	counted := l.recorder.Drain()
-	if err := Save(ctx, l.store, l.key, l.together(history, counted)); err != nil {
+	if err := Save(ctx, store, key, l.together(history, counted)); err != nil {
 		l.recorder.Merge(counted)
 		return err
 	}
@@ -134,24 +176,77 @@ func (l *Ledger) Flush(ctx context.Context) (err error) {
 // State returns what is stored and what was counted since. Where what is stored
 // cannot be had, it returns the rest and why.
 func (l *Ledger) State(ctx context.Context) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	var state State
+	err := await(ctx, func() error {
+		if err := take(ctx, l.turn); err != nil {
+			return err
+		}
+		defer give(l.turn)
+		store, key := l.place()
+		if store == nil {
+			state = l.recorder.State()
+			return nil
+		}
+		history, err := stored(ctx, store, key)
+		state = l.together(history, l.recorder.State())
+		return err
+	})
+	if errors.Is(err, ErrNoAnswer) {
+		return l.recorder.State(), err // the other one is still being written
+	}
+	return state, err
+}
+
+// place returns where to keep what was counted.
+func (l *Ledger) place() (Store, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.store == nil {
-		return l.recorder.State(), nil
+	return l.store, l.key
+}
+
+// take waits for a turn, which give gives back.
+func take(ctx context.Context, turn chan struct{}) error {
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: another use of it is still under way", ErrNoAnswer)
 	}
-	history, err := l.stored(ctx)
-	return l.together(history, l.recorder.State()), err
+}
+
+func give(turn chan struct{}) { <-turn }
+
+// await runs f and stops waiting for it soon after the context has ended. Then f
+// goes on by itself, and the error is [ErrNoAnswer].
+func await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return ErrNoAnswer
+	}
 }
 
 // stored is Load for a reader, who sets nothing aside: that is for a flush, which
 // holds the lock.
-func (l *Ledger) stored(ctx context.Context) (State, error) {
-	return Load(ctx, readOnly{l.store}, l.key)
+func stored(ctx context.Context, store Store, key string) (State, error) {
+	return Load(ctx, readOnly{store}, key)
 }
 
-// replaceable reports whether a snapshot that could not be read was set aside, so
-// that another may take its place.
-func replaceable(err error) bool {
+// SetAside reports whether an error says that a snapshot which could not be read was
+// set aside, so that another may take its place.
+func SetAside(err error) bool {
 	return (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerVersion)) && !errors.Is(err, ErrNotSetAside)
 }
 

@@ -12,8 +12,13 @@ import (
 // Recommendation says which scopes a token needs for what it was seen to do. All
 // lists of scopes are sorted.
 type Recommendation struct {
-	TokenID string     `json:"token_id"`
-	Facts   TokenFacts `json:"facts"`
+	// Workspace, Owner and Comment tell whose token it is. [Recommend] leaves them
+	// to its caller.
+	Workspace string     `json:"workspace,omitempty"`
+	TokenID   string     `json:"token_id"`
+	Owner     string     `json:"owner,omitempty"`
+	Comment   string     `json:"comment,omitempty"`
+	Facts     TokenFacts `json:"facts"`
 	// Evidence says what it rests on. Unless there is enough of it, Scopes are what
 	// was needed so far and not what will do.
 	Evidence Evidence `json:"evidence"`
@@ -22,6 +27,9 @@ type Recommendation struct {
 	// that there is nothing to recommend: Databricks takes an empty list for
 	// everything.
 	Scopes []string `json:"scopes"`
+	// Needs are Scopes with the operations that each is for; for all-apis see
+	// AllAPIs. One that several of them permit stands with the first.
+	Needs []Need `json:"needs"`
 	// Keep are those of Scopes that the token holds by name, Drop what it holds
 	// beside them, and Instead what takes the place of all-apis.
 	Keep    []string `json:"keep"`
@@ -39,7 +47,7 @@ type Recommendation struct {
 	Refused     []Use    `json:"refused"`
 	RefusedNeed []string `json:"refused_need"`
 	// WouldBreak are operations that passed only because their refusal was rehearsed:
-	// by a policy, or for want of a scope, see Add.
+	// by a policy, or for want of a scope, see Add, that the token still lacks.
 	WouldBreak []Use `json:"would_break"`
 	// Inferred and Backfill compare Scopes and Add with what Databricks saw; nil
 	// where it tells nothing.
@@ -102,7 +110,7 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	held := without(facts.Scopes, scopes.AllAPIs)
 	var works, beyond []Use
 	for _, u := range seen.Uses {
-		if u.WouldDeny > 0 {
+		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
 			r.WouldBreak = append(r.WouldBreak, u)
 		}
 		switch {
@@ -117,6 +125,7 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 		}
 	}
 	r.choose(works, beyond, held)
+	r.needs(works)
 	r.Keep = intersect(r.Scopes, facts.Scopes)
 	if len(r.Scopes) > 0 {
 		r.Drop = without(facts.Scopes, r.Scopes...)
@@ -137,8 +146,28 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	r.change(now)
 	r.note(now)
 	r.Scopes, r.Keep, r.Drop, r.Instead, r.RefusedNeed = list(r.Scopes), list(r.Keep), list(r.Drop), list(r.Instead), list(r.RefusedNeed)
-	r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
+	r.Needs, r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Needs), list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
 	return r
+}
+
+// missingScope is policy.MissingScope.
+const missingScope = "missing_scope"
+
+// needs fills Needs.
+func (r *Recommendation) needs(works []Use) {
+	for _, scope := range r.Scopes {
+		if scope != scopes.AllAPIs {
+			r.Needs = append(r.Needs, Need{Scope: scope, Operations: []Use{}})
+		}
+	}
+	for _, u := range works {
+		if u.Operation.Access != scopes.ScopedAccess {
+			continue // any of them will do
+		}
+		if i := slices.IndexFunc(r.Needs, func(n Need) bool { return u.Operation.Permits([]string{n.Scope}) }); i >= 0 {
+			r.Needs[i].Operations = append(r.Needs[i].Operations, u)
+		}
+	}
 }
 
 // choose fills Scopes, Add and AllAPIs.
@@ -194,7 +223,7 @@ func (r *Recommendation) because(cover Coverage, from []Use) {
 func (r *Recommendation) refused() {
 	var missing []Use
 	for _, u := range r.Refused {
-		if u.Reason == "missing_scope" && u.Operation.Access == scopes.ScopedAccess {
+		if u.Reason == missingScope && u.Operation.Access == scopes.ScopedAccess {
 			missing = append(missing, u)
 		}
 	}
@@ -236,6 +265,9 @@ func (r *Recommendation) note(now time.Time) {
 	}
 	if r.AllAPIs != nil {
 		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself asks for")
+	}
+	if len(r.Needs) == 1 && len(r.Scopes) == 1 && len(r.Needs[0].Operations) == 0 {
+		say("no call needs a scope of its own, and a token without any may do everything: %s stands for any scope that permits little", r.Scopes[0])
 	}
 	if slices.Contains(r.Scopes, "authentication") {
 		say("authentication lets the token make tokens of any scope: keep it only if that is the token's purpose")

@@ -211,6 +211,10 @@ evidence   60 calls over 11 days (8 of them active), 2026-07-01 to 2026-07-11
 holds      all-apis
 recommend  jobs, x
   drop     all-apis
+  jobs, for
+             GET /api/2.0/a  30 calls, 2026-07-01 to 2026-07-11
+  x, for
+             GET /api/2.0/b  30 calls, 2026-07-01 to 2026-07-11
 refused    always, and not counted in
              GET /api/2.0/c  30 calls, 2026-07-01 to 2026-07-11
            with scim
@@ -230,9 +234,10 @@ or PATCH /api/2.0/token-management/tokens/` + id("t") + `
 }
 
 func TestRecommendTellsWhatWouldBreak(t *testing.T) {
-	seen := seenToken("a: jobs", "would b: sql")
+	// The token did not hold genie then, and does now.
+	seen := seenToken("a: jobs", "would b: sql", "would c: genie")
 	seen.Uses[0].WouldDeny, seen.Uses[0].Reason = 12, "policy_denied"
-	r := Recommend(seen, TokenFacts{Scopes: []string{"jobs", "sql"}}, noon)
+	r := Recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
 	if len(r.WouldBreak) != 2 {
 		t.Fatalf("got %+v", r.WouldBreak)
 	}
@@ -240,11 +245,64 @@ func TestRecommendTellsWhatWouldBreak(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	const want = `would break, as things are, if it were enforced
-             GET /api/2.0/a  12 of 30 calls: policy_denied
-             GET /api/2.0/b  30 of 30 calls: missing_scope
+	const want = `would break, had it been enforced when these were called
+             GET /api/2.0/a  12 of 30 calls, 2026-07-01 to 2026-07-11: policy_denied
+             GET /api/2.0/b  30 of 30 calls, 2026-07-01 to 2026-07-11: missing_scope
 `
 	if !strings.Contains(text.String(), want) {
 		t.Errorf("got\n%s", &text)
+	}
+}
+
+func TestRecommendNeeds(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		seen   []string
+		facts  TokenFacts
+		want   string
+		anyone bool // a note says that any scope will do
+	}{
+		{"each with its own", []string{"a: jobs", "b: sql"}, TokenFacts{}, "[jobs: a] [sql: b]", false},
+		{"one for two", []string{"a: jobs", "b: jobs sql"}, TokenFacts{}, "[jobs: a b]", false},
+		{"any will do beside another", []string{"a: jobs", "me: *"}, TokenFacts{}, "[jobs: a]", false},
+		{"any will do", []string{"me: *"}, TokenFacts{Scopes: []string{"jobs"}}, "[jobs:]", true},
+		{"everything", []string{"a: unmapped"}, TokenFacts{}, "", false},
+		{"refused", []string{"refused a: jobs"}, TokenFacts{}, "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := Recommend(seenToken(test.seen...), test.facts, noon)
+			var got []string
+			for _, need := range r.Needs {
+				s := need.Scope + ":"
+				for _, u := range need.Operations {
+					s += " " + u.Operation.Name
+				}
+				got = append(got, "["+s+"]")
+			}
+			if s := strings.Join(got, " "); s != test.want {
+				t.Errorf("got %s, want %s", s, test.want)
+			}
+			if told := strings.Contains(strings.Join(r.Notes, "\n"), "stands for any scope"); told != test.anyone {
+				t.Errorf("notes are %q", r.Notes)
+			}
+		})
+	}
+}
+
+func TestRecommendTextIsPlain(t *testing.T) {
+	const hostile = "\x1b[31m\u202e\u009b2J"
+	r := Recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
+	r.Workspace, r.Owner, r.Comment = "https://w.example.com", "o"+hostile, "c"+hostile
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(text.String(), "\x1b\u202e\u009b") {
+		t.Errorf("got %q", &text)
+	}
+	for _, line := range []string{"workspace  https://w.example.com\n", "owner      o", "comment    c"} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("it lacks %q:\n%s", line, &text)
+		}
 	}
 }

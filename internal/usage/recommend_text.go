@@ -12,7 +12,10 @@ const maxListed = 10
 // WriteText writes the recommendation for people, fit to be pasted into a ticket.
 func (r *Recommendation) WriteText(w io.Writer) error {
 	t := &textWriter{w: w}
+	t.about("workspace", r.Workspace)
 	t.line("token      %s", r.TokenID)
+	t.about("owner", r.Owner)
+	t.about("comment", r.Comment)
 	t.line("evidence   %s", r.Evidence)
 	switch {
 	case len(r.Facts.Scopes) == 0:
@@ -30,6 +33,12 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	}
 	t.scopes("  keep     ", r.Keep)
 	t.scopes("  drop     ", r.Drop)
+	for _, need := range r.Needs {
+		if len(need.Operations) > 0 {
+			t.line("  %s, for", Clean(need.Scope))
+			t.uses(need.Operations)
+		}
+	}
 	for _, need := range r.Add {
 		t.line("  add      %s, which the token does not hold, for", Clean(need.Scope))
 		t.uses(need.Operations)
@@ -46,13 +55,13 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 		}
 	}
 	if len(r.WouldBreak) > 0 {
-		t.line("would break, as things are, if it were enforced")
+		t.line("would break, had it been enforced when these were called")
 		for i, u := range r.WouldBreak {
 			if i == maxListed {
 				t.line("             and %d more", len(r.WouldBreak)-i)
 				break
 			}
-			t.line("             %s %s  %d of %s: %s", Clean(u.Operation.Method), Clean(u.Operation.Template), u.WouldDeny, count(u.Calls, "call"), Clean(u.Reason))
+			t.line("             %s %s  %d of %s, %s to %s: %s", Clean(u.Operation.Method), Clean(u.Operation.Template), u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Reason))
 		}
 	}
 	if len(r.Refused) > 0 {
@@ -84,6 +93,13 @@ type textWriter struct {
 func (t *textWriter) line(format string, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+	}
+}
+
+// about writes a line of what the workspace tells, if it tells it.
+func (t *textWriter) about(label, value string) {
+	if value != "" {
+		t.line("%-10s %s", label, Clean(value))
 	}
 }
 
@@ -133,8 +149,8 @@ func (t *textWriter) forecast(f *Forecast) {
 }
 
 func (t *textWriter) change(title string, c *Change) {
-	t.line("\n%s:\n  %s", title, c.CLI)
-	t.line("or %s %s\n  %s", c.Method, c.Path, c.Body)
+	t.line("\n%s:\n  %s", title, Clean(c.CLI))
+	t.line("or %s %s\n  %s", c.Method, Clean(c.Path), Clean(string(c.Body)))
 }
 
 // join lists scopes for people.

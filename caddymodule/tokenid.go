@@ -1,0 +1,49 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+// minIDStart is how many digits of an id name a token. Tables show a few more.
+const minIDStart = 8
+
+// tokenID reads a token's id. The beginning of one, as tables show it, will do if
+// the gateway knows a single token of which it is. It is compared here: what is no
+// id, and may be a token that was pasted by mistake, goes nowhere.
+func (a adminAddress) tokenID(text, workspace string) (tokens.ID, error) {
+	id, err := tokens.ParseID(text)
+	start := strings.ToLower(strings.TrimSuffix(text, "…"))
+	if err == nil || len(start) < minIDStart || strings.Trim(start, "0123456789abcdef") != "" {
+		return id, err
+	}
+	query := url.Values{}
+	if workspace != "" {
+		query.Set(queryWorkspace, workspace)
+	}
+	var report struct {
+		Rows []struct {
+			ID string `json:"id"`
+		} `json:"rows"`
+	}
+	if err := a.read("usage", query, &report); err != nil {
+		return tokens.ID{}, err
+	}
+	found := ""
+	for _, row := range report.Rows {
+		switch {
+		case !strings.HasPrefix(row.ID, start):
+		case found != "":
+			return tokens.ID{}, errors.New("several tokens' ids begin so; write more of it")
+		default:
+			found = row.ID
+		}
+	}
+	if found == "" {
+		return tokens.ID{}, errors.New("the gateway knows no token whose id begins so")
+	}
+	return tokens.ParseID(found)
+}
