@@ -31,7 +31,7 @@ type Admin struct {
 func (a Admin) newClient(workspace string, timeout time.Duration, t *transport) (*client.DatabricksClient, error) {
 	cfg := &config.Config{
 		Host:          workspace,
-		HTTPTransport: t,
+		HTTPTransport: signInTransport{t},
 		// No more than a last resort: the transport bounds each request by its kind.
 		// Whole seconds, and 0 would mean the SDK's minute and five minutes.
 		HTTPTimeoutSeconds:  wholeSeconds(max(timeout, listTimeout)),
