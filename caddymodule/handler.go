@@ -327,9 +327,9 @@ const auditRetry = 5 * time.Second
 func (h *Handler) emit(rec *audit.Record, place audit.Place) {
 	h.auditLog.Write(rec)
 	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
-	h.metrics.Count(rec, h.modeName())
-	if rec.FactsSource == fromToken {
-		return // OAuth tokens live for an hour: there is nothing to narrow
+	h.metrics.Count(rec)
+	if rec.FactsSource == "" || rec.FactsSource == fromToken {
+		return // nobody of the workspace's, or an OAuth token, which lives for an hour
 	}
 	h.authority.seen.Seen(usage.Call{
 		TokenID:   rec.TokenID,

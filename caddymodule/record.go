@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"strconv"
@@ -96,12 +97,7 @@ func (h *Handler) comment(comment string) string {
 // describeOwner adds the owner's name, which Token Management does not tell: it is
 // known of owners who made the token themselves, and where policies ask for it.
 func describeOwner(rec *audit.Record, subject policy.Subject) {
-	switch info := subject.Info; {
-	case subject.OwnerName != "":
-		rec.Owner = audit.CutName(subject.OwnerName)
-	case info.OwnerID == info.CreatorID:
-		rec.Owner = rec.Creator
-	}
+	rec.Owner = audit.CutName(cmp.Or(subject.OwnerName, subject.Info.OwnerName()))
 }
 
 const placeholderPrefix = "databricks_scopes."

@@ -126,8 +126,8 @@ func gathered(t *testing.T) map[string]metric {
 	}
 	for _, verdict := range []audit.Verdict{audit.Allow, audit.Deny, audit.Public} {
 		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
-			for _, mode := range []string{"enforce", "observe"} {
-				m.Count(&audit.Record{Verdict: verdict, Reason: reason}, mode)
+			for _, enforced := range []bool{true, false} {
+				m.Count(&audit.Record{Verdict: verdict, Reason: reason, Enforced: enforced})
 			}
 		}
 	}

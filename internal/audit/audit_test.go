@@ -130,8 +130,21 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
+// TestRehearsedRefusalsAreNotCountedAsEnforced: a policy may be rehearsed by a handler
+// that enforces the rest.
+func TestRehearsedRefusalsAreNotCountedAsEnforced(t *testing.T) {
+	for _, mode := range []string{"enforce", "observe"} {
+		counter := metrics.decisions.WithLabelValues("deny", "policy_denied", mode)
+		before := testutil.ToFloat64(counter)
+		metrics.Count(&Record{Verdict: Deny, Reason: policy.PolicyDenied, Enforced: mode == "enforce"})
+		if got := testutil.ToFloat64(counter) - before; got != 1 {
+			t.Errorf("mode %s counted %g", mode, got)
+		}
+	}
+}
+
 func TestMetricsOutliveRegistries(t *testing.T) {
-	record := Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache, Operation: &scopes.Operation{}}
+	record := Record{Verdict: Allow, Enforced: true, Reason: policy.Permitted, FactsSource: tokens.FromCache, Operation: &scopes.Operation{}}
 	before := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
 	lost := dropped(SinkTraces)
 	for load := range 3 {
@@ -141,7 +154,7 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.Count(&record, "enforce")
+			m.Count(&record)
 			m.CacheUsed("hit")
 			m.CacheUsed("no such event")
 			m.LookedUp("found", time.Millisecond)

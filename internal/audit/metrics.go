@@ -40,7 +40,7 @@ func newMetrics() *Metrics {
 	m := &Metrics{
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scopegate_decisions_total",
-			Help: "Requests judged, by decision (allow, deny, public), reason and mode (enforce, observe).",
+			Help: "Requests judged, by decision (allow, deny, public), reason and mode (enforce, or observe for what was only rehearsed).",
 		}, []string{"decision", "reason", "mode"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scopegate_lookups_total",
@@ -114,7 +114,12 @@ func Register(registry prometheus.Registerer) (*Metrics, error) {
 }
 
 // Count counts a record.
-func (m *Metrics) Count(r *Record, mode string) {
+func (m *Metrics) Count(r *Record) {
+	// What was only rehearsed was observed, also by a handler that enforces the rest.
+	mode := "observe"
+	if r.Enforced {
+		mode = "enforce"
+	}
 	m.decisions.WithLabelValues(string(r.Verdict), string(r.Reason), mode).Inc()
 	if r.FactsSource != "" {
 		m.factsAge.Observe(r.FactsAge.Seconds())

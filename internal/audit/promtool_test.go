@@ -29,7 +29,7 @@ func TestPromtool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Count(&Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache}, "enforce")
+	m.Count(&Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache})
 	m.CacheUsed("hit")
 	m.LookedUp("found", time.Millisecond)
 	m.Synced("listed", 1, time.Second)
