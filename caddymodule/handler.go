@@ -206,6 +206,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		way = newPassage(w, h.now)
 		w = way.response
 	}
+	var token tokens.ID
 	var place audit.Place
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
@@ -222,14 +223,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			rec.BytesSent = int64(way.response.Size())
 			rec.Duration = h.now().Sub(started)
 		}
-		h.emit(rec, place)
+		h.emit(rec, token, place)
 		if crash != nil {
 			panic(crash)
 		}
 	}()
 	verdict := h.judge(r, rec)
-	if !verdict.token.IsZero() {
-		rec.TokenID = verdict.token.String()
+	if token = verdict.token; h.recorded && !token.IsZero() {
+		rec.TokenID = token.String()
 	}
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
@@ -241,7 +242,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.recorded {
 		rec.DecisionDuration = h.now().Sub(started)
 	}
-	setPlaceholders(r, rec)
+	setPlaceholders(r, rec, token)
 
 	if h.Mode == modeObserve {
 		rec.Dropped = audit.CutNames(contradictions(r))
@@ -310,7 +311,7 @@ const auditRetry = 5 * time.Second
 
 // emit hands a finished record to all who keep it, counts it, and notes what the
 // token used. Nobody changes it from here on.
-func (h *Handler) emit(rec *audit.Record, place audit.Place) {
+func (h *Handler) emit(rec *audit.Record, token tokens.ID, place audit.Place) {
 	h.auditLog.Write(rec)
 	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
 	h.metrics.Count(rec, h.modeName())
@@ -318,7 +319,7 @@ func (h *Handler) emit(rec *audit.Record, place audit.Place) {
 		return // OAuth tokens live for an hour: there is nothing to narrow
 	}
 	h.authority.seen.Seen(usage.Call{
-		TokenID:   rec.TokenID,
+		TokenID:   token,
 		Operation: rec.Operation,
 		Allowed:   rec.Verdict == audit.Allow,
 		Enforced:  rec.Enforced,

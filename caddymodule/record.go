@@ -107,7 +107,7 @@ func describeOwner(rec *audit.Record, subject policy.Subject) {
 const placeholderPrefix = "databricks_scopes."
 
 // setPlaceholders makes the decision known to logs, headers and later handlers.
-func setPlaceholders(r *http.Request, rec *audit.Record) {
+func setPlaceholders(r *http.Request, rec *audit.Record, token tokens.ID) {
 	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
@@ -129,6 +129,9 @@ func setPlaceholders(r *http.Request, rec *audit.Record) {
 		if !ok {
 			return nil, false
 		}
+		if name == "token_id" && !token.IsZero() {
+			return token.String(), true
+		}
 		return placeholder(rec, name)
 	})
 }
@@ -136,7 +139,7 @@ func setPlaceholders(r *http.Request, rec *audit.Record) {
 func placeholder(rec *audit.Record, name string) (any, bool) {
 	switch name {
 	case "token_id":
-		return rec.TokenID, true
+		return "", true // the request bears none
 	case "owner":
 		return owner(rec), true
 	case "scopes":
