@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
@@ -98,7 +99,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verifying the id rule: %w", notConfigured(err))
 	}
-	v.api = settings.NewTokenManagement(c)
+	v.client, v.api = c, settings.NewTokenManagement(c)
 
 	var report VerifyReport
 	own := settings.NewTokens(c)
@@ -137,6 +138,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 
 // verification is one run of [Verify].
 type verification struct {
+	client    *client.DatabricksClient
 	api       *settings.TokenManagementAPI
 	transport *transport
 	timeout   time.Duration
@@ -181,7 +183,7 @@ func (v *verification) find(ctx context.Context, id ID) (*settings.TokenInfo, er
 	patience := time.NewTimer(v.patience)
 	defer patience.Stop()
 	for {
-		info, err := get(ctx, v.api, id)
+		info, err := get(ctx, v.client, id)
 		if !errors.Is(err, ErrUnknownToken) {
 			return info, err
 		}
