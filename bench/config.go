@@ -36,7 +36,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 	}
 	log default {
 		exclude http.handlers.databricks_scopes.audit
-		format {{ .Format }}
+		format {{ .Format }} {{ .Filter }}
 	}
 	log audit {
 		include http.handlers.databricks_scopes.audit
@@ -67,10 +67,16 @@ http://:{{ .Port }} {
 }
 {{ end }}`))
 
+// requestFilter keeps secrets out of the default log, as the example does.
+const requestFilter = "{\n" +
+	"request>uri regexp `\\?.*|(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}|//[^/]*@` …\n" +
+	"request>method regexp `(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}` …\n" +
+	"request>headers delete\nheaders delete\nresp_headers delete\n}"
+
 // writeGateway writes a gateway's configuration as JSON, and returns its path.
 func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, error) {
 	var text strings.Builder
-	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Format": v.format, "Sites": sites})
+	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Format": v.format, "Filter": requestFilter, "Sites": sites})
 	if err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ type variant struct {
 
 // asShipped is the gateway that was built, run as the example has it.
 func (l *lab) asShipped(env ...string) variant {
-	return variant{program: l.scopegate, env: env, format: "lazy"}
+	return variant{program: l.scopegate, env: env, format: "lazy filter"}
 }
 
 // repository returns the folder of the gateway's sources.

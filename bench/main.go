@@ -55,7 +55,7 @@ func readOptions() options {
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
 	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
 	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
-	flag.StringVar(&o.againstLog, "against-log", "lazy", "for the group against: format of the other one's default log")
+	flag.StringVar(&o.againstLog, "against-log", "lazy filter", "for the group against: format of the other one's default log; filter is the same without lazy")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")

@@ -70,10 +70,16 @@ func (h *Handler) decide(r *http.Request, rec *audit.Record) verdict {
 func (h *Handler) decidePAT(r *http.Request, rec *audit.Record, id tokens.ID, readings []scopes.Reading) verdict {
 	facts, err := h.authority.resolver.Resolve(r.Context(), id, h.freshnessFor(readings))
 	if err != nil {
-		return h.unresolved(err, rec)
+		v := h.unresolved(err, rec)
+		v.asked = facts.At
+		return v
 	}
 	h.warnOfExpiry(facts, rec.Time)
-	return h.decideFacts(r, rec, facts, readings, h.rules)
+	v := h.decideFacts(r, rec, facts, readings, h.rules)
+	if facts.Source == tokens.FromLookup {
+		v.asked = facts.At
+	}
+	return v
 }
 
 // fromToken is the source of facts that the token itself carries.
@@ -106,7 +112,7 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
 	subject := h.authority.subject(facts.Info, rules)
-	if h.recorded {
+	if !rec.Brief {
 		describeOwner(rec, subject)
 	}
 	decision := policy.Decide(subject, request, rules, now)

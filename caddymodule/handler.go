@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -161,6 +162,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.rulesHash, err = h.hashRules(); err != nil {
 		return err
 	}
+	// So that the hash in a record can be found again, by scopegate validate too.
+	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.catalog.Version()))
 	h.warnOfPolicies()
 	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
 		return err
@@ -200,7 +203,8 @@ func (h *Handler) Cleanup() error {
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	started := h.now()
-	rec := h.beginRecord(r, started)
+	span := trace.SpanFromContext(r.Context()) // of Caddy's tracing directive, if it is on
+	rec := h.beginRecord(r, started, span)
 	var way *passage // nil where nobody wants to know what becomes of the request
 	if h.recorded {
 		way = newPassage(w, h.now)
@@ -229,9 +233,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 	}()
 	verdict := h.judge(r, rec)
-	if token = verdict.token; h.recorded && !token.IsZero() {
-		rec.TokenID = token.String()
-	}
+	token = verdict.token
+	asked := verdict.asked
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
@@ -239,16 +242,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			verdict = unrecorded(rec)
 		}
 	}
-	if h.recorded {
-		rec.DecisionDuration = h.now().Sub(started)
-	}
+	rec.Enforced = h.Mode != modeObserve && !verdict.rehearsed
 	setPlaceholders(r, rec, token)
+	if !rec.Brief {
+		rec.DecisionDuration = h.now().Sub(started)
+		if !token.IsZero() {
+			rec.TokenID = token.String()
+		}
+	}
+	// In the caller's own trace too, if it is one that somebody keeps.
+	if span.IsRecording() {
+		h.traceDecision(r.Context(), span, rec, asked)
+	}
 
 	if h.Mode == modeObserve {
 		rec.Dropped = audit.CutNames(contradictions(r))
 		return h.pass(way, w, r, rec, next)
 	}
-	rec.Enforced = !verdict.rehearsed
 	if !verdict.allowed && !verdict.rehearsed {
 		rec.RequestID = verdict.write(w, r, rec)
 		return nil

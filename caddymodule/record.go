@@ -18,9 +18,9 @@ import (
 
 // beginRecord notes what a request is before anything is decided about it. Where
 // nobody keeps records, it leaves out what nothing else needs.
-func (h *Handler) beginRecord(r *http.Request, now time.Time) *audit.Record {
-	rec := &audit.Record{Time: now, Caller: callerOf(r), Outcome: audit.Answered}
-	if !h.recorded {
+func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *audit.Record {
+	rec := &audit.Record{Time: now, Caller: callerOf(r, span), Outcome: audit.Answered}
+	if rec.Brief = !h.recorded && !span.IsRecording(); rec.Brief {
 		return rec
 	}
 	rec.Method = audit.CutMethod(r.Method)
@@ -39,9 +39,9 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time) *audit.Record {
 
 // callerOf returns the span that the request belongs to: Caddy's own where the
 // tracing directive is on, else the caller's.
-func callerOf(r *http.Request) audit.Caller {
-	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
-		return audit.Caller{TraceID: span.TraceID(), SpanID: span.SpanID(), Flags: span.TraceFlags()}
+func callerOf(r *http.Request, span trace.Span) audit.Caller {
+	if own := span.SpanContext(); own.HasTraceID() {
+		return audit.Caller{TraceID: own.TraceID(), SpanID: own.SpanID(), Flags: own.TraceFlags()}
 	}
 	if values := r.Header["Traceparent"]; len(values) == 1 {
 		return parseTraceparent(values[0])
@@ -80,7 +80,7 @@ func (h *Handler) describeToken(rec *audit.Record, facts tokens.Facts, rules pol
 	info := facts.Info
 	rec.OwnerID = info.OwnerID
 	rec.Creator = audit.CutName(info.CreatorName)
-	if h.recorded {
+	if !rec.Brief {
 		rec.Comment = h.comment(info.Comment)
 	}
 	rec.TokenScopes = policy.Held(info, rules)

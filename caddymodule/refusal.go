@@ -28,6 +28,8 @@ type verdict struct {
 	// problem completes the message of a request that cannot be judged, and names
 	// a credential that is not accepted.
 	problem string
+	// asked is when the workspace was asked about the token; zero where it was not.
+	asked time.Time
 	// retryAfter is when it is worth asking again, for what is unavailable.
 	retryAfter time.Duration
 }

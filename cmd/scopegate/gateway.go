@@ -26,7 +26,7 @@ type gateway struct {
 	enforce   *caddymodule.Handler
 	admin     string         // off or an address
 	health    string         // off or an address
-	logging   *caddy.Logging
+	logging   *caddy.Logging // nil for Caddy's default at the level INFO
 }
 
 // off is the address of what is not wanted.
@@ -84,6 +84,9 @@ func (g gateway) config() (*caddy.Config, error) {
 			}}},
 		}
 	}
+	if g.logging == nil {
+		g.logging = logLevel(zap.InfoLevel)
+	}
 	no := false
 	config := &caddy.Config{
 		Admin: &caddy.AdminConfig{
@@ -112,13 +115,14 @@ func (g gateway) config() (*caddy.Config, error) {
 	return decoded, nil
 }
 
-// logLevel is Caddy's default log at a level, without the cost of requests that
-// there is nothing to say about.
+// logLevel is Caddy's default log at a level, without what it would quote of
+// requests, and without the cost of requests that there is nothing to say about.
 func logLevel(level zapcore.Level) *caddy.Logging {
+	encoder := &caddymodule.LazyEncoder{WrappedRaw: caddymodule.RequestFilter()}
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{
 		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{
 			Level:      level.CapitalString(),
-			EncoderRaw: caddyconfig.JSONModuleObject(new(caddymodule.LazyEncoder), "format", "lazy", nil),
+			EncoderRaw: caddyconfig.JSONModuleObject(encoder, "format", "lazy", nil),
 		}},
 	}}
 }

@@ -125,7 +125,7 @@ func gathered(t *testing.T) map[string]metric {
 		t.Fatal(err)
 	}
 	for _, verdict := range []audit.Verdict{audit.Allow, audit.Deny, audit.Public} {
-		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable} {
+		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
 			for _, mode := range []string{"enforce", "observe"} {
 				m.Count(&audit.Record{Verdict: verdict, Reason: reason}, mode)
 			}

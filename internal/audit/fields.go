@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -167,6 +168,20 @@ func (v *value) attribute(key attribute.Key) attribute.KeyValue {
 		return key.Bool(v.number != 0)
 	}
 	return key.String(v.String())
+}
+
+// DecisionAttributes returns what a record says of the decision as attributes, for a
+// span in the caller's trace. It may be called before the record is complete.
+func DecisionAttributes(r *Record) []attribute.KeyValue {
+	var of []attribute.KeyValue
+	for _, kv := range appendAttributes(nil, r) {
+		switch key := string(kv.Key); {
+		case strings.HasPrefix(key, "databricks.scope."), strings.HasPrefix(key, "databricks.token."),
+			kv.Key == semconv.ErrorTypeKey, kv.Key == semconv.HTTPRouteKey, kv.Key == semconv.SecurityRuleNameKey:
+			of = append(of, kv)
+		}
+	}
+	return of
 }
 
 // appendAttributes appends what a record says as attributes.

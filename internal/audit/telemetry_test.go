@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -9,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scopegate/scopegate/internal/otlptest"
@@ -160,6 +165,69 @@ func TestRecordsArrive(t *testing.T) {
 				t.Errorf("the header of OTEL_EXPORTER_OTLP_HEADERS is %q", key)
 			}
 		})
+	}
+}
+
+// TestOtherExporters: what goes through the SDK says the same as what goes by OTLP,
+// and the environment's sampler and limits leave nothing of it out either.
+func TestOtherExporters(t *testing.T) {
+	memory := tracetest.NewInMemoryExporter()
+	name := fmt.Sprint("test-memory-", time.Now().UnixNano()) // a name is registered once
+	autoexport.RegisterSpanExporter(name, func(context.Context) (sdktrace.SpanExporter, error) { return keeps{memory}, nil })
+	quiet(t, map[string]string{"OTEL_TRACES_EXPORTER": name, "OTEL_TRACES_SAMPLER": "always_off", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1", "OTEL_SPAN_LINK_COUNT_LIMIT": "0"})
+	denied := deniedRecord()
+	telemetry := startTelemetry(t, Settings{WhenFull: Drop}, new(told))
+	telemetry.Put(denied, false)
+	telemetry.Close()
+	spans := memory.GetSpans()
+	if len(spans) != 1 {
+		t.Fatalf("%d spans", len(spans))
+	}
+	got := spans[0]
+
+	carrier, err := newOTLPCarrier(describe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := carrier.convert(denied)
+	if got.Name != want.GetName() || got.SpanContext.TraceID() != trace.TraceID(want.GetTraceId()) || len(got.Links) != 1 || got.Links[0].SpanContext.TraceID().String() != callerTrace {
+		t.Errorf("got %+v", got)
+	}
+	if len(got.Attributes) != len(want.GetAttributes()) {
+		t.Fatalf("%d attributes, by OTLP %d", len(got.Attributes), len(want.GetAttributes()))
+	}
+	for i, kv := range want.GetAttributes() {
+		value := otlptest.Value(kv.GetValue())
+		if list, ok := value.([]any); ok {
+			value = fmt.Sprint(list)
+		}
+		mine := got.Attributes[i].Value.AsInterface()
+		if list, ok := mine.([]string); ok {
+			mine = fmt.Sprint(list)
+		}
+		if string(got.Attributes[i].Key) != kv.GetKey() || mine != value {
+			t.Errorf("%s is %v, by OTLP %s is %v", got.Attributes[i].Key, mine, kv.GetKey(), value)
+		}
+	}
+}
+
+// keeps is an exporter that does not forget what it got when it is shut down.
+type keeps struct{ *tracetest.InMemoryExporter }
+
+func (keeps) Shutdown(context.Context) error { return nil }
+
+// TestRecordsAreCheap: what a request pays is a promise.
+func TestRecordsAreCheap(t *testing.T) {
+	record := typicalRecord()
+	sink := NewLogSink(discard(), testLosses(t, SinkLog))
+	// The race detector makes pools forget, of which zap has one.
+	if got := testing.AllocsPerRun(100, func() { sink.Write(record) }); got > 1 && !raceDetector {
+		t.Errorf("a line takes %g allocations", got)
+	}
+	s := newSink(nowhere{}, testLosses(t, SinkTraces), Settings{Queue: 1 << 16, WhenFull: Refuse}, 512, timeouts{delay: time.Hour, export: time.Second})
+	defer s.close()
+	if got := testing.AllocsPerRun(100, func() { s.reserve(); s.put(record, true) }); got > 0 {
+		t.Errorf("a place in the queue takes %g allocations", got)
 	}
 }
 

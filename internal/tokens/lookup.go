@@ -51,10 +51,8 @@ func (r *Resolver) share(ctx context.Context, q question) (Facts, error) {
 	case <-patience.C:
 		return Facts{}, &UnavailableError{Outage: TimedOut}
 	case result := <-answer:
-		if result.Err != nil {
-			return Facts{}, result.Err
-		}
-		return result.Val.(Facts), nil
+		facts, _ := result.Val.(Facts)
+		return facts, result.Err
 	}
 }
 
@@ -93,14 +91,14 @@ func (r *Resolver) lookup(q question) (Facts, error) {
 	case errors.Is(err, ErrUnknownToken):
 		r.answered("unknown", now.Sub(asked))
 		r.cache.rememberUnknown(q.id, asked, since)
-		return Facts{}, ErrUnknownToken
+		return Facts{At: asked}, ErrUnknownToken
 	case r.ctx.Err() != nil:
 		return Facts{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
 	}
 	outage := asOutage(err)
 	r.observer.LookedUp(string(outage.Outage), now.Sub(asked))
 	r.failed(now, outage)
-	return Facts{}, outage
+	return Facts{At: asked}, outage
 }
 
 // meanwhile returns the answer to the same question that came after this caller

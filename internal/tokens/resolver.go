@@ -113,7 +113,8 @@ func (r *Resolver) Tune(s Settings) {
 
 // Resolve returns the facts about a token. It returns [ErrUnknownToken] for a
 // token that the workspace does not have, an [*UnavailableError] where that
-// cannot be told, and the context's error when the caller left.
+// cannot be told, and the context's error when the caller left. Beside an error
+// [Facts.At] is when the workspace was asked, and zero where it was not.
 func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
