@@ -17,6 +17,8 @@ type site struct {
 	Audit string
 	// plain takes enforcement out of the site: what remains is the same proxy.
 	plain bool
+	// versions of HTTP to the workspace; none leaves what the directive chooses.
+	versions []string
 }
 
 func (s site) Port() string { return s.Address[strings.LastIndexByte(s.Address, ':')+1:] }
@@ -36,7 +38,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 	}
 	log default {
 		exclude http.handlers.databricks_scopes.audit
-		format {{ .Format }}
+		format {{ .Format }} {{ .Filter }}
 	}
 	log audit {
 		include http.handlers.databricks_scopes.audit
@@ -47,7 +49,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 {{ range .Sites }}
 http://:{{ .Port }} {
 	bind 127.0.0.1
-	databricks_gateway http://{{ $.Upstream }} {
+	databricks_gateway {{ $.Upstream }} {
 		admin {
 			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
 		}
@@ -67,10 +69,16 @@ http://:{{ .Port }} {
 }
 {{ end }}`))
 
+// requestFilter keeps secrets out of the default log, as the example does.
+const requestFilter = "{\n" +
+	"request>uri regexp `\\?.*|(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}|//[^/]*@` …\n" +
+	"request>method regexp `(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}` …\n" +
+	"request>headers delete\nheaders delete\nresp_headers delete\n}"
+
 // writeGateway writes a gateway's configuration as JSON, and returns its path.
 func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, error) {
 	var text strings.Builder
-	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": l.upstream.Address, "Format": v.format, "Sites": sites})
+	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": v.workspace, "Format": v.format, "Filter": requestFilter, "Sites": sites})
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +91,7 @@ func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, 
 	if err != nil {
 		return "", fmt.Errorf("adapting %s: %w", source, err)
 	}
-	config, err := withoutEnforcement(adapted, sites)
+	config, err := change(adapted, sites)
 	if err != nil {
 		return "", err
 	}
@@ -91,29 +99,35 @@ func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, 
 	return path, os.WriteFile(path, config, 0o600)
 }
 
-// withoutEnforcement takes the handler databricks_scopes out of plain sites. So
-// the proxy that enforcement is compared with is always the one that
-// databricks_gateway itself sets up.
-func withoutEnforcement(config []byte, sites []site) ([]byte, error) {
+// change makes of a configuration in which all sites are alike the one that is
+// wanted. It takes the handler databricks_scopes out of plain sites: so the proxy
+// that enforcement is compared with is always the one that databricks_gateway
+// itself sets up.
+func change(config []byte, sites []site) ([]byte, error) {
 	var tree map[string]any
 	if err := json.Unmarshal(config, &tree); err != nil {
 		return nil, fmt.Errorf("reading the adapted configuration: %w", err)
 	}
 	servers := dig(tree, "apps", "http", "servers")
 	for _, s := range sites {
-		if !s.plain {
-			continue
-		}
-		removed := 0
+		changed := 0
 		for _, server := range servers {
 			server := server.(map[string]any)
 			if listen := fmt.Sprint(server["listen"]); !strings.Contains(listen, ":"+s.Port()+"]") {
 				continue
 			}
-			removed += drop(server["routes"], "databricks_scopes")
+			if s.plain {
+				changed += eachHandler(server["routes"], "databricks_scopes", func(map[string]any) bool { return false })
+			}
+			if s.versions != nil {
+				changed += eachHandler(server["routes"], "reverse_proxy", func(handler map[string]any) bool {
+					dig(handler, "transport")["versions"] = s.versions
+					return true
+				})
+			}
 		}
-		if removed != 1 {
-			return nil, fmt.Errorf("took enforcement out of %s %d times instead of once", s.Address, removed)
+		if wanted := s.plain || s.versions != nil; wanted != (changed == 1) {
+			return nil, fmt.Errorf("changed the site %s %d times", s.Address, changed)
 		}
 	}
 	return json.Marshal(tree)
@@ -126,25 +140,28 @@ func dig(tree map[string]any, path ...string) map[string]any {
 	return tree
 }
 
-// drop removes a handler wherever it stands in routes, and returns how often.
-func drop(routes any, handler string) (removed int) {
+// eachHandler calls a function for a handler wherever it stands in routes, keeps it
+// there if that says so, and returns how often it was found.
+func eachHandler(routes any, name string, keep func(map[string]any) bool) (found int) {
 	list, _ := routes.([]any)
 	for _, route := range list {
 		route, _ := route.(map[string]any)
 		handlers, _ := route["handle"].([]any)
 		kept := handlers[:0]
 		for _, h := range handlers {
-			h, _ := h.(map[string]any)
-			if h["handler"] == handler {
-				removed++
-				continue
+			handler, _ := h.(map[string]any)
+			if handler["handler"] == name {
+				found++
+				if !keep(handler) {
+					continue
+				}
 			}
-			removed += drop(h["routes"], handler)
+			found += eachHandler(handler["routes"], name, keep)
 			kept = append(kept, h)
 		}
 		route["handle"] = kept
 	}
-	return removed
+	return found
 }
 
 // caddyFile is that of stock Caddy.

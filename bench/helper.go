@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,13 +27,18 @@ const (
 	partUpstream   = "upstream"
 	partAuthorizer = "authorizer"
 	partReceiver   = "receiver"
+	partSecure     = "upstream-tls"
 )
+
+// parts are their names, by which the program knows that it is one.
+var parts = []string{partUpstream, partAuthorizer, partReceiver, partSecure}
 
 // introduction is the first line of what a part says.
 type introduction struct {
 	Address    string   `json:"address"`
 	AdminToken string   `json:"admin_token,omitempty"` // of the embedded workspace
 	Tokens     []string `json:"tokens,omitempty"`
+	CA         string   `json:"ca,omitempty"` // in PEM, of the upstream with TLS
 }
 
 // helper is a part that runs.
@@ -84,6 +91,9 @@ func runPart(part string) error {
 		handler = http.HandlerFunc(authorize)
 	case partReceiver:
 		handler = new(receiver)
+	case partSecure:
+		handler, says = newUpstream()
+		return serveTLS(handler, says)
 	default:
 		return fmt.Errorf("there is no part %q", part)
 	}
@@ -97,7 +107,7 @@ func runPart(part string) error {
 		return err
 	}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // until it is closed
+		untilParentEnds()
 		_ = server.Shutdown(context.Background())
 		os.Exit(0)
 	}()
@@ -106,6 +116,26 @@ func runPart(part string) error {
 	}
 	return nil
 }
+
+// serveTLS serves with a certificate for the loopback interface, over HTTP/2 to
+// those who ask for it.
+func serveTLS(handler http.Handler, says introduction) error {
+	server := httptest.NewUnstartedServer(handler)
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	says.Address = server.Listener.Addr().String()
+	says.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	if err := json.NewEncoder(os.Stdout).Encode(says); err != nil {
+		return err
+	}
+	untilParentEnds()
+	return nil
+}
+
+// untilParentEnds waits until the standard input is closed.
+func untilParentEnds() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
 // tokenManagement is the API with which a gateway looks tokens up.
 const tokenManagement = "/api/2.0/token-management/"

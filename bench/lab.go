@@ -22,6 +22,8 @@ type lab struct {
 	nginx     string // empty where it is not installed
 	against   variant
 
+	profileSite string
+
 	upstream   *helper
 	authorizer *helper
 	receiver   *helper
@@ -33,11 +35,17 @@ type variant struct {
 	program string
 	env     []string
 	format  string // of the default log
+
+	workspace  string // URL
+	adminToken string // of it
 }
 
 // asShipped is the gateway that was built, run as the example has it.
 func (l *lab) asShipped(env ...string) variant {
-	return variant{program: l.scopegate, env: env, format: "lazy"}
+	return variant{
+		program: l.scopegate, env: env, format: "lazy filter",
+		workspace: "http://" + l.upstream.Address, adminToken: l.upstream.AdminToken,
+	}
 }
 
 // repository returns the folder of the gateway's sources.
@@ -139,7 +147,7 @@ func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ..
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := spawn(dir, name, append(v.env, l.adminToken()), v.program, "run", "--config", config)
+	p, err := spawn(dir, name, v.environment(), v.program, "run", "--config", config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +162,9 @@ func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ..
 	return p, targets, nil
 }
 
-func (l *lab) adminToken() string { return "SCOPEGATE_BENCH_ADMIN_TOKEN=" + l.upstream.AdminToken }
+func (v variant) environment() []string {
+	return append([]string{"SCOPEGATE_BENCH_ADMIN_TOKEN=" + v.adminToken}, v.env...)
+}
 
 // stock starts stock Caddy.
 func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized bool) (*process, *target, error) {

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 2 && slices.Contains([]string{partUpstream, partAuthorizer, partReceiver}, os.Args[1]) {
+	if len(os.Args) == 2 && slices.Contains(parts, os.Args[1]) {
 		exitOn(runPart(os.Args[1]))
 		return
 	}
@@ -43,6 +43,8 @@ type options struct {
 	only  string
 	pgo   string
 
+	profileSite string
+
 	against, againstEnv, againstLog string
 }
 
@@ -51,11 +53,12 @@ func readOptions() options {
 	flag.Float64Var(&o.scale, "scale", 1, "start that many times as many fresh processes; 2 takes twice as long and narrows the intervals by a third")
 	flag.BoolVar(&o.smoke, "smoke", false, "a few seconds, to see that everything works; the numbers mean nothing")
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
-	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile, or against, which is never measured otherwise (comma-separated)")
+	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile; or against and tls, which are not measured otherwise (comma-separated)")
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
+	flag.StringVar(&o.profileSite, "profile-site", shipped, "the site to profile: "+strings.Join([]string{shipped, enforce, plain}, ", "))
 	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
 	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
-	flag.StringVar(&o.againstLog, "against-log", "lazy", "for the group against: format of the other one's default log")
+	flag.StringVar(&o.againstLog, "against-log", "lazy filter", "for the group against: format of the other one's default log; filter is the same without lazy")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
@@ -77,8 +80,10 @@ func (o options) groups() (wanted []group) {
 		{"dead", 8, 8, deadGroup},
 		{"setups", 6, 7, setupsGroup},
 		{"against", 10, 10, againstGroup},
+		{"tls", 8, 8, secureGroup},
 	} {
-		if !o.wants(g.name) || g.name == "against" && o.only == "" {
+		onDemand := g.name == "against" || g.name == "tls"
+		if !o.wants(g.name) || onDemand && o.only == "" {
 			continue
 		}
 		g.processes = max(1, int(float64(g.processes)*o.scale+0.5))
@@ -102,9 +107,16 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	l := &lab{dir: dir}
+	l := &lab{dir: dir, profileSite: o.profileSite}
+	if _, ok := sites[o.profileSite]; !ok {
+		return fmt.Errorf("there is no site %q", o.profileSite)
+	}
 	defer l.stop()
 	if err := l.build(ctx, say); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := l.start(); err != nil {
 		return err
 	}
 	l.against = l.asShipped(strings.FieldsFunc(o.againstEnv, func(c rune) bool { return c == ',' })...)
@@ -113,10 +125,6 @@ func run(ctx context.Context, o options) error {
 		if l.against.program, err = filepath.Abs(o.against); err != nil {
 			return err
 		}
-	}
-	began := time.Now()
-	if err := l.start(); err != nil {
-		return err
 	}
 	calls, distinct := corpus(l.upstream.Tokens)
 	say("%d tokens, %d paths, %d connections, slices of %s", len(l.upstream.Tokens), distinct, connections, sliceTime)

@@ -24,7 +24,7 @@ const (
 
 // profiled drives one gateway as it ships and takes a CPU profile and a heap
 // profile of it meanwhile.
-func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration) (cpu, heap []byte, err error) {
+func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, of site) (cpu, heap []byte, err error) {
 	dir, err := os.MkdirTemp(l.dir, "profile-")
 	if err != nil {
 		return nil, nil, err
@@ -34,11 +34,13 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration) (cpu,
 	if err != nil {
 		return nil, nil, err
 	}
-	config, err := l.writeGateway(dir, addresses[0], l.asShipped(), []site{{Address: addresses[1]}})
+	of.Address = addresses[1]
+	v := l.asShipped()
+	config, err := l.writeGateway(dir, addresses[0], v, []site{of})
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := spawn(dir, shipped, []string{l.adminToken()}, l.scopegate, "run", "--config", config)
+	p, err := spawn(dir, shipped, v.environment(), v.program, "run", "--config", config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +57,8 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration) (cpu,
 	driven := make(chan error, 1)
 	go func() {
 		rounds := int((took + 2*time.Second) / sliceTime)
-		_, err := d.drive(ctx, targets, schedule(1, rounds, rand.New(rand.NewPCG(1, 1))))
+		slices, err := d.drive(ctx, targets, schedule(1, rounds, rand.New(rand.NewPCG(1, 1))))
+		say("profiled at %.0f requests a second and %.0f us of CPU each", median(each(slices, slice.throughput)), median(each(slices, slice.cpuPerRequest)))
 		driven <- err
 	}()
 	debug := "http://" + addresses[0] + "/debug/pprof/"
@@ -89,7 +92,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 
 // profile leaves the profiles and a summary of them in a folder.
 func (l *lab) profile(ctx context.Context, d *driver, out string) error {
-	cpu, heap, err := l.profiled(ctx, d, profileTime)
+	cpu, heap, err := l.profiled(ctx, d, profileTime, sites[l.profileSite])
 	if err != nil {
 		return fmt.Errorf("profiling the gateway: %w", err)
 	}
@@ -116,7 +119,7 @@ func (l *lab) profile(ctx context.Context, d *driver, out string) error {
 
 // recordPGO writes the profile that the compiler reads.
 func (l *lab) recordPGO(ctx context.Context, d *driver, path string) error {
-	cpu, _, err := l.profiled(ctx, d, pgoTime)
+	cpu, _, err := l.profiled(ctx, d, pgoTime, sites[shipped])
 	if err != nil {
 		return fmt.Errorf("recording a profile: %w", err)
 	}

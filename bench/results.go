@@ -61,6 +61,7 @@ var comparisons = []comparison{
 	{"otlp", withOTLP, []string{plain}},
 	{"dead", withDead, []string{plain}},
 	{"against", shipped, []string{against}},
+	{"tls", secure, []string{secureOne}},
 	{"setups", shipped, []string{stockProxy}},
 	{"setups", shippedQuiet, []string{stockProxy}},
 	{"setups", shipped, []string{stockTuned}},
@@ -178,9 +179,9 @@ func setupsOf(measured []measurement) (found []setup) {
 
 // rank orders setups as the report shows them.
 func rank(group, name string) int {
-	groups := []string{"setups", "handler", "otlp", "dead", "against"}
+	groups := []string{"setups", "handler", "otlp", "dead", "against", "tls"}
 	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedQuiet,
-		plain, plainTwin, enforce, withLog, withOTLP, withDead, against}
+		plain, plainTwin, enforce, withLog, withOTLP, withDead, against, secure, secureOne}
 	return slices.Index(groups, group)*len(names) + slices.Index(names, name)
 }
 

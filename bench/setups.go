@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // Names of the targets.
@@ -26,6 +27,9 @@ const (
 	withDead  = "enforce-log-otlp-dead"
 
 	against = "against" // the same as gateway, but for what is to be compared
+
+	secure    = "tls"
+	secureOne = "tls-http1"
 )
 
 // group is a set of targets that are driven in turn, from processes that are
@@ -42,6 +46,7 @@ type running struct {
 	targets   []*target
 	processes []*process
 	skipped   []string
+	calls     []call // where they are others than everywhere
 }
 
 func (r *running) stop() {
@@ -77,6 +82,8 @@ var sites = map[string]site{
 	shipped:      {},
 	shippedQuiet: {Audit: auditOff},
 	against:      {},
+	secure:       {},
+	secureOne:    {versions: []string{"1.1"}},
 }
 
 // handlerGroup compares sites of one gateway: what the handler and its audit log
@@ -138,6 +145,25 @@ func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error
 	)
 }
 
+// secureGroup compares HTTP/2 to a workspace with TLS, which is what
+// databricks_gateway chooses, with HTTP/1.1. The workspace is one of its own, with
+// tokens of its own.
+func secureGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
+	upstream, err := startHelper(partSecure)
+	if err != nil {
+		return r, err
+	}
+	r.processes = append(r.processes, upstream.process)
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, []byte(upstream.CA), 0o600); err != nil {
+		return r, err
+	}
+	v := l.asShipped("SSL_CERT_FILE=" + ca)
+	v.workspace, v.adminToken = "https://"+upstream.Address, upstream.AdminToken
+	r.calls, _ = corpus(upstream.Tokens)
+	return r, r.add(l.gateway(ctx, dir, "gateway", v, secure, secureOne))
+}
+
 // measurement is what one start of a group gave.
 type measurement struct {
 	group   string
@@ -159,6 +185,9 @@ func (l *lab) measure(ctx context.Context, g group, d *driver, rng randomizer) (
 	defer r.stop()
 	if err != nil {
 		return m, fmt.Errorf("starting the setups: %w", err)
+	}
+	if r.calls != nil {
+		d = &driver{calls: r.calls}
 	}
 	if err := d.warmUp(ctx, r.targets); err != nil {
 		return m, err

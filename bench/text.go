@@ -23,6 +23,8 @@ var labels = map[string]string{
 	withOTLP:     "with enforcement, audit log and OTLP",
 	withDead:     "with enforcement, audit log and OTLP, receiver dead",
 	against:      "gateway, the other build or settings",
+	secure:       "gateway to TLS, HTTP/2",
+	secureOne:    "gateway to TLS, HTTP/1.1",
 }
 
 // text is the report for people.
@@ -63,7 +65,7 @@ func (r results) text() string {
 	for _, name := range r.Skipped {
 		fmt.Fprintf(&b, "SKIPPED: %s, because nginx is not installed\n", labels[name])
 	}
-	for _, group := range []string{"handler", "otlp", "dead", "setups", "against"} {
+	for _, group := range []string{"handler", "otlp", "dead", "setups", "against", "tls"} {
 		if others, ok := r.Others[group]; ok && others > disturbed {
 			fmt.Fprintf(&b, "DISTURBED: other programs took up to %.0f %% of the machine's work in group %s; run it again when the machine is quiet\n", 100*others, group)
 		}

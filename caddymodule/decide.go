@@ -112,7 +112,7 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	workspaceID = cmp.Or(workspaceID, h.authority.resolver.WorkspaceID())
 	request := policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}
 	subject := h.authority.subject(facts.Info, rules)
-	if h.recorded {
+	if !rec.Brief {
 		describeOwner(rec, subject)
 	}
 	decision := policy.Decide(subject, request, rules, now)

@@ -208,12 +208,14 @@ func (h *Handler) Cleanup() error {
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	started := h.now()
-	rec := h.beginRecord(r, started)
+	span := trace.SpanFromContext(r.Context()) // of Caddy's tracing directive, if it is on
+	rec := h.beginRecord(r, started, span)
 	var way *passage // nil where nobody wants to know what becomes of the request
 	if h.recorded {
 		way = newPassage(w, h.now)
 		w = way.response
 	}
+	var token tokens.ID
 	var place audit.Place
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
@@ -230,16 +232,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			rec.BytesSent = int64(way.response.Size())
 			rec.Duration = h.now().Sub(started)
 		}
-		h.emit(rec, place)
+		h.emit(rec, token, place)
 		if crash != nil {
 			panic(crash)
 		}
 	}()
 	verdict := h.judge(r, rec)
+	token = verdict.token
 	asked := verdict.asked
-	if !verdict.token.IsZero() {
-		rec.TokenID = verdict.token.String()
-	}
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
@@ -247,13 +247,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			verdict = unrecorded(rec)
 		}
 	}
-	// Also in the caller's own trace, if it is one that somebody keeps.
-	span := trace.SpanFromContext(r.Context())
-	if h.recorded || span.IsRecording() {
-		rec.DecisionDuration = h.now().Sub(started)
-	}
 	rec.Enforced = h.Mode != modeObserve && !verdict.rehearsed
-	setPlaceholders(r, rec)
+	setPlaceholders(r, rec, token)
+	if !rec.Brief {
+		rec.DecisionDuration = h.now().Sub(started)
+		if !token.IsZero() {
+			rec.TokenID = token.String()
+		}
+	}
+	// In the caller's own trace too, if it is one that somebody keeps.
 	if span.IsRecording() {
 		h.traceDecision(r.Context(), span, rec, asked)
 	}
@@ -324,7 +326,7 @@ const auditRetry = 5 * time.Second
 
 // emit hands a finished record to all who keep it, counts it, and notes what the
 // token used. Nobody changes it from here on.
-func (h *Handler) emit(rec *audit.Record, place audit.Place) {
+func (h *Handler) emit(rec *audit.Record, token tokens.ID, place audit.Place) {
 	h.auditLog.Write(rec)
 	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
 	h.metrics.Count(rec)
@@ -332,7 +334,7 @@ func (h *Handler) emit(rec *audit.Record, place audit.Place) {
 		return // nobody of the workspace's, or an OAuth token, which lives for an hour
 	}
 	h.authority.seen.Seen(usage.Call{
-		TokenID:   rec.TokenID,
+		TokenID:   token,
 		Operation: rec.Operation,
 		Allowed:   rec.Verdict == audit.Allow,
 		Enforced:  rec.Enforced,

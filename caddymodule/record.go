@@ -19,9 +19,9 @@ import (
 
 // beginRecord notes what a request is before anything is decided about it. Where
 // nobody keeps records, it leaves out what nothing else needs.
-func (h *Handler) beginRecord(r *http.Request, now time.Time) *audit.Record {
-	rec := &audit.Record{Time: now, Caller: callerOf(r), Outcome: audit.Answered}
-	if !h.recorded {
+func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *audit.Record {
+	rec := &audit.Record{Time: now, Caller: callerOf(r, span), Outcome: audit.Answered}
+	if rec.Brief = !h.recorded && !span.IsRecording(); rec.Brief {
 		return rec
 	}
 	rec.Method = audit.CutMethod(r.Method)
@@ -40,9 +40,9 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time) *audit.Record {
 
 // callerOf returns the span that the request belongs to: Caddy's own where the
 // tracing directive is on, else the caller's.
-func callerOf(r *http.Request) audit.Caller {
-	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
-		return audit.Caller{TraceID: span.TraceID(), SpanID: span.SpanID(), Flags: span.TraceFlags()}
+func callerOf(r *http.Request, span trace.Span) audit.Caller {
+	if own := span.SpanContext(); own.HasTraceID() {
+		return audit.Caller{TraceID: own.TraceID(), SpanID: own.SpanID(), Flags: own.TraceFlags()}
 	}
 	if values := r.Header["Traceparent"]; len(values) == 1 {
 		return parseTraceparent(values[0])
@@ -81,7 +81,7 @@ func (h *Handler) describeToken(rec *audit.Record, facts tokens.Facts, rules pol
 	info := facts.Info
 	rec.OwnerID = info.OwnerID
 	rec.Creator = audit.CutName(info.CreatorName)
-	if h.recorded {
+	if !rec.Brief {
 		rec.Comment = h.comment(info.Comment)
 	}
 	rec.TokenScopes = policy.Held(info, rules)
@@ -103,7 +103,7 @@ func describeOwner(rec *audit.Record, subject policy.Subject) {
 const placeholderPrefix = "databricks_scopes."
 
 // setPlaceholders makes the decision known to logs, headers and later handlers.
-func setPlaceholders(r *http.Request, rec *audit.Record) {
+func setPlaceholders(r *http.Request, rec *audit.Record, token tokens.ID) {
 	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
@@ -125,6 +125,9 @@ func setPlaceholders(r *http.Request, rec *audit.Record) {
 		if !ok {
 			return nil, false
 		}
+		if name == "token_id" && !token.IsZero() {
+			return token.String(), true
+		}
 		return placeholder(rec, name)
 	})
 }
@@ -132,7 +135,7 @@ func setPlaceholders(r *http.Request, rec *audit.Record) {
 func placeholder(rec *audit.Record, name string) (any, bool) {
 	switch name {
 	case "token_id":
-		return rec.TokenID, true
+		return "", true // the request bears none
 	case "owner":
 		return owner(rec), true
 	case "scopes":

@@ -26,6 +26,7 @@ type Metrics struct {
 	// cacheEvent are the counters of cacheEvents, found once: they count on the way
 	// of every request.
 	cacheEvent map[string]prometheus.Counter
+	decision   decisionCounters // those of decisions
 	// dropsOf are the counters of dropped, by sink. They are there before anything is
 	// lost: the first loss is then an increase, which an alert can see.
 	dropsOf map[string]prometheus.Counter
@@ -120,7 +121,7 @@ func (m *Metrics) Count(r *Record) {
 	if r.Enforced {
 		mode = "enforce"
 	}
-	m.decisions.WithLabelValues(string(r.Verdict), string(r.Reason), mode).Inc()
+	m.decision.of(m.decisions, r.Verdict, r.Reason, mode).Inc()
 	if r.FactsSource != "" {
 		m.factsAge.Observe(r.FactsAge.Seconds())
 	}

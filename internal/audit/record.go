@@ -53,6 +53,9 @@ func (c Caller) SpanContext() trace.SpanContext {
 // changes it: sinks read it later and at the same time.
 type Record struct {
 	Time time.Time // when the request arrived
+	// Brief means that nobody keeps this record: it holds only what the handler
+	// itself needs.
+	Brief bool
 
 	// Request.
 	Method        string // cut to maxMethod bytes

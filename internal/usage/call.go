@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -8,9 +10,8 @@ import (
 
 // Call is one judged request.
 type Call struct {
-	// TokenID is the token's id: 64 lower-case hexadecimal digits. A call with
-	// anything else is not recorded.
-	TokenID string
+	// TokenID is the token's id. A call without one is not recorded.
+	TokenID [sha256.Size]byte
 	// Operation is what the request does. A call without one is not recorded.
 	Operation *scopes.Operation
 	// Allowed is the verdict. Enforced tells whether a refusal was carried out: one
@@ -54,19 +55,28 @@ func (c *Call) kind() kind {
 	return use
 }
 
-// idLength is the number of digits of a token id.
-const idLength = 64
+// tokenKey is a token's id as it is kept; outside it is text.
+type tokenKey [sha256.Size]byte
 
-// isID reports whether s looks like a token id. It is what keeps a token's value
-// out, should a caller ever mistake one for the other.
-func isID(s string) bool {
-	if len(s) != idLength {
-		return false
+func (k tokenKey) String() string { return hex.EncodeToString(k[:]) }
+
+// keyOf reads a token's id, which has 64 lower-case hexadecimal digits. That is
+// what keeps a token's value out, should a caller ever mistake one for the other.
+func keyOf(id string) (key tokenKey, ok bool) {
+	if len(id) != 2*len(key) {
+		return key, false
 	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
+	for i := range len(id) {
+		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return key, false
 		}
 	}
-	return true
+	_, err := hex.Decode(key[:], []byte(id))
+	return key, err == nil
+}
+
+// isID reports whether s is the text of a token's id.
+func isID(s string) bool {
+	_, ok := keyOf(s)
+	return ok
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 const (
@@ -25,7 +27,16 @@ type entry struct {
 	days                               int
 	calls, denied, wouldDeny, unmapped uint64
 	uses                               *simplelru.LRU[handle, *counts]
+	recent                             [8]recentUse // of uses
 	cut                                cutMS
+}
+
+// recentUse is where the counts of an operation are that was called a moment ago:
+// few tokens call more than a handful in turn, and so need not look further.
+type recentUse struct {
+	operation *scopes.Operation
+	handle    handle
+	counts    *counts
 }
 
 // counts are those of one operation.
@@ -79,7 +90,7 @@ func newTable[K comparable, V any]() *simplelru.LRU[K, V] {
 }
 
 // seen counts a call. It reports nothing and keeps at most maxUses operations.
-func (e *entry) seen(h handle, unmapped bool, c *Call, at int64, kind kind, maxUses int) {
+func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int) {
 	e.calls++
 	if at > e.last {
 		if at/msPerDay != e.last/msPerDay {
@@ -107,19 +118,10 @@ func (e *entry) seen(h handle, unmapped bool, c *Call, at int64, kind kind, maxU
 	if kind != use {
 		return
 	}
-	if unmapped {
+	if c.Operation.Unmapped() {
 		e.unmapped++
 	}
-	n, known := e.uses.Peek(h)
-	if known && at-n.moved >= restMS {
-		e.uses.Get(h) // puts it before all others
-		n.moved = at
-	}
-	if !known {
-		n = &counts{first: at, last: at, moved: at}
-		e.uses.Add(h, n)
-		e.shrink(maxUses, at)
-	}
+	n := e.counts(handles, c.Operation, at, maxUses)
 	n.calls++
 	n.denied += denied
 	n.wouldDeny += wouldDeny
@@ -129,10 +131,41 @@ func (e *entry) seen(h handle, unmapped bool, c *Call, at int64, kind kind, maxU
 	}
 }
 
+// counts returns those of an operation, which counts as used now.
+func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses int) *counts {
+	for i := range e.recent {
+		if u := &e.recent[i]; u.operation == o {
+			e.touch(u.handle, u.counts, at)
+			return u.counts
+		}
+	}
+	h := handles.of(o)
+	n, known := e.uses.Peek(h)
+	if known {
+		e.touch(h, n, at)
+	} else {
+		n = &counts{first: at, last: at, moved: at}
+		e.uses.Add(h, n)
+		e.shrink(maxUses, at)
+	}
+	copy(e.recent[1:], e.recent[:])
+	e.recent[0] = recentUse{o, h, n}
+	return n
+}
+
+// touch puts an operation before all others, unless it was not long ago.
+func (e *entry) touch(h handle, n *counts, at int64) {
+	if at-n.moved >= restMS {
+		e.uses.Get(h)
+		n.moved = at
+	}
+}
+
 // shrink leaves out the operations that were not called for longest.
 func (e *entry) shrink(maxUses int, at int64) {
 	for e.uses.Len() > maxUses {
 		_, old, _ := e.uses.RemoveOldest()
+		e.recent = [len(e.recent)]recentUse{} // it may be one of them
 		e.cut.count(old.calls, at)
 	}
 }

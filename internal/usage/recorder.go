@@ -2,8 +2,6 @@ package usage
 
 import (
 	"cmp"
-	"hash/maphash"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +44,6 @@ type Recorder struct {
 	maxTokens, maxUses int
 	maxEntries         int
 	now                func() time.Time
-	seed               maphash.Seed
 	handles            handles
 	shards             [shardCount]shard
 	tokens, entries    atomic.Int64 // in all shards
@@ -61,7 +58,7 @@ type Recorder struct {
 // shard is a part of the tokens under one lock.
 type shard struct {
 	mu     sync.Mutex
-	tokens *simplelru.LRU[string, *entry]
+	tokens *simplelru.LRU[tokenKey, *entry]
 	_      [64]byte // keeps the locks of neighbours on different cache lines
 }
 
@@ -71,7 +68,6 @@ func NewRecorder(options Options) *Recorder {
 		maxTokens: cmp.Or(max(0, options.MaxTokens), DefaultMaxTokens),
 		maxUses:   cmp.Or(max(0, options.MaxOperations), DefaultMaxOperations),
 		now:       options.Now,
-		seed:      maphash.MakeSeed(),
 	}
 	r.maxEntries = cmp.Or(max(0, options.MaxEntries), DefaultMaxEntries)
 	r.maxUses = min(r.maxUses, r.maxEntries)
@@ -80,14 +76,14 @@ func NewRecorder(options Options) *Recorder {
 	}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
-		r.shards[i].tokens = newTable[string, *entry]()
+		r.shards[i].tokens = newTable[tokenKey, *entry]()
 	}
 	return r
 }
 
-func (r *Recorder) shard(id string) *shard {
-	return &r.shards[maphash.String(r.seed, id)&(shardCount-1)]
-}
+// shard returns the part that a token belongs to. An id is a hash, so any of its
+// bytes will do.
+func (r *Recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardCount-1)] }
 
 // Seen counts a call. It is meant for every request: a known token that calls a
 // known operation costs a few hundred nanoseconds and allocates nothing.
@@ -96,8 +92,8 @@ func (r *Recorder) shard(id string) *shard {
 // without an id or an operation, those on public routes, and those refused before
 // the token was looked up.
 func (r *Recorder) Seen(c Call) {
-	kind := c.kind()
-	if kind == nothing || c.Operation == nil || len(c.TokenID) != idLength {
+	kind, key := c.kind(), tokenKey(c.TokenID)
+	if kind == nothing || c.Operation == nil || key == (tokenKey{}) {
 		return
 	}
 	at := c.At
@@ -105,25 +101,19 @@ func (r *Recorder) Seen(c Call) {
 		at = r.now()
 	}
 	ms := at.UnixMilli()
-	h := r.handles.of(c.Operation)
-	s := r.shard(c.TokenID)
+	s := r.shard(&key)
 	s.mu.Lock()
-	e, known := s.tokens.Peek(c.TokenID)
+	e, known := s.tokens.Peek(key)
 	if known && ms-e.moved >= restMS {
-		s.tokens.Get(c.TokenID) // puts it before all others
+		s.tokens.Get(key) // puts it before all others
 		e.moved = ms
 	}
 	if !known {
-		if !isID(c.TokenID) {
-			s.mu.Unlock()
-			return
-		}
 		e = newEntry(ms)
-		// The id may be part of something larger.
-		s.tokens.Add(strings.Clone(c.TokenID), e)
+		s.tokens.Add(key, e)
 	}
 	more := -e.uses.Len()
-	e.seen(h, c.Operation.Unmapped(), &c, ms, kind, r.maxUses)
+	e.seen(&r.handles, &c, ms, kind, r.maxUses)
 	more += e.uses.Len()
 	// Counted under the lock: whoever takes an entry out must find it counted.
 	if !known {
@@ -180,14 +170,22 @@ func (r *Recorder) evict() {
 
 // Token returns what is known of one token.
 func (r *Recorder) Token(id string) (Token, bool) {
-	s := r.shard(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, ok := s.tokens.Peek(id)
+	key, ok := keyOf(id)
 	if !ok {
 		return Token{}, false
 	}
-	return e.export(id), true
+	return r.token(key)
+}
+
+func (r *Recorder) token(key tokenKey) (Token, bool) {
+	s := r.shard(&key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.tokens.Peek(key)
+	if !ok {
+		return Token{}, false
+	}
+	return e.export(key.String()), true
 }
 
 // Len returns the number of tokens.
@@ -200,11 +198,11 @@ func (r *Recorder) State() State {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		ids := s.tokens.Keys()
+		keys := s.tokens.Keys()
 		s.mu.Unlock()
 		// One token at a time, so that no call waits for a whole shard.
-		for _, id := range ids {
-			if t, ok := r.Token(id); ok {
+		for _, key := range keys {
+			if t, ok := r.token(key); ok {
 				state.Tokens = append(state.Tokens, t)
 			}
 		}
@@ -224,15 +222,15 @@ func (r *Recorder) Drain() State {
 		s := &r.shards[i]
 		s.mu.Lock()
 		taken := s.tokens
-		s.tokens = newTable[string, *entry]()
+		s.tokens = newTable[tokenKey, *entry]()
 		for _, e := range taken.Values() {
 			r.tokens.Add(-1)
 			r.entries.Add(-int64(e.uses.Len()))
 		}
 		s.mu.Unlock()
-		for _, id := range taken.Keys() {
-			e, _ := taken.Peek(id)
-			state.Tokens = append(state.Tokens, e.export(id))
+		for _, key := range taken.Keys() {
+			e, _ := taken.Peek(key)
+			state.Tokens = append(state.Tokens, e.export(key.String()))
 		}
 	}
 	sortTokens(state.Tokens)
@@ -256,8 +254,8 @@ func (r *Recorder) Merge(state State) {
 	r.mu.Unlock()
 	parts := make(map[*shard][]*Token)
 	for i := range state.Tokens {
-		if t := &state.Tokens[i]; isID(t.ID) {
-			s := r.shard(t.ID)
+		if key, ok := keyOf(state.Tokens[i].ID); ok {
+			s, t := r.shard(&key), &state.Tokens[i]
 			parts[s] = append(parts[s], t)
 		}
 	}
@@ -271,10 +269,11 @@ func (r *Recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tokens {
-		e, known := s.tokens.Peek(t.ID)
+		key, _ := keyOf(t.ID) // Merge has looked
+		e, known := s.tokens.Peek(key)
 		if !known {
 			e = newEntry(t.First.UnixMilli())
-			s.tokens.Add(t.ID, e)
+			s.tokens.Add(key, e)
 			r.tokens.Add(1)
 		}
 		before := e.uses.Len()

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +18,7 @@ import (
 func TestSeen(t *testing.T) {
 	jobs, me := op("jobs: jobs"), op("me: *")
 	unmapped := op("x: unmapped")
-	good := Call{TokenID: id("t"), Operation: &jobs, Allowed: true, Enforced: true, Reason: "permitted", At: noon}
+	good := allowed(id("t"), &jobs, noon)
 	for _, test := range []struct {
 		name   string
 		change func(*Call)
@@ -32,9 +33,7 @@ func TestSeen(t *testing.T) {
 		{"expired", func(c *Call) { c.Allowed, c.Reason = false, "token_expired" }, "1 1 0 0 0"},
 		{"wrong workspace, rehearsed", func(c *Call) { c.Allowed, c.Enforced, c.Reason = false, false, "wrong_workspace" }, "1 0 1 0 0"},
 		{"no operation", func(c *Call) { c.Operation = nil }, ""},
-		{"no id", func(c *Call) { c.TokenID = "" }, ""},
-		{"a token's value", func(c *Call) { c.TokenID = "dapi" + id("x")[:32] }, ""},
-		{"64 characters that are no id", func(c *Call) { c.TokenID = "dapi" + id("x")[4:63] + "!" }, ""},
+		{"no id", func(c *Call) { c.TokenID = tokenKey{} }, ""},
 		{"unknown token", func(c *Call) { c.Allowed, c.Reason = false, "unknown_token" }, ""},
 		{"public route", func(c *Call) { c.Reason = "public_route" }, ""},
 		{"OAuth", func(c *Call) { c.Reason = "oauth_passed" }, ""},
@@ -57,6 +56,28 @@ func TestSeen(t *testing.T) {
 			}
 			if got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestKeyOf(t *testing.T) {
+	good := id("t")
+	for _, test := range []struct {
+		name, id string
+		ok       bool
+	}{
+		{"good", good, true},
+		{"nothing", "", false},
+		{"a token's value", "dapi" + good[:32], false},
+		{"64 characters that are no id", "dapi" + good[4:63] + "!", false},
+		{"upper case", strings.ToUpper(good), false},
+		{"one digit more", good + "0", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			key, ok := keyOf(test.id)
+			if ok != test.ok || ok && key.String() != test.id {
+				t.Errorf("got %s, %v", key, ok)
 			}
 		})
 	}
@@ -290,49 +311,48 @@ func TestSeenDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkSeen(b *testing.B) {
-	fill := func() (*Recorder, []string, []scopes.Operation) {
-		r := NewRecorder(Options{})
-		tokens := make([]string, 5000)
-		for i := range tokens {
-			tokens[i] = id(i)
+	operations := scopes.Default().Operations()[:64]
+	calls := func(tokens int) []Call {
+		calls := make([]Call, tokens)
+		for i := range calls {
+			calls[i] = allowed(id(i), &operations[0], noon)
 		}
-		return r, tokens, scopes.Default().Operations()[:64]
+		return calls
 	}
 	b.Run("known", func(b *testing.B) {
-		r, tokens, operations := fill()
-		for i := range tokens {
+		r, known := NewRecorder(Options{}), calls(5000)
+		operation := func(token, i int) *scopes.Operation { return &operations[(token+i%8)%64] }
+		for i := range known {
 			for j := range 8 {
-				r.Seen(allowed(tokens[i], &operations[(i+j)%64], noon))
+				known[i].Operation = operation(i, j)
+				r.Seen(known[i])
 			}
 		}
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
 			i++
-			r.Seen(allowed(tokens[i%5000], &operations[(i%5000+i%8)%64], noon))
+			call := &known[i%5000]
+			call.Operation = operation(i%5000, i)
+			r.Seen(*call)
 		}
 	})
 	b.Run("one token in parallel", func(b *testing.B) {
-		r, tokens, operations := fill()
+		r, known := NewRecorder(Options{}), calls(1)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				r.Seen(allowed(tokens[0], &operations[0], noon))
+				r.Seen(known[0])
 			}
 		})
 	})
 	b.Run("new token, full", func(b *testing.B) {
-		r, _, operations := fill()
-		r.maxTokens = 1000
-		ids := make([]string, 20_000)
-		for i := range ids {
-			ids[i] = id(i)
-		}
+		r, many := NewRecorder(Options{MaxTokens: 1000}), calls(20_000)
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
 			i++
-			r.Seen(allowed(ids[i%len(ids)], &operations[0], noon))
+			r.Seen(many[i%len(many)])
 		}
 	})
 }

@@ -51,7 +51,11 @@ func ops(texts ...string) []scopes.Operation {
 
 // allowed is a call that passed.
 func allowed(token string, o *scopes.Operation, at time.Time) Call {
-	return Call{TokenID: token, Operation: o, Allowed: true, Enforced: true, Reason: "permitted", At: at}
+	key, ok := keyOf(token)
+	if !ok {
+		panic("no id: " + token)
+	}
+	return Call{TokenID: key, Operation: o, Allowed: true, Enforced: true, Reason: "permitted", At: at}
 }
 
 // clock is a time that stands still until it is set.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// measuredOnce is a measurement in which target i answers speeds[i] requests a
+// second, a little differently in each round.
+func measuredOnce(group string, names []string, speeds []int, skipped ...string) measurement {
+	m := measurement{group: group, names: names, peaks: map[string]int64{names[0]: 50 << 20}, skipped: skipped}
+	for round := range 4 {
+		for i, speed := range speeds {
+			m.slices = append(m.slices, slice{
+				round: round, target: i, requests: speed + round, took: time.Second,
+				cpu: 500 * time.Millisecond, p50: 8 * time.Millisecond, p99: 30 * time.Millisecond,
+			})
+		}
+	}
+	return m
+}
+
+func TestEvaluate(t *testing.T) {
+	measured := []measurement{
+		measuredOnce("handler", []string{plain, plainTwin, enforce, withLog}, []int{1000, 1000, 990, 900}),
+		measuredOnce("handler", []string{plain, plainTwin, enforce, withLog}, []int{2000, 2000, 1980, 1800}),
+		measuredOnce("setups", []string{direct, stockProxy, shipped}, []int{40_000, 1000, 1300}, nginxProxy, nginxAuth),
+	}
+	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
+	if twin := r.twin(); twin == nil || twin.Median != 1 {
+		t.Errorf("the A/A pair is %v", twin)
+	}
+	want := map[string]bool{enforce: true, withLog: false, shipped: true}
+	if len(r.Goals) != len(want) {
+		t.Errorf("there are %d goals instead of %d: what was not measured has none", len(r.Goals), len(want))
+	}
+	for _, v := range r.Goals {
+		if met, ok := want[v.Of]; !ok || v.Met != met {
+			t.Errorf("%s / %s is %v, met: %v", v.Of, v.Base, v.Is, v.Met)
+		}
+	}
+	if len(r.Skipped) != 2 {
+		t.Errorf("skipped are %v", r.Skipped)
+	}
+	text := r.text()
+	for _, words := range []string{labels[stockProxy], "enforce / plain", "missed by", "SKIPPED: " + labels[nginxAuth]} {
+		if !strings.Contains(text, words) {
+			t.Errorf("the report does not say %q:\n%s", words, text)
+		}
+	}
+}
+
+func TestPictureIsWellFormed(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		measured []measurement
+	}{
+		{"nothing measured", nil},
+		{"handler alone", []measurement{measuredOnce("handler", []string{plain, plainTwin, enforce}, []int{1000, 1010, 990})}},
+		{"setups", []measurement{measuredOnce("setups", []string{direct, stockProxy, shipped}, []int{40_000, 1000, 1300})}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			decoder := xml.NewDecoder(strings.NewReader(evaluate(test.measured, rand.New(rand.NewPCG(1, 2))).svg()))
+			for {
+				if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+					return
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
