@@ -10,7 +10,7 @@ import (
 // garbageAllowance is how much garbage may pile up before it is collected, in
 // bytes. Go collects when the heap has doubled, which for a gateway that holds ten
 // megabytes is several times a second under load, and takes a tenth of its time.
-const garbageAllowance = 64 << 20
+const garbageAllowance = 32 << 20
 
 // defaultGCPercent is Go's own, which applies when more is in use than the
 // allowance: then memory is what to be careful with.

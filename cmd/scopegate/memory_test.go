@@ -13,9 +13,9 @@ func TestPercentFor(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{"nothing known yet", 0, 6400},
-		{"a gateway without a cache to speak of", 8 << 20, 800},
-		{"as much as the allowance", 64 << 20, 100},
+		{"nothing known yet", 0, 3200},
+		{"a gateway without a cache to speak of", 8 << 20, 400},
+		{"as much as the allowance", 32 << 20, 100},
 		{"a large cache", 500 << 20, 100},
 	} {
 		t.Run(test.name, func(t *testing.T) {

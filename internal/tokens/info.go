@@ -9,35 +9,37 @@ import (
 // Info is what the workspace's administrator can know of a token. A value is
 // never changed after it was made, so it may be shared between requests.
 type Info struct {
-	ID ID
-
-	// Comment is what the creator wrote to tell the token's purpose.
-	Comment string
+	// What every request asks for comes first, and so lies together in memory.
 
 	// OwnerID is the numeric id of the user or service principal whose rights the
 	// token carries. Token Management does not tell the owner's name.
 	OwnerID int64
+
+	// WorkspaceID is the workspace that the token belongs to, 0 where unknown.
+	WorkspaceID int64
+
+	// Expires is the end of the token's life. It is zero for a token that never
+	// expires (then NeverExpires is true) and for one whose expiry the workspace
+	// did not tell.
+	Expires time.Time
+
+	// Scopes are the API scopes that the token was granted. None at all means that
+	// the token was never narrowed, which Databricks treats as all-apis.
+	Scopes []string
 
 	// CreatorID and CreatorName tell who minted the token: for a token on behalf
 	// of a service principal this is the administrator, not the owner.
 	CreatorID   int64
 	CreatorName string
 
-	// WorkspaceID is the workspace that the token belongs to, 0 where unknown.
-	WorkspaceID int64
+	// Comment is what the creator wrote to tell the token's purpose.
+	Comment string
+
+	ID ID
 
 	// Created is zero where unknown.
-	Created time.Time
-
-	// Expires is the end of the token's life. It is zero for a token that never
-	// expires (then NeverExpires is true) and for one whose expiry the workspace
-	// did not tell.
-	Expires      time.Time
+	Created      time.Time
 	NeverExpires bool
-
-	// Scopes are the API scopes that the token was granted. None at all means that
-	// the token was never narrowed, which Databricks treats as all-apis.
-	Scopes []string
 
 	// InferredScopes and BackfillScopes are Databricks' observations of what the
 	// token used. They grant nothing.
