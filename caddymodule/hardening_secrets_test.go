@@ -248,7 +248,7 @@ func (s *secretSite) load(t *testing.T, options string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, filter, _ := strings.Cut(string(example), "format filter {\n")
+	_, filter, _ := strings.Cut(string(example), "format lazy filter {\n")
 	filter, _, ok := strings.Cut(filter, "\t\t}\n")
 	if !ok || !strings.Contains(filter, secretsInTargets) {
 		t.Fatal("Caddyfile.example recommends no filter")
@@ -263,7 +263,7 @@ func (s *secretSite) load(t *testing.T, options string) {
 		level DEBUG
 		output file %s/default.log
 		exclude http.handlers.databricks_scopes.audit
-		format filter {
+		format lazy filter {
 %s
 		}
 	}
