@@ -84,7 +84,7 @@ func (p *picture) bars(setups []setup) {
 		p.words(labelWidth-10, p.y, "end", "label", labels[s.Name])
 		p.print(`<rect x="%d" y="%d" width="%d" height="14" fill="%s"/>`, labelWidth, p.y-11, at(s.Throughput.Median)-labelWidth, colour)
 		p.print(`<path d="M%d %dH%d" stroke="#333"/>`, at(s.Throughput.Low), p.y-4, at(s.Throughput.High))
-		p.words(at(s.Throughput.High)+8, p.y, "start", "label", fmt.Sprintf("%.0f", s.Throughput.Median))
+		p.words(pictureWidth-16, p.y, "end", "label", fmt.Sprintf("%.0f", s.Throughput.Median))
 	}
 	p.y += 18
 	p.words(labelWidth, p.y, "start", "small", "logarithmic scale")
@@ -110,7 +110,7 @@ func (p *picture) dots(ratios []ratio, goals []verdict) {
 				p.print(`<path d="M%d %dv16" stroke="#c0392b" stroke-width="2"/>`, at(g.AtLeast), p.y-12)
 			}
 		}
-		p.words(at(e.High)+8, p.y, "start", "label", fmt.Sprintf("x%.3f", e.Median))
+		p.words(pictureWidth-16, p.y, "end", "label", fmt.Sprintf("x%.3f", e.Median))
 	}
 	p.print(`<path d="M%d %dV%d" stroke="#999" stroke-dasharray="3 3"/>`, at(1), top, p.y+4)
 }
