@@ -58,11 +58,14 @@ var comparisons = []comparison{
 	{"handler", plainTwin, []string{plain}},
 	{"handler", enforce, []string{plain, plainTwin}},
 	{"handler", withLog, []string{plain, plainTwin}},
+	{"handler", withBatch, []string{plain, plainTwin}},
 	{"otlp", withOTLP, []string{plain}},
+	{"otlp", withBatchOTLP, []string{plain}},
 	{"dead", withDead, []string{plain}},
 	{"against", shipped, []string{against}},
 	{"tls", secure, []string{secureOne}},
 	{"setups", shipped, []string{stockProxy}},
+	{"setups", shippedBatch, []string{stockProxy}},
 	{"setups", shippedQuiet, []string{stockProxy}},
 	{"setups", shipped, []string{stockTuned}},
 	{"setups", shippedQuiet, []string{stockTuned}},
@@ -94,9 +97,12 @@ type goal struct {
 var goals = []goal{
 	{"handler", enforce, plain, 0.98},
 	{"handler", withLog, plain, 0.93},
+	{"handler", withBatch, plain, 0.93},
 	{"otlp", withOTLP, plain, 0.88},
+	{"otlp", withBatchOTLP, plain, 0.88},
 	{"dead", withDead, plain, 0.88},
 	{"setups", shipped, stockProxy, 1.25},
+	{"setups", shippedBatch, stockProxy, 1.25},
 	{"setups", shipped, nginxAuth, 1},
 }
 
@@ -180,8 +186,8 @@ func setupsOf(measured []measurement) (found []setup) {
 // rank orders setups as the report shows them.
 func rank(group, name string) int {
 	groups := []string{"setups", "handler", "otlp", "dead", "against", "tls"}
-	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedQuiet,
-		plain, plainTwin, enforce, withLog, withOTLP, withDead, against, secure, secureOne}
+	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedBatch, shippedQuiet,
+		plain, plainTwin, enforce, withLog, withBatch, withOTLP, withBatchOTLP, withDead, against, secure, secureOne}
 	return slices.Index(groups, group)*len(names) + slices.Index(names, name)
 }
 

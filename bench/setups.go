@@ -17,6 +17,7 @@ const (
 	nginxProxy   = "nginx"
 	nginxAuth    = "nginx-auth-request"
 	shipped      = "gateway"
+	shippedBatch = "gateway-batched-log"
 	shippedQuiet = "gateway-no-audit"
 
 	plain     = "plain"
@@ -25,6 +26,10 @@ const (
 	withLog   = "enforce-log"
 	withOTLP  = "enforce-log-otlp"
 	withDead  = "enforce-log-otlp-dead"
+
+	// The same with lines that are written together.
+	withBatch     = "enforce-batched-log"
+	withBatchOTLP = "enforce-batched-log-otlp"
 
 	against = "against" // the same as gateway, but for what is to be compared
 
@@ -69,33 +74,39 @@ func one(p *process, t *target, err error) (*process, []*target, error) {
 	return p, []*target{t}, err
 }
 
-const auditOff = "log off"
+const (
+	auditOff     = "log off"
+	auditBatched = "log batched"
+)
 
 // sites of one gateway, which differ in what is asked of the handler.
 var sites = map[string]site{
-	plain:        {plain: true},
-	plainTwin:    {plain: true},
-	enforce:      {Audit: auditOff},
-	withLog:      {},
-	withOTLP:     {},
-	withDead:     {},
-	shipped:      {},
-	shippedQuiet: {Audit: auditOff},
-	against:      {},
-	secure:       {},
-	secureOne:    {versions: []string{"1.1"}},
+	plain:         {plain: true},
+	plainTwin:     {plain: true},
+	enforce:       {Audit: auditOff},
+	withLog:       {},
+	withBatch:     {Audit: auditBatched},
+	withOTLP:      {},
+	withBatchOTLP: {Audit: auditBatched},
+	withDead:      {},
+	shipped:       {},
+	shippedBatch:  {Audit: auditBatched},
+	shippedQuiet:  {Audit: auditOff},
+	against:       {},
+	secure:        {},
+	secureOne:     {versions: []string{"1.1"}},
 }
 
 // handlerGroup compares sites of one gateway: what the handler and its audit log
 // cost, and, with two sites that are the same, how far to believe it.
 func handlerGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLog))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLog, withBatch))
 }
 
-// otlpGroup compares two sites of a gateway that exports spans. Where to is a
+// otlpGroup compares sites of a gateway that exports spans. Where to is a
 // setting of the process, so that it is a group of its own.
 func otlpGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.receiver.Address)...), plain, withOTLP))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.receiver.Address)...), plain, withOTLP, withBatchOTLP))
 }
 
 // deadGroup is otlpGroup without anybody who receives the spans.
@@ -125,6 +136,7 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 		r.add(one(l.stock(ctx, dir, stockTuned, true, false))),
 		r.add(one(l.stock(ctx, dir, stockAuth, true, true))),
 		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
+		r.add(l.gateway(ctx, dir, shippedBatch, l.asShipped(), shippedBatch)),
 		r.add(l.gateway(ctx, dir, shippedQuiet, l.asShipped(), shippedQuiet)),
 	)
 	switch nginxErr := r.add(l.startNginx(ctx, dir)); {

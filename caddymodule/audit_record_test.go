@@ -231,3 +231,31 @@ func TestTraceparent(t *testing.T) {
 		})
 	}
 }
+
+// TestBatchedLogIsComplete: neither a reload nor the end loses a line.
+func TestBatchedLogIsComplete(t *testing.T) {
+	workspace := startWorkspace(t)
+	gateway := fmt.Sprintf("databricks_gateway %s {\n%saudit {\nlog batched\n}\n}", workspace.URL(), adminBlock)
+	h := startSite(t, workspace, gateway)
+	token := h.mint("jobs")
+	const n = 5
+	for i := range n {
+		h.send(t, "GET", jobsList, bearer(token.Value))
+		h.send(t, "GET", clustersList, bearer(token.Value))
+		if i%2 == 0 {
+			h.load(t, gateway)
+			continue
+		}
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		h.load(t, gateway)
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(h.readRecords(t)); got != 2*n {
+		t.Errorf("%d lines of %d", got, 2*n)
+	}
+	h.load(t, gateway) // for the clean-up
+}

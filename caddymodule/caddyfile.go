@@ -56,7 +56,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off
 //	    audit {
-//	        log           on|off
+//	        log           on|batched|off
 //	        redact        path
 //	        comment       hash|plain|off
 //	        queue         <n>

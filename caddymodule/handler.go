@@ -141,7 +141,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
 	if h.Audit.logs() {
-		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses)
+		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses, h.Audit.batches())
 	}
 	h.now = clock
 	h.freshness = h.Cache.freshness()
@@ -194,6 +194,7 @@ func (h *Handler) Validate() error { return h.validate() }
 // uses it. Provisioning may have failed before any of it was.
 func (h *Handler) Cleanup() error {
 	var errs []error
+	h.auditLog.Close()
 	if h.authority != nil {
 		live.remove(h)
 		errs = append(errs, h.authority.release())

@@ -42,7 +42,7 @@ func discard() *zap.Logger {
 }
 
 func BenchmarkLogLine(b *testing.B) {
-	sink, record := NewLogSink(discard(), testLosses(b, SinkLog)), typicalRecord()
+	sink, record := NewLogSink(discard(), testLosses(b, SinkLog), false), typicalRecord()
 	b.ReportAllocs()
 	for b.Loop() {
 		sink.Write(record)
