@@ -55,6 +55,19 @@ func (h *harness) send(t testing.TB, method, path string, change func(*http.Requ
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
+// sendAfterReload is send for the first request after a reload: what connects at the
+// last moment may still be answered by the old configuration, whose sockets Caddy
+// closes in the background.
+func (h *harness) sendAfterReload(t testing.TB, method, path string, change func(*http.Request), want int) answer {
+	t.Helper()
+	got := h.send(t, method, path, change)
+	for deadline := time.Now().Add(5 * time.Second); got.status != want && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		got = h.send(t, method, path, change)
+	}
+	return got
+}
+
 func hungUp(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
 }

@@ -36,7 +36,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h.load(t, gateway(test.options))
-			if got := h.send(t, "GET", test.path, bearer(token.Value)); got.status != test.status {
+			if got := h.sendAfterReload(t, "GET", test.path, bearer(token.Value), test.status); got.status != test.status {
 				t.Errorf("status %d, want %d", got.status, test.status)
 			}
 			if got := workspace.Lookups(); got != test.lookups {
@@ -65,7 +65,7 @@ func TestReloadReadsRoutes(t *testing.T) {
 	}
 	write("jobs")
 	h.load(t, gateway)
-	if got := h.send(t, "GET", unmappedPath, bearer(token.Value)); got.status != 404 { // the workspace's own
+	if got := h.sendAfterReload(t, "GET", unmappedPath, bearer(token.Value), 404); got.status != 404 { // the workspace's own
 		t.Errorf("after: %d %s", got.status, got.body)
 	}
 	write("jobs\tx\ty")
