@@ -75,9 +75,9 @@ func (o options) wants(group string) bool {
 // two cores, most of them where two sites are hard to tell apart.
 func (o options) groups() (wanted []group) {
 	for _, g := range []group{
-		{"handler", 16, 6, handlerGroup},
-		{"otlp", 8, 8, otlpGroup},
-		{"dead", 8, 8, deadGroup},
+		{"handler", 14, 6, handlerGroup},
+		{"otlp", 7, 7, otlpGroup},
+		{"dead", 6, 8, deadGroup},
 		{"setups", 6, 7, setupsGroup},
 		{"against", 10, 10, againstGroup},
 		{"tls", 8, 8, secureGroup},
