@@ -32,7 +32,7 @@ func init() {
 type Audit struct {
 	// Whether records are logged. `on` writes each line before its request ends, so
 	// that the log loses none; `batched` writes many together a hundredth of a second
-	// later, which costs a fraction, and loses those of that moment if the process is
+	// later, which costs less, and loses those of that moment if the process is
 	// killed; `off` writes none. Default: `on`.
 	Log string `json:"log,omitempty"`
 

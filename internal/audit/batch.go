@@ -13,8 +13,8 @@ const (
 )
 
 // batch writes records together, a moment after they were made: one after the other
-// they cost a third of what each costs between two requests, when the processor has
-// forgotten how. None is lost but by a process that is killed.
+// they cost less than each between two requests, when the processor has forgotten
+// how. None is lost but by a process that is killed.
 type batch struct {
 	write func(*Record)
 
