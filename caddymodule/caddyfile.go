@@ -103,15 +103,7 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"mode":   func() error { return choice(d, &h.Mode, modes) },
 		"cache":  func() error { h.Cache = new(Cache); return h.Cache.unmarshal(d) },
 		"lookup": func() error { h.Lookup = new(Lookup); return h.Lookup.unmarshal(d) },
-		"sync": func() error {
-			if onlyArg(d, "off") {
-				return nil
-			}
-			if err := duration(d, &h.Sync, maxTTL); err != nil {
-				return err
-			}
-			return at(d, h.validateSync())
-		},
+		"sync":   func() error { return unmarshalInterval(d, &h.Sync, 0, h.validateSync) },
 		"unscoped_tokens": func() error {
 			return choice(d, &h.UnscopedTokens, unscoped)
 		},
@@ -120,16 +112,7 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"expiry_warning": func() error {
 			return duration(d, &h.ExpiryWarning, maxExpiryWarning)
 		},
-		"usage": func() error {
-			if onlyArg(d, "off") {
-				h.Usage = usageOff
-				return nil
-			}
-			if err := duration(d, &h.Usage, maxTTL); err != nil {
-				return err
-			}
-			return at(d, h.validateUsage())
-		},
+		"usage": func() error { return unmarshalInterval(d, &h.Usage, usageOff, h.validateUsage) },
 		"audit": func() error { h.Audit = new(Audit); return h.Audit.unmarshal(d) },
 		"policy": func() error {
 			var p Policy
@@ -305,6 +288,18 @@ func duration(d *caddyfile.Dispenser, to *caddy.Duration, limit time.Duration) e
 	}
 	*to = caddy.Duration(parsed)
 	return nil
+}
+
+// unmarshalInterval reads a duration, or off.
+func unmarshalInterval(d *caddyfile.Dispenser, to *caddy.Duration, off caddy.Duration, validate func() error) error {
+	if onlyArg(d, "off") {
+		*to = off
+		return nil
+	}
+	if err := duration(d, to, maxTTL); err != nil {
+		return err
+	}
+	return at(d, validate())
 }
 
 // at adds file and line to an error.

@@ -116,8 +116,13 @@ func (h *Handler) validate() error {
 const minSync = 5 * time.Second
 
 func (h *Handler) validateSync() error {
-	if d := time.Duration(h.Sync); d != 0 && (d < minSync || d > maxTTL) {
-		return fmt.Errorf("sync must be between %s and %s, or off, not %s", minSync, maxTTL, d)
+	return intervalOrOff("sync", h.Sync, minSync)
+}
+
+// intervalOrOff accepts zero, which stands for the default.
+func intervalOrOff(name string, value caddy.Duration, least time.Duration) error {
+	if d := time.Duration(value); d != 0 && (d < least || d > maxTTL) {
+		return fmt.Errorf("%s must be between %s and %s, or off, not %s", name, least, maxTTL, d)
 	}
 	return nil
 }

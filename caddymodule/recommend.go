@@ -48,10 +48,7 @@ as scopes report shows it.
 		if err != nil {
 			return err
 		}
-		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}}
-		if *admin.workspace != "" {
-			query.Set(queryWorkspace, *admin.workspace)
-		}
+		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}, queryWorkspace: {*admin.workspace}}
 		var answer usage.Recommendation
 		if err := gateway.read("recommend", query, &answer); err != nil {
 			return err
@@ -97,7 +94,7 @@ func applyRecommendation(cmd *cobra.Command, id tokens.ID, answer *usage.Recomme
 	switch {
 	case err != nil:
 		return err
-	case !slices.Equal(slices.Sorted(slices.Values(now.Scopes)), slices.Sorted(slices.Values(answer.Facts.Scopes))):
+	case !tokens.SameScopes(now.Scopes, answer.Facts.Scopes):
 		return errors.New("the token's scopes were changed in the meantime; ask for the recommendation again")
 	}
 	// Whoever listens at the address told what to set. It is not believed that this

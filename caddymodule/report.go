@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/url"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -44,18 +45,11 @@ All filters that are set must hold:
 	workspace := flags.StringP("workspace", "w", "", "URL of the workspace")
 	gateway := addAddress(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		query := url.Values{queryFormat: {*format}}
-		for name, value := range map[string]string{
-			querySort: *sort, queryUnused: *unused, queryExpiring: *expiring, queryOwner: *owner, queryWorkspace: *workspace,
-		} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
-		for name, set := range map[string]bool{queryUnscoped: *unscoped, queryNoExpiry: *noExpiry} {
-			if set {
-				query.Set(name, "true")
-			}
+		// What is empty counts as not given.
+		query := url.Values{
+			queryFormat: {*format}, querySort: {*sort}, queryWorkspace: {*workspace}, queryOwner: {*owner},
+			queryUnused: {*unused}, queryExpiring: {*expiring},
+			queryUnscoped: {strconv.FormatBool(*unscoped)}, queryNoExpiry: {strconv.FormatBool(*noExpiry)},
 		}
 		return gateway.print(cmd.OutOrStdout(), "usage", query)
 	}

@@ -20,16 +20,12 @@ func (a adminAddress) tokenID(text, workspace string) (tokens.ID, error) {
 	if err == nil || len(start) < minIDStart || strings.Trim(start, "0123456789abcdef") != "" {
 		return id, err
 	}
-	query := url.Values{}
-	if workspace != "" {
-		query.Set(queryWorkspace, workspace)
-	}
 	var report struct {
 		Rows []struct {
 			ID string `json:"id"`
 		} `json:"rows"`
 	}
-	if err := a.read("usage", query, &report); err != nil {
+	if err := a.read("usage", url.Values{queryWorkspace: {workspace}}, &report); err != nil {
 		return tokens.ID{}, err
 	}
 	found := ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/url"
 	"path"
 	"time"
@@ -25,10 +24,10 @@ const (
 )
 
 func (h *Handler) validateUsage() error {
-	if d := time.Duration(h.Usage); d != 0 && h.Usage != usageOff && (d < minUsage || d > maxTTL) {
-		return fmt.Errorf("usage must be between %s and %s, or off, not %s", minUsage, maxTTL, d)
+	if h.Usage == usageOff {
+		return nil
 	}
-	return nil
+	return intervalOrOff("usage", h.Usage, minUsage)
 }
 
 // keepUsage begins, or goes on, to save what tokens are seen to use.

@@ -62,10 +62,15 @@ func (c *Changer) SetScopes(ctx context.Context, id ID, scopes []string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("setting the scopes: %w", changeFailed(err))
-	case !slices.Equal(slices.Sorted(slices.Values(answer.Scopes)), slices.Sorted(slices.Values(scopes))):
+	case !SameScopes(answer.Scopes, scopes):
 		return ErrScopesNotSet
 	}
 	return nil
+}
+
+// SameScopes reports whether two lists hold the same scopes, in any order.
+func SameScopes(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // Revoke deletes a token for good.

@@ -207,7 +207,7 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 		}
 		e.first, e.last = min(e.first, first), max(e.last, last)
 		// Gateways that saw the same days apart must not make more of them.
-		e.days = min(e.days, int(floorDiv(e.last, msPerDay)-floorDiv(e.first, msPerDay))+1)
+		e.days = min(e.days, daysBetween(timeOf(e.first), timeOf(e.last)))
 	}
 	e.calls += t.Calls
 	e.denied += t.Denied

@@ -56,13 +56,9 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	}
 	if len(r.WouldBreak) > 0 {
 		t.line("would break, had it been enforced when these were called")
-		for i, u := range r.WouldBreak {
-			if i == maxListed {
-				t.line("             and %d more", len(r.WouldBreak)-i)
-				break
-			}
-			t.line("             %s %s  %d of %s, %s to %s: %s", Clean(u.Operation.Method), Clean(u.Operation.Template), u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Reason))
-		}
+		t.each(r.WouldBreak, func(u *Use) string {
+			return fmt.Sprintf("%d of %s, %s to %s: %s", u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Reason))
+		})
 	}
 	if len(r.Refused) > 0 {
 		t.line("refused    always, and not counted in")
@@ -110,13 +106,21 @@ func (t *textWriter) scopes(label string, scopes []string) {
 }
 
 func (t *textWriter) uses(uses []Use) {
-	for i, u := range uses {
+	t.each(uses, func(u *Use) string {
+		return fmt.Sprintf("%s, %s to %s", count(u.Calls, "call"), date(u.First), date(u.Last))
+	})
+}
+
+// each writes a line for each operation, with what there is to say of it, and not
+// too many.
+func (t *textWriter) each(uses []Use, say func(*Use) string) {
+	for i := range uses {
 		if i == maxListed {
 			t.line("             and %d more", len(uses)-i)
 			return
 		}
-		o := &u.Operation
-		t.line("             %s %s  %s, %s to %s", Clean(o.Method), Clean(o.Template), count(u.Calls, "call"), date(u.First), date(u.Last))
+		o := &uses[i].Operation
+		t.line("             %s %s  %s", Clean(o.Method), Clean(o.Template), say(&uses[i]))
 	}
 }
 
