@@ -22,7 +22,7 @@ type lab struct {
 	nginx     string // empty where it is not installed
 	against   variant
 
-	profileSite string
+	profileSites []string
 
 	upstream   *helper
 	authorizer *helper

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -43,7 +44,7 @@ type options struct {
 	only  string
 	pgo   string
 
-	profileSite string
+	profileSites string
 
 	against, againstEnv, againstLog string
 }
@@ -55,7 +56,7 @@ func readOptions() options {
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
 	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile; or against and tls, which are not measured otherwise (comma-separated)")
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
-	flag.StringVar(&o.profileSite, "profile-site", shipped, "the site to profile: "+strings.Join([]string{shipped, enforce, plain}, ", "))
+	flag.StringVar(&o.profileSites, "profile-sites", shipped, "the sites to profile, of which the others are compared with the first: "+strings.Join(slices.Sorted(maps.Keys(sites)), ", ")+" (comma-separated)")
 	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
 	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
 	flag.StringVar(&o.againstLog, "against-log", "lazy filter", "for the group against: format of the other one's default log; filter is the same without lazy")
@@ -107,9 +108,11 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	l := &lab{dir: dir, profileSite: o.profileSite}
-	if _, ok := sites[o.profileSite]; !ok {
-		return fmt.Errorf("there is no site %q", o.profileSite)
+	l := &lab{dir: dir, profileSites: strings.Split(o.profileSites, ",")}
+	for _, name := range l.profileSites {
+		if _, ok := sites[name]; !ok {
+			return fmt.Errorf("there is no site %q to profile", name)
+		}
 	}
 	defer l.stop()
 	if err := l.build(ctx, say); err != nil {

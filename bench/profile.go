@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -10,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -22,56 +25,96 @@ const (
 	pgoTime = 30 * time.Second
 )
 
-// profiled drives one gateway as it ships and takes a CPU profile and a heap
-// profile of it meanwhile.
-func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, of site) (cpu, heap []byte, err error) {
+// profiles are what was recorded of one gateway under load.
+type profiles struct {
+	site      string
+	cpu, heap []byte
+	requests  int // while the CPU profile was taken
+}
+
+// profiled drives gateways with one site each in turn, and takes a CPU profile and
+// a heap profile of each meanwhile. Of several, each has its part of the time.
+func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, names []string) ([]profiles, error) {
 	dir, err := os.MkdirTemp(l.dir, "profile-")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	addresses, err := freeAddresses(2)
-	if err != nil {
-		return nil, nil, err
+	recorded := make([]profiles, len(names))
+	targets := make([]*target, len(names))
+	admins := make([]string, len(names))
+	for i, name := range names {
+		addresses, err := freeAddresses(2)
+		if err != nil {
+			return nil, err
+		}
+		own := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.Mkdir(own, 0o700); err != nil {
+			return nil, err
+		}
+		of, v := sites[name], l.variantOf(name)
+		of.Address = addresses[1]
+		config, err := l.writeGateway(own, addresses[0], v, []site{of})
+		if err != nil {
+			return nil, err
+		}
+		p, err := spawn(own, shipped, v.environment(), v.program, "run", "--config", config)
+		if err != nil {
+			return nil, err
+		}
+		defer p.stop()
+		if err := p.awaitListening(ctx, addresses...); err != nil {
+			return nil, err
+		}
+		recorded[i].site, admins[i] = name, addresses[0]
+		targets[i] = newTarget(name, addresses[1], p.pid())
 	}
-	of.Address = addresses[1]
-	v := l.asShipped()
-	config, err := l.writeGateway(dir, addresses[0], v, []site{of})
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := spawn(dir, shipped, v.environment(), v.program, "run", "--config", config)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer p.stop()
-	if err := p.awaitListening(ctx, addresses...); err != nil {
-		return nil, nil, err
-	}
-	targets := []*target{newTarget(shipped, addresses[1], p.pid())}
 	if err := d.warmUp(ctx, targets); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	driven := make(chan error, 1)
-	go func() {
-		rounds := int((took + 2*time.Second) / sliceTime)
-		slices, err := d.drive(ctx, targets, schedule(1, rounds, rand.New(rand.NewPCG(1, 1))))
-		say("profiled at %.0f requests a second and %.0f us of CPU each", median(each(slices, slice.throughput)), median(each(slices, slice.cpuPerRequest)))
-		driven <- err
-	}()
-	debug := "http://" + addresses[0] + "/debug/pprof/"
-	if cpu, err = get(ctx, debug+fmt.Sprintf("profile?seconds=%d", int(took.Seconds()))); err == nil {
-		heap, err = get(ctx, debug+"allocs")
+	var taking sync.WaitGroup
+	failures := make([]error, len(names))
+	for i, admin := range admins {
+		taking.Go(func() {
+			debug := "http://" + admin + "/debug/pprof/"
+			r, err := &recorded[i], error(nil)
+			if r.cpu, err = get(ctx, debug+fmt.Sprintf("profile?seconds=%d", int(took.Seconds()))); err == nil {
+				r.heap, err = get(ctx, debug+"allocs")
+			}
+			if failures[i] = err; err != nil {
+				cancel()
+			}
+		})
 	}
-	if err != nil {
-		cancel()
+	rounds := int(took/sliceTime) / len(names)
+	measured, err := d.drive(ctx, targets, schedule(len(names), rounds, rand.New(rand.NewPCG(1, 1))))
+	taking.Wait()
+	for i, t := range targets {
+		var rates, costs []float64
+		for _, s := range measured {
+			if s.target == i {
+				rates, costs = append(rates, s.throughput()), append(costs, s.cpuPerRequest())
+				recorded[i].requests += int(s.throughput() * sliceTime.Seconds())
+			}
+		}
+		say("profiled %s at %.0f requests a second and %.0f us of CPU each", t.name, median(rates), median(costs))
 	}
-	if failed := <-driven; err == nil {
-		err = failed
+	return recorded, errors.Join(append(failures, err)...)
+}
+
+// variantOf returns how the gateway of a site is run.
+func (l *lab) variantOf(name string) variant {
+	switch name {
+	case withOTLP, withBatchOTLP:
+		return l.asShipped(otlpTo(l.receiver.Address)...)
+	case withDead:
+		return l.asShipped(otlpTo(l.dead)...)
+	case against:
+		return l.against
 	}
-	return cpu, heap, err
+	return l.asShipped()
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
@@ -92,26 +135,38 @@ func get(ctx context.Context, url string) ([]byte, error) {
 
 // profile leaves the profiles and a summary of them in a folder.
 func (l *lab) profile(ctx context.Context, d *driver, out string) error {
-	cpu, heap, err := l.profiled(ctx, d, profileTime, sites[l.profileSite])
+	recorded, err := l.profiled(ctx, d, time.Duration(len(l.profileSites))*profileTime, l.profileSites)
 	if err != nil {
 		return fmt.Errorf("profiling the gateway: %w", err)
 	}
 	var text strings.Builder
-	for _, part := range []struct {
-		title, value string
-		data         []byte
-	}{
-		{"CPU", "cpu", cpu},
-		{"allocated bytes, since the start", "alloc_space", heap},
-	} {
-		if err := summarizeProfile(&text, part.title, part.value, part.data); err != nil {
+	for _, r := range recorded {
+		suffix := ""
+		if len(recorded) > 1 {
+			suffix = "-" + r.site
+		}
+		for _, part := range []struct {
+			name, title, value string
+			data               []byte
+		}{
+			{"cpu", "CPU", "cpu", r.cpu},
+			{"allocs", "allocated bytes, since the start", "alloc_space", r.heap},
+		} {
+			if err := summarizeProfile(&text, part.title+" of "+r.site, part.value, part.data); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(out, part.name+suffix+".pprof"), part.data, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range recorded[1:] {
+		if err := compareProfiles(&text, recorded[0], r); err != nil {
 			return err
 		}
 	}
-	for name, data := range map[string][]byte{"cpu.pprof": cpu, "allocs.pprof": heap, "profile.txt": []byte(text.String())} {
-		if err := os.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
-			return err
-		}
+	if err := os.WriteFile(filepath.Join(out, "profile.txt"), []byte(text.String()), 0o644); err != nil {
+		return err
 	}
 	fmt.Print(text.String())
 	return nil
@@ -119,12 +174,70 @@ func (l *lab) profile(ctx context.Context, d *driver, out string) error {
 
 // recordPGO writes the profile that the compiler reads.
 func (l *lab) recordPGO(ctx context.Context, d *driver, path string) error {
-	cpu, _, err := l.profiled(ctx, d, pgoTime, sites[shipped])
+	recorded, err := l.profiled(ctx, d, pgoTime, []string{shipped})
 	if err != nil {
 		return fmt.Errorf("recording a profile: %w", err)
 	}
+	cpu := recorded[0].cpu
 	say("writing %s (%d KiB)", path, len(cpu)>>10)
 	return os.WriteFile(path, cpu, 0o644)
+}
+
+// compareProfiles writes where a request costs more CPU in one gateway than in
+// another, by functions with all that they call.
+func compareProfiles(b *strings.Builder, base, of profiles) error {
+	before, all, err := costs(base)
+	if err != nil {
+		return err
+	}
+	after, allOf, err := costs(of)
+	if err != nil {
+		return err
+	}
+	more := make(map[string]int64)
+	for name, cost := range after {
+		more[name] = cost - before[name]
+	}
+	for name, cost := range before {
+		more[name] = after[name] - cost
+	}
+	us := func(ns int64) float64 { return float64(ns) / 1e3 }
+	fmt.Fprintf(b, "CPU of a request in us: %s %.1f, %s %.1f; where the difference is, with what functions call\n", base.site, us(all), of.site, us(allOf))
+	for _, name := range dearest(more, 60) {
+		fmt.Fprintf(b, "  %6.2f  %6.2f  %+6.2f  %s\n", us(before[name]), us(after[name]), us(more[name]), name)
+	}
+	b.WriteByte('\n')
+	return nil
+}
+
+// costs returns what each function takes of a request, with what it calls, and
+// what all of it takes, in nanoseconds.
+func costs(of profiles) (by map[string]int64, all int64, err error) {
+	p, err := profile.Parse(bytes.NewReader(of.cpu))
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading a profile: %w", err)
+	}
+	at := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "cpu" })
+	if at < 0 || of.requests == 0 {
+		return nil, 0, errors.New("reading a profile: it has no CPU time, or no request was answered")
+	}
+	by = make(map[string]int64)
+	for _, s := range p.Sample {
+		all += s.Value[at]
+		seen := make(map[string]bool) // functions that call themselves count once
+		for _, location := range s.Location {
+			for _, line := range location.Line {
+				if line.Function != nil && !seen[line.Function.Name] {
+					seen[line.Function.Name] = true
+					by[line.Function.Name] += s.Value[at]
+				}
+			}
+		}
+	}
+	for name := range by {
+		by[name] /= int64(of.requests)
+	}
+	return by, all / int64(of.requests), nil
 }
 
 const ownModule = "github.com/scopegate/scopegate/"

@@ -85,11 +85,10 @@ func (nowhere) shutdown(context.Context) error          { return nil }
 // BenchmarkOTLPSpan is the work of the goroutine that sends spans, up to the bytes
 // on the wire.
 func BenchmarkOTLPSpan(b *testing.B) {
-	c, record := &otlpCarrier{request: []*tracepb.ResourceSpans{{ScopeSpans: []*tracepb.ScopeSpans{{}}}}}, typicalRecord()
 	wire := new(wire)
-	c.client = wire
+	c, record := carrierTo(wire, describe()), typicalRecord()
 	b.ReportAllocs()
-	batch := make([]*tracepb.Span, 0, 512)
+	batch := make([]encoded, 0, 512)
 	for b.Loop() {
 		batch = append(batch, c.convert(record))
 		if len(batch) == cap(batch) {

@@ -25,7 +25,7 @@ type field struct {
 // fields is the one list of what records say. The log writes all of them, in this
 // order; OpenTelemetry's attributes leave out those that are empty.
 var fields = [...]field{
-	{"arrived", "", "start time of the span, timestamp of the log record", "when the request arrived", func(r *Record) value { return moment(r.Time) }},
+	{"arrived", "", "start time of the span, timestamp of the log record", "when the request arrived", func(r *Record) value { return value{kind: arrivedKind} }},
 	{"decision", "databricks.scope.decision", "", "`allow`, `deny` or `public` (no token was needed)", func(r *Record) value { return text(string(r.Verdict)) }},
 	{"enforced", "databricks.scope.enforced", "", "false where a refusal was only rehearsed", func(r *Record) value { return truth(r.Enforced) }},
 	{"reason", "databricks.scope.reason", "", "why, in a word of a closed set", func(r *Record) value { return text(string(r.Reason)) }},
@@ -92,7 +92,7 @@ const (
 	numberKind
 	secondsKind
 	truthKind
-	momentKind
+	arrivedKind // the time of the record itself
 	methodKind
 	idKind // a number that OpenTelemetry's conventions want as text
 )
@@ -104,14 +104,12 @@ type value struct {
 	text   string
 	number int64 // of truths 0 or 1, of durations in nanoseconds
 	words  *[]string
-	moment time.Time
 }
 
 func text(s string) value           { return value{kind: textKind, text: s} }
 func words(w *[]string) value       { return value{kind: wordsKind, words: w} }
 func number(n int64) value          { return value{kind: numberKind, number: n} }
 func seconds(d time.Duration) value { return value{kind: secondsKind, number: int64(d)} }
-func moment(t time.Time) value      { return value{kind: momentKind, moment: t} }
 func (v *value) seconds() float64   { return time.Duration(v.number).Seconds() }
 func truth(b bool) (v value) {
 	v.kind = truthKind
@@ -136,10 +134,8 @@ func (v *value) present() bool {
 		return v.text != ""
 	case wordsKind:
 		return len(*v.words) > 0
-	case truthKind:
+	case truthKind, arrivedKind:
 		return true
-	case momentKind:
-		return !v.moment.IsZero()
 	}
 	return v.number != 0
 }

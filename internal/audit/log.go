@@ -88,8 +88,8 @@ func (r *Record) MarshalLogObject(to zapcore.ObjectEncoder) error {
 			to.AddFloat64(f.name, v.seconds())
 		case truthKind:
 			to.AddBool(f.name, v.number != 0)
-		case momentKind:
-			to.AddTime(f.name, v.moment)
+		case arrivedKind:
+			to.AddTime(f.name, r.Time)
 		}
 	}
 	return nil
