@@ -107,7 +107,7 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, names
 // variantOf returns how the gateway of a site is run.
 func (l *lab) variantOf(name string) variant {
 	switch name {
-	case withOTLP, withBatchOTLP:
+	case withOTLP:
 		return l.asShipped(otlpTo(l.receiver.Address)...)
 	case withDead:
 		return l.asShipped(otlpTo(l.dead)...)

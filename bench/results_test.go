@@ -27,20 +27,20 @@ func measuredOnce(group string, names []string, speeds []int, skipped ...string)
 
 func TestEvaluate(t *testing.T) {
 	measured := []measurement{
-		measuredOnce("handler", []string{plain, plainTwin, enforce, withLog}, []int{1000, 1000, 990, 900}),
-		measuredOnce("handler", []string{plain, plainTwin, enforce, withLog}, []int{2000, 2000, 1980, 1800}),
+		measuredOnce("handler", []string{plain, plainTwin, enforce, withLines}, []int{1000, 1000, 990, 900}),
+		measuredOnce("handler", []string{plain, plainTwin, enforce, withLines}, []int{2000, 2000, 1980, 1800}),
 		measuredOnce("setups", []string{direct, stockProxy, shipped}, []int{40_000, 1000, 1300}, nginxProxy, nginxAuth),
 	}
 	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
 	if twin := r.twin(); twin == nil || twin.Median != 1 {
 		t.Errorf("the A/A pair is %v", twin)
 	}
-	want := map[string]bool{enforce: true, withLog: false, shipped: true}
+	want := map[[2]string]bool{{enforce, plain}: true, {withLines, plain}: false, {withLines, enforce}: false, {shipped, stockProxy}: true}
 	if len(r.Goals) != len(want) {
 		t.Errorf("there are %d goals instead of %d: what was not measured has none", len(r.Goals), len(want))
 	}
 	for _, v := range r.Goals {
-		if met, ok := want[v.Of]; !ok || v.Met != met {
+		if met, ok := want[[2]string{v.Of, v.Base}]; !ok || v.Met != met {
 			t.Errorf("%s / %s is %v, met: %v", v.Of, v.Base, v.Is, v.Met)
 		}
 	}

@@ -17,19 +17,16 @@ const (
 	nginxProxy   = "nginx"
 	nginxAuth    = "nginx-auth-request"
 	shipped      = "gateway"
-	shippedBatch = "gateway-batched-log"
+	shippedLog   = "gateway-log"
 	shippedQuiet = "gateway-no-audit"
 
 	plain     = "plain"
 	plainTwin = "plain-twin"
 	enforce   = "enforce"
-	withLog   = "enforce-log"
-	withOTLP  = "enforce-log-otlp"
-	withDead  = "enforce-log-otlp-dead"
-
-	// The same with lines that are written together.
-	withBatch     = "enforce-batched-log"
-	withBatchOTLP = "enforce-batched-log-otlp"
+	withLines = "enforce-audit"
+	withOTLP  = "enforce-audit-otlp"
+	withDead  = "enforce-audit-otlp-dead"
+	withLog   = "enforce-log" // by way of Caddy's logs, each line on its own
 
 	against = "against" // the same as gateway, but for what is to be compared
 
@@ -74,39 +71,40 @@ func one(p *process, t *target, err error) (*process, []*target, error) {
 	return p, []*target{t}, err
 }
 
+// What stands in the block audit. The first is what the example has.
 const (
-	auditOff     = "log off"
-	auditBatched = "log batched"
+	auditOutput = "output stdout"
+	auditLog    = "log on"
+	auditOff    = "log off"
 )
 
 // sites of one gateway, which differ in what is asked of the handler.
 var sites = map[string]site{
-	plain:         {plain: true},
-	plainTwin:     {plain: true},
-	enforce:       {Audit: auditOff},
-	withLog:       {},
-	withBatch:     {Audit: auditBatched},
-	withOTLP:      {},
-	withBatchOTLP: {Audit: auditBatched},
-	withDead:      {},
-	shipped:       {},
-	shippedBatch:  {Audit: auditBatched},
-	shippedQuiet:  {Audit: auditOff},
-	against:       {},
-	secure:        {},
-	secureOne:     {versions: []string{"1.1"}},
+	plain:        {plain: true},
+	plainTwin:    {plain: true},
+	enforce:      {Audit: auditOff},
+	withLines:    {Audit: auditOutput},
+	withOTLP:     {Audit: auditOutput},
+	withDead:     {Audit: auditOutput},
+	withLog:      {Audit: auditLog},
+	shipped:      {Audit: auditOutput},
+	shippedLog:   {Audit: auditLog},
+	shippedQuiet: {Audit: auditOff},
+	against:      {Audit: auditOutput},
+	secure:       {Audit: auditOutput},
+	secureOne:    {Audit: auditOutput, versions: []string{"1.1"}},
 }
 
 // handlerGroup compares sites of one gateway: what the handler and its audit log
 // cost, and, with two sites that are the same, how far to believe it.
 func handlerGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLog, withBatch))
+	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLines, withLog))
 }
 
-// otlpGroup compares sites of a gateway that exports spans. Where to is a
-// setting of the process, so that it is a group of its own.
+// otlpGroup compares a site of a gateway that exports spans with one of a gateway
+// that does not. Where to is a setting of the process.
 func otlpGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.receiver.Address)...), plain, withOTLP, withBatchOTLP))
+	return r, l.exporting(ctx, &r, dir, l.receiver.Address, withOTLP)
 }
 
 // deadGroup is otlpGroup without anybody who receives the spans.
@@ -114,7 +112,14 @@ func deadGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	if !l.stillDead() {
 		return r, fmt.Errorf("%s was to be an address where nobody listens, and somebody does", l.dead)
 	}
-	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(otlpTo(l.dead)...), plain, withDead))
+	return r, l.exporting(ctx, &r, dir, l.dead, withDead)
+}
+
+func (l *lab) exporting(ctx context.Context, r *running, dir, to, name string) error {
+	return errors.Join(
+		r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), withLines)),
+		r.add(l.gateway(ctx, dir, "exporting", l.asShipped(otlpTo(to)...), plain, name)),
+	)
 }
 
 func otlpTo(address string) []string {
@@ -136,7 +141,7 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 		r.add(one(l.stock(ctx, dir, stockTuned, true, false))),
 		r.add(one(l.stock(ctx, dir, stockAuth, true, true))),
 		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
-		r.add(l.gateway(ctx, dir, shippedBatch, l.asShipped(), shippedBatch)),
+		r.add(l.gateway(ctx, dir, shippedLog, l.asShipped(), shippedLog)),
 		r.add(l.gateway(ctx, dir, shippedQuiet, l.asShipped(), shippedQuiet)),
 	)
 	switch nginxErr := r.add(l.startNginx(ctx, dir)); {

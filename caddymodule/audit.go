@@ -24,16 +24,22 @@ func init() {
 	})
 }
 
-// Audit says what becomes of the record of every decision. It is written to the
-// logger `http.handlers.databricks_scopes.audit`, and sent as OpenTelemetry spans
-// and log records where the standard environment variables ask for that
+// Audit says what becomes of the record of every decision. It is written to an output
+// of its own or to the logger `http.handlers.databricks_scopes.audit`, and sent as
+// OpenTelemetry spans and log records where the standard environment variables ask for that
 // (`OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_LOGS_EXPORTER` and
 // the rest of `OTEL_*`).
 type Audit struct {
-	// Whether records are logged. `on` writes each line before its request ends, so
-	// that the log loses none; `batched` writes many together a hundredth of a second
-	// later, which costs less, and loses those of that moment if the process is
-	// killed; `off` writes none. Default: `on`.
+	// Where records are written, one line of JSON each: `stdout`, `stderr`, `file` or
+	// another of Caddy's log writers, which is best not shared with a log of Caddy's.
+	// Lines are written many together, a hundredth of a second later, which costs a
+	// third of logging them; those of that moment are lost if the process is killed.
+	// Default: none; records go to the logger.
+	OutputRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
+
+	// Whether records go to the logger `http.handlers.databricks_scopes.audit`, and so
+	// to Caddy's logs: `on` or `off`. Each line is written before its request ends.
+	// Default: `on` without an output, else `off`.
 	Log string `json:"log,omitempty"`
 
 	// What is left out of records everywhere. `path` leaves only the path's
@@ -63,9 +69,8 @@ type Audit struct {
 }
 
 const (
-	on      = "on"
-	batched = "batched"
-	off     = "off"
+	on  = "on"
+	off = "off"
 
 	redactPath = "path"
 
@@ -74,7 +79,7 @@ const (
 )
 
 var (
-	logModes     = []string{on, batched, off}
+	logModes     = []string{on, off}
 	redactions   = []string{redactPath}
 	commentModes = []string{string(audit.CommentHash), string(audit.CommentPlain), string(audit.CommentOff)}
 	whenFulls    = []string{string(audit.Drop), string(audit.Block), string(audit.Refuse)}
@@ -100,9 +105,10 @@ func (a *Audit) validate() error {
 	return errors.Join(problems...)
 }
 
-func (a *Audit) logs() bool { return a == nil || a.Log != off }
-
-func (a *Audit) batches() bool { return a != nil && a.Log == batched }
+// logs reports whether records go to the logger.
+func (a *Audit) logs() bool {
+	return a == nil || a.Log == on || a.Log == "" && a.OutputRaw == nil
+}
 
 func (a *Audit) redactsPath() bool { return a != nil && slices.Contains(a.Redact, redactPath) }
 
@@ -128,7 +134,8 @@ func (a *Audit) settings() audit.Settings {
 // unmarshal sets up the audit from Caddyfile tokens.
 func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
 	return eachOption(d, map[string]func() error{
-		"log": func() error { return choice(d, &a.Log, logModes) },
+		"output": func() error { return a.unmarshalOutput(d) },
+		"log":    func() error { return choice(d, &a.Log, logModes) },
 		"redact": func() error {
 			var what string
 			if err := choice(d, &what, redactions); err != nil {

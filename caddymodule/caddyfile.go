@@ -56,7 +56,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off
 //	    audit {
-//	        log           on|batched|off
+//	        output        stdout|stderr|file <path>|... { ... }
+//	        log           on|off
 //	        redact        path
 //	        comment       hash|plain|off
 //	        queue         <n>

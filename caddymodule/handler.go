@@ -121,6 +121,7 @@ type Handler struct {
 	metrics       *audit.Metrics
 	logger        *zap.Logger
 	auditLog      *audit.LogSink // nil where it is off
+	trail         *trail         // nil where records have no output of their own
 	telemetry     *telemetry     // nil where nobody asked for it
 	recorded      bool           // somebody keeps the records
 	now           func() time.Time
@@ -141,7 +142,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
 	if h.Audit.logs() {
-		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses, h.Audit.batches())
+		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses)
 	}
 	h.now = clock
 	h.freshness = h.Cache.freshness()
@@ -173,9 +174,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
 		return err
 	}
-	h.recorded = h.telemetry != nil || h.Audit.logs()
+	if h.trail, err = h.Audit.shareTrail(ctx); err != nil {
+		return err
+	}
+	h.recorded = h.telemetry != nil || h.trail != nil || h.Audit.logs()
 	if !h.recorded {
-		h.logger.Warn("nobody keeps the record of decisions: audit log is off, and no OTEL_ variable asks for it")
+		h.logger.Warn("nobody keeps the record of decisions: audit log is off, it has no output, and no OTEL_ variable asks for it")
 	}
 	if h.authority, err = shareAuthority(h.workspaceHost, h.Admin, h.settings(), h.metrics); err != nil {
 		return err
@@ -194,13 +198,15 @@ func (h *Handler) Validate() error { return h.validate() }
 // uses it. Provisioning may have failed before any of it was.
 func (h *Handler) Cleanup() error {
 	var errs []error
-	h.auditLog.Close()
 	if h.authority != nil {
 		live.remove(h)
 		errs = append(errs, h.authority.release())
 	}
 	if h.telemetry != nil {
 		errs = append(errs, h.telemetry.release())
+	}
+	if h.trail != nil {
+		errs = append(errs, h.trail.release())
 	}
 	return errors.Join(errs...)
 }
@@ -329,6 +335,7 @@ const auditRetry = 5 * time.Second
 // token used. Nobody changes it from here on.
 func (h *Handler) emit(rec *audit.Record, token tokens.ID, place audit.Place) {
 	h.auditLog.Write(rec)
+	h.trail.writes().Write(rec)
 	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
 	h.metrics.Count(rec)
 	if rec.FactsSource == "" || rec.FactsSource == fromToken {

@@ -32,7 +32,7 @@ func TestEveryRecordHasEveryField(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			core, lines := observer.New(zapcore.InfoLevel)
-			NewLogSink(zap.New(core), testLosses(t, SinkLog), false).Write(&test.record)
+			NewLogSink(zap.New(core), testLosses(t, SinkLog)).Write(&test.record)
 			if lines.Len() != 1 {
 				t.Fatalf("%d lines", lines.Len())
 			}

@@ -42,11 +42,22 @@ func discard() *zap.Logger {
 }
 
 func BenchmarkLogLine(b *testing.B) {
-	sink, record := NewLogSink(discard(), testLosses(b, SinkLog), false), typicalRecord()
+	sink, record := NewLogSink(discard(), testLosses(b, SinkLog)), typicalRecord()
 	b.ReportAllocs()
 	for b.Loop() {
 		sink.Write(record)
 	}
+}
+
+// BenchmarkTrailLine is the work of the goroutine that writes lines of a trail.
+func BenchmarkTrailLine(b *testing.B) {
+	record := typicalRecord()
+	var line []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		line = appendLine(line[:0], record)
+	}
+	b.ReportMetric(float64(len(line)), "bytes/line")
 }
 
 // BenchmarkPut is what a request pays for OpenTelemetry: a place in a queue that is

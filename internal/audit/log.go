@@ -12,46 +12,27 @@ import (
 // Message is that of every line.
 const Message = "decision"
 
-// LogSink writes records to a logger, one line each: the trail that is not lost to a
-// full queue or a network.
+// LoggerName is the name of the logger.
+const LoggerName = "http.handlers.databricks_scopes.audit"
+
+// LogSink writes records to a logger, one line each, before their requests end.
 type LogSink struct {
 	logger *zap.Logger
 	losses *Losses
-	batch  *batch // nil where each line is written before its request ends
 }
 
-// NewLogSink returns a sink that counts the lines which could not be written. A
-// batched one writes them a moment later, many together. Close it.
-func NewLogSink(logger *zap.Logger, losses *Losses, batched bool) *LogSink {
-	s := &LogSink{logger: logger.WithOptions(zap.ErrorOutput(failedLines{losses})), losses: losses}
-	if batched {
-		s.batch = newBatch(s.write)
-	}
-	return s
-}
-
-// Close writes the lines that wait. What comes after is written at once. A nil sink
-// has nothing to close.
-func (s *LogSink) Close() {
-	if s != nil && s.batch != nil {
-		s.batch.close()
-	}
+// NewLogSink returns a sink that counts the lines which could not be written.
+func NewLogSink(logger *zap.Logger, losses *Losses) *LogSink {
+	return &LogSink{logger: logger.WithOptions(zap.ErrorOutput(failedLines{losses})), losses: losses}
 }
 
 // Write writes a record as one line. The set of fields is the same for every
 // record, so that whoever searches for denials finds in them what is in allows. A
 // nil sink writes nothing.
 func (s *LogSink) Write(r *Record) {
-	switch {
-	case s == nil:
-	case s.batch != nil:
-		s.batch.put(r)
-	default:
-		s.write(r)
+	if s == nil {
+		return
 	}
-}
-
-func (s *LogSink) write(r *Record) {
 	if entry := s.logger.Check(zap.InfoLevel, Message); entry != nil {
 		entry.Write(zap.Inline(r))
 		s.losses.Kept()

@@ -78,7 +78,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 func TestUnwrittenLinesAreCounted(t *testing.T) {
 	observer := new(told)
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), fullDisk{}, zap.InfoLevel)
-	sink := NewLogSink(zap.New(core), NewLosses(SinkLog, observer), false)
+	sink := NewLogSink(zap.New(core), NewLosses(SinkLog, observer))
 	before := dropped(SinkLog)
 	for range 3 {
 		sink.Write(typicalRecord())

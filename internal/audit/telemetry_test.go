@@ -215,7 +215,7 @@ func (keeps) Shutdown(context.Context) error { return nil }
 // TestRecordsAreCheap: what a request pays is a promise.
 func TestRecordsAreCheap(t *testing.T) {
 	record := typicalRecord()
-	sink := NewLogSink(discard(), testLosses(t, SinkLog), false)
+	sink := NewLogSink(discard(), testLosses(t, SinkLog))
 	// The race detector makes pools forget, of which zap has one.
 	if got := testing.AllocsPerRun(100, func() { sink.Write(record) }); got > 1 && !raceDetector {
 		t.Errorf("a line takes %g allocations", got)

@@ -1,0 +1,73 @@
+package audit
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// zapsLine is the line that zap's JSON encoder makes of a record, which is the one
+// behind Caddy's.
+func zapsLine(t *testing.T, r *Record) string {
+	t.Helper()
+	line, err := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()).EncodeEntry(zapcore.Entry{
+		Level: zap.InfoLevel, Time: r.Time.Add(r.Duration), LoggerName: LoggerName, Message: Message,
+	}, []zapcore.Field{zap.Inline(r)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line.String()
+}
+
+func TestLinesAreZaps(t *testing.T) {
+	odd := typicalRecord()
+	odd.Path, odd.UserAgent = "/\"quoted\\\n\r\t\x00\x1f\x7f", "é世界\u2028\xff\xfe<&>"
+	odd.FactsAge, odd.BytesSent, odd.OwnerID = -time.Nanosecond, math.MaxInt64, math.MinInt64
+	odd.TokenScopes, odd.Dropped = []string{}, []string{"\x01", ""}
+	for _, test := range []struct {
+		name   string
+		record *Record
+	}{
+		{"allowed", typicalRecord()},
+		{"refused, with a caller's trace", deniedRecord()},
+		{"empty", &Record{Time: time.Unix(0, 0)}},
+		{"before 1970", &Record{Time: time.Unix(-5, 7)}},
+		{"everything that is escaped", odd},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, want := string(appendLine(nil, test.record)), zapsLine(t, test.record); got != want {
+				t.Errorf("got\n%s\nzap has\n%s", got, want)
+			}
+		})
+	}
+}
+
+// FuzzLine: whatever clients and workspaces say, a line is what zap makes of it, and
+// one line of valid JSON.
+func FuzzLine(f *testing.F) {
+	f.Add("GET", "/api/2.1/jobs/list", "agent", "jobs", int64(200), int64(1))
+	f.Add("FROB", "/%ff\"\\", "\xff\xfe\u2028", "\x00", int64(-1), int64(1e15+1))
+	f.Fuzz(func(t *testing.T, method, path, agent, scope string, status, nanoseconds int64) {
+		r := typicalRecord()
+		r.Method, r.Path, r.UserAgent, r.Creator = method, path, agent, scope
+		r.TokenScopes = []string{scope, "", agent}
+		r.Status, r.BytesSent, r.FactsAge, r.Duration = int(status), status, time.Duration(nanoseconds), time.Duration(nanoseconds)
+		r.Time = time.Unix(0, nanoseconds)
+		r.Operation = &scopes.Operation{Name: agent, Template: path, AnyOf: []string{scope}}
+		r.FactsSource = tokens.Source(method)
+		line := appendLine(nil, r)
+		if want := zapsLine(t, r); string(line) != want {
+			t.Errorf("got\n%s\nzap has\n%s", line, want)
+		}
+		if !json.Valid(line) || line[len(line)-1] != '\n' {
+			t.Errorf("not a line of JSON: %q", line)
+		}
+	})
+}
