@@ -40,6 +40,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 		exclude http.handlers.databricks_scopes.audit
 		format {{ .Format }} {{ .Filter }}
 	}
+	# For the site whose records go to Caddy's logs.
 	log audit {
 		include http.handlers.databricks_scopes.audit
 		output stdout

@@ -193,7 +193,7 @@ func TestHardeningSecrets(t *testing.T) {
 	}
 	// What was searched is what there is to find.
 	for where, sign := range map[string]string{
-		"default log": `"level":"debug"`, "audit log": tokens["good"].Info.TokenId, "spans at the good collector": "missing_scope",
+		"default log": `"level":"debug"`, "audit log": tokens["good"].Info.TokenId, "trail log": tokens["good"].Info.TokenId, "spans at the good collector": "missing_scope",
 		"GET /config/": "databricks_scopes", "autosave.json": "databricks_scopes", "GET /metrics": "scopegate_decisions_total", "GET /databricks_scopes/usage": tokens["good"].Info.TokenId,
 	} {
 		if !strings.Contains(told[where], sign) {
@@ -281,10 +281,14 @@ http://%s {
 			timeout 1s
 			rate 1000
 		}
+		audit {
+			log on
+			output file %s/trail.log
+		}
 		%s
 	}
 }
-`, s.admin, s.folder, s.folder, filter, s.folder, s.listen, s.workspace.URL(), adminBlock, options))
+`, s.admin, s.folder, s.folder, filter, s.folder, s.listen, s.workspace.URL(), adminBlock, s.folder, options))
 	if err != nil {
 		t.Fatal(err)
 	}

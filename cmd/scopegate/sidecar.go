@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/term"
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -54,6 +56,9 @@ the SDK's environment variables, or a profile of ~/.databrickscfg.
   $XDG_DATA_HOME, so that reports survive restarts. Default: 5m; off keeps it in
   memory.
 --debug logs more.
+
+Every decision is a line on the standard error output: of JSON, unless that is a
+terminal.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
@@ -85,6 +90,10 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return caddy.ExitCodeFailedStartup, err
+	}
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		// The lines are those of the log, which nobody is reading now, for less.
+		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
 	}
 	if profile := flags.String("profile"); profile != "" {
 		enforce.Admin = &caddymodule.Admin{Profile: profile}

@@ -8,7 +8,7 @@ import (
 
 // Names of the sinks, which are the values of the label sink.
 const (
-	SinkLog    = "log"    // lines of the audit logger
+	SinkLog    = "log"    // lines, of the audit logger or an output of their own
 	SinkTraces = "traces" // OpenTelemetry spans
 	SinkLogs   = "logs"   // OpenTelemetry log records
 )
