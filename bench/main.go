@@ -76,10 +76,10 @@ func (o options) wants(group string) bool {
 // two cores, most of them where two sites are hard to tell apart.
 func (o options) groups() (wanted []group) {
 	for _, g := range []group{
-		{"handler", 14, 6, handlerGroup},
-		{"otlp", 7, 7, otlpGroup},
-		{"dead", 6, 8, deadGroup},
-		{"setups", 6, 7, setupsGroup},
+		{"handler", 16, 5, handlerGroup},
+		{"otlp", 12, 4, otlpGroup},
+		{"dead", 12, 4, deadGroup},
+		{"setups", 7, 5, setupsGroup},
 		{"against", 10, 10, againstGroup},
 		{"tls", 8, 8, secureGroup},
 	} {

@@ -27,6 +27,7 @@ const (
 	queryUnused    = "unused"
 	queryExpiring  = "expiring"
 	queryOwner     = "owner"
+	queryUsed      = "used" // of the route recommend
 )
 
 // adminUsage reports on the workspace's tokens: what each holds, and what it was
@@ -124,20 +125,31 @@ func readFilter(query url.Values) (filter usage.Filter, err error) {
 		}
 	}
 	for name, to := range map[string]*time.Duration{queryUnused: &filter.Unused, queryExpiring: &filter.Expiring} {
-		if value := query.Get(name); value != "" {
-			if *to, err = caddy.ParseDuration(value); err != nil || *to <= 0 {
-				return filter, fmt.Errorf("%s must be a duration such as 30d or 12h, not %q", name, value)
-			}
+		if *to, err = readDuration(query, name); err != nil {
+			return filter, err
 		}
 	}
 	return filter, nil
+}
+
+// readDuration reads a parameter that may be missing.
+func readDuration(query url.Values, name string) (time.Duration, error) {
+	value := query.Get(name)
+	if value == "" {
+		return 0, nil
+	}
+	d, err := caddy.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s must be a duration such as 30d or 12h, not %q", name, value)
+	}
+	return d, nil
 }
 
 // adminRecommend tells the smallest set of scopes that covers what a token was
 // seen to use.
 func adminRecommend(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	if err := knownParameters(query, "token_id", queryFormat, queryWorkspace); err != nil {
+	if err := knownParameters(query, "token_id", queryFormat, queryWorkspace, queryUsed); err != nil {
 		return err
 	}
 	format := query.Get(queryFormat)
@@ -147,6 +159,10 @@ func adminRecommend(w http.ResponseWriter, r *http.Request) error {
 	id, err := tokens.ParseID(query.Get("token_id"))
 	if err != nil {
 		return apiError(http.StatusBadRequest, "reading token_id: %w", err)
+	}
+	window, err := readDuration(query, queryUsed)
+	if err != nil {
+		return apiError(http.StatusBadRequest, "%w", err)
 	}
 	authority, err := theAuthority(query.Get(queryWorkspace))
 	if err != nil {
@@ -165,7 +181,7 @@ func adminRecommend(w http.ResponseWriter, r *http.Request) error {
 	case !ok:
 		return apiError(http.StatusNotFound, "this gateway has not seen the token yet; there is nothing to go by")
 	}
-	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), clock())
+	recommendation := usage.RecommendWithin(seen, tokenFacts(facts.Info), window, clock())
 	// So that nobody applies it to another one, and that everybody knows whose it is.
 	recommendation.Workspace = authority.key.workspace
 	recommendation.Owner = cmp.Or(authority.ownerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))

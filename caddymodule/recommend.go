@@ -17,7 +17,7 @@ import (
 
 func recommendCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "recommend <token-id> [--json | --apply [--yes]]",
+		Use:   "recommend <token-id> [--used 90d] [--json | --apply [--yes]]",
 		Short: "Tells the smallest set of scopes for what a token was seen to use",
 		Long: `
 Asks a running gateway which scopes cover what a token was seen to use, how much
@@ -25,6 +25,8 @@ evidence there is for that, what would be dropped, whether Databricks' own
 observations agree, and how to apply it. The beginning of the token's id will do,
 as scopes report shows it.
 
+--used goes by what the token used in that time alone, such as 90d: what it did only
+  before is listed, and not counted in.
 --json prints it for programs.
 --apply sets the scopes, after asking. It signs in to the workspace as described
   below, not as the gateway.
@@ -35,6 +37,7 @@ as scopes report shows it.
 		SilenceUsage: true,
 	}
 	flags := cmd.Flags()
+	used := flags.String(queryUsed, "", "go by what was used in this time alone")
 	asJSON := flags.Bool("json", false, "print JSON")
 	apply := flags.Bool("apply", false, "set the scopes, after asking")
 	yes := flags.Bool("yes", false, "do not ask")
@@ -48,7 +51,7 @@ as scopes report shows it.
 		if err != nil {
 			return err
 		}
-		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}, queryWorkspace: {*admin.workspace}}
+		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}, queryWorkspace: {*admin.workspace}, queryUsed: {*used}}
 		var answer usage.Recommendation
 		if err := gateway.read("recommend", query, &answer); err != nil {
 			return err

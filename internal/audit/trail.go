@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -142,13 +143,28 @@ func (t *Trail) pass(lines []byte, count int) {
 	t.losses.Lost(count, CauseWrite, "")
 }
 
-// Close writes what waits, and closes the output.
+// errHangs is why a trail could not be closed.
+var errHangs = errors.New("the output of the audit does not take lines; the last ones are lost")
+
+// Close writes what waits, and closes the output. One that hangs is given two
+// seconds, and what waits for it then is counted as lost.
 func (t *Trail) Close() error {
 	t.mu.Lock()
 	t.closed = true
 	t.room.Broadcast()
 	t.mu.Unlock()
 	close(t.stop)
-	<-t.done
-	return t.output.Close()
+	patience := time.NewTimer(closeTime)
+	defer patience.Stop()
+	select {
+	case <-t.done:
+		return t.output.Close()
+	case <-patience.C:
+	}
+	t.losses.Lost(len(t.take(nil)), CauseShutdown, "")
+	go func() { // when it does after all
+		<-t.done
+		_ = t.output.Close()
+	}()
+	return errHangs
 }

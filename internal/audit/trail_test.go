@@ -182,6 +182,33 @@ func TestTrailThatCannotKeepUp(t *testing.T) {
 	})
 }
 
+// TestTrailThatHangs: an output that takes nothing holds up neither the end of the
+// process nor its count.
+func TestTrailThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newOutput()
+		out.gate = make(chan struct{})
+		losses := NewLosses(SinkLog, new(told))
+		trail := NewTrail(out, losses)
+		trail.Write(&Record{Path: "being written"})
+		time.Sleep(2 * trailDelay)
+		trail.Write(new(Record))
+		trail.Write(new(Record))
+		began := time.Now()
+		if err := trail.Close(); !errors.Is(err, errHangs) || time.Since(began) != closeTime {
+			t.Errorf("closed after %s: %v", time.Since(began), err)
+		}
+		if losses.lost != 2 {
+			t.Errorf("%d are counted as lost, want 2", losses.lost)
+		}
+		close(out.gate)
+		synctest.Wait()
+		if got, _ := out.paths(t); !slices.Equal(got, []string{"being written"}) || !out.closed {
+			t.Errorf("%q were written, closed: %v", got, out.closed)
+		}
+	})
+}
+
 // TestTrailLosesNothing closes it in the middle of things.
 func TestTrailLosesNothing(t *testing.T) {
 	const workers, records = 8, 500

@@ -46,6 +46,10 @@ type Recommendation struct {
 	// with which those would pass that were refused for want of a scope.
 	Refused     []Use    `json:"refused"`
 	RefusedNeed []string `json:"refused_need"`
+	// Window is since when operations must have been used to count; zero for ever.
+	// Older are those that were used before only: they are not counted in.
+	Window time.Time `json:"used_since,omitzero"`
+	Older  []Use     `json:"older"`
 	// WouldBreak are operations that passed only because their refusal was rehearsed:
 	// by a policy, or for want of a scope, see Add, that the token still lacks.
 	WouldBreak []Use `json:"would_break"`
@@ -147,6 +151,7 @@ func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	r.note(now)
 	r.Scopes, r.Keep, r.Drop, r.Instead, r.RefusedNeed = list(r.Scopes), list(r.Keep), list(r.Drop), list(r.Instead), list(r.RefusedNeed)
 	r.Needs, r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Needs), list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
+	r.Older = list(r.Older)
 	return r
 }
 

@@ -16,7 +16,14 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	t.line("token      %s", r.TokenID)
 	t.about("owner", r.Owner)
 	t.about("comment", r.Comment)
-	t.line("evidence   %s", r.Evidence)
+	switch {
+	case r.Window.IsZero():
+		t.line("evidence   %s", r.Evidence)
+	case r.Evidence.Days == 0:
+		t.line("evidence   not used since %s", date(r.Window))
+	default:
+		t.line("evidence   of what was used since %s: %s", date(r.Window), r.Evidence)
+	}
 	switch {
 	case len(r.Facts.Scopes) == 0:
 		t.line("holds      everything: it was never narrowed")
@@ -64,6 +71,10 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 		t.line("refused    always, and not counted in")
 		t.uses(r.Refused)
 		t.scopes("           with ", r.RefusedNeed)
+	}
+	if len(r.Older) > 0 {
+		t.line("older      not used since %s, and not counted in", date(r.Window))
+		t.uses(r.Older)
 	}
 	t.agreement("inferred", r.Inferred)
 	t.agreement("backfill", r.Backfill)

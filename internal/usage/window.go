@@ -1,0 +1,64 @@
+package usage
+
+import (
+	"fmt"
+	"time"
+)
+
+// RecommendWithin is [Recommend] by what the token was seen to do in the time before
+// now, and by nothing older; 0 stands for everything.
+func RecommendWithin(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
+	if window <= 0 {
+		return Recommend(seen, facts, now)
+	}
+	from := now.Add(-window)
+	recent, older := seen.after(from)
+	r := Recommend(recent, facts, now)
+	r.Window = from
+	r.Older = list(older)
+	if len(older) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and left out", were(len(older), "operation"), date(from)))
+	}
+	return r
+}
+
+func were(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " was"
+	}
+	return count(n, thing) + " were"
+}
+
+// after splits what a token was seen to do: operations that it used at or after a
+// time, and those that it used before only. Counts are kept by operation, not by
+// time, so that those of the first hold their older calls too.
+func (t *Token) after(from time.Time) (recent Token, older []Use) {
+	recent = *t
+	recent.Uses, recent.Calls, recent.Denied, recent.WouldDeny = nil, 0, 0, 0
+	recent.First, recent.Last = time.Time{}, time.Time{}
+	for _, u := range t.Uses {
+		if u.Last.Before(from) {
+			older = append(older, u)
+			continue
+		}
+		recent.Uses = append(recent.Uses, u)
+		recent.Calls += u.Calls
+		recent.Denied += u.Denied
+		recent.WouldDeny += u.WouldDeny
+		if recent.First.IsZero() || u.First.Before(recent.First) {
+			recent.First = u.First
+		}
+		if u.Last.After(recent.Last) {
+			recent.Last = u.Last
+		}
+	}
+	if recent.Calls == 0 {
+		recent.ActiveDays = 0
+		return recent, older
+	}
+	if recent.First.Before(from) {
+		recent.First = from // what was before does not count
+	}
+	recent.ActiveDays = min(recent.ActiveDays, daysBetween(recent.First, recent.Last))
+	return recent, older
+}
