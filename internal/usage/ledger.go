@@ -32,12 +32,18 @@ var ErrNoAnswer = errors.New("the storage does not answer")
 type Ledger struct {
 	recorder *Recorder
 	options  Options
+	name     string
 
 	// flushing is held by the one flush that is under way, and turn while what was
 	// counted is on its way between the recorder and the store. Whoever takes both
 	// takes them in this order, with the store's lock in between: a report need not
 	// wait for that. They are no mutexes because one must be able to stop waiting.
 	flushing, turn chan struct{}
+
+	// Guarded by turn: how many flushes there were, and what the last one was to add,
+	// if that failed.
+	flushes uint64
+	doubt   *doubt
 
 	mu    sync.Mutex // guards the following; held for a moment only
 	store Store
@@ -50,7 +56,7 @@ type Ledger struct {
 
 // NewLedger returns an empty ledger without a store.
 func NewLedger(options Options) *Ledger {
-	return &Ledger{recorder: NewRecorder(options), options: options, flushing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
+	return &Ledger{recorder: NewRecorder(options), options: options, name: newLedgerName(), flushing: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // Seen counts a call, see [Recorder.Seen].
@@ -139,7 +145,7 @@ func (l *Ledger) flush(ctx context.Context) (err error) {
 	}
 	defer give(l.flushing)
 	store, key := l.place()
-	if store == nil || l.recorder.Len() == 0 {
+	if store == nil || !l.counted(ctx) {
 		return nil
 	}
 	if err := store.Lock(ctx, key); err != nil {
@@ -165,12 +171,37 @@ func (l *Ledger) flush(ctx context.Context) (err error) {
 		// The lock may have been lost meanwhile, and another gateway have saved.
 		return fmt.Errorf("loading the usage snapshot: %w", ErrNoAnswer)
 	}
-	counted := l.recorder.Drain()
-	if err := Save(ctx, store, key, l.together(history, counted)); err != nil {
-		l.recorder.Merge(counted)
+	counted := l.together(l.unsaved(history), l.recorder.Drain())
+	l.flushes++
+	sum := l.together(history, counted)
+	sum.marks = withMark(history.marks, l.name, l.flushes, l.recorder.now())
+	if err := Save(ctx, store, key, sum); err != nil {
+		l.doubt = &doubt{l.flushes, counted}
 		return err
 	}
+	l.doubt = nil
 	return notice
+}
+
+// counted reports whether there is something to save.
+func (l *Ledger) counted(ctx context.Context) bool {
+	if l.recorder.Len() > 0 {
+		return true
+	}
+	if take(ctx, l.turn) != nil {
+		return true // somebody else will tell
+	}
+	defer give(l.turn)
+	return l.doubt != nil
+}
+
+// unsaved returns what a failed flush was to add, unless what is stored has it. It is
+// called in turn.
+func (l *Ledger) unsaved(history State) State {
+	if l.doubt == nil || history.marks[l.name].Flush == l.doubt.flush {
+		return State{}
+	}
+	return l.doubt.state
 }
 
 // State returns what is stored and what was counted since. Where what is stored
@@ -185,12 +216,12 @@ func (l *Ledger) State(ctx context.Context) (State, error) {
 		}
 		defer give(l.turn)
 		store, key := l.place()
-		if store == nil {
-			state = l.recorder.State()
-			return nil
+		var history State
+		var err error
+		if store != nil {
+			history, err = stored(ctx, store, key)
 		}
-		history, err := stored(ctx, store, key)
-		state = l.together(history, l.recorder.State())
+		state = l.together(history, l.unsaved(history), l.recorder.State())
 		return err
 	})
 	if errors.Is(err, ErrNoAnswer) {

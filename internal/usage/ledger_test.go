@@ -3,6 +3,7 @@ package usage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -137,7 +138,7 @@ func TestLedgerMistakes(t *testing.T) {
 			if err := l.Flush(t.Context()); !errors.Is(err, test.want) {
 				t.Errorf("Flush: %v, want %v", err, test.want)
 			}
-			if got := l.recorder.Len() == 0; got != test.saved {
+			if got := !l.counted(t.Context()); got != test.saved {
 				t.Errorf("saved: %v", got)
 			}
 			if _, ok := store.values["usage.aside"]; ok != test.aside {
@@ -185,5 +186,144 @@ func TestLedgerLosesNothing(t *testing.T) {
 	state, err := l.State(t.Context())
 	if err != nil || state.Calls() != workers*calls {
 		t.Errorf("%d calls of %d: %v", state.Calls(), workers*calls, err)
+	}
+}
+
+// liar is a store that says it could not save when it has.
+type liar struct {
+	*memory
+	lies bool
+}
+
+var errLie = errors.New("no answer from the store")
+
+func (s *liar) Save(ctx context.Context, key string, value []byte) error {
+	if err := s.memory.Save(ctx, key, value); err != nil || !s.lies {
+		return err
+	}
+	return errLie
+}
+
+// TestLedgerCountsOnce: a save that failed after it took effect counts once, and one
+// that did not take effect too, with other gateways at the same store and over
+// several mistakes in a row.
+func TestLedgerCountsOnce(t *testing.T) {
+	jobs := op("jobs: jobs")
+	flush := func(t *testing.T, l *Ledger, want error) {
+		t.Helper()
+		if err := l.Flush(t.Context()); !errors.Is(err, want) {
+			t.Fatalf("flush: %v, want %v", err, want)
+		}
+	}
+	full := errors.New("the store is full")
+	for _, test := range []struct {
+		name  string
+		steps func(t *testing.T, a, b *Ledger, store *liar) // a has counted a call
+		calls uint64
+	}{
+		{"a lie", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.lies = true
+			flush(t, a, errLie)
+			store.lies = false
+			flush(t, a, nil)
+		}, 1},
+		{"three lies, and calls in between", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.lies = true
+			for range 3 {
+				flush(t, a, errLie)
+				a.Seen(allowed(id("t"), &jobs, noon))
+			}
+			store.lies = false
+			flush(t, a, nil)
+		}, 4},
+		{"the truth", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.full = full
+			flush(t, a, full)
+			flush(t, a, full)
+			store.full = nil
+			flush(t, a, nil)
+		}, 1},
+		{"a lie after the truth", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.full = full
+			flush(t, a, full)
+			store.full, store.lies = nil, true
+			a.Seen(allowed(id("t"), &jobs, noon))
+			flush(t, a, errLie)
+			store.lies = false
+		}, 2},
+		{"the truth after a lie", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.lies = true
+			flush(t, a, errLie)
+			store.full, store.lies = full, false
+			a.Seen(allowed(id("t"), &jobs, noon))
+			flush(t, a, full)
+			store.full = nil
+		}, 2},
+		{"another gateway in between", func(t *testing.T, a, b *Ledger, store *liar) {
+			store.lies = true
+			flush(t, a, errLie)
+			store.lies = false
+			b.Seen(allowed(id("t"), &jobs, noon))
+			flush(t, b, nil)
+			flush(t, a, nil)
+		}, 2},
+		{"two liars", func(t *testing.T, a, b *Ledger, store *liar) {
+			store.lies = true
+			b.Seen(allowed(id("t"), &jobs, noon))
+			flush(t, a, errLie)
+			flush(t, b, errLie)
+			store.lies = false
+		}, 2},
+		{"another store", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.lies = true
+			flush(t, a, errLie)
+			a.Keep(newMemory(), "usage", 0, nil)
+		}, 1},
+		{"no store any more", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.full = full
+			flush(t, a, full)
+			a.Keep(nil, "", 0, nil)
+		}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store := &liar{memory: newMemory()}
+			a, b := NewLedger(Options{}), NewLedger(Options{})
+			a.Keep(store, "usage", 0, nil)
+			b.Keep(store, "usage", 0, nil)
+			a.Seen(allowed(id("t"), &jobs, noon))
+			test.steps(t, a, b, store)
+			for range 2 { // before the last flush, and after it
+				if state, err := a.State(t.Context()); err != nil || state.Calls() != test.calls {
+					t.Errorf("%d calls, want %d: %v", state.Calls(), test.calls, err)
+				}
+				if err := errors.Join(a.Close(), b.Close()); err != nil {
+					t.Error(err)
+				}
+			}
+			if state, err := a.State(t.Context()); err != nil || state.Calls() != test.calls {
+				t.Errorf("in the end %d calls, want %d: %v", state.Calls(), test.calls, err)
+			}
+		})
+	}
+}
+
+func TestMarks(t *testing.T) {
+	marks := withMark(nil, "old", 1, noon)
+	for i := range 2 * maxMarks {
+		marks = withMark(marks, fmt.Sprint(i), 1, noon.Add(time.Duration(i)*time.Second))
+	}
+	if len(marks) != maxMarks || marks["old"] != (mark{}) || marks[fmt.Sprint(2*maxMarks-1)].Flush != 1 || marks["0"] != (mark{}) {
+		t.Errorf("%d marks, want the newest %d", len(marks), maxMarks)
+	}
+	if got := withMark(marks, "new", 7, noon.Add(3*day)); len(got) != 1 || got["new"].Flush != 7 {
+		t.Errorf("after days: %v", got)
+	}
+	state := State{Since: noon, marks: map[string]mark{"a": {3, 4}}}
+	data, err := Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := Unmarshal(data); err != nil || read.marks["a"] != (mark{3, 4}) {
+		t.Errorf("read %v, %v", read.marks, err)
 	}
 }

@@ -30,6 +30,8 @@ type snapshot struct {
 	Cut        *cutRow    `json:"cut,omitempty"`
 	Operations []opRow    `json:"operations"`
 	Tokens     []tokenRow `json:"tokens"`
+	// Ledgers have the last flush of each that is in here.
+	Ledgers map[string]mark `json:"ledgers,omitempty"`
 }
 
 type cutRow struct {
@@ -81,7 +83,7 @@ func cutRowOf(c Cut) *cutRow {
 
 // Marshal writes a state as versioned JSON.
 func Marshal(state State) ([]byte, error) {
-	out := snapshot{Version: Version, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut),
+	out := snapshot{Version: Version, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut), Ledgers: state.marks,
 		Operations: []opRow{}, Tokens: make([]tokenRow, 0, len(state.Tokens))}
 	index := make(map[handle]int)
 	for i := range state.Tokens {
@@ -140,7 +142,7 @@ func Unmarshal(data []byte) (State, error) {
 
 // state checks a snapshot and translates it.
 func (s *snapshot) state() (State, error) {
-	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens))}
+	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens)), marks: s.Ledgers}
 	var err error
 	if state.Cut, err = s.Cut.cut(); err != nil {
 		return State{}, err
