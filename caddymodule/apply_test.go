@@ -114,7 +114,7 @@ func TestTokenIDByItsBeginning(t *testing.T) {
 		{"capitals", "0123456789EE", third, "", true},
 		{"several", "abababababab", "", "several tokens' ids begin so", true},
 		{"none", "ffffffffffff", "", "no token whose id begins so", true},
-		{"too short", "0123456", "", "64 hexadecimal digits", false},
+		{"too short", "0123456", "", "64 hexadecimal digits, of which the first 8 will do; this has 7", false},
 		{"too long", third + "0", "", "no token whose id begins so", true},
 		{"a token", "dapi0123456789abcdef0123456789abcdef", "", "64 hexadecimal digits", false},
 		{"nothing", "", "", "64 hexadecimal digits", false},

@@ -31,9 +31,9 @@ func init() {
 // the rest of `OTEL_*`).
 type Audit struct {
 	// Where records are written, one line of JSON each: `stdout`, `stderr`, `file` or
-	// another of Caddy's log writers, which is best not shared with a log of Caddy's.
-	// Lines are written many together, a hundredth of a second later, which costs a
-	// third of logging them; those of that moment are lost if the process is killed.
+	// another of Caddy's log writers. Lines are written many together, a hundredth of
+	// a second later, which costs less than logging them; those of that moment are lost
+	// if the process is killed. A file must not be that of a log of Caddy's too.
 	// Default: none; records go to the logger.
 	OutputRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
 
@@ -51,17 +51,18 @@ type Audit struct {
 	// Default: `hash`.
 	Comment string `json:"comment,omitempty"`
 
-	// How many records may wait for OpenTelemetry, those being sent included, for
-	// spans and log records each. With `when_full` `refuse` it also bounds the
-	// requests under way. Default: `2048`, or `OTEL_BSP_MAX_QUEUE_SIZE` and
-	// `OTEL_BLRP_MAX_QUEUE_SIZE`.
+	// How many records may wait, those being sent included, for the output and for
+	// OpenTelemetry's spans and log records each. With `when_full` `refuse` it also
+	// bounds the requests under way. Default: `4096` for the output; else `2048`, or
+	// `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BLRP_MAX_QUEUE_SIZE`.
 	Queue int `json:"queue,omitempty"`
 
-	// What happens when that many wait: `drop` loses records for OpenTelemetry and
-	// counts them in `scopegate_audit_dropped_total`; `block` lets the request wait
-	// for room, and then drops; `refuse` answers requests 503 that could not be
-	// recorded, unless `mode` is `observe`. With `block` and `refuse` what could
-	// not be sent is kept and sent again. Default: `drop`.
+	// What happens when that many wait: `drop` loses records and counts them in
+	// `scopegate_audit_dropped_total`, for the output after a request has waited 5s in
+	// vain; `block` lets the request wait for room, and then drops; `refuse` answers
+	// requests 503 that could not be recorded, unless `mode` is `observe`. With
+	// `block` and `refuse` what could not be sent or written is kept and tried again.
+	// The logger has no queue. Default: `drop`.
 	WhenFull string `json:"when_full,omitempty"`
 
 	// How long a request waits for room with `when_full` `block`; at most 30s.
@@ -183,57 +184,6 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	}
 	a.BlockFor = caddy.Duration(wait)
 	return nil
-}
-
-// telemetries holds what sends records of all configurations in use. It outlives
-// reloads, so that no record waits for its end.
-var telemetries = caddy.NewUsagePool()
-
-// telemetry is a handler's share of what sends records.
-type telemetry struct {
-	key audit.Settings
-	*pooledTelemetry
-}
-
-type pooledTelemetry struct{ *audit.Telemetry }
-
-// Destruct implements caddy.Destructor. The pool calls it when the last user has
-// gone.
-func (t pooledTelemetry) Destruct() error {
-	t.Close()
-	return nil
-}
-
-// shareTelemetry returns what sends records as the environment asks, or one that
-// sends nothing.
-func shareTelemetry(settings audit.Settings) (*telemetry, error) {
-	if !audit.Wanted() {
-		return nil, nil
-	}
-	pooled, _, err := telemetries.LoadOrNew(settings, func() (caddy.Destructor, error) {
-		t, err := audit.NewTelemetry(settings, lossWatcher{})
-		if err != nil {
-			return nil, err
-		}
-		return &pooledTelemetry{t}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &telemetry{key: settings, pooledTelemetry: pooled.(*pooledTelemetry)}, nil
-}
-
-// sends returns what sends records, nil for nothing. It works on nil.
-func (t *telemetry) sends() *audit.Telemetry {
-	if t == nil {
-		return nil
-	}
-	return t.Telemetry
-}
-
-func (t *telemetry) release() error {
-	_, err := telemetries.Delete(t.key)
-	return err
 }
 
 // eventLossy: the audit began to lose records, or has stopped to. Data: sink (log,

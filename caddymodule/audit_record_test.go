@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -232,96 +229,5 @@ func TestTraceparent(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
-	}
-}
-
-// TestTrailIsComplete: neither a reload nor the end loses a line of an output of its
-// own, whichever way Caddy opens files.
-func TestTrailIsComplete(t *testing.T) {
-	for _, test := range []struct{ name, settings string }{
-		{"file that is rolled", ""},
-		{"file that is not", "roll_disabled"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			workspace := startWorkspace(t)
-			output := filepath.Join(t.TempDir(), "trail.jsonl")
-			gateway := fmt.Sprintf("databricks_gateway %s {\n%saudit {\noutput file %s {\n%s\n}\n}\n}", workspace.URL(), adminBlock, output, test.settings)
-			h := startSite(t, workspace, gateway)
-			token := h.mint("jobs")
-			const n = 5
-			for i := range n {
-				h.send(t, "GET", jobsList, bearer(token.Value))
-				h.send(t, "GET", clustersList, bearer(token.Value))
-				if i%2 == 1 {
-					if err := caddy.Stop(); err != nil {
-						t.Fatal(err)
-					}
-				}
-				h.load(t, gateway)
-			}
-			if err := caddy.Stop(); err != nil {
-				t.Fatal(err)
-			}
-			if got := len((&harness{audit: output}).readRecords(t)); got != 2*n {
-				t.Errorf("%d lines of %d", got, 2*n)
-			}
-			if got := len(h.readRecords(t)); got != 0 {
-				t.Errorf("%d lines were logged as well", got)
-			}
-			h.load(t, gateway) // for the clean-up
-		})
-	}
-}
-
-// TestTrailSaysWhatTheLogSays, but for the time of the line itself, and two handlers
-// share an output.
-func TestTrailSaysWhatTheLogSays(t *testing.T) {
-	workspace := startWorkspace(t)
-	output := filepath.Join(t.TempDir(), "trail.jsonl")
-	handler := func(path string) string {
-		return fmt.Sprintf("databricks_gateway %s %s {\n%saudit {\nlog on\noutput file %s\n}\n}\n", path, workspace.URL(), adminBlock, output)
-	}
-	h := startSite(t, workspace, handler(jobsList+"*")+handler("/api/2.1/clusters/*"))
-	token := h.mint("jobs")
-	h.send(t, "GET", jobsList, bearer(token.Value))
-	h.send(t, "GET", clustersList, bearer(token.Value))
-	h.send(t, "GET", jobsList+"/%22%0a%c3%a9", bearer(token.Value))
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	logged, written := h.readRecords(t), (&harness{audit: output}).readRecords(t)
-	for _, records := range [][]map[string]any{logged, written} {
-		for _, record := range records {
-			if _, ok := record["ts"].(float64); !ok {
-				t.Errorf("ts is %v", record["ts"])
-			}
-			delete(record, "ts")
-		}
-	}
-	if len(logged) != 3 || !reflect.DeepEqual(logged, written) {
-		t.Errorf("the log says\n%v\nand the output\n%v", logged, written)
-	}
-	h.load(t, handler("")) // for the clean-up
-}
-
-// TestTrailThatCannotBeOpened fails the configuration, and does not harm the one in
-// force.
-func TestTrailThatCannotBeOpened(t *testing.T) {
-	workspace := startWorkspace(t)
-	h := startSite(t, workspace, "databricks_gateway "+workspace.URL()+" {\n"+adminBlock+"\n}")
-	token := h.mint("jobs")
-	blocked := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	adapted, err := adapt(fmt.Sprintf("{\nadmin off\n}\nhttp://%s {\ndatabricks_gateway %s {\n%s\naudit {\noutput file %s/trail\n}\n}\n}", h.listen, workspace.URL(), adminBlock, blocked))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(adapted, true); err == nil || !strings.Contains(err.Error(), "opening audit output "+blocked+"/trail") {
-		t.Errorf("loading: %v", err)
-	}
-	if response := h.send(t, "GET", jobsList, bearer(token.Value)); response.status != http.StatusOK {
-		t.Errorf("status %d", response.status)
 	}
 }

@@ -56,7 +56,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off
 //	    audit {
-//	        output        stdout|stderr|file <path>|... { ... }
+//	        output        stdout | stderr | file <path> [{ ... }] | ...
 //	        log           on|off
 //	        redact        path
 //	        comment       hash|plain|off

@@ -121,8 +121,7 @@ type Handler struct {
 	metrics       *audit.Metrics
 	logger        *zap.Logger
 	auditLog      *audit.LogSink // nil where it is off
-	trail         *trail         // nil where records have no output of their own
-	telemetry     *telemetry     // nil where nobody asked for it
+	outlets       outlets        // where records go beside that
 	recorded      bool           // somebody keeps the records
 	now           func() time.Time
 }
@@ -171,13 +170,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	// So that the hash in a record can be found again, by scopegate validate too.
 	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.catalog.Version()))
 	h.warnOfPolicies()
-	if h.telemetry, err = shareTelemetry(h.Audit.settings()); err != nil {
+	if h.outlets, err = h.Audit.openOutlets(ctx); err != nil {
 		return err
 	}
-	if h.trail, err = h.Audit.shareTrail(ctx); err != nil {
-		return err
-	}
-	h.recorded = h.telemetry != nil || h.trail != nil || h.Audit.logs()
+	h.recorded = len(h.outlets) > 0 || h.auditLog != nil
 	if !h.recorded {
 		h.logger.Warn("nobody keeps the record of decisions: audit log is off, it has no output, and no OTEL_ variable asks for it")
 	}
@@ -202,13 +198,7 @@ func (h *Handler) Cleanup() error {
 		live.remove(h)
 		errs = append(errs, h.authority.release())
 	}
-	if h.telemetry != nil {
-		errs = append(errs, h.telemetry.release())
-	}
-	if h.trail != nil {
-		errs = append(errs, h.trail.release())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, h.outlets.release())...)
 }
 
 // ServeHTTP judges a request, records the decision, and passes the request on or
@@ -223,7 +213,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		w = way.response
 	}
 	var token tokens.ID
-	var place audit.Place
+	var promised places
 	// In a defer, so that a handler which panics or aborts leaves its record too.
 	defer func() {
 		crash := recover()
@@ -239,7 +229,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			rec.BytesSent = int64(way.response.Size())
 			rec.Duration = h.now().Sub(started)
 		}
-		h.emit(rec, token, place)
+		h.emit(rec, token, promised)
 		if crash != nil {
 			panic(crash)
 		}
@@ -250,7 +240,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
-		if place, ok = h.telemetry.sends().Reserve(); !ok {
+		if promised, ok = h.outlets.reserve(); !ok {
 			verdict = unrecorded(rec)
 		}
 	}
@@ -333,10 +323,9 @@ const auditRetry = 5 * time.Second
 
 // emit hands a finished record to all who keep it, counts it, and notes what the
 // token used. Nobody changes it from here on.
-func (h *Handler) emit(rec *audit.Record, token tokens.ID, place audit.Place) {
+func (h *Handler) emit(rec *audit.Record, token tokens.ID, promised places) {
 	h.auditLog.Write(rec)
-	h.trail.writes().Write(rec)
-	defer h.telemetry.sends().Put(rec, place) // last, because it may wait
+	defer h.outlets.put(rec, promised) // last, because it may wait
 	h.metrics.Count(rec)
 	if rec.FactsSource == "" || rec.FactsSource == fromToken {
 		return // nobody of the workspace's, or an OAuth token, which lives for an hour

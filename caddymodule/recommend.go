@@ -22,11 +22,11 @@ func recommendCommand() *cobra.Command {
 		Long: `
 Asks a running gateway which scopes cover what a token was seen to use, how much
 evidence there is for that, what would be dropped, whether Databricks' own
-observations agree, and how to apply it. The beginning of the token's id will do,
-as scopes report shows it.
+observations agree, and how to apply it. The first eight digits of the token's id
+will do, as scopes report shows them.
 
---used goes by what the token used in that time alone, such as 90d: what it did only
-  before is listed, and not counted in.
+--used leaves out what the token did not use in that time, such as 90d, and lists it.
+  Calls of the rest are counted from the beginning.
 --json prints it for programs.
 --apply sets the scopes, after asking. It signs in to the workspace as described
   below, not as the gateway.
@@ -37,7 +37,7 @@ as scopes report shows it.
 		SilenceUsage: true,
 	}
 	flags := cmd.Flags()
-	used := flags.String(queryUsed, "", "go by what was used in this time alone")
+	used := flags.String(queryUsed, "", "leave out what was not used in this time")
 	asJSON := flags.Bool("json", false, "print JSON")
 	apply := flags.Bool("apply", false, "set the scopes, after asking")
 	yes := flags.Bool("yes", false, "do not ask")

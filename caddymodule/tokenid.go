@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -17,8 +18,13 @@ const minIDStart = 8
 func (a adminAddress) tokenID(text, workspace string) (tokens.ID, error) {
 	id, err := tokens.ParseID(text)
 	start := strings.ToLower(strings.TrimSuffix(text, "…"))
-	if err == nil || len(start) < minIDStart || strings.Trim(start, "0123456789abcdef") != "" {
+	switch {
+	case err == nil:
+		return id, nil
+	case start == "" || strings.Trim(start, "0123456789abcdef") != "":
 		return id, err
+	case len(start) < minIDStart:
+		return id, fmt.Errorf("a token id has 64 hexadecimal digits, of which the first %d will do; this has %d", minIDStart, len(start))
 	}
 	var report struct {
 		Rows []struct {

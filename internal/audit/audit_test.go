@@ -170,7 +170,7 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 		if got := dropped(SinkTraces) - lost; got != 4*(load+1) {
 			t.Errorf("load %d: %d losses counted", load, got)
 		}
-		if got := testutil.CollectAndCount(metrics.dropped); got != 3 {
+		if got := testutil.CollectAndCount(metrics.dropped); got != 4 {
 			t.Errorf("load %d: losses of %d sinks", load, got)
 		}
 		before = got

@@ -49,8 +49,8 @@ func BenchmarkLogLine(b *testing.B) {
 	}
 }
 
-// BenchmarkTrailLine is the work of the goroutine that writes lines of a trail.
-func BenchmarkTrailLine(b *testing.B) {
+// BenchmarkOutputLine is the work of the goroutine that writes lines to an output.
+func BenchmarkOutputLine(b *testing.B) {
 	record := typicalRecord()
 	var line []byte
 	b.ReportAllocs()
@@ -63,7 +63,7 @@ func BenchmarkTrailLine(b *testing.B) {
 // BenchmarkPut is what a request pays for OpenTelemetry: a place in a queue that is
 // emptied meanwhile.
 func BenchmarkPut(b *testing.B) {
-	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, timeouts{delay: time.Second, export: time.Second})
+	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
 	defer s.close()
 	record := typicalRecord()
 	b.ReportAllocs()
@@ -74,7 +74,7 @@ func BenchmarkPut(b *testing.B) {
 
 // BenchmarkPutContended is the same with requests on every processor.
 func BenchmarkPutContended(b *testing.B) {
-	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, timeouts{delay: time.Second, export: time.Second})
+	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
 	defer s.close()
 	record := typicalRecord()
 	b.ReportAllocs()

@@ -25,7 +25,7 @@ func TestDocumentation(t *testing.T) {
 		t.Fatalf("%s has no table of fields", file)
 	}
 	var table strings.Builder
-	table.WriteString("| log | OpenTelemetry | |\n|---|---|---|\n")
+	table.WriteString("| line | OpenTelemetry | |\n|---|---|---|\n")
 	for _, f := range fields {
 		where := f.place
 		if f.key != "" {

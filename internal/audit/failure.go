@@ -3,9 +3,11 @@ package audit
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"regexp"
 	"strconv"
+	"syscall"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -33,10 +35,21 @@ func rejectedItems(err error) (rejected int, partly bool) {
 // have no type for it.
 var httpStatus = regexp.MustCompile(`^(?:[a-z]+ export: )?failed to send .*?: ([1-5]\d\d) `)
 
+// writeError is why lines were not written, and how many.
+type writeError struct {
+	count int
+	err   error
+}
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
 // failureOf says in a few words of a closed set why sending failed. The error's own
 // text may quote the collector's answer and its URL, which are not ours to log.
 func failureOf(err error) string {
 	var network net.Error
+	var file *fs.PathError
+	var system syscall.Errno
 	var grpcStatus interface{ GRPCStatus() *status.Status }
 	switch {
 	case err == nil:
@@ -45,6 +58,8 @@ func failureOf(err error) string {
 		return "gRPC status " + grpcStatus.GRPCStatus().Code().String()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return "timeout"
+	case errors.As(err, &file) && errors.As(file.Err, &system):
+		return system.Error() // such as "no space left on device"
 	case errors.As(err, &network):
 		return "unreachable"
 	}

@@ -8,7 +8,8 @@ import (
 
 // Names of the sinks, which are the values of the label sink.
 const (
-	SinkLog    = "log"    // lines, of the audit logger or an output of their own
+	SinkLog    = "log"    // lines of the audit logger
+	SinkOutput = "output" // lines of an output of their own
 	SinkTraces = "traces" // OpenTelemetry spans
 	SinkLogs   = "logs"   // OpenTelemetry log records
 )

@@ -16,9 +16,15 @@ import (
 type told struct {
 	mu     sync.Mutex
 	events []string
+	why    []string
 }
 
-func (o *told) LosingRecords(sink, cause, _ string) { o.note("losing " + sink + " " + cause) }
+func (o *told) LosingRecords(sink, cause, detail string) {
+	o.note("losing " + sink + " " + cause)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.why = append(o.why, detail)
+}
 
 func (o *told) KeepingRecords(sink string, _ int64) { o.note("keeping " + sink) }
 
@@ -32,6 +38,13 @@ func (o *told) list() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.events)
+}
+
+// details are what the observer was told beside the causes.
+func (o *told) details() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.why)
 }
 
 func testLosses(t testing.TB, sink string) *Losses {

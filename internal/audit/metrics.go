@@ -79,7 +79,7 @@ func newMetrics() *Metrics {
 		}, []string{"result"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scopegate_audit_dropped_total",
-			Help: "Records that an audit sink (log, traces, logs) lost: its queue was full, its exporter failed, or it could not write.",
+			Help: "Records that an audit sink (log, output, traces, logs) lost: its queue was full, its exporter failed, or it could not write.",
 		}, []string{"sink"}),
 		cacheEvent: make(map[string]prometheus.Counter),
 		dropsOf:    make(map[string]prometheus.Counter),
@@ -87,7 +87,7 @@ func newMetrics() *Metrics {
 	for _, event := range []string{"hit", "stale", "negative", "miss"} {
 		m.cacheEvent[event] = m.cacheEvents.WithLabelValues(event)
 	}
-	for _, sink := range []string{SinkLog, SinkTraces, SinkLogs} {
+	for _, sink := range []string{SinkLog, SinkOutput, SinkTraces, SinkLogs} {
 		m.dropsOf[sink] = m.dropped.WithLabelValues(sink)
 	}
 	m.up.Set(1) // until it is known otherwise

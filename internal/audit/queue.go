@@ -14,7 +14,8 @@ import (
 type queue struct {
 	size  int
 	batch int
-	due   chan struct{} // holds something when a batch is full or the queue was closed
+	first bool          // the first record of a batch wakes the reader, too
+	due   chan struct{} // holds something when there is something to read, or the queue was closed
 
 	mu        sync.Mutex
 	ring      []*Record
@@ -27,8 +28,8 @@ type queue struct {
 	freed     chan struct{} // closed when places come free; nil while nobody waits for one
 }
 
-func newQueue(size, batch int) *queue {
-	return &queue{size: size, batch: min(batch, size), due: make(chan struct{}, 1), ring: make([]*Record, size)}
+func newQueue(size, batch int, first bool) *queue {
+	return &queue{size: size, batch: min(batch, size), first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
 }
 
 // reserve takes a place for a record to come.
@@ -66,7 +67,7 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 	}
 	q.ring[(q.head+q.waiting)%q.size] = r
 	q.waiting++
-	if q.waiting >= q.batch {
+	if q.waiting >= q.batch || q.first && q.waiting == 1 {
 		q.wake()
 	}
 	return ""

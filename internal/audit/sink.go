@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type sink[T any] struct {
 	carrier  carrier[T]
 	losses   *Losses
 	settings Settings
-	timeouts timeouts
+	pace     pace
 
 	ctx     context.Context // ends when nothing may be sent any more
 	stop    context.CancelFunc
@@ -45,18 +46,30 @@ type sink[T any] struct {
 
 	// trouble is why the last batch could not be sent; nil while they can.
 	trouble atomic.Pointer[string]
+	// stuck: a request has waited for room in vain, and none has come since.
+	stuck atomic.Bool
 }
 
-// timeouts are how often batches are sent and how long that may take.
-type timeouts struct{ delay, export time.Duration }
+// pace is how often batches are sent, and for how long who waits.
+type pace struct {
+	// delay is how long a record may wait for others: from one batch to the next, or
+	// from the first record of each.
+	delay     time.Duration
+	fromFirst bool
+	// export is how long sending may take.
+	export time.Duration
+	// patience is how long a request waits for room with Drop, unless the one before
+	// has waited in vain.
+	patience time.Duration
+}
 
-func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, timeouts timeouts) *sink[T] {
+func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
 	s := &sink[T]{
-		queue:    newQueue(settings.Queue, batch),
+		queue:    newQueue(settings.Queue, batch, pace.fromFirst),
 		carrier:  carrier,
 		losses:   losses,
 		settings: settings,
-		timeouts: timeouts,
+		pace:     pace,
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
 	}
@@ -71,29 +84,56 @@ func (s *sink[T]) cancel() { s.queue.cancel() }
 
 // put hands over a record, which nobody may change afterwards.
 func (s *sink[T]) put(r *Record, reserved bool) {
-	var patience time.Duration
-	if s.settings.WhenFull == Block {
+	patience := s.pace.patience
+	switch {
+	case s.settings.WhenFull == Block:
 		patience = s.settings.BlockFor
+	case s.stuck.Load():
+		patience = 0
 	}
-	if cause := s.queue.put(r, reserved, patience); cause != "" {
-		var detail string
-		if trouble := s.trouble.Load(); trouble != nil {
-			detail = *trouble
-		}
-		s.losses.Lost(1, cause, detail)
+	cause := s.queue.put(r, reserved, patience)
+	if cause == "" || cause == CauseShutdown && s.late(r) {
+		return
 	}
+	if cause == CauseFull {
+		s.stuck.Store(true)
+	}
+	var detail string
+	if trouble := s.trouble.Load(); trouble != nil {
+		detail = *trouble
+	}
+	s.losses.Lost(1, cause, detail)
+}
+
+// late hands a record that came after the end to a carrier that can take it.
+func (s *sink[T]) late(r *Record) bool {
+	carrier, ok := s.carrier.(interface{ late(*Record) bool })
+	return ok && carrier.late(r)
 }
 
 func (s *sink[T]) work() {
 	defer close(s.done)
-	ticker := time.NewTicker(s.timeouts.delay)
-	defer ticker.Stop()
+	var tick <-chan time.Time
+	if !s.pace.fromFirst {
+		ticker := time.NewTicker(s.pace.delay)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	gathering := time.NewTimer(s.pace.delay)
+	gathering.Stop()
 	records := make([]*Record, 0, s.queue.batch)
 	items := make([]T, 0, s.queue.batch)
 	for {
 		select {
-		case <-ticker.C:
+		case <-tick:
 		case <-s.queue.due:
+			if s.pace.fromFirst {
+				gathering.Reset(s.pace.delay)
+				select {
+				case <-gathering.C:
+				case <-s.closing:
+				}
+			}
 		}
 		closed := s.queue.isClosed() // before the last look, so that nothing comes after it
 		for {
@@ -119,7 +159,7 @@ func (s *sink[T]) work() {
 func (s *sink[T]) send(items []T) {
 	backoff := minBackoff
 	for {
-		ctx, cancel := context.WithTimeout(s.ctx, s.timeouts.export)
+		ctx, cancel := context.WithTimeout(s.ctx, s.pace.export)
 		err := s.carrier.export(ctx, items)
 		cancel()
 		rejected, partly := rejectedItems(err)
@@ -128,14 +168,18 @@ func (s *sink[T]) send(items []T) {
 			s.settle(min(rejected, len(items)), CauseRejected, "")
 			return
 		}
+		lost, cause := len(items), CauseExport
+		if lines, ok := errors.AsType[*writeError](err); ok {
+			lost, cause = lines.count, CauseWrite
+		}
 		if s.ctx.Err() != nil {
-			s.settle(len(items), CauseShutdown, "")
+			s.settle(lost, CauseShutdown, "")
 			return
 		}
 		trouble := failureOf(err)
 		s.trouble.Store(&trouble)
 		if s.settings.WhenFull == Drop {
-			s.settle(len(items), CauseExport, trouble)
+			s.settle(lost, cause, trouble)
 			return
 		}
 		s.pause(backoff)
@@ -145,7 +189,9 @@ func (s *sink[T]) send(items []T) {
 
 // settle ends the sending of a batch of which some records are lost.
 func (s *sink[T]) settle(lost int, cause, detail string) {
-	if !s.queue.sent() {
+	given := !s.queue.sent()
+	s.stuck.Store(false)
+	if given {
 		return // counted when it was given up
 	}
 	if lost == 0 {

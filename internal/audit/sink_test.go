@@ -57,7 +57,7 @@ func (c *collector) counts() (records, calls int) {
 }
 
 func testSink(c *collector, o *told, settings Settings) *sink[*Record] {
-	return newSink(c, NewLosses(SinkTraces, o), settings, 10, timeouts{delay: time.Second, export: 5 * time.Second})
+	return newSink(c, NewLosses(SinkTraces, o), settings, 10, pace{delay: time.Second, export: 5 * time.Second})
 }
 
 func putMany(s *sink[*Record], n int) {

@@ -23,21 +23,6 @@ const (
 	serviceName = "scopegate"
 )
 
-// Telemetry sends records as OpenTelemetry spans and log records, as far as the
-// standard environment variables ask for them. It is safe for concurrent use, and
-// nil is one that sends nothing.
-type Telemetry struct {
-	sinks    []recordSink
-	settings Settings
-}
-
-type recordSink interface {
-	reserve() bool
-	cancel()
-	put(r *Record, reserved bool)
-	close()
-}
-
 // Wanted reports whether the environment asks for spans or log records.
 func Wanted() bool { return tracesWanted() || logsWanted() }
 
@@ -68,10 +53,11 @@ func wanted(exporter string, instead ...string) bool {
 	return true
 }
 
-// NewTelemetry starts the sinks that the environment asks for. It uses no network:
-// exporters connect when they first send.
-func NewTelemetry(settings Settings, observer LossObserver) (*Telemetry, error) {
-	t := &Telemetry{settings: settings}
+// NewTelemetry starts the sinks for OpenTelemetry that the standard environment
+// variables ask for: spans and log records. It uses no network: exporters connect when
+// they first send.
+func NewTelemetry(settings Settings, observer LossObserver) (*Sinks, error) {
+	t := &Sinks{settings: settings}
 	about := describe()
 	if tracesWanted() {
 		traces, err := startTraces(about, NewLosses(SinkTraces, observer), settings)
@@ -113,7 +99,7 @@ func startSink[T any](carrier carrier[T], losses *Losses, settings Settings, pre
 		settings.Queue = positiveVariable(prefix+"_MAX_QUEUE_SIZE", 2048)
 	}
 	batch := positiveVariable(prefix+"_MAX_EXPORT_BATCH_SIZE", 512)
-	return newSink(carrier, losses, settings, batch, timeouts{
+	return newSink(carrier, losses, settings, batch, pace{
 		delay:  milliseconds(prefix+"_SCHEDULE_DELAY", delay),
 		export: milliseconds(prefix+"_EXPORT_TIMEOUT", 30*time.Second),
 	})
@@ -164,44 +150,3 @@ var version = sync.OnceValue(func() string {
 	}
 	return ""
 })
-
-// Place says whether a record to come has been promised a place in every queue.
-type Place bool
-
-// Reserve is asked before a request passes. It is false where requests are to be
-// refused whose record would find no place.
-func (t *Telemetry) Reserve() (Place, bool) {
-	if t == nil || t.settings.WhenFull != Refuse {
-		return false, true
-	}
-	for i, s := range t.sinks {
-		if !s.reserve() {
-			for _, reserved := range t.sinks[:i] {
-				reserved.cancel()
-			}
-			return false, false
-		}
-	}
-	return true, true
-}
-
-// Put hands a finished record to every sink. Where there is no place for it, it is
-// lost and counted, with Block after a while.
-func (t *Telemetry) Put(r *Record, place Place) {
-	if t == nil {
-		return
-	}
-	for _, s := range t.sinks {
-		s.put(r, bool(place))
-	}
-}
-
-// Close sends what waits and counts what does not get out in two seconds. It does
-// not take longer, whatever a collector does.
-func (t *Telemetry) Close() {
-	var closing sync.WaitGroup
-	for _, s := range t.sinks {
-		closing.Go(s.close)
-	}
-	closing.Wait()
-}

@@ -40,7 +40,7 @@ func quiet(t *testing.T, variables map[string]string) {
 	}
 }
 
-func startTelemetry(t *testing.T, settings Settings, observer LossObserver) *Telemetry {
+func startTelemetry(t *testing.T, settings Settings, observer LossObserver) *Sinks {
 	t.Helper()
 	telemetry, err := NewTelemetry(settings, observer)
 	if err != nil {
@@ -220,7 +220,7 @@ func TestRecordsAreCheap(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { sink.Write(record) }); got > 1 && !raceDetector {
 		t.Errorf("a line takes %g allocations", got)
 	}
-	s := newSink(nowhere{}, testLosses(t, SinkTraces), Settings{Queue: 1 << 16, WhenFull: Refuse}, 512, timeouts{delay: time.Hour, export: time.Second})
+	s := newSink(nowhere{}, testLosses(t, SinkTraces), Settings{Queue: 1 << 16, WhenFull: Refuse}, 512, pace{delay: time.Hour, export: time.Second})
 	defer s.close()
 	if got := testing.AllocsPerRun(100, func() { s.reserve(); s.put(record, true) }); got > 0 {
 		t.Errorf("a place in the queue takes %g allocations", got)
@@ -313,7 +313,7 @@ func TestRefuseReservesInEverySink(t *testing.T) {
 		_, ok := telemetry.Reserve()
 		return ok
 	})
-	var none *Telemetry
+	var none *Sinks
 	if place, ok := none.Reserve(); bool(place) || !ok {
 		t.Error("without sinks nothing is refused")
 	}

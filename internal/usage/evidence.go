@@ -86,6 +86,9 @@ func count[N int | uint64](n N, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// moment writes a time to the minute.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
 func date(t time.Time) string {
 	if t.IsZero() {
 		return "?"

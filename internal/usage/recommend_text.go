@@ -20,9 +20,9 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	case r.Window.IsZero():
 		t.line("evidence   %s", r.Evidence)
 	case r.Evidence.Days == 0:
-		t.line("evidence   not used since %s", date(r.Window))
+		t.line("evidence   not used since %s", moment(r.Window))
 	default:
-		t.line("evidence   of what was used since %s: %s", date(r.Window), r.Evidence)
+		t.line("evidence   of what was used since %s, all calls of it counted: %s", moment(r.Window), r.Evidence)
 	}
 	switch {
 	case len(r.Facts.Scopes) == 0:
@@ -31,6 +31,8 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 		t.line("holds      %s", join(r.Facts.Scopes))
 	}
 	switch {
+	case len(r.Scopes) == 0 && r.Evidence.Days == 0:
+		t.line("recommend  nothing: there is nothing to go by")
 	case len(r.Scopes) == 0:
 		t.line("recommend  nothing: no call that passed needs a scope")
 	case r.Change == nil:
@@ -73,7 +75,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 		t.scopes("           with ", r.RefusedNeed)
 	}
 	if len(r.Older) > 0 {
-		t.line("older      not used since %s, and not counted in", date(r.Window))
+		t.line("older      not used since %s, and not counted in", moment(r.Window))
 		t.uses(r.Older)
 	}
 	t.agreement("inferred", r.Inferred)

@@ -17,7 +17,7 @@ func RecommendWithin(seen Token, facts TokenFacts, window time.Duration, now tim
 	r.Window = from
 	r.Older = list(older)
 	if len(older) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and left out", were(len(older), "operation"), date(from)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and left out", were(len(older), "operation"), moment(from)))
 	}
 	return r
 }

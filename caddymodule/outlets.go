@@ -1,0 +1,226 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/logging"
+
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// outlets are where a handler's records go beside the logger: an output of their own,
+// and OpenTelemetry. Both are queues, which handlers with the same settings share.
+type outlets []*outlet
+
+// maxOutlets bounds them, so that the places of a request need no memory of their own.
+const maxOutlets = 2
+
+// places are those that a request was promised in the outlets.
+type places [maxOutlets]audit.Place
+
+// outlet is a handler's share of one.
+type outlet struct {
+	key outletKey
+	*pooledOutlet
+}
+
+type pooledOutlet struct{ *audit.Sinks }
+
+// Destruct implements caddy.Destructor. The pool calls it when the last user has
+// gone.
+func (o pooledOutlet) Destruct() error {
+	o.Close()
+	return nil
+}
+
+// outletKey tells which are the same.
+type outletKey struct {
+	output   string // with its settings; empty for OpenTelemetry
+	settings audit.Settings
+}
+
+// pooledOutlets are those of all configurations in use. They outlive reloads, so that
+// no record waits for its end, and no file is opened twice.
+var pooledOutlets = caddy.NewUsagePool()
+
+func shareOutlet(key outletKey, open func() (*audit.Sinks, error)) (*outlet, error) {
+	pooled, _, err := pooledOutlets.LoadOrNew(key, func() (caddy.Destructor, error) {
+		sinks, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return &pooledOutlet{sinks}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &outlet{key, pooled.(*pooledOutlet)}, nil
+}
+
+// openOutlets opens what the settings and the environment ask for. What was opened
+// before something else failed is among what it returns.
+func (a *Audit) openOutlets(ctx caddy.Context) (opened outlets, err error) {
+	settings := a.settings()
+	if a != nil && a.OutputRaw != nil {
+		output, err := a.openOutput(ctx, settings)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, output)
+	}
+	if audit.Wanted() {
+		telemetry, err := shareOutlet(outletKey{settings: settings}, func() (*audit.Sinks, error) {
+			return audit.NewTelemetry(settings, lossWatcher{})
+		})
+		if err != nil {
+			return opened, err
+		}
+		opened = append(opened, telemetry)
+	}
+	return opened, nil
+}
+
+// openOutput opens the output of records.
+func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet, error) {
+	loaded, err := ctx.LoadModule(a, "OutputRaw")
+	if err != nil {
+		return nil, fmt.Errorf("loading the writer of audit output: %w", err)
+	}
+	var opener caddy.WriterOpener
+	switch writer := loaded.(type) {
+	case *caddy.DiscardWriter:
+		return nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
+	case *logging.FileWriter:
+		writer.Filename = realPath(writer.Filename) // one file, by whatever name
+		opener = writer
+	default:
+		opener = writer.(caddy.WriterOpener)
+	}
+	described, err := json.Marshal(opener)
+	if err != nil {
+		return nil, fmt.Errorf("describing audit output %s: %w", opener, err)
+	}
+	shared, err := shareOutlet(outletKey{opener.WriterKey() + string(described), settings}, func() (*audit.Sinks, error) {
+		output, err := opener.OpenWriter()
+		if err != nil {
+			return nil, err
+		}
+		return audit.NewOutput(output, settings, audit.NewLosses(audit.SinkOutput, lossWatcher{})), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening audit output %s: %w", opener, err)
+	}
+	return shared, nil
+}
+
+// reserve is asked before a request passes. It is false where requests are to be
+// refused whose record would find no place.
+func (o outlets) reserve() (promised places, ok bool) {
+	for i, outlet := range o {
+		if promised[i], ok = outlet.Reserve(); !ok {
+			for j := range i {
+				o[j].Cancel(promised[j])
+			}
+			return places{}, false
+		}
+	}
+	return promised, true
+}
+
+// put hands a finished record to all of them.
+func (o outlets) put(rec *audit.Record, promised places) {
+	for i, outlet := range o {
+		outlet.Put(rec, promised[i])
+	}
+}
+
+func (o outlets) release() error {
+	var errs []error
+	for _, outlet := range o {
+		_, err := pooledOutlets.Delete(outlet.key)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+const writersNamespace = "caddy.logging.writers"
+
+// unmarshalOutput reads the name of a writer and its settings.
+func (a *Audit) unmarshalOutput(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("audit output needs a writer: stdout, stderr, file <path> or another of Caddy's log writers")
+	}
+	name := d.Val()
+	var writer any
+	switch name {
+	// Those are no Caddyfile modules in Caddy.
+	case "stdout":
+		writer = caddy.StdoutWriter{}
+	case "stderr":
+		writer = caddy.StderrWriter{}
+	case off, "discard", "none":
+		return d.Errf("audit output %s would keep no record; if that is what you want, say log off", name)
+	default:
+		if _, err := caddy.GetModule(writersNamespace + "." + name); err != nil {
+			return unknownWriter(d, name)
+		}
+		if name == "file" && d.CountRemainingArgs() == 0 {
+			return d.Err("audit output file needs a path, such as /var/log/scopegate/audit.jsonl")
+		}
+		var err error
+		if writer, err = caddyfile.UnmarshalModule(d, writersNamespace+"."+name); err != nil {
+			return err
+		}
+		a.OutputRaw = caddyconfig.JSONModuleObject(writer, "output", name, nil)
+		return nil
+	}
+	if d.NextArg() {
+		return d.Errf("audit output %s takes no value; %q is one too many", name, d.Val())
+	}
+	if d.NextBlock(d.Nesting()) {
+		return d.Errf("audit output %s has no settings; its lines are JSON", name)
+	}
+	a.OutputRaw = caddyconfig.JSONModuleObject(writer, "output", name, nil)
+	return nil
+}
+
+func unknownWriter(d *caddyfile.Dispenser, name string) error {
+	if strings.ContainsRune(name, '/') {
+		return d.Errf("there is no log writer %q; did you mean output file %s?", name, name)
+	}
+	var names []string
+	for _, module := range caddy.GetModules(writersNamespace) {
+		if known := module.ID.Name(); known != "discard" {
+			names = append(names, known)
+		}
+	}
+	slices.Sort(names)
+	if nearest, ok := scopes.Closest(name, names); ok {
+		return d.Errf("there is no log writer %q; did you mean %s?", name, nearest)
+	}
+	return d.Errf("there is no log writer %q; known are %s", name, strings.Join(names, ", "))
+}
+
+// realPath returns the one name of a file, as far as its folder exists.
+func realPath(name string) string {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	if resolved, err := filepath.EvalSymlinks(absolute); err == nil {
+		return resolved
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(absolute)); err == nil {
+		return filepath.Join(folder, filepath.Base(absolute))
+	}
+	return absolute
+}
