@@ -278,6 +278,83 @@ func TestOutputThatHangs(t *testing.T) {
 	h.load(t, site) // for the clean-up
 }
 
+// TestOutputOfRequestsUnderWay: a request that was under way when a reload changed the
+// output leaves its record where it began, also in a file that cannot be written once
+// it is closed.
+func TestOutputOfRequestsUnderWay(t *testing.T) {
+	workspace := startWorkspace(t)
+	folder := t.TempDir()
+	output := func(name string) string { return filepath.Join(folder, name) }
+	site := func(name string) string {
+		return fmt.Sprintf("databricks_gateway %s {\n%saudit {\noutput file %s {\nroll_disabled\n}\n}\n}", workspace.URL(), adminBlock, output(name))
+	}
+	h := startSite(t, workspace, site("old"))
+	token := h.mint("jobs")
+	content, feed := io.Pipe()
+	answered := make(chan error, 1)
+	request, err := http.NewRequest(http.MethodPost, h.url+"/api/2.2/jobs/run-now", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token.Value)
+	go func() {
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err == nil {
+			response.Body.Close()
+		}
+		answered <- err
+	}()
+	if _, err := io.WriteString(feed, "{"); err != nil {
+		t.Fatal(err)
+	}
+	held := live.list()[0].outlets
+	waitFor(t, 5*time.Second, "the request", func() bool { return held.underWay.Load() == 1 })
+	h.load(t, site("new"))
+	h.send(t, "GET", jobsList, bearer(token.Value))
+	before := lost(t, audit.SinkOutput)
+	if _, err := io.WriteString(feed, "}"); err != nil {
+		t.Fatal(err)
+	}
+	feed.Close()
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"old", "new"} {
+		waitFor(t, 5*time.Second, "the line in "+name, func() bool { return len((&harness{audit: output(name)}).readRecords(t)) == 1 })
+	}
+	if got := lost(t, audit.SinkOutput) - before; got != 0 {
+		t.Errorf("%d are counted as lost", got)
+	}
+	waitFor(t, 5*time.Second, "the old output to be closed", func() bool {
+		opened := 0
+		pooledOutlets.Range(func(any, any) bool { opened++; return true })
+		return opened == 1
+	})
+}
+
+// TestOutputConflict: one file with two settings would be rolled away by each from
+// under the other. A reload that changes them is none.
+func TestOutputConflict(t *testing.T) {
+	workspace := startWorkspace(t)
+	file, log := filepath.Join(t.TempDir(), "audit.jsonl"), filepath.Join(t.TempDir(), "errors.log")
+	site := func(size string) string {
+		return fmt.Sprintf("handle /%s/* {\ndatabricks_gateway %s {\n%saudit {\noutput file %s {\nroll_size %s\n}\n}\n}\n}\n", size, workspace.URL(), adminBlock, file, size)
+	}
+	h := startSite(t, workspace, "respond ok")
+	h.global = "log errors {\ninclude http.handlers.databricks_scopes\nlevel ERROR\noutput file " + log + "\n}"
+	said := func() bool {
+		content, _ := os.ReadFile(log) // not there until there is something to say
+		return strings.Contains(string(content), "an audit output is opened with different settings")
+	}
+	h.load(t, site("1MiB"))
+	h.load(t, site("2MiB"))
+	if said() {
+		t.Error("a reload is taken for a conflict")
+	}
+	h.load(t, site("1MiB")+site("2MiB"))
+	waitFor(t, 5*time.Second, "the conflict to be told", said)
+}
+
 func TestOutputThatKeepsNothing(t *testing.T) {
 	config := `{"apps": {"http": {"servers": {"x": {"listen": ["127.0.0.1:0"], "routes": [{"handle": [{"handler": "databricks_scopes", "workspace": "https://x.cloud.databricks.com", "audit": {"output": {"output": "discard"}}}]}]}}}}}`
 	if err := caddy.Load([]byte(config), true); err == nil || !strings.Contains(err.Error(), "audit output discard would keep no record") {

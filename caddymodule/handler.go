@@ -121,7 +121,7 @@ type Handler struct {
 	metrics       *audit.Metrics
 	logger        *zap.Logger
 	auditLog      *audit.LogSink // nil where it is off
-	outlets       outlets        // where records go beside that
+	outlets       *outlets       // where records go beside that
 	recorded      bool           // somebody keeps the records
 	now           func() time.Time
 }
@@ -173,7 +173,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.outlets, err = h.Audit.openOutlets(ctx); err != nil {
 		return err
 	}
-	h.recorded = len(h.outlets) > 0 || h.auditLog != nil
+	h.recorded = h.outlets != nil || h.auditLog != nil
 	if !h.recorded {
 		h.logger.Warn("nobody keeps the record of decisions: audit log is off, it has no output, and no OTEL_ variable asks for it")
 	}
@@ -198,12 +198,15 @@ func (h *Handler) Cleanup() error {
 		live.remove(h)
 		errs = append(errs, h.authority.release())
 	}
-	return errors.Join(append(errs, h.outlets.release())...)
+	h.outlets.leave()
+	return errors.Join(errs...)
 }
 
 // ServeHTTP judges a request, records the decision, and passes the request on or
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h.outlets.begin()
+	defer h.outlets.end()
 	started := h.now()
 	span := trace.SpanFromContext(r.Context()) // of Caddy's tracing directive, if it is on
 	rec := h.beginRecord(r, started, span)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -19,7 +21,16 @@ import (
 
 // outlets are where a handler's records go beside the logger: an output of their own,
 // and OpenTelemetry. Both are queues, which handlers with the same settings share.
-type outlets []*outlet
+// Nil is none.
+type outlets struct {
+	all []*outlet
+
+	// A handler that is no longer in use has records to come while requests are
+	// under way: they are let go of after the last.
+	underWay atomic.Int64
+	left     atomic.Bool
+	released sync.Once
+}
 
 // maxOutlets bounds them, so that the places of a request need no memory of their own.
 const maxOutlets = 2
@@ -44,8 +55,9 @@ func (o pooledOutlet) Destruct() error {
 
 // outletKey tells which are the same.
 type outletKey struct {
-	output   string // with its settings; empty for OpenTelemetry
-	settings audit.Settings
+	writer   string // empty for OpenTelemetry
+	settings string // of the writer, as JSON
+	queue    audit.Settings
 }
 
 // pooledOutlets are those of all configurations in use. They outlive reloads, so that
@@ -68,23 +80,26 @@ func shareOutlet(key outletKey, open func() (*audit.Sinks, error)) (*outlet, err
 
 // openOutlets opens what the settings and the environment ask for. What was opened
 // before something else failed is among what it returns.
-func (a *Audit) openOutlets(ctx caddy.Context) (opened outlets, err error) {
-	settings := a.settings()
+func (a *Audit) openOutlets(ctx caddy.Context) (*outlets, error) {
+	opened, settings := new(outlets), a.settings()
 	if a != nil && a.OutputRaw != nil {
 		output, err := a.openOutput(ctx, settings)
 		if err != nil {
 			return nil, err
 		}
-		opened = append(opened, output)
+		opened.all = append(opened.all, output)
 	}
 	if audit.Wanted() {
-		telemetry, err := shareOutlet(outletKey{settings: settings}, func() (*audit.Sinks, error) {
+		telemetry, err := shareOutlet(outletKey{queue: settings}, func() (*audit.Sinks, error) {
 			return audit.NewTelemetry(settings, lossWatcher{})
 		})
 		if err != nil {
 			return opened, err
 		}
-		opened = append(opened, telemetry)
+		opened.all = append(opened.all, telemetry)
+	}
+	if len(opened.all) == 0 {
+		return nil, nil
 	}
 	return opened, nil
 }
@@ -109,7 +124,7 @@ func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet,
 	if err != nil {
 		return nil, fmt.Errorf("describing audit output %s: %w", opener, err)
 	}
-	shared, err := shareOutlet(outletKey{opener.WriterKey() + string(described), settings}, func() (*audit.Sinks, error) {
+	shared, err := shareOutlet(outletKey{opener.WriterKey(), string(described), settings}, func() (*audit.Sinks, error) {
 		output, err := opener.OpenWriter()
 		if err != nil {
 			return nil, err
@@ -122,13 +137,50 @@ func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet,
 	return shared, nil
 }
 
+// begin notes that a request is under way, and end that it has ended.
+func (o *outlets) begin() {
+	if o != nil {
+		o.underWay.Add(1)
+	}
+}
+
+func (o *outlets) end() {
+	if o != nil && o.underWay.Add(-1) == 0 && o.left.Load() {
+		go o.release() // it may take a moment, which is not the request's
+	}
+}
+
+// leave lets go of them, after the last request that is under way. A process that
+// exits does not wait: connections that were taken over are under way as long as they
+// like.
+func (o *outlets) leave() {
+	if o == nil {
+		return
+	}
+	o.left.Store(true)
+	if o.underWay.Load() == 0 || caddy.Exiting() {
+		o.release()
+	}
+}
+
+func (o *outlets) release() {
+	o.released.Do(func() {
+		for _, outlet := range o.all {
+			_, _ = pooledOutlets.Delete(outlet.key) // closing them counts what goes wrong
+		}
+	})
+}
+
 // reserve is asked before a request passes. It is false where requests are to be
 // refused whose record would find no place.
-func (o outlets) reserve() (promised places, ok bool) {
-	for i, outlet := range o {
+func (o *outlets) reserve() (promised places, ok bool) {
+	if o == nil {
+		return places{}, true
+	}
+	for i, outlet := range o.all {
 		if promised[i], ok = outlet.Reserve(); !ok {
 			for j := range i {
-				o[j].Cancel(promised[j])
+				o.all[j].Cancel(promised[j])
 			}
 			return places{}, false
 		}
@@ -137,19 +189,28 @@ func (o outlets) reserve() (promised places, ok bool) {
 }
 
 // put hands a finished record to all of them.
-func (o outlets) put(rec *audit.Record, promised places) {
-	for i, outlet := range o {
+func (o *outlets) put(rec *audit.Record, promised places) {
+	if o == nil {
+		return
+	}
+	for i, outlet := range o.all {
 		outlet.Put(rec, promised[i])
 	}
 }
 
-func (o outlets) release() error {
-	var errs []error
-	for _, outlet := range o {
-		_, err := pooledOutlets.Delete(outlet.key)
-		errs = append(errs, err)
+// conflicts returns a writer that both write to with different settings.
+func (o *outlets) conflicts(other *outlets) (writer string, ok bool) {
+	if o == nil || other == nil {
+		return "", false
 	}
-	return errors.Join(errs...)
+	for _, mine := range o.all {
+		for _, theirs := range other.all {
+			if mine.key.writer != "" && mine.key.writer == theirs.key.writer && mine.key != theirs.key {
+				return mine.key.writer, true
+			}
+		}
+	}
+	return "", false
 }
 
 const writersNamespace = "caddy.logging.writers"

@@ -26,7 +26,6 @@ observations agree, and how to apply it. The first eight digits of the token's i
 will do, as scopes report shows them.
 
 --used leaves out what the token did not use in that time, such as 90d, and lists it.
-  Calls of the rest are counted from the beginning.
 --json prints it for programs.
 --apply sets the scopes, after asking. It signs in to the workspace as described
   below, not as the gateway.
@@ -51,7 +50,10 @@ will do, as scopes report shows them.
 		if err != nil {
 			return err
 		}
-		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}, queryWorkspace: {*admin.workspace}, queryUsed: {*used}}
+		query := url.Values{"token_id": {id.String()}, queryFormat: {"json"}, queryWorkspace: {*admin.workspace}}
+		if *used != "" {
+			query.Set(queryUsed, *used)
+		}
 		var answer usage.Recommendation
 		if err := gateway.read("recommend", query, &answer); err != nil {
 			return err

@@ -30,7 +30,7 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *
 	rec.Catalogue = h.catalog.Version()
 	rec.Rules = h.rulesHash
 	if !h.Audit.redactsPath() {
-		rec.Path = audit.CutPath(r.URL.EscapedPath())
+		rec.Path = audit.CutPath(r.URL.EscapedPath(), r.RequestURI)
 	}
 	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		rec.ClientAddress = address

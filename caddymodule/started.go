@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -23,21 +24,56 @@ func (s started) Handle(context.Context, caddy.Event) error {
 		s.handler.logger.Warn("a rewrite after databricks_scopes changes the path that was judged; move it before, or judge what it makes",
 			zap.String("in", where))
 	}
+	for _, writer := range s.handler.outputConflicts() {
+		s.handler.logger.Error("an audit output is opened with different settings by several handlers, and lines are lost when it rolls; give it the same output, queue and when_full everywhere",
+			zap.String("writer", writer))
+	}
 	s.handler.keepUsage()
+	return nil
+}
+
+// outputConflicts names the writers of this handler's audit that others of the same
+// configuration open with other settings.
+func (h *Handler) outputConflicts() (writers []string) {
+	for _, server := range h.servers() {
+		eachHandler(server.Routes, func(other *Handler) {
+			if writer, ok := h.outlets.conflicts(other.outlets); ok && !slices.Contains(writers, writer) {
+				writers = append(writers, writer)
+			}
+		})
+	}
+	return writers
+}
+
+// eachHandler calls a function for the handlers of this module in routes.
+func eachHandler(routes caddyhttp.RouteList, do func(*Handler)) {
+	for i := range routes {
+		for _, handler := range routes[i].Handlers {
+			switch handler := handler.(type) {
+			case *Handler:
+				do(handler)
+			case *caddyhttp.Subroute:
+				eachHandler(handler.Routes, do)
+			}
+		}
+	}
+}
+
+// servers returns the servers of this configuration.
+func (h *Handler) servers() map[string]*caddyhttp.Server {
+	app, err := h.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	if app, ok := app.(*caddyhttp.App); ok {
+		return app.Servers
+	}
 	return nil
 }
 
 // unjudgedRewrites names the handlers behind this one that change the path.
 func (h *Handler) unjudgedRewrites() []string {
-	app, err := h.ctx.AppIfConfigured("http")
-	if err != nil {
-		return nil
-	}
-	servers, ok := app.(*caddyhttp.App)
-	if !ok {
-		return nil
-	}
-	for _, server := range servers.Servers {
+	for _, server := range h.servers() {
 		var found []string
 		if h.walk(server.Routes, false, &found) {
 			return found

@@ -50,7 +50,7 @@ func TestAdminUsage(t *testing.T) {
 		{"an order that is none", "usage?sort=size", 400, []string{`cannot sort by "size"; use one of calls`}, nil},
 		{"recommendation", "recommend?token_id=" + seen, 200, []string{"jobs", "token-management", "unity-catalog"}, nil},
 		{"recommendation for programs", "recommend?format=json&token_id=" + seen, 200, []string{`"workspace":"` + workspace.URL(), `"scopes":["jobs"]`}, nil},
-		{"recommendation by recent use", "recommend?used=90d&token_id=" + seen, 200, []string{"evidence   of what was used since 2", "recommend  jobs"}, nil},
+		{"recommendation by recent use", "recommend?used=90d&token_id=" + seen, 200, []string{"evidence   since 2", "recommend  jobs"}, nil},
 		{"a time that is none", "recommend?used=soon&token_id=" + seen, 400, []string{"used must be a duration such as 30d or 12h, not \"soon\""}, nil},
 		{"never seen", "recommend?token_id=" + never, 404, []string{"has not seen the token yet"}, nil},
 		{"no such token", "recommend?token_id=" + strings.Repeat("ab", 32), 404, []string{"no token of this id"}, nil},

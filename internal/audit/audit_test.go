@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -51,17 +52,37 @@ func TestEveryRecordHasEveryField(t *testing.T) {
 
 func TestClientsChooseNoLength(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
-	for name, got := range map[string]string{"path": CutPath(long), "user agent": CutUserAgent(long)} {
+	for name, got := range map[string]string{"path": CutPath(long, long), "user agent": CutUserAgent(long)} {
 		if len(got) > maxPath || !strings.HasSuffix(got, "…") {
 			t.Errorf("%s: %d bytes", name, len(got))
 		}
 	}
-	if got := CutPath("/short"); got != "/short" {
+	if got := CutPath("/short", "/short"); got != "/short" {
 		t.Errorf("a short path became %q", got)
 	}
 	names := CutNames(slices.Repeat([]string{long}, 1000))
 	if len(names) != 17 || len(names[0]) > 64 || names[16] != "…" {
 		t.Errorf("%d names of %d bytes", len(names), len(names[0]))
+	}
+}
+
+// TestRecordsKeepNoRequest: what a record takes of a request line must not keep the
+// rest of it in memory, while the record waits.
+func TestRecordsKeepNoRequest(t *testing.T) {
+	const records, query = 200, 1 << 20
+	kept := make([]*Record, records)
+	for i := range kept {
+		line := "PATCH /api/2.0/jobs?" + strings.Repeat("x", query)
+		kept[i] = &Record{Method: CutMethod(line[:5]), Path: CutPath(line[6:19], line[6:])}
+	}
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > records*query/10 {
+		t.Errorf("%d records keep %d MiB", records, memory.HeapAlloc>>20)
+	}
+	if kept[0].Method != "PATCH" || kept[0].Path != "/api/2.0/jobs" {
+		t.Errorf("%q %q", kept[0].Method, kept[0].Path)
 	}
 }
 
@@ -78,7 +99,7 @@ func TestTokensAreHidden(t *testing.T) {
 		{"escaped separators", "/a%2Fdapi" + hex + "%2Fb", "/a%2Fdapi…%2Fb"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := CutPath(test.in); got != test.want {
+			if got := CutPath(test.in, test.in); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})

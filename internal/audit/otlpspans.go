@@ -57,8 +57,8 @@ func carrierTo(client otlptrace.Client, about *resource.Resource) *otlpCarrier {
 	of := new(resourcepb.Resource)
 	for _, kv := range about.Attributes() {
 		of.Attributes = append(of.Attributes, &commonpb.KeyValue{
-			Key:   string(kv.Key),
-			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: kv.Value.Emit()}},
+			Key:   valid(string(kv.Key)),
+			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.Emit())}},
 		})
 	}
 	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: version()}

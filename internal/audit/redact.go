@@ -21,12 +21,27 @@ const (
 // mark stands for what was left out.
 const mark = "…"
 
-// CutMethod returns what of a method belongs in a record.
-func CutMethod(method string) string { return cut(hideTokens(method), maxMethod) }
+// CutMethod returns what of a method belongs in a record. Nothing of the request is
+// kept in memory by it.
+func CutMethod(method string) string {
+	for _, known := range knownMethods {
+		if method == known {
+			return known
+		}
+	}
+	return strings.Clone(cut(hideTokens(method), maxMethod))
+}
 
 // CutPath returns what of an escaped path belongs in a record: no token that
-// somebody put into a URL by mistake.
-func CutPath(path string) string { return cut(hideTokens(path), maxPath) }
+// somebody put into a URL by mistake. Target is what the path was a part of: a record
+// that waits should not keep a long query in memory.
+func CutPath(path, target string) string {
+	path = cut(hideTokens(path), maxPath)
+	if len(target) > 2*maxPath {
+		return strings.Clone(path)
+	}
+	return path
+}
 
 // CutUserAgent returns what of a User-Agent header belongs in a record.
 func CutUserAgent(agent string) string { return cut(hideTokens(agent), maxUserAgent) }

@@ -22,7 +22,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	case r.Evidence.Days == 0:
 		t.line("evidence   not used since %s", moment(r.Window))
 	default:
-		t.line("evidence   of what was used since %s, all calls of it counted: %s", moment(r.Window), r.Evidence)
+		t.line("evidence   since %s at least: %s", moment(r.Window), r.Evidence)
 	}
 	switch {
 	case len(r.Facts.Scopes) == 0:

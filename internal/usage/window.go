@@ -16,6 +16,9 @@ func RecommendWithin(seen Token, facts TokenFacts, window time.Duration, now tim
 	r := Recommend(recent, facts, now)
 	r.Window = from
 	r.Older = list(older)
+	if recent.Calls > 0 && !r.Evidence.Enough {
+		r.Notes = append(r.Notes, "calls are counted by operation, not by time: of one that was used before that time too, a single call is evidence")
+	}
 	if len(older) > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and left out", were(len(older), "operation"), moment(from)))
 	}
@@ -30,8 +33,9 @@ func were(n int, thing string) string {
 }
 
 // after splits what a token was seen to do: operations that it used at or after a
-// time, and those that it used before only. Counts are kept by operation, not by
-// time, so that those of the first hold their older calls too.
+// time, and those that it used before only. Calls are counted by operation, not by
+// time: of one that was used on both sides of it, the last call is all that is certain
+// to be recent.
 func (t *Token) after(from time.Time) (recent Token, older []Use) {
 	recent = *t
 	recent.Uses, recent.Calls, recent.Denied, recent.WouldDeny = nil, 0, 0, 0
@@ -42,11 +46,15 @@ func (t *Token) after(from time.Time) (recent Token, older []Use) {
 			continue
 		}
 		recent.Uses = append(recent.Uses, u)
+		first := u.First
+		if first.Before(from) {
+			first = u.Last
+			u.Calls, u.Denied = 1, min(u.Denied, 1) // it may have been one that was refused
+		}
 		recent.Calls += u.Calls
 		recent.Denied += u.Denied
-		recent.WouldDeny += u.WouldDeny
-		if recent.First.IsZero() || u.First.Before(recent.First) {
-			recent.First = u.First
+		if recent.First.IsZero() || first.Before(recent.First) {
+			recent.First = first
 		}
 		if u.Last.After(recent.Last) {
 			recent.Last = u.Last
@@ -55,9 +63,6 @@ func (t *Token) after(from time.Time) (recent Token, older []Use) {
 	if recent.Calls == 0 {
 		recent.ActiveDays = 0
 		return recent, older
-	}
-	if recent.First.Before(from) {
-		recent.First = from // what was before does not count
 	}
 	recent.ActiveDays = min(recent.ActiveDays, daysBetween(recent.First, recent.Last))
 	return recent, older

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,22 @@ func usedAt(t *testing.T, spans map[string][2]int) Token {
 	return token
 }
 
+// TestRecommendWithinIsNoEvidence: what a token did long ago does not make up for what
+// it does now, so that nothing is applied unasked because of it.
+func TestRecommendWithinIsNoEvidence(t *testing.T) {
+	jobs := op("jobs: jobs")
+	token := Token{ID: id("t"), First: noon.Add(-300 * day), Last: noon.Add(-day), ActiveDays: 200, Calls: 3000, Denied: 5, Uses: []Use{
+		{Operation: jobs, Calls: 3000, Denied: 5, First: noon.Add(-300 * day), Last: noon.Add(-day)},
+	}}
+	r := RecommendWithin(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
+	if r.Evidence.Enough || r.Evidence.Calls > 1 || r.Evidence.Days != 1 || r.Evidence.ActiveDays != 1 {
+		t.Errorf("evidence: %s", r.Evidence)
+	}
+	if !slices.Equal(r.Scopes, []string{"jobs"}) || r.Change == nil {
+		t.Errorf("scopes %q", r.Scopes)
+	}
+}
+
 func TestRecommendWithin(t *testing.T) {
 	seen := map[string][2]int{"a: jobs": {300, 2}, "b: sql": {200, 100}, "c: scim": {80, 80}}
 	for _, test := range []struct {
@@ -35,9 +52,9 @@ func TestRecommendWithin(t *testing.T) {
 	}{
 		{"everything", 0, "jobs scim sql", "", "6 calls over 299 days"},
 		{"a window longer than all that was seen", 400 * day, "jobs scim sql", "", "6 calls over 299 days"},
-		{"ninety days", 90 * day, "jobs scim", "b", "4 calls over 89 days"},
-		{"on the day", 80 * day, "jobs scim", "b", "4 calls over 79 days"},
-		{"a month", 30 * day, "jobs", "b c", "2 calls over 29 days"},
+		{"ninety days", 90 * day, "jobs scim", "b", "3 calls over 79 days"},
+		{"on the day", 80 * day, "jobs scim", "b", "3 calls over 79 days"},
+		{"a month", 30 * day, "jobs", "b c", "1 call over 1 day"},
 		{"nothing in it", time.Hour, "", "a b c", "never seen"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
