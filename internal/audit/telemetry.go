@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -59,6 +60,9 @@ func wanted(exporter string, instead ...string) bool {
 func NewTelemetry(settings Settings, observer LossObserver) (*Sinks, error) {
 	t := &Sinks{settings: settings}
 	about := describe()
+	if err := checkEndpoints(); err != nil {
+		return nil, err
+	}
 	if tracesWanted() {
 		traces, err := startTraces(about, NewLosses(SinkTraces, observer), settings)
 		if err != nil {
@@ -75,6 +79,21 @@ func NewTelemetry(settings Settings, observer LossObserver) (*Sinks, error) {
 		t.sinks = append(t.sinks, startSink(newLogCarrier(exporter, about), NewLosses(SinkLogs, observer), settings, "OTEL_BLRP", time.Second))
 	}
 	return t, nil
+}
+
+// checkEndpoints refuses endpoints that the exporters would pass over, to send to
+// where nobody meant. It does not quote them: they may hold a password.
+func checkEndpoints() error {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if u, err := url.Parse(value); err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "unix" || u.Host == "" && u.Path == "" {
+			return fmt.Errorf("%s must be a URL such as http://127.0.0.1:4318 (or :4317 for gRPC), and is none", name)
+		}
+	}
+	return nil
 }
 
 func startTraces(about *resource.Resource, losses *Losses, settings Settings) (recordSink, error) {

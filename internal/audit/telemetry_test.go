@@ -334,3 +334,31 @@ func TestMisspeltExporters(t *testing.T) {
 		})
 	}
 }
+
+// TestMisspeltEndpoints: an endpoint that the exporters would pass over is told, and not
+// quoted.
+func TestMisspeltEndpoints(t *testing.T) {
+	for _, test := range []struct {
+		name, variable, value string
+		ok                    bool
+	}{
+		{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318", false},
+		{"no scheme and a name", "OTEL_EXPORTER_OTLP_ENDPOINT", "secret:4317", false},
+		{"another scheme", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://secret:4317", false},
+		{"no host", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://", false},
+		{"no URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://secret:%zz", false},
+		{"a good one", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1", true},
+		{"with a path", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://127.0.0.1:1/v1/traces", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			quiet(t, map[string]string{"OTEL_TRACES_EXPORTER": "otlp", test.variable: test.value})
+			sinks, err := NewTelemetry(Settings{WhenFull: Drop}, new(told))
+			if err == nil {
+				sinks.Close()
+			}
+			if (err == nil) != test.ok || err != nil && (!strings.Contains(err.Error(), test.variable+" must be a URL") || strings.Contains(err.Error(), "secret")) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
