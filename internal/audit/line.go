@@ -22,16 +22,21 @@ var lineKeys = func() (keys [len(fields)][]byte) {
 }()
 
 // appendLine appends a record as a line of JSON: what Caddy's encoder makes of
-// MarshalLogObject, in half the time.
+// MarshalLogObject, in half the time, and less.
 func appendLine(to []byte, r *Record) []byte {
 	to = append(to, lineHead...)
 	to = appendTime(to, r.Time.Add(r.Duration))
 	to = append(to, lineLogger...)
 	for i := range fields {
+		f := &fields[i]
 		to = append(to, lineKeys[i]...)
-		v := fields[i].value(r)
+		if f.text != nil {
+			to = appendString(to, f.text(r))
+			continue
+		}
+		v := f.value(r)
 		switch v.kind {
-		case textKind, methodKind:
+		case foreignKind, methodKind:
 			to = appendString(to, v.text)
 		case wordsKind:
 			to = append(to, '[')

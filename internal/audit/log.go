@@ -55,9 +55,13 @@ func (failedLines) Sync() error { return nil }
 func (r *Record) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	for i := range fields {
 		f := &fields[i]
+		if f.text != nil {
+			to.AddString(f.name, f.text(r))
+			continue
+		}
 		v := f.value(r)
 		switch v.kind {
-		case textKind, methodKind:
+		case foreignKind, methodKind:
 			to.AddString(f.name, v.text)
 		case wordsKind:
 			if err := to.AddArray(f.name, (*wordArray)(v.words)); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // otlpCarrier encodes records as OTLP's spans, without making messages of them
-// first. The SDK and its exporter take six times as long: the SDK's sampler and
+// first. The SDK and its exporter take ten times as long: the SDK's sampler and
 // limits are what a record must not depend on, and the rest of it a finished record
 // has no use for. For other exporters than OTLP's there is spanCarrier.
 type otlpCarrier struct {

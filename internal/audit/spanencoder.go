@@ -76,17 +76,22 @@ func (e *spanEncoder) append(to []byte, r *Record) []byte {
 	e.ids.next = traceIDOf(r)
 	traceID, spanID := e.ids.NewIDs(context.Background())
 	b := appendIDs(e.span[:0], traceID[:], spanID[:])
-	b = appendText(b, tagName, valid(spanName(r)))
+	b = appendName(b, r)
 	b = appendNumber(b, tagKind, kindServer)
 	b = appendFixed64(b, tagStart, uint64(max(0, r.Time.UnixNano())))
 	b = appendFixed64(b, tagEnd, uint64(max(0, r.Time.Add(r.Duration).UnixNano())))
 	for i := range fields {
 		f := &fields[i]
-		if f.key == "" {
-			continue
-		}
-		if v := f.value(r); v.present() {
-			b = appendAttribute(b, encodedKeys[i], &v)
+		switch {
+		case f.key == "":
+		case f.text != nil:
+			if text := f.text(r); text != "" {
+				b = appendTextAttribute(b, encodedKeys[i], text)
+			}
+		default:
+			if v := f.value(r); v.present() {
+				b = appendAttribute(b, encodedKeys[i], &v)
+			}
 		}
 	}
 	if caller := &r.Caller; caller.SpanContext().IsValid() {
@@ -109,9 +114,38 @@ func (e *spanEncoder) append(to []byte, r *Record) []byte {
 	return append(to, b...)
 }
 
-// appendAttribute appends an attribute whose key is encoded already.
+// appendName appends the field name.
+func appendName(to []byte, r *Record) []byte {
+	method, template := spanNameOf(r)
+	template = valid(template)
+	if template == "" {
+		return appendText(to, tagName, method)
+	}
+	to = appendLength(to, tagName, len(method)+1+len(template))
+	to = append(append(to, method...), ' ')
+	return append(to, template...)
+}
+
+// appendTextAttribute appends an attribute whose key is encoded already, and whose
+// value is valid UTF-8.
+func appendTextAttribute(to, key []byte, text string) []byte {
+	size := 1 + 1 + len(text)
+	length := len(key) + 1 + 1 + size
+	if length < 0x80 { // as almost always: then all lengths take one byte
+		to = append(to, tagAttributes, byte(length))
+		to = append(to, key...)
+		to = append(to, tagValue, byte(size), tagString, byte(len(text)))
+		return append(to, text...)
+	}
+	size = sizeText(text)
+	to = appendLength(to, tagAttributes, len(key)+1+protowire.SizeBytes(size))
+	to = append(to, key...)
+	to = appendLength(to, tagValue, size)
+	return appendText(to, tagString, text)
+}
+
+// appendAttribute is the same for other values.
 func appendAttribute(to, key []byte, v *value) []byte {
-	var text string
 	var size int // of the message AnyValue
 	switch v.kind {
 	case numberKind, truthKind:
@@ -121,8 +155,7 @@ func appendAttribute(to, key []byte, v *value) []byte {
 	case wordsKind:
 		size = 1 + protowire.SizeBytes(sizeWords(*v.words))
 	default:
-		text = valid(v.String())
-		size = sizeText(text)
+		return appendTextAttribute(to, key, valid(v.String()))
 	}
 	to = appendLength(to, tagAttributes, len(key)+1+protowire.SizeBytes(size))
 	to = append(to, key...)
@@ -141,9 +174,8 @@ func appendAttribute(to, key []byte, v *value) []byte {
 			to = appendLength(to, tagValues, sizeText(word))
 			to = appendText(to, tagString, word)
 		}
-		return to
 	}
-	return appendText(to, tagString, text)
+	return to
 }
 
 // sizeWords returns the size of a message ArrayValue.

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/internal/policy"
-	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -129,11 +128,11 @@ func FuzzSpan(f *testing.F) {
 	f.Add("FROB", "/%ff", "\xff\xfe", "", "\x80", int64(-1), int64(-1), false)
 	f.Fuzz(func(t *testing.T, method, path, agent, scope, name string, status, nanoseconds int64, denied bool) {
 		r := typicalRecord()
-		r.Method, r.Path, r.UserAgent, r.Creator = method, path, agent, name
+		r.Method, r.Path, r.UserAgent, r.Creator = CutMethod(method), CutPath(path, path), CutUserAgent(agent), CutName(name)
+		r.Workspace = name
 		r.TokenScopes = []string{scope, "", scope + name}
 		r.Status, r.BytesSent, r.FactsAge, r.OwnerID = int(status), nanoseconds, time.Duration(nanoseconds), status
 		r.Operation = &scopes.Operation{Name: agent, Template: path, AnyOf: []string{scope}}
-		r.FactsSource = tokens.Source(name)
 		if denied {
 			r.Verdict, r.Reason, r.Policy, r.Asks = Deny, policy.MissingScope, name, agent
 		}

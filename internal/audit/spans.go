@@ -84,14 +84,19 @@ func failed(r *Record) bool {
 
 // spanName is the method and the route, of which there is a bounded number.
 func spanName(r *Record) string {
-	method := r.Method
+	method, template := spanNameOf(r)
+	if template == "" {
+		return method
+	}
+	return method + " " + template
+}
+
+func spanNameOf(r *Record) (method, template string) {
+	method = r.Method
 	if !slices.Contains(knownMethods, method) {
 		method = "HTTP"
 	}
-	if template := operation(r).Template; template != "" {
-		return method + " " + template
-	}
-	return method
+	return method, operation(r).Template
 }
 
 // traceIDOf returns the id of the trace of a record's span: for a refusal it is the
