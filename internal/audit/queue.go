@@ -10,12 +10,12 @@ import (
 // record has been promised one. It is safe for concurrent use.
 //
 // It is not a channel, because a reader that waits for a channel is woken by every
-// record: here it is woken once a batch.
+// record: here it is woken once for many.
 type queue struct {
-	size  int
-	batch int
-	first bool          // the first record of a batch wakes the reader, too
-	due   chan struct{} // holds something when there is something to read, or the queue was closed
+	size   int
+	wakeAt int           // so many records wake the reader
+	first  bool          // the first record wakes it, too
+	due    chan struct{} // holds something when there is something to read, or the queue was closed
 
 	mu        sync.Mutex
 	ring      []*Record
@@ -28,8 +28,8 @@ type queue struct {
 	freed     chan struct{} // closed when places come free; nil while nobody waits for one
 }
 
-func newQueue(size, batch int, first bool) *queue {
-	return &queue{size: size, batch: min(batch, size), first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
+func newQueue(size, wakeAt int, first bool) *queue {
+	return &queue{size: size, wakeAt: min(wakeAt, size), first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
 }
 
 // reserve takes a place for a record to come.
@@ -67,7 +67,7 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 	}
 	q.ring[(q.head+q.waiting)%q.size] = r
 	q.waiting++
-	if q.waiting >= q.batch || q.first && q.waiting == 1 {
+	if q.waiting >= q.wakeAt || q.first && q.waiting == 1 {
 		q.wake()
 	}
 	return ""
@@ -120,22 +120,22 @@ func (q *queue) wake() {
 	}
 }
 
-// next moves a batch at most from those that wait to those being sent.
-func (q *queue) next(to []*Record) []*Record {
+// next moves so many at most from those that wait to those being sent.
+func (q *queue) next(to []*Record, most int) []*Record {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(q.waiting, q.batch)
+	n := min(q.waiting, most)
 	for range n {
 		to = append(to, q.ring[q.head])
 		q.ring[q.head] = nil
 		q.head = (q.head + 1) % q.size
 	}
 	q.waiting -= n
-	q.sending = n
+	q.sending += n
 	return to
 }
 
-// sent ends what next began. It returns false if what was being sent has been
+// sent ends what next began since the last time. It returns false if what was being sent has been
 // given up meanwhile.
 func (q *queue) sent() bool {
 	q.mu.Lock()

@@ -26,7 +26,7 @@ func TestQueueBoundsEverything(t *testing.T) {
 	put(false, CauseFull) // the third place is promised
 	reserve(false)
 	put(true, "")
-	if batch := q.next(nil); len(batch) != 2 {
+	if batch := q.next(nil, 2); len(batch) != 2 {
 		t.Fatalf("a batch of %d", len(batch))
 	}
 	put(false, CauseFull) // what is being sent has its place until it is sent
@@ -42,7 +42,7 @@ func TestQueueBoundsEverything(t *testing.T) {
 	put(true, CauseShutdown)
 	put(false, CauseShutdown)
 	reserve(false)
-	if batch := q.next(nil); len(batch) != 2 {
+	if batch := q.next(nil, 2); len(batch) != 2 {
 		t.Errorf("%d left in the closed queue", len(batch))
 	}
 	if lost := q.abandon(); lost != 2 || q.sent() {
@@ -76,7 +76,7 @@ func TestQueueWaitsForRoom(t *testing.T) {
 		defer q.mu.Unlock()
 		return q.freed != nil
 	})
-	q.next(nil)
+	q.next(nil, 2)
 	q.sent()
 	if got := <-causes; got != "" {
 		t.Errorf("the first to wait: %q", got)

@@ -18,6 +18,11 @@ type carrier[T any] interface {
 }
 
 const (
+	// convertAt is how many records are converted at once, at least: they wait for a
+	// full batch in the form in which they are sent, of which the garbage collector
+	// has less to look at.
+	convertAt = 64
+
 	// flushTime is how long records may still be sent when a sink is closed,
 	// giveUpTime when what hangs nevertheless is left behind, and closeTime how long
 	// closing takes at most.
@@ -34,6 +39,7 @@ const (
 // request pays for putting a record into the queue, and for nothing else.
 type sink[T any] struct {
 	queue    *queue
+	batch    int
 	carrier  carrier[T]
 	losses   *Losses
 	settings Settings
@@ -65,7 +71,8 @@ type pace struct {
 
 func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
 	s := &sink[T]{
-		queue:    newQueue(settings.Queue, batch, pace.fromFirst),
+		queue:    newQueue(settings.Queue, min(batch, convertAt), pace.fromFirst),
+		batch:    min(batch, settings.Queue),
 		carrier:  carrier,
 		losses:   losses,
 		settings: settings,
@@ -121,12 +128,14 @@ func (s *sink[T]) work() {
 	}
 	gathering := time.NewTimer(s.pace.delay)
 	gathering.Stop()
-	records := make([]*Record, 0, s.queue.batch)
-	items := make([]T, 0, s.queue.batch)
+	records := make([]*Record, 0, s.batch)
+	items := make([]T, 0, s.batch)
 	for {
+		full := false // whether a batch that is not is left to wait
 		select {
 		case <-tick:
 		case <-s.queue.due:
+			full = !s.pace.fromFirst
 			if s.pace.fromFirst {
 				gathering.Reset(s.pace.delay)
 				select {
@@ -137,17 +146,21 @@ func (s *sink[T]) work() {
 		}
 		closed := s.queue.isClosed() // before the last look, so that nothing comes after it
 		for {
-			records, items = records[:0], items[:0]
-			if records = s.queue.next(records); len(records) == 0 {
-				break
-			}
+			records = s.queue.next(records[:0], s.batch-len(items))
 			for _, r := range records {
 				items = append(items, s.carrier.convert(r))
 			}
+			none := len(records) == 0
 			clear(records)
-			s.send(items)
-			s.carrier.reuse()
-			clear(items)
+			if len(items) == s.batch || none && len(items) > 0 && (closed || !full) {
+				s.send(items)
+				s.carrier.reuse()
+				clear(items)
+				items = items[:0]
+			}
+			if none {
+				break
+			}
 		}
 		if closed {
 			return
