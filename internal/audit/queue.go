@@ -13,8 +13,9 @@ import (
 // record: here it is woken once for many.
 type queue struct {
 	size   int
-	wakeAt int           // so many records wake the reader
-	first  bool          // the first record wakes it, too
+	batch  int           // so many records that wait or are being sent wake the reader
+	wakeAt int           // or so many that wait
+	first  bool          // or the first
 	due    chan struct{} // holds something when there is something to read, or the queue was closed
 
 	mu        sync.Mutex
@@ -28,8 +29,8 @@ type queue struct {
 	freed     chan struct{} // closed when places come free; nil while nobody waits for one
 }
 
-func newQueue(size, wakeAt int, first bool) *queue {
-	return &queue{size: size, wakeAt: min(wakeAt, size), first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
+func newQueue(size, batch, wakeAt int, first bool) *queue {
+	return &queue{size: size, batch: min(batch, size), wakeAt: wakeAt, first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
 }
 
 // reserve takes a place for a record to come.
@@ -67,7 +68,7 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 	}
 	q.ring[(q.head+q.waiting)%q.size] = r
 	q.waiting++
-	if q.waiting >= q.wakeAt || q.first && q.waiting == 1 {
+	if q.waiting >= q.wakeAt || q.waiting+q.sending >= q.batch || q.first && q.waiting == 1 {
 		q.wake()
 	}
 	return ""
@@ -135,8 +136,8 @@ func (q *queue) next(to []*Record, most int) []*Record {
 	return to
 }
 
-// sent ends what next began since the last time. It returns false if what was being sent has been
-// given up meanwhile.
+// sent ends what next began since the last time. It returns false if what was being
+// sent has been given up meanwhile.
 func (q *queue) sent() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

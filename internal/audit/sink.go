@@ -71,7 +71,7 @@ type pace struct {
 
 func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
 	s := &sink[T]{
-		queue:    newQueue(settings.Queue, min(batch, convertAt), pace.fromFirst),
+		queue:    newQueue(settings.Queue, batch, convertAt, pace.fromFirst),
 		batch:    min(batch, settings.Queue),
 		carrier:  carrier,
 		losses:   losses,

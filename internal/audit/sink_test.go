@@ -89,6 +89,28 @@ func TestSinkSendsBatches(t *testing.T) {
 	})
 }
 
+// TestSinkSendsLargeBatches: what was converted early counts for the batch, so that
+// neither a full batch nor a full queue waits.
+func TestSinkSendsLargeBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := new(collector)
+		s := newSink(c, NewLosses(SinkTraces, new(told)), Settings{Queue: convertAt + 36, WhenFull: Drop}, 512, pace{delay: time.Hour, export: time.Second})
+		for i, step := range []struct{ records, sent, calls int }{
+			{convertAt, 0, 0}, {35, 0, 0}, {1, convertAt + 36, 1}, {convertAt + 36, 2 * (convertAt + 36), 2}, {5, 2 * (convertAt + 36), 2},
+		} {
+			putMany(s, step.records)
+			synctest.Wait()
+			if records, calls := c.counts(); records != step.sent || calls != step.calls {
+				t.Errorf("step %d: %d records in %d calls, want %d in %d", i, records, calls, step.sent, step.calls)
+			}
+		}
+		s.close()
+		if records, calls := c.counts(); records != 2*(convertAt+36)+5 || calls != 3 {
+			t.Errorf("in the end %d records in %d calls", records, calls)
+		}
+	})
+}
+
 func TestSinkCountsWhatItLoses(t *testing.T) {
 	for _, test := range []struct {
 		name    string
