@@ -315,7 +315,7 @@ func TestMarks(t *testing.T) {
 	if len(marks) != maxMarks || marks["old"] != (mark{}) || marks[fmt.Sprint(2*maxMarks-1)].Flush != 1 || marks["0"] != (mark{}) {
 		t.Errorf("%d marks, want the newest %d", len(marks), maxMarks)
 	}
-	if got := withMark(marks, "new", 7, noon.Add(3*day)); len(got) != 1 || got["new"].Flush != 7 {
+	if got := withMark(marks, "new", 7, noon.Add(9*day)); len(got) != 1 || got["new"].Flush != 7 {
 		t.Errorf("after days: %v", got)
 	}
 	state := State{Since: noon, marks: map[string]mark{"a": {3, 4}}}

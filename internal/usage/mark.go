@@ -18,7 +18,7 @@ const (
 	// next flush only.
 	maxMarks = 1000
 	// markLife is how long a mark is kept that its ledger does not renew.
-	markLife = 24 * time.Hour
+	markLife = 7 * 24 * time.Hour
 )
 
 // mark is the number of the last flush of a ledger that is in a snapshot.
