@@ -332,6 +332,35 @@ func TestOutputOfRequestsUnderWay(t *testing.T) {
 	})
 }
 
+// TestOutputIsClosedAtTheEnd: a process that exits writes what waits, although a
+// connection of a former configuration is still under way.
+func TestOutputIsClosedAtTheEnd(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "audit.jsonl")
+	share := func() *outlets {
+		shared, err := shareOutlet(outletKey{writer: output}, func() (*audit.Sinks, error) {
+			file, err := os.Create(output)
+			return audit.NewOutput(file, audit.Settings{WhenFull: audit.Drop}, audit.NewLosses(audit.SinkOutput, lossWatcher{})), err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &outlets{all: []*outlet{shared}}
+	}
+	former, running := share(), share()
+	former.begin() // a connection that was taken over
+	former.leave()
+	running.put(&audit.Record{Time: time.Now()}, places{})
+	running.leave()
+	if _, left := lingering.all[former]; !left {
+		t.Fatal("the former handler let go of it while a connection is under way")
+	}
+	releaseLingering()
+	if got := len((&harness{audit: output}).readRecords(t)); got != 1 || len(lingering.all) != 0 {
+		t.Errorf("%d lines were written, %d handlers linger", got, len(lingering.all))
+	}
+	former.end()
+}
+
 // TestOutputConflict: one file with two settings would be rolled away by each from
 // under the other. A reload that changes them is none.
 func TestOutputConflict(t *testing.T) {

@@ -327,8 +327,8 @@ const auditRetry = 5 * time.Second
 // emit hands a finished record to all who keep it, counts it, and notes what the
 // token used. Nobody changes it from here on.
 func (h *Handler) emit(rec *audit.Record, token tokens.ID, promised places) {
-	h.auditLog.Write(rec)
 	defer h.outlets.put(rec, promised) // last, because it may wait
+	h.auditLog.Write(rec)
 	h.metrics.Count(rec)
 	if rec.FactsSource == "" || rec.FactsSource == fromToken {
 		return // nobody of the workspace's, or an OAuth token, which lives for an hour

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -150,21 +151,45 @@ func (o *outlets) end() {
 	}
 }
 
+// lingering are the outlets of handlers that are no longer in use.
+var lingering = struct {
+	mu  sync.Mutex
+	all map[*outlets]bool
+}{all: make(map[*outlets]bool)}
+
 // leave lets go of them, after the last request that is under way. A process that
-// exits does not wait: connections that were taken over are under way as long as they
-// like.
+// exits does not wait for any: connections that were taken over are under way as long
+// as they like, also those of handlers that left before.
 func (o *outlets) leave() {
 	if o == nil {
 		return
 	}
+	lingering.mu.Lock()
+	lingering.all[o] = true
+	lingering.mu.Unlock()
 	o.left.Store(true)
-	if o.underWay.Load() == 0 || caddy.Exiting() {
+	if o.underWay.Load() == 0 {
+		o.release()
+	}
+	if caddy.Exiting() {
+		releaseLingering()
+	}
+}
+
+func releaseLingering() {
+	lingering.mu.Lock()
+	all := slices.Collect(maps.Keys(lingering.all))
+	lingering.mu.Unlock()
+	for _, o := range all {
 		o.release()
 	}
 }
 
 func (o *outlets) release() {
 	o.released.Do(func() {
+		lingering.mu.Lock()
+		delete(lingering.all, o)
+		lingering.mu.Unlock()
 		for _, outlet := range o.all {
 			_, _ = pooledOutlets.Delete(outlet.key) // closing them counts what goes wrong
 		}
@@ -198,14 +223,15 @@ func (o *outlets) put(rec *audit.Record, promised places) {
 	}
 }
 
-// conflicts returns a writer that both write to with different settings.
+// conflicts returns a writer that both write to with different settings, which does no
+// harm to standard streams.
 func (o *outlets) conflicts(other *outlets) (writer string, ok bool) {
 	if o == nil || other == nil {
 		return "", false
 	}
 	for _, mine := range o.all {
 		for _, theirs := range other.all {
-			if mine.key.writer != "" && mine.key.writer == theirs.key.writer && mine.key != theirs.key {
+			if mine.key.writer != "" && !strings.HasPrefix(mine.key.writer, "std:") && mine.key.writer == theirs.key.writer && mine.key != theirs.key {
 				return mine.key.writer, true
 			}
 		}

@@ -35,12 +35,19 @@ func (s started) Handle(context.Context, caddy.Event) error {
 // outputConflicts names the writers of this handler's audit that others of the same
 // configuration open with other settings.
 func (h *Handler) outputConflicts() (writers []string) {
+	look := func(other *Handler) {
+		if writer, ok := h.outlets.conflicts(other.outlets); ok && !slices.Contains(writers, writer) {
+			writers = append(writers, writer)
+		}
+	}
 	for _, server := range h.servers() {
-		eachHandler(server.Routes, func(other *Handler) {
-			if writer, ok := h.outlets.conflicts(other.outlets); ok && !slices.Contains(writers, writer) {
-				writers = append(writers, writer)
-			}
-		})
+		eachHandler(server.Routes, look)
+		if server.Errors != nil {
+			eachHandler(server.Errors.Routes, look)
+		}
+		for _, route := range server.NamedRoutes {
+			eachHandler(caddyhttp.RouteList{*route}, look)
+		}
 	}
 	return writers
 }

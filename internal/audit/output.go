@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,30 +31,35 @@ func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks 
 	}
 	pace := pace{delay: lineDelay, fromFirst: true, patience: linePatience, export: time.Minute}
 	return &Sinks{
-		sinks:    []recordSink{newSink(&lineCarrier{output: output}, losses, settings, lineBatch, pace)},
+		sinks:    []recordSink{newSink(newLineCarrier(output), losses, settings, lineBatch, pace)},
 		settings: settings,
 	}
 }
 
 // lineCarrier writes records as lines.
 type lineCarrier struct {
-	lines []byte // of the batch
+	// Of the goroutine that writes batches.
+	lines []byte // of the batch, after a line's end in case the output is torn
 	ends  []int  // of each of them
-	done  int    // how many bytes were written
-	torn  bool   // the output ends in the middle of a line of a batch before
+	done  int    // how many bytes were written, or need not be
 
-	// writing is held while the output is in use.
-	writing sync.Mutex
-	output  io.WriteCloser
+	// using holds something while the output is in use, and is held for the rest.
+	using      chan struct{}
+	output     io.WriteCloser
+	torn       bool // the output ends in the middle of a line
+	unfinished bool // the rest of the batch is to come
+
+	hangs atomic.Bool // a late line has waited in vain
+}
+
+func newLineCarrier(output io.WriteCloser) *lineCarrier {
+	return &lineCarrier{output: output, lines: []byte{'\n'}, using: make(chan struct{}, 1)}
 }
 
 // encodedLine stands for a line that the carrier keeps among the others.
 type encodedLine struct{}
 
 func (c *lineCarrier) convert(r *Record) encodedLine {
-	if len(c.lines) == 0 && c.torn {
-		c.lines = append(c.lines, '\n')
-	}
 	c.lines = appendLine(c.lines, r)
 	c.ends = append(c.ends, len(c.lines))
 	return encodedLine{}
@@ -62,22 +67,37 @@ func (c *lineCarrier) convert(r *Record) encodedLine {
 
 // export goes on where it stopped when it failed before.
 func (c *lineCarrier) export(context.Context, []encodedLine) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	from := 0 // the first line that is not written
-	for c.done < len(c.lines) {
-		end := c.done
-		for from < len(c.ends) && (end == c.done || c.ends[from]-c.done <= maxWrite) {
-			end = c.ends[from]
-			from++
+	c.using <- struct{}{}
+	defer func() { <-c.using }()
+	if c.done == 0 && !c.torn {
+		c.done = 1
+	}
+	for next := 0; c.done < len(c.lines); {
+		for c.ends[next] <= c.done {
+			next++
 		}
-		n, err := c.output.Write(c.lines[c.done:end])
-		c.done += max(0, min(n, end-c.done))
-		if c.done < end {
+		end := c.ends[next]
+		for next++; next < len(c.ends) && c.ends[next]-c.done <= maxWrite; next++ {
+			end = c.ends[next]
+		}
+		n, err := c.write(c.lines[c.done:end])
+		if c.done += n; c.done < end {
+			c.unfinished = true
 			return &writeError{c.unwritten(), errOr(err, io.ErrShortWrite)}
 		}
 	}
+	c.unfinished = false
 	return nil
+}
+
+// write writes to the output, which is in use, and notes how that ends.
+func (c *lineCarrier) write(lines []byte) (int, error) {
+	n, err := c.output.Write(lines)
+	n = max(0, min(n, len(lines)))
+	if n > 0 {
+		c.torn = lines[n-1] != '\n'
+	}
+	return n, err
 }
 
 // unwritten counts the lines of which something is missing.
@@ -91,35 +111,59 @@ func (c *lineCarrier) unwritten() (lines int) {
 }
 
 func (c *lineCarrier) reuse() {
-	if c.done > 0 {
-		c.torn = c.lines[c.done-1] != '\n'
-	}
-	c.lines, c.ends, c.done = c.lines[:0], c.ends[:0], 0
+	c.using <- struct{}{}
+	defer func() { <-c.using }()
+	c.unfinished = false // what is missing was given up
+	c.lines, c.ends, c.done = c.lines[:1], c.ends[:0], 0
 }
+
+// latePatience is how long a late line waits for others.
+const latePatience = 100 * time.Millisecond
 
 // late writes a record that came after the end, as far as the output still takes it.
 func (c *lineCarrier) late(r *Record) bool {
-	if !c.writing.TryLock() {
-		return false // it hangs
+	if c.hangs.Load() {
+		return false
 	}
-	defer c.writing.Unlock()
-	_, err := c.output.Write(appendLine(nil, r))
-	return err == nil
+	patience := time.NewTimer(latePatience)
+	defer patience.Stop()
+	select {
+	case c.using <- struct{}{}:
+	case <-patience.C:
+		c.hangs.Store(true)
+		return false
+	}
+	defer func() { <-c.using }()
+	if c.unfinished && c.torn {
+		return false // it would stand in the middle of another line
+	}
+	line := appendLine([]byte{'\n'}, r)
+	if !c.torn {
+		line = line[1:]
+	}
+	n, _ := c.write(line)
+	return n == len(line)
 }
 
 var errHangs = errors.New("the output hangs")
 
+// shutdown closes the output, and waits for that as long as is left of the time for
+// closing a sink: an output may hang, or be compressing what it has rolled.
 func (c *lineCarrier) shutdown(context.Context) error {
-	if c.writing.TryLock() {
-		defer c.writing.Unlock()
-		return c.close()
-	}
-	go func() { // when it does after all
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		_ = c.close()
+	closed := make(chan error, 1)
+	go func() {
+		c.using <- struct{}{}
+		defer func() { <-c.using }()
+		closed <- c.close()
 	}()
-	return errHangs
+	patience := time.NewTimer(closeTime - giveUpTime)
+	defer patience.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-patience.C:
+		return errHangs
+	}
 }
 
 // close closes the output. Caddy's writer for networks panics where it never had a

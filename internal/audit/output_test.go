@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -335,4 +336,120 @@ func TestOutputWritesInPieces(t *testing.T) {
 			t.Errorf("%d writes", writes)
 		}
 	})
+}
+
+// TestOutputDoesNotHoldUpRefusals: with refuse, who was promised no place does not wait
+// for one, least of all the answer that says so.
+func TestOutputDoesNotHoldUpRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := startOutput(newOutput(), Settings{Queue: 3, WhenFull: Refuse}, new(told))
+		for range 3 {
+			if _, ok := sinks.Reserve(); !ok {
+				t.Fatal("no room")
+			}
+		}
+		began := time.Now()
+		if _, ok := sinks.Reserve(); ok {
+			t.Error("there is room")
+		}
+		sinks.Put(new(Record), false)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it took %s", took)
+		}
+		sinks.Close()
+	})
+}
+
+// TestOutputTornInALongLine: what is written in pieces goes on where it stopped.
+func TestOutputTornInALongLine(t *testing.T) {
+	out := &lineOutput{}
+	c := newLineCarrier(out)
+	for _, path := range []string{"a", strings.Repeat("y", 2*maxWrite), "z"} {
+		c.convert(&Record{Path: path})
+	}
+	out.setRoom(len(appendLine(nil, &Record{Path: "a"})))
+	if failed, ok := errors.AsType[*writeError](c.export(t.Context(), nil)); !ok || failed.count != 2 {
+		t.Errorf("with room for one line: %v", failed)
+	}
+	out.setRoom(100)
+	if err := c.export(t.Context(), nil); err == nil {
+		t.Error("a line went where there was no room")
+	}
+	out.setRoom(-1)
+	if err := c.export(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if got, broken := out.paths(t); len(got) != 3 || broken != 0 {
+		t.Errorf("%d lines, %d broken", len(got), broken)
+	}
+}
+
+// hangsClosing is an output that cannot be closed.
+type hangsClosing struct{ *lineOutput }
+
+func (hangsClosing) Close() error { time.Sleep(time.Hour); return nil }
+
+func TestOutputThatCannotBeClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := NewOutput(hangsClosing{newOutput()}, dropping, NewLosses(SinkOutput, new(told)))
+		began := time.Now()
+		sinks.Close()
+		if took := time.Since(began); took > closeTime {
+			t.Errorf("closing took %s", took)
+		}
+		time.Sleep(2 * time.Hour) // until it does
+	})
+}
+
+// slow is an output that takes a while for each write.
+type slow struct{ *lineOutput }
+
+func (o slow) Write(lines []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return o.lineOutput.Write(lines)
+}
+
+// TestOutputTakesLateLines: of requests that end after everything was closed, all at
+// once, and after a line that was torn.
+func TestOutputTakesLateLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := slow{newOutput()}
+		sinks := NewOutput(out, dropping, NewLosses(SinkOutput, new(told)))
+		sinks.Close()
+		var late sync.WaitGroup
+		for range 20 {
+			late.Go(func() { sinks.Put(new(Record), false) })
+		}
+		late.Wait()
+		if got, broken := out.paths(t); len(got) != 20 || broken != 0 {
+			t.Errorf("%d of 20 were written", len(got))
+		}
+	})
+	for _, test := range []struct {
+		policy                WhenFull
+		whole, broken, counts int
+	}{{Drop, 1, 1, 1}, {Refuse, 1, 0, 1}} {
+		t.Run("torn, "+string(test.policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before := dropped(SinkOutput)
+				out := &lineOutput{room: len(appendLine(nil, &Record{Path: "0"})) / 2}
+				sinks := startOutput(out, Settings{WhenFull: test.policy}, new(told))
+				sinks.Put(&Record{Path: "0"}, false)
+				time.Sleep(2 * lineDelay)
+				closed := make(chan struct{})
+				go func() { sinks.Close(); close(closed) }()
+				synctest.Wait()
+				if test.policy == Drop {
+					<-closed
+				}
+				out.setRoom(-1)
+				sinks.Put(&Record{Path: "1"}, false)
+				<-closed
+				got, broken := out.paths(t)
+				if len(got) != test.whole || broken != test.broken || dropped(SinkOutput)-before != test.counts {
+					t.Errorf("%q whole, %d broken, %d counted", got, broken, dropped(SinkOutput)-before)
+				}
+			})
+		})
+	}
 }

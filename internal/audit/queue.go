@@ -25,6 +25,7 @@ type queue struct {
 	sending   int
 	taken     int // places
 	closed    bool
+	pressed   bool // somebody found no place
 	abandoned bool
 	freed     chan struct{} // closed when places come free; nil while nobody waits for one
 }
@@ -38,10 +39,29 @@ func (q *queue) reserve() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed || q.taken >= q.size {
+		q.press()
 		return false
 	}
 	q.taken++
 	return true
+}
+
+// press wakes the reader for what there is, full batch or not. It is called with mu
+// held.
+func (q *queue) press() {
+	if !q.closed && q.waiting+q.sending > 0 {
+		q.pressed = true
+		q.wake()
+	}
+}
+
+// isPressed reports whether somebody found no place since the last time.
+func (q *queue) isPressed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	pressed := q.pressed
+	q.pressed = false
+	return pressed
 }
 
 // cancel gives a reserved place back.
@@ -76,8 +96,11 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 
 // take takes a place. It is called with mu held, and lets go of it while it waits.
 func (q *queue) take(patience time.Duration) bool {
-	if q.taken >= q.size && patience > 0 && !q.closed {
-		q.await(patience)
+	if q.taken >= q.size && !q.closed {
+		q.press()
+		if patience > 0 {
+			q.await(patience)
+		}
 	}
 	if q.closed || q.taken >= q.size {
 		return false

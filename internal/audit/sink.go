@@ -70,8 +70,12 @@ type pace struct {
 }
 
 func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
+	wakeAt := convertAt
+	if pace.fromFirst {
+		wakeAt = batch // it is awake from the first on
+	}
 	s := &sink[T]{
-		queue:    newQueue(settings.Queue, batch, convertAt, pace.fromFirst),
+		queue:    newQueue(settings.Queue, batch, wakeAt, pace.fromFirst),
 		batch:    min(batch, settings.Queue),
 		carrier:  carrier,
 		losses:   losses,
@@ -95,8 +99,8 @@ func (s *sink[T]) put(r *Record, reserved bool) {
 	switch {
 	case s.settings.WhenFull == Block:
 		patience = s.settings.BlockFor
-	case s.stuck.Load():
-		patience = 0
+	case s.settings.WhenFull == Refuse, s.stuck.Load():
+		patience = 0 // who was promised a place has one
 	}
 	cause := s.queue.put(r, reserved, patience)
 	if cause == "" || cause == CauseShutdown && s.late(r) {
@@ -135,11 +139,12 @@ func (s *sink[T]) work() {
 		select {
 		case <-tick:
 		case <-s.queue.due:
-			full = !s.pace.fromFirst
+			full = !s.pace.fromFirst && !s.queue.isPressed()
 			if s.pace.fromFirst {
 				gathering.Reset(s.pace.delay)
 				select {
 				case <-gathering.C:
+				case <-s.queue.due: // there is much
 				case <-s.closing:
 				}
 			}

@@ -111,6 +111,32 @@ func TestSinkSendsLargeBatches(t *testing.T) {
 	})
 }
 
+// TestSinkMakesRoom: who finds all places promised is not refused until the next tick
+// while some of them could be sent.
+func TestSinkMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := new(collector)
+		s := newSink(c, NewLosses(SinkTraces, new(told)), Settings{Queue: 20, WhenFull: Refuse}, 10, pace{delay: time.Hour, export: time.Second})
+		for i := range 20 {
+			if !s.reserve() {
+				t.Fatal("no room")
+			}
+			if i < 9 {
+				s.put(new(Record), true)
+			}
+		}
+		synctest.Wait()
+		if s.reserve() {
+			t.Error("there is room although nothing was sent")
+		}
+		synctest.Wait()
+		if records, _ := c.counts(); records != 9 || !s.reserve() {
+			t.Errorf("%d records were sent", records)
+		}
+		s.close()
+	})
+}
+
 func TestSinkCountsWhatItLoses(t *testing.T) {
 	for _, test := range []struct {
 		name    string

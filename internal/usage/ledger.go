@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,10 +41,11 @@ type Ledger struct {
 	// wait for that. They are no mutexes because one must be able to stop waiting.
 	flushing, turn chan struct{}
 
-	// Guarded by turn: how many flushes there were, and what the last one was to add,
-	// if that failed.
+	// Guarded by turn: how many flushes there were, what those were to add that
+	// failed, and what is still to be told of a snapshot that was set aside.
 	flushes uint64
-	doubt   *doubt
+	doubts  []doubt
+	notice  error
 
 	mu    sync.Mutex // guards the following; held for a moment only
 	store Store
@@ -167,20 +169,36 @@ func (l *Ledger) flush(ctx context.Context) (err error) {
 	if notice != nil && !SetAside(notice) {
 		return notice
 	}
+	if notice != nil {
+		l.notice = notice // told once there is a snapshot again
+	}
 	if ctx.Err() != nil {
 		// The lock may have been lost meanwhile, and another gateway have saved.
 		return fmt.Errorf("loading the usage snapshot: %w", ErrNoAnswer)
 	}
-	counted := l.together(l.unsaved(history), l.recorder.Drain())
+	l.doubts = l.unsaved(history)
+	counted := l.recorder.Drain()
 	l.flushes++
-	sum := l.together(history, counted)
+	sum := l.together(append(states(l.doubts), history, counted)...)
 	sum.marks = withMark(history.marks, l.name, l.flushes, l.recorder.now())
 	if err := Save(ctx, store, key, sum); err != nil {
-		l.doubt = &doubt{l.flushes, counted}
+		l.doubt(counted)
 		return err
 	}
-	l.doubt = nil
+	notice, l.doubts, l.notice = l.notice, nil, nil
 	return notice
+}
+
+// maxDoubts bounds what is kept apart. What is older is taken together.
+const maxDoubts = 8
+
+// doubt notes what the last flush was to add and may not have. It is called in turn.
+func (l *Ledger) doubt(counted State) {
+	l.doubts = append(l.doubts, doubt{l.flushes, counted})
+	if len(l.doubts) > maxDoubts {
+		l.doubts[1].state = l.together(l.doubts[0].state, l.doubts[1].state)
+		l.doubts = l.doubts[1:]
+	}
 }
 
 // counted reports whether there is something to save.
@@ -192,16 +210,21 @@ func (l *Ledger) counted(ctx context.Context) bool {
 		return true // somebody else will tell
 	}
 	defer give(l.turn)
-	return l.doubt != nil
+	return len(l.doubts) > 0
 }
 
-// unsaved returns what a failed flush was to add, unless what is stored has it. It is
-// called in turn.
-func (l *Ledger) unsaved(history State) State {
-	if l.doubt == nil || history.marks[l.name].Flush == l.doubt.flush {
-		return State{}
+// unsaved returns what failed flushes were to add and what is stored does not have: a
+// flush that is in there had added what those before it left out. It is called in turn.
+func (l *Ledger) unsaved(history State) []doubt {
+	saved := history.marks[l.name].Flush
+	return slices.DeleteFunc(slices.Clone(l.doubts), func(d doubt) bool { return d.flush <= saved })
+}
+
+func states(doubts []doubt) (all []State) {
+	for _, d := range doubts {
+		all = append(all, d.state)
 	}
-	return l.doubt.state
+	return all
 }
 
 // State returns what is stored and what was counted since. Where what is stored
@@ -221,7 +244,7 @@ func (l *Ledger) State(ctx context.Context) (State, error) {
 		if store != nil {
 			history, err = stored(ctx, store, key)
 		}
-		state = l.together(history, l.unsaved(history), l.recorder.State())
+		state = l.together(append(states(l.unsaved(history)), history, l.recorder.State())...)
 		return err
 	})
 	if errors.Is(err, ErrNoAnswer) {

@@ -327,3 +327,67 @@ func TestMarks(t *testing.T) {
 		t.Errorf("read %v, %v", read.marks, err)
 	}
 }
+
+// TestLedgerTellsLate: that a snapshot was set aside is told, also when it could not be
+// replaced at once.
+func TestLedgerTellsLate(t *testing.T) {
+	jobs, full := op("jobs: jobs"), errors.New("the store is full")
+	store := newMemory()
+	store.values["usage"] = "{"
+	l := NewLedger(Options{})
+	l.Keep(store, "usage", 0, nil)
+	l.Seen(allowed(id("t"), &jobs, noon))
+	store.full = full
+	if err := l.Flush(t.Context()); !errors.Is(err, full) {
+		t.Errorf("first: %v", err)
+	}
+	store.full = nil
+	if err := l.Flush(t.Context()); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("second: %v", err)
+	}
+	l.Seen(allowed(id("t"), &jobs, noon))
+	if err := l.Flush(t.Context()); err != nil {
+		t.Errorf("third: %v", err)
+	}
+}
+
+// TestLedgerWithManyDoubts: a save that lands long after its flush was given up, when
+// others have failed since, counts what it held once.
+func TestLedgerWithManyDoubts(t *testing.T) {
+	jobs, full := op("jobs: jobs"), errors.New("the store is full")
+	for lands := range 2 * maxDoubts {
+		store := newMemory()
+		l := NewLedger(Options{})
+		var late string
+		for i := range 2 * maxDoubts {
+			l.Seen(allowed(id("t"), &jobs, noon.Add(time.Duration(i)*time.Second)))
+			other := newMemory() // what is saved here is not seen again, but for one of them
+			l.Keep(&liar{memory: other, lies: true}, "usage", 0, nil)
+			if err := l.Flush(t.Context()); !errors.Is(err, errLie) {
+				t.Fatal(err)
+			}
+			if i == lands {
+				late = other.values["usage"]
+			}
+		}
+		store.values["usage"] = late
+		l.Keep(store, "usage", 0, nil)
+		store.full = full
+		if err := l.Flush(t.Context()); !errors.Is(err, full) {
+			t.Fatal(err)
+		}
+		store.full = nil
+		if err := l.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		state, err := l.State(t.Context())
+		// Those that are too old to be kept apart may count twice.
+		most := uint64(2 * maxDoubts)
+		if lands < maxDoubts {
+			most += uint64(lands) + 1
+		}
+		if err != nil || state.Calls() < 2*maxDoubts || state.Calls() > most {
+			t.Errorf("the save after %d landed: %d calls of %d: %v", lands, state.Calls(), 2*maxDoubts, err)
+		}
+	}
+}
