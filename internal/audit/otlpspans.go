@@ -68,9 +68,6 @@ func carrierTo(client otlptrace.Client, about *resource.Resource) *otlpCarrier {
 	}
 }
 
-// encoded stands for a span that the carrier keeps among the others.
-type encoded struct{}
-
 func (c *otlpCarrier) convert(r *Record) encoded {
 	c.spans = c.encoder.append(c.spans, r)
 	return encoded{}

@@ -1,8 +1,8 @@
 package audit
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -56,17 +56,14 @@ func newLineCarrier(output io.WriteCloser) *lineCarrier {
 	return &lineCarrier{output: output, lines: []byte{'\n'}, using: make(chan struct{}, 1)}
 }
 
-// encodedLine stands for a line that the carrier keeps among the others.
-type encodedLine struct{}
-
-func (c *lineCarrier) convert(r *Record) encodedLine {
+func (c *lineCarrier) convert(r *Record) encoded {
 	c.lines = appendLine(c.lines, r)
 	c.ends = append(c.ends, len(c.lines))
-	return encodedLine{}
+	return encoded{}
 }
 
 // export goes on where it stopped when it failed before.
-func (c *lineCarrier) export(context.Context, []encodedLine) error {
+func (c *lineCarrier) export(context.Context, []encoded) error {
 	c.using <- struct{}{}
 	defer func() { <-c.using }()
 	if c.done == 0 && !c.torn {
@@ -83,7 +80,7 @@ func (c *lineCarrier) export(context.Context, []encodedLine) error {
 		n, err := c.write(c.lines[c.done:end])
 		if c.done += n; c.done < end {
 			c.unfinished = true
-			return &writeError{c.unwritten(), errOr(err, io.ErrShortWrite)}
+			return &writeError{c.unwritten(), cmp.Or(err, io.ErrShortWrite)}
 		}
 	}
 	c.unfinished = false
@@ -145,24 +142,20 @@ func (c *lineCarrier) late(r *Record) bool {
 	return n == len(line)
 }
 
-var errHangs = errors.New("the output hangs")
-
-// shutdown closes the output, and waits for that as long as is left of the time for
-// closing a sink: an output may hang, or be compressing what it has rolled.
-func (c *lineCarrier) shutdown(context.Context) error {
+// shutdown closes the output, which may hang, or be compressing what it has rolled:
+// then that goes on by itself.
+func (c *lineCarrier) shutdown(ctx context.Context) error {
 	closed := make(chan error, 1)
 	go func() {
 		c.using <- struct{}{}
 		defer func() { <-c.using }()
 		closed <- c.close()
 	}()
-	patience := time.NewTimer(closeTime - giveUpTime)
-	defer patience.Stop()
 	select {
 	case err := <-closed:
 		return err
-	case <-patience.C:
-		return errHangs
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -175,11 +168,4 @@ func (c *lineCarrier) close() (err error) {
 		}
 	}()
 	return c.output.Close()
-}
-
-func errOr(err, otherwise error) error {
-	if err == nil {
-		return otherwise
-	}
-	return err
 }

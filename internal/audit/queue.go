@@ -14,8 +14,7 @@ import (
 type queue struct {
 	size   int
 	batch  int           // so many records that wait or are being sent wake the reader
-	wakeAt int           // or so many that wait
-	first  bool          // or the first
+	wakeAt int           // or the one with which so many wait
 	due    chan struct{} // holds something when there is something to read, or the queue was closed
 
 	mu        sync.Mutex
@@ -30,8 +29,8 @@ type queue struct {
 	freed     chan struct{} // closed when places come free; nil while nobody waits for one
 }
 
-func newQueue(size, batch, wakeAt int, first bool) *queue {
-	return &queue{size: size, batch: min(batch, size), wakeAt: wakeAt, first: first, due: make(chan struct{}, 1), ring: make([]*Record, size)}
+func newQueue(size, batch, wakeAt int) *queue {
+	return &queue{size: size, batch: min(batch, size), wakeAt: wakeAt, due: make(chan struct{}, 1), ring: make([]*Record, size)}
 }
 
 // reserve takes a place for a record to come.
@@ -55,8 +54,8 @@ func (q *queue) press() {
 	}
 }
 
-// isPressed reports whether somebody found no place since the last time.
-func (q *queue) isPressed() bool {
+// wasPressed reports whether somebody found no place since the last time.
+func (q *queue) wasPressed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	pressed := q.pressed
@@ -88,7 +87,7 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 	}
 	q.ring[(q.head+q.waiting)%q.size] = r
 	q.waiting++
-	if q.waiting >= q.wakeAt || q.waiting+q.sending >= q.batch || q.first && q.waiting == 1 {
+	if q.waiting == q.wakeAt || q.waiting+q.sending >= q.batch {
 		q.wake()
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 )
 
 func TestQueueBoundsEverything(t *testing.T) {
-	q := newQueue(3, 2, convertAt, false)
+	q := newQueue(3, 2, convertAt)
 	put := func(reserved bool, want string) {
 		t.Helper()
 		if got := q.put(new(Record), reserved, 0); got != want {
@@ -51,7 +51,7 @@ func TestQueueBoundsEverything(t *testing.T) {
 }
 
 func TestQueueWakesOnceABatch(t *testing.T) {
-	q := newQueue(10, 3, convertAt, false)
+	q := newQueue(10, 3, convertAt)
 	for i := range 9 {
 		q.put(new(Record), false, 0)
 		if woken := len(q.due) > 0; woken != (i >= 2) {
@@ -61,7 +61,7 @@ func TestQueueWakesOnceABatch(t *testing.T) {
 }
 
 func TestQueueWaitsForRoom(t *testing.T) {
-	q := newQueue(1, 1, convertAt, false)
+	q := newQueue(1, 1, convertAt)
 	q.put(new(Record), false, 0)
 	if got := q.put(new(Record), false, time.Millisecond); got != CauseFull {
 		t.Errorf("without room: %q", got)

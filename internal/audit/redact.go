@@ -71,7 +71,7 @@ func CutNames(names []string) []string {
 // cut shortens text that a client chose, and says so. It is valid UTF-8 then: OTLP
 // knows no other, and one broken byte would cost all records of a batch.
 func cut(s string, limit int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = valid(s)
 	if len(s) <= limit {
 		return s
 	}

@@ -17,6 +17,9 @@ type carrier[T any] interface {
 	shutdown(context.Context) error
 }
 
+// encoded stands for an item that a carrier keeps among the others.
+type encoded struct{}
+
 const (
 	// convertAt is how many records are converted at once, at least: they wait for a
 	// full batch in the form in which they are sent, of which the garbage collector
@@ -72,10 +75,10 @@ type pace struct {
 func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
 	wakeAt := convertAt
 	if pace.fromFirst {
-		wakeAt = batch // it is awake from the first on
+		wakeAt = 1
 	}
 	s := &sink[T]{
-		queue:    newQueue(settings.Queue, batch, wakeAt, pace.fromFirst),
+		queue:    newQueue(settings.Queue, batch, wakeAt),
 		batch:    min(batch, settings.Queue),
 		carrier:  carrier,
 		losses:   losses,
@@ -139,7 +142,7 @@ func (s *sink[T]) work() {
 		select {
 		case <-tick:
 		case <-s.queue.due:
-			full = !s.pace.fromFirst && !s.queue.isPressed()
+			full = !s.pace.fromFirst && !s.queue.wasPressed()
 			if s.pace.fromFirst {
 				gathering.Reset(s.pace.delay)
 				select {
@@ -250,7 +253,7 @@ func (s *sink[T]) close() {
 	case <-giveUp.C:
 		s.losses.Lost(s.queue.abandon(), CauseShutdown, "")
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, closeTime-giveUpTime)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime-giveUpTime)
 	defer cancel()
 	// Its error says nothing that was not counted.
 	_ = s.carrier.shutdown(ctx)
