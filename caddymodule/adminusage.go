@@ -7,14 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
-	"github.com/scopegate/scopegate/scopes"
 )
 
 // The query parameters of the route usage, in the words of its command's flags.
@@ -104,13 +102,9 @@ func (a *authority) report(r *http.Request) usage.Report {
 // would be of all tokens.
 func knownParameters(query url.Values, known ...string) error {
 	for name := range query {
-		if slices.Contains(known, name) {
-			continue
+		if !slices.Contains(known, name) {
+			return apiError(http.StatusBadRequest, "there is no parameter %q; %s", name, putRight(name, known))
 		}
-		if nearest, ok := scopes.Closest(name, known); ok {
-			return apiError(http.StatusBadRequest, "there is no parameter %q; did you mean %s?", name, nearest)
-		}
-		return apiError(http.StatusBadRequest, "there is no parameter %q; known are %s", name, strings.Join(known, ", "))
 	}
 	return nil
 }

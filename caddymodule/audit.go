@@ -186,8 +186,8 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// eventLossy: the audit began to lose records, or has stopped to. Data: sink (log,
-// traces or logs), losing (true or false); at the beginning cause and detail, at
+// eventLossy: the audit began to lose records, or has stopped to. Data: sink (output,
+// log, traces or logs), losing (true or false); at the beginning cause and detail, at
 // the end lost, the number of records.
 const eventLossy = "databricks_audit_lossy"
 

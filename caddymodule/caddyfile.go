@@ -203,10 +203,15 @@ func unknownOption(d *caddyfile.Dispenser, name string, options map[string]func(
 		names = append(names, option)
 	}
 	slices.Sort(names)
-	if nearest, ok := scopes.Closest(name, names); ok {
-		return d.Errf("unrecognized option %q; did you mean %s?", name, nearest)
+	return d.Errf("unrecognized option %q; %s", name, putRight(name, names))
+}
+
+// putRight ends the sentence about a name that is none of those that are known.
+func putRight(name string, known []string) string {
+	if nearest, ok := scopes.Closest(name, known); ok {
+		return "did you mean " + nearest + "?"
 	}
-	return d.Errf("unrecognized option %q; known are %s", name, strings.Join(names, ", "))
+	return "known are " + strings.Join(known, ", ")
 }
 
 func oneArg(d *caddyfile.Dispenser, to *string) error {

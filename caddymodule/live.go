@@ -1,40 +1,43 @@
 package caddymodule
 
 import (
+	"maps"
+	"slices"
 	"sync"
 )
 
 // live are the handlers that are in use: those of the running configuration and,
 // during a reload, of the one before. The admin API and the resolvers' events
 // outlive configurations and have no other way to their handlers.
-var live = liveHandlers{all: make(map[*Handler]struct{})}
+var live = liveHandlers{newRegister[*Handler]()}
 
-type liveHandlers struct {
+type liveHandlers struct{ *register[*Handler] }
+
+// register is a set that is safe for concurrent use.
+type register[T comparable] struct {
 	mu  sync.Mutex
-	all map[*Handler]struct{}
+	all map[T]struct{}
 }
 
-func (l *liveHandlers) add(h *Handler) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all[h] = struct{}{}
+func newRegister[T comparable]() *register[T] { return &register[T]{all: make(map[T]struct{})} }
+
+func (r *register[T]) add(one T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all[one] = struct{}{}
 }
 
-func (l *liveHandlers) remove(h *Handler) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.all, h)
+func (r *register[T]) remove(one T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all, one)
 }
 
-// list returns the handlers in no particular order.
-func (l *liveHandlers) list() []*Handler {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	handlers := make([]*Handler, 0, len(l.all))
-	for h := range l.all {
-		handlers = append(handlers, h)
-	}
-	return handlers
+// list returns what is in it in no particular order.
+func (r *register[T]) list() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.all))
 }
 
 // authorities returns the resolvers that they use, each once.
