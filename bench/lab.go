@@ -131,6 +131,11 @@ func (t *target) cpu() (used time.Duration) {
 
 // gateway starts a gateway with a site for each target.
 func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ...string) (*process, []*target, error) {
+	return l.gatewayWithAdmin(ctx, dir, name, "off", v, names...)
+}
+
+// gatewayWithAdmin is the same with Caddy's admin API at an address, or off.
+func (l *lab) gatewayWithAdmin(ctx context.Context, dir, name, admin string, v variant, names ...string) (*process, []*target, error) {
 	addresses, err := freeAddresses(len(names))
 	if err != nil {
 		return nil, nil, err
@@ -143,7 +148,7 @@ func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ..
 	if dir, err = os.MkdirTemp(dir, name+"-"); err != nil {
 		return nil, nil, err
 	}
-	config, err := l.writeGateway(dir, "off", v, all)
+	config, err := l.writeGateway(dir, admin, v, all)
 	if err != nil {
 		return nil, nil, err
 	}

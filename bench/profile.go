@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,30 +43,19 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, names
 	targets := make([]*target, len(names))
 	admins := make([]string, len(names))
 	for i, name := range names {
-		addresses, err := freeAddresses(2)
+		admin, err := freeAddresses(1)
 		if err != nil {
 			return nil, err
 		}
-		own := filepath.Join(dir, strconv.Itoa(i))
-		if err := os.Mkdir(own, 0o700); err != nil {
-			return nil, err
-		}
-		of, v := sites[name], l.variantOf(name)
-		of.Address = addresses[1]
-		config, err := l.writeGateway(own, addresses[0], v, []site{of})
-		if err != nil {
-			return nil, err
-		}
-		p, err := spawn(own, shipped, v.environment(), v.program, "run", "--config", config)
+		p, started, err := l.gatewayWithAdmin(ctx, dir, shipped, admin[0], l.variantOf(name), name)
 		if err != nil {
 			return nil, err
 		}
 		defer p.stop()
-		if err := p.awaitListening(ctx, addresses...); err != nil {
+		if err := p.awaitListening(ctx, admin[0]); err != nil {
 			return nil, err
 		}
-		recorded[i].site, admins[i] = name, addresses[0]
-		targets[i] = newTarget(name, addresses[1], p.pid())
+		recorded[i].site, admins[i], targets[i] = name, admin[0], started[0]
 	}
 	if err := d.warmUp(ctx, targets); err != nil {
 		return nil, err
