@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
 // telemetryEnv is the environment of a gateway that sends records to a receiver.

@@ -16,7 +16,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // answer is what a client got.

@@ -21,8 +21,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
-	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
 // marks are secrets, by where they are.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func TestOAuthVerify(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/scopes"
 )
 

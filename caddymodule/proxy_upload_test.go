@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
-	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
 // traceOf waits for the spans of one trace, by name.

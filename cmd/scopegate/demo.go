@@ -16,7 +16,7 @@ import (
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/scopes"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // TestSidecarPrintsNoSecrets runs a sidecar at the level DEBUG, with a collector

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/caddymodule"
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // rehearsal is how long the simulated clients are at work.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func TestVerifyCommand(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func TestChanger(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func startWorkspace(t *testing.T, options ...fakeworkspace.Option) *fakeworkspace.Workspace {

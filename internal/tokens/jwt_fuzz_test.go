@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // FuzzVerifyJWT: whatever the header and the claims say, and whether the workspace

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // TestJWTAlgorithms publishes keys of every kind and lists every algorithm.

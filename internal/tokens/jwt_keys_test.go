@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // TestJWTCrowd: a hundred first callers make one round of questions.

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // recorder is an observer that remembers.

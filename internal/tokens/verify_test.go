@@ -13,7 +13,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/settings"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // hide makes a workspace answer that it has no such token, as long as the switch

@@ -13,7 +13,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/settings"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 const tokensPrefix = "/api/2.0/token-management"

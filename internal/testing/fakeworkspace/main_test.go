@@ -13,7 +13,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/config"
 	"go.uber.org/goleak"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

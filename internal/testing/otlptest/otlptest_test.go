@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

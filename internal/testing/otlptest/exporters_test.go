@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/scopegate/scopegate/internal/otlptest"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
 var (

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 func TestDiscovery(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/settings"
 
-	"github.com/scopegate/scopegate/internal/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // needs is a small judgment of scopes for these tests.
