@@ -117,7 +117,7 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	}
 	decision := policy.Decide(subject, request, rules, now)
 	rec.Operation = decision.Operation
-	rec.Policy, rec.Asks = decision.Policy, decision.Asks
+	rec.Policy, rec.Asks = decision.Policy, decision.Requirement
 	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}
 }
 

@@ -172,7 +172,7 @@ func (x *explainer) judge(method, target string, subject policy.Subject) (detail
 	}
 	if decision.Policy != "" {
 		answer.Policy = decision.Policy
-		answer.Change = fmt.Sprintf("change policy %s, which %s", decision.Policy, decision.Asks)
+		answer.Change = fmt.Sprintf("change policy %s, which %s", decision.Policy, decision.Requirement)
 		if decision.Rehearsed {
 			answer.Change += " (it is only rehearsed: the request passes)"
 		}
