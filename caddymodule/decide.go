@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -19,12 +20,12 @@ import (
 func (h *Handler) judge(r *http.Request, rec *audit.Record) verdict {
 	v := h.decide(r, rec)
 	rec.Reason = v.reason
-	rec.Verdict = audit.Deny
+	rec.Decision = judge.Deny
 	switch {
 	case v.reason == policy.PublicRoute:
-		rec.Verdict = audit.Public
+		rec.Decision = judge.Public
 	case v.allowed:
-		rec.Verdict = audit.Allow
+		rec.Decision = judge.Allow
 	}
 	return v
 }
@@ -117,7 +118,7 @@ func (h *Handler) decideFacts(r *http.Request, rec *audit.Record, facts tokens.F
 	}
 	decision := policy.Decide(subject, request, rules, now)
 	rec.Operation = decision.Operation
-	rec.Policy, rec.Asks = decision.Policy, decision.Requirement
+	rec.Policy, rec.Requirement = decision.Policy, decision.Requirement
 	return verdict{allowed: decision.Allowed, reason: decision.Reason, rehearsed: decision.Rehearsed}
 }
 

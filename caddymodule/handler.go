@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -239,7 +240,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}()
 	verdict := h.judge(r, rec)
 	token = verdict.token
-	asked := verdict.asked
+	rec.LookedUpAt = verdict.asked
 	if h.Mode != modeObserve && (verdict.allowed || verdict.rehearsed) {
 		// Before it passes: afterwards there would be nothing left to refuse.
 		var ok bool
@@ -257,7 +258,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	// In the caller's own trace too, if it is one that somebody keeps.
 	if span.IsRecording() {
-		h.traceDecision(r.Context(), span, rec, asked)
+		audit.TraceDecision(r.Context(), span, rec)
 	}
 
 	if h.Mode == modeObserve {
@@ -316,8 +317,8 @@ func (h *Handler) pass(way *passage, w http.ResponseWriter, r *http.Request, rec
 func unrecorded(rec *audit.Record) verdict {
 	v := refuse(policy.AuditUnavailable, "")
 	v.retryAfter = auditRetry
-	rec.Verdict, rec.Reason = audit.Deny, v.reason
-	rec.Policy, rec.Asks = "", "" // of a refusal that was only rehearsed
+	rec.Decision, rec.Reason = judge.Deny, v.reason
+	rec.Policy, rec.Requirement = "", "" // of a refusal that was only rehearsed
 	return v
 }
 
@@ -330,17 +331,17 @@ func (h *Handler) emit(rec *audit.Record, token tokens.ID, promised places) {
 	defer h.outlets.put(rec, promised) // last, because it may wait
 	h.auditLog.Write(rec)
 	h.metrics.Count(rec)
-	if rec.FactsSource == "" || rec.FactsSource == fromToken {
+	if rec.Facts.Source == "" || rec.Facts.Source == fromToken {
 		return // nobody of the workspace's, or an OAuth token, which lives for an hour
 	}
 	h.authority.seen.Seen(usage.Call{
 		TokenID:   token,
 		Operation: rec.Operation,
-		Allowed:   rec.Verdict == audit.Allow,
+		Allowed:   rec.Decision == judge.Allow,
 		Enforced:  rec.Enforced,
 		Reason:    string(rec.Reason),
 		At:        rec.Time,
-		OwnerID:   rec.OwnerID,
+		OwnerID:   rec.OwnerID(),
 		Creator:   rec.Creator,
 	})
 }

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"cmp"
-	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -20,14 +20,14 @@ import (
 // beginRecord notes what a request is before anything is decided about it. Where
 // nobody keeps records, it leaves out what nothing else needs.
 func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *audit.Record {
-	rec := &audit.Record{Time: now, Caller: callerOf(r, span), Outcome: audit.Answered}
+	rec := &audit.Record{Time: now, Caller: audit.CallerOf(r, span), Outcome: audit.Answered}
 	if rec.Brief = !h.recorded && !span.IsRecording(); rec.Brief {
 		return rec
 	}
 	rec.Method = audit.CutMethod(r.Method)
 	rec.Workspace = h.workspaceName
 	rec.UserAgent = audit.CutUserAgent(r.UserAgent())
-	rec.Catalogue = h.catalog.Version()
+	rec.Catalog = h.catalog.Version()
 	rec.Rules = h.rulesHash
 	if !h.Audit.redactsPath() {
 		rec.Path = audit.CutPath(r.URL.EscapedPath(), r.RequestURI)
@@ -38,55 +38,16 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *
 	return rec
 }
 
-// callerOf returns the span that the request belongs to: Caddy's own where the
-// tracing directive is on, else the caller's.
-func callerOf(r *http.Request, span trace.Span) audit.Caller {
-	if own := span.SpanContext(); own.HasTraceID() {
-		return audit.Caller{TraceID: own.TraceID(), SpanID: own.SpanID(), Flags: own.TraceFlags()}
-	}
-	if values := r.Header["Traceparent"]; len(values) == 1 {
-		return parseTraceparent(values[0])
-	}
-	return audit.Caller{}
-}
-
-// parseTraceparent reads a header of W3C Trace Context, version 0 or what later
-// ones have in common with it. It is zero for anything else.
-func parseTraceparent(s string) audit.Caller {
-	const length = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
-	if len(s) < length || s[2] != '-' || s[35] != '-' || s[52] != '-' {
-		return audit.Caller{}
-	}
-	version, err := hex.DecodeString(s[:2])
-	if err != nil || version[0] == 0xff || version[0] == 0 && len(s) != length || len(s) > length && s[length] != '-' {
-		return audit.Caller{}
-	}
-	traceID, err := trace.TraceIDFromHex(s[3:35])
-	if err != nil {
-		return audit.Caller{}
-	}
-	spanID, err := trace.SpanIDFromHex(s[36:52])
-	if err != nil {
-		return audit.Caller{}
-	}
-	flags, err := hex.DecodeString(s[53:length])
-	if err != nil {
-		return audit.Caller{}
-	}
-	return audit.Caller{TraceID: traceID, SpanID: spanID, Flags: trace.TraceFlags(flags[0])}
-}
-
 // describeToken adds what is known about the token.
 func (h *Handler) describeToken(rec *audit.Record, facts tokens.Facts, rules policy.Rules, now time.Time) {
 	info := facts.Info
-	rec.OwnerID = info.OwnerID
 	rec.Creator = audit.CutName(info.CreatorName)
 	if !rec.Brief {
 		rec.Comment = h.comment(info.Comment)
 	}
-	rec.TokenScopes = policy.Held(info, rules)
+	rec.Held = policy.Held(info, rules)
 	rec.FactsAge = now.Sub(facts.At)
-	rec.FactsSource = facts.Source
+	rec.Facts = facts
 }
 
 // comment returns a token's comment as the operator wants it recorded.
@@ -111,12 +72,12 @@ func setPlaceholders(r *http.Request, rec *audit.Record, token tokens.ID) {
 	replacer.Map(func(key string) (any, bool) {
 		switch key {
 		case "http.auth.user.id":
-			if rec.Verdict == audit.Allow {
+			if rec.Decision == judge.Allow {
 				return owner(rec), true
 			}
 			return nil, false
 		case "http.auth.candidate.id":
-			if rec.Verdict == audit.Deny {
+			if rec.Decision == judge.Deny {
 				return owner(rec), true
 			}
 			return nil, false
@@ -139,7 +100,7 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 	case "owner":
 		return owner(rec), true
 	case "scopes":
-		return strings.Join(rec.TokenScopes, ","), true
+		return strings.Join(rec.Held, ","), true
 	case "required":
 		return audit.Required(rec.Operation), true
 	case "operation":
@@ -148,11 +109,11 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 		}
 		return rec.Operation.Name, true
 	case "decision":
-		return string(rec.Verdict), true
+		return string(rec.Decision), true
 	case "reason":
 		return string(rec.Reason), true
 	case "facts_age":
-		if rec.FactsSource == "" {
+		if rec.Facts.Source == "" {
 			return "", true
 		}
 		return strconv.FormatFloat(rec.FactsAge.Seconds(), 'f', 3, 64), true
@@ -161,8 +122,8 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 }
 
 func owner(rec *audit.Record) string {
-	if rec.OwnerID == 0 {
+	if rec.OwnerID() == 0 {
 		return ""
 	}
-	return strconv.FormatInt(rec.OwnerID, 10)
+	return strconv.FormatInt(rec.OwnerID(), 10)
 }

@@ -143,7 +143,7 @@ func (v verdict) words(rec *audit.Record) (status int, message string) {
 	words, operation := wording[v.reason], rec.Operation
 	switch v.reason {
 	case policy.PolicyDenied, policy.PolicyLifetime:
-		return words.status, fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", rec.Policy, rec.Asks)
+		return words.status, fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", rec.Policy, rec.Requirement)
 	case policy.MissingScope:
 		if operation.Access == scopes.AccountOnly {
 			return words.status, "Personal access tokens cannot call account-level APIs."
@@ -182,7 +182,7 @@ func (v verdict) errorInfo(rec *audit.Record) detail {
 		metadata["required_scopes"] = strings.Join(requiredScopes(rec.Operation), ",")
 	}
 	if v.reason == policy.MissingScope {
-		metadata["token_scopes"] = strings.Join(rec.TokenScopes, ",")
+		metadata["token_scopes"] = strings.Join(rec.Held, ",")
 	}
 	if rec.Policy != "" {
 		metadata["policy"] = rec.Policy

@@ -17,6 +17,11 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
+const (
+	spanDecision = "databricks_scopes"
+	spanLookup   = "token lookup"
+)
+
 // traceOf waits for the spans of one trace, by name.
 func traceOf(t *testing.T, receiver *otlptest.Receiver, id string, want int) map[string]otlptest.Span {
 	t.Helper()

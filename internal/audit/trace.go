@@ -1,4 +1,4 @@
-package caddymodule
+package audit
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/refusal"
 )
 
 const (
@@ -24,11 +24,11 @@ const (
 	lookupTemplate = "/api/2.0/token-management/tokens/{token_id}"
 )
 
-// traceDecision adds the decision, and the look-up where the workspace was asked,
+// TraceDecision adds the decision, and the look-up where the workspace was asked,
 // to the trace of the server's span, and the route to that span. They go where that
 // one goes: Caddy's tracing directive keeps its provider to itself. Both are made
 // when they are over, so that requests which nobody traces pay for none of it.
-func (h *Handler) traceDecision(ctx context.Context, server trace.Span, rec *audit.Record, asked time.Time) {
+func TraceDecision(ctx context.Context, server trace.Span, rec *Record) {
 	decided := rec.Time.Add(rec.DecisionDuration)
 	if rec.Operation != nil && rec.Operation.Template != "" {
 		server.SetAttributes(semconv.HTTPRoute(rec.Operation.Template))
@@ -36,21 +36,21 @@ func (h *Handler) traceDecision(ctx context.Context, server trace.Span, rec *aud
 	tracer := server.TracerProvider().Tracer(tracerName)
 	ctx, span := tracer.Start(ctx, spanDecision,
 		trace.WithTimestamp(rec.Time),
-		trace.WithAttributes(audit.DecisionAttributes(rec)...))
-	if reason := rec.ErrorType(); wording[rec.Reason].status >= http.StatusInternalServerError && reason != "" {
+		trace.WithAttributes(DecisionAttributes(rec)...))
+	if reason := rec.ErrorType(); refusal.Status(rec.Reason) >= http.StatusInternalServerError && reason != "" {
 		span.SetStatus(codes.Error, reason)
 	}
-	if !asked.IsZero() {
-		h.traceLookup(ctx, tracer, rec, asked, decided)
+	if !rec.LookedUpAt.IsZero() {
+		traceLookup(ctx, tracer, rec, decided)
 	}
 	span.End(trace.WithTimestamp(decided))
 }
 
 // traceLookup adds a look-up. It may have been one that several requests waited for.
-func (h *Handler) traceLookup(ctx context.Context, tracer trace.Tracer, rec *audit.Record, asked, answered time.Time) {
+func traceLookup(ctx context.Context, tracer trace.Tracer, rec *Record, answered time.Time) {
 	attributes := []attribute.KeyValue{
 		semconv.HTTPRequestMethodGet,
-		semconv.ServerAddress(h.workspaceName),
+		semconv.ServerAddress(rec.Workspace),
 		semconv.URLTemplate(lookupTemplate),
 		attribute.String("databricks.token.id", rec.TokenID),
 	}
@@ -66,7 +66,7 @@ func (h *Handler) traceLookup(ctx context.Context, tracer trace.Tracer, rec *aud
 	}
 	_, span := tracer.Start(ctx, spanLookup,
 		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithTimestamp(asked),
+		trace.WithTimestamp(rec.LookedUpAt),
 		trace.WithAttributes(attributes...))
 	if problem != "" {
 		span.SetStatus(codes.Error, problem)
