@@ -2,10 +2,10 @@ package scopes
 
 import "slices"
 
-// knownScopes are the scopes that a personal access token can carry, as far as
-// they are known. Databricks lists 55 names; these are the ones that a page, a
-// refusal or a scope picker has shown. Names of account-level scopes and the
-// dotted names of Databricks Apps are left out: no token has them.
+// knownScopes are the known scopes of personal access tokens, sorted. Databricks
+// speaks of 55 names; these are the ones that have appeared in documentation, a
+// refusal or a scope picker. Account-level scopes and the dotted scopes of
+// Databricks Apps are omitted, because no personal access token carries them.
 var knownScopes = []string{
 	"access-management",
 	"ai-functions",
@@ -51,7 +51,7 @@ var knownScopes = []string{
 	"workspace",
 }
 
-// KnownScopes returns the names of the scopes that a personal access token can
-// carry, sorted. The list is not complete: Databricks has not published one, so
-// a name that is missing here may still be right.
+// KnownScopes returns the known scopes of personal access tokens, sorted. The
+// list is incomplete because Databricks has not published one: a name that is
+// missing here may still be valid.
 func KnownScopes() []string { return slices.Clone(knownScopes) }
