@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A disguise is somebody with a token for one thing who wants another: below
-// base everything is permitted to the scopes held, the target is not.
+// A disguise is an attack by a client whose scopes permit everything below base,
+// but not target: it disguises target as a path below base.
 type disguise struct {
 	name   string
 	held   []string
@@ -28,31 +28,35 @@ var disguises = []disguise{
 	{"workspace files to people", []string{"workspace"}, "/api/2.0/workspace-files/Users/me", "PUT", "/api/2.0/preview/scim/v2/Users/7"},
 }
 
-// What a trick must come to.
+// The expected results of a trick.
 const (
 	// unmasked: the target is among the readings.
 	unmasked = iota
-	// malformed: the path is an error.
+	// malformed: Read returns an error.
 	malformed
-	// refused: not permitted, whatever servers take it for.
+	// refused: the path is not permitted, whatever its readings are.
 	refused
-	// harmless: no server takes it for the target; it may be what it seems to be,
-	// a name below base.
+	// harmless: no server interprets the path as the target; it is probably just a
+	// name below base.
 	harmless
 )
 
-// tricks are ways to write a target. {base} and {target} stand for those of a
-// disguise, {path} for the target without its first slash, {target:x} and
-// {path:x} for the same with x for the other slashes, {TARGET} and {PATH} for
-// capitals, {up:x} for x as often as it takes to climb out of base,
-// {version:x} for the target with x for its version, {last:x} and {first:x}
-// for the target with that letter escaped by x or with x before it, and
-// {letter:x=y} for the target with y for an x in it.
+// tricks are ways to write a target, with these placeholders:
+//
+//	{base}, {target}       those of the disguise
+//	{path}                 the target without its first slash
+//	{target:x}, {path:x}   the same with x instead of the other slashes
+//	{TARGET}, {PATH}       the same in capital letters
+//	{up:x}                 x as often as needed to leave base
+//	{version:x}            the target with x as its version
+//	{last:x}, {first:x}    the target with its last or first letter escaped by x,
+//	                       or preceded by x
+//	{letter:x=y}           the target with y instead of the first x
 var tricks = []struct {
 	name, form string
 	want       int
 }{
-	// The target itself, in other spellings.
+	// Other spellings of the target itself.
 	{"capitals", "{TARGET}", unmasked},
 	{"trailing slash", "{target}/", unmasked},
 	{"trailing slashes", "{target}///", unmasked},
@@ -97,18 +101,18 @@ var tricks = []struct {
 	{"escaped slashes in capitals", "/{path:%2F}", unmasked},
 	{"slashes escaped twice", "/{path:%252f}", unmasked},
 	{"half escaped slashes", "/{path:%2%66}", malformed},
-	{"slashes escaped by letters", "/{path:%25%32%66}", unmasked},
+	{"slash escapes escaped by letters", "/{path:%25%32%66}", unmasked},
 	{"mixed slashes", "{target:/%2f}", unmasked},
 	{"escaped letter", "{last:%}", unmasked},
 	{"letter escaped twice", "{last:%25}", unmasked},
 	{"escaped first letter", "{first:%}", unmasked},
 	{"first letter escaped twice", "{first:%25}", unmasked},
-	{"letter escaped thrice", "{last:%2525}", refused},
+	{"letter escaped three times", "{last:%2525}", refused},
 	{"escaped version", "{version:%32%2e%30}", refused},
 	{"two dots in the version", "{version:2..0}", refused},
 	{"version with a letter", "{version:v2.0}", refused},
 
-	// Out of what is permitted.
+	// Paths that leave base.
 	{"up", "{base}/{up:../}{path}", unmasked},
 	{"up, doubled slashes", "{base}/{up:..//}{path}", unmasked},
 	{"up, doubled slashes merged", "{base}//{up:../}{path}", unmasked},
@@ -154,9 +158,9 @@ var tricks = []struct {
 	{"up, empty segments", "{base}/x//../{up:../}{path}", unmasked},
 	{"up, mixed", "{base}/..%2f%2e%2e%5c..;/%252e%252e/..%252f..%5c../../..{target}", malformed},
 	{"up, in other order", "{base}/x%2f..;%5c{up:..%5c}{path:%2f}", unmasked},
-	{"up through a foreign name", "{base}/%EF%BC%8E/../{up:../}{path}", unmasked},
+	{"up through a non-ASCII name", "{base}/%EF%BC%8E/../{up:../}{path}", unmasked},
 
-	// What no client sends.
+	// Paths that no client sends.
 	{"NUL at the end", "{target}%00", malformed},
 	{"NUL and a harmless end", "{target}%00.csv", malformed},
 	{"NUL after base", "{base}%00/{up:../}{path}", malformed},
@@ -168,7 +172,7 @@ var tricks = []struct {
 	{"request injection", "{base}%20HTTP/1.1%0d%0aHost:x%0d%0a%0d%0aPOST%20{target}", malformed},
 	{"tab", "{target}%09", malformed},
 	{"raw tab", "{target}\t", malformed},
-	{"escape", "{target}%1b", malformed},
+	{"escape character", "{target}%1b", malformed},
 	{"delete", "{target}%7f", malformed},
 	{"next line", "{target}%c2%85", malformed},
 	{"space", "{target} ", malformed},
@@ -190,12 +194,12 @@ var tricks = []struct {
 	{"short escape", "{target}%2", malformed},
 	{"broken escape", "{base}/{up:..%2g}{path}", malformed},
 	{"absolute URL", "https://host{target}", malformed},
-	{"absolute URL of ours", "http://{target}", malformed},
+	{"absolute URL of this host", "http://{target}", malformed},
 	{"no slash", "{base:cut}{target}", malformed},
 	{"asterisk", "*", malformed},
 	{"empty", "", malformed},
 
-	// Letters that fold.
+	// Unicode letters and marks.
 	{"Kelvin sign", "{letter:k=%e2%84%aa}", refused},
 	{"long s", "{letter:s=%c5%bf}", unmasked},
 	{"dotless i", "{letter:i=%c4%b1}", unmasked},
@@ -209,9 +213,9 @@ var tricks = []struct {
 
 var placeholder = regexp.MustCompile(`\{(\w+)(?::([^{}]*))?\}`)
 
-// write fills in a form. The result is "" where the trick has no use for d.
+// write fills in the placeholders. The result is "" if the trick does not apply to d.
 func (d *disguise) write(form string) string {
-	useless := false
+	inapplicable := false
 	path := placeholder.ReplaceAllStringFunc(form, func(s string) string {
 		m := placeholder.FindStringSubmatch(s)
 		last := len(d.target) - 1
@@ -254,25 +258,26 @@ func (d *disguise) write(form string) string {
 			from, to, _ := strings.Cut(m[2], "=")
 			api := strings.Index(d.target[5:], "/") + 5
 			if !strings.Contains(d.target[api:], from) {
-				useless = true
+				inapplicable = true
 			}
 			return d.target[:api] + strings.Replace(d.target[api:], from, to, 1)
 		}
 		panic("unknown placeholder " + s)
 	})
-	if useless {
+	if inapplicable {
 		return ""
 	}
 	return path
 }
 
-// TestHardening tries every trick with every disguise: several hundred paths.
+// TestHardening tries every trick with every disguise, more than 900 paths.
 func TestHardening(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	tried := 0
 	for _, d := range disguises {
 		if !allowed(c, d.held, d.method, d.base+"/x") {
-			t.Fatalf("%s: what the token is for is refused", d.name)
+			t.Fatalf("%s: a path below base is refused", d.name)
 		}
 		plain, err := c.Read(d.method, d.target, nil)
 		if err != nil || len(plain) != 1 || plain[0].Operation.Unmapped() || plain[0].Operation.Permits(d.held) {
@@ -286,7 +291,7 @@ func TestHardening(t *testing.T) {
 			tried++
 			readings, err := c.Read(d.method, path, nil)
 			if trick.want != harmless && allowed(c, d.held, d.method, path) {
-				t.Errorf("%s, %s: %q passes: %v", d.name, trick.name, path, readings)
+				t.Errorf("%s, %s: %q is permitted: %v", d.name, trick.name, path, readings)
 				continue
 			}
 			var bad *PathError
@@ -298,9 +303,9 @@ func TestHardening(t *testing.T) {
 			case trick.want == malformed && err == nil:
 				t.Errorf("%s, %s: %q is read as %v", d.name, trick.name, path, readings)
 			case trick.want == unmasked && !hit:
-				t.Errorf("%s, %s: %q is not seen to be the target: %v, %v", d.name, trick.name, path, readings, err)
+				t.Errorf("%s, %s: %q is not read as the target: %v, %v", d.name, trick.name, path, readings, err)
 			case trick.want == harmless && hit:
-				t.Errorf("%s, %s: %q is taken for the target", d.name, trick.name, path)
+				t.Errorf("%s, %s: %q is read as the target", d.name, trick.name, path)
 			case trick.want == refused && err != nil:
 				t.Errorf("%s, %s: %q: %v", d.name, trick.name, path, err)
 			}
@@ -311,14 +316,15 @@ func TestHardening(t *testing.T) {
 	}
 }
 
-// TestMethodsAreTakenAsTheyCome holds that no spelling of a method opens what
-// the method itself does not.
-func TestMethodsAreTakenAsTheyCome(t *testing.T) {
+// TestMethodSpellings checks that no spelling of a method permits more than the
+// method itself.
+func TestMethodSpellings(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	for _, method := range []string{"post", "Post", "POST ", " POST", "POST\x00", "", "*", "POS", "POSTS", "GET,POST", "TRACE", "CONNECT", "TRACK", "DEBUG", "PROPFIND", "M-SEARCH", "OPTIONS", "GET POST", "ПОСТ"} {
 		for _, path := range []string{"/api/2.0/token/create", "/api/2.2/jobs/run-now", "/api/2.0/secrets/put"} {
 			if allowed(c, []string{"sql", "files", "clusters", "workspace"}, method, path) {
-				t.Errorf("%q %s passes", method, path)
+				t.Errorf("%q %s is permitted", method, path)
 			}
 		}
 	}

@@ -2,34 +2,34 @@ package scopes
 
 import "strings"
 
-// This file takes a path through everything that servers and proxies are known
-// to do to one before they look at it. It does not guess products or orders:
-// it applies each step to each result until nothing new comes, so that every
-// chain of servers, in whatever order, is among the results.
+// This file applies to a path everything that servers and proxies are known to do
+// before they route it. It does not model products: it applies every step to every
+// result until nothing new appears, so the results cover every chain of servers,
+// in any order.
 
 const (
-	// maxDecodings is how often a path is decoded: once by the server, and once
-	// by a careless proxy before it.
+	// maxDecodings is how often a path may be decoded: once by the server, and once
+	// by a careless proxy in front of it.
 	maxDecodings = 2
-	// maxMeanings and maxMeaningBytes bound the work that one path can cause.
-	// The names that people give to files stay far below.
-	maxMeanings     = 256
-	maxMeaningBytes = 1 << 16
+	// maxInterpretations and maxInterpretationBytes limit the work for one path.
+	// Real file and table names stay far below them.
+	maxInterpretations     = 256
+	maxInterpretationBytes = 1 << 16
 )
 
-// meaning is a path after some of the steps.
-type meaning struct {
+// interpretation is a path after some of the steps.
+type interpretation struct {
 	path string
-	// decodings counts how often the path was decoded. It is maxDecodings as
-	// soon as nothing is left to decode.
+	// decodings counts how often the path was decoded. It is maxDecodings once
+	// nothing is left to decode.
 	decodings int
 }
 
-// raw reports whether m has escapes that nobody has decoded.
-func (m meaning) raw() bool { return m.decodings == 0 }
+// raw reports whether in still has the escapes that the client sent.
+func (in interpretation) raw() bool { return in.decodings == 0 }
 
-// steps are what servers do to a path apart from decoding it. Each returns its
-// argument where it has nothing to do.
+// steps are what servers do to a path besides decoding it. A step that does not
+// apply returns the path unchanged.
 var steps = []func(string) string{
 	resolveDots,
 	mergeSlashes,
@@ -47,22 +47,22 @@ var steps = []func(string) string{
 	unescapeUnreserved,
 }
 
-// meaningsOf returns what servers can make of an escaped path, itself first.
-func meaningsOf(path string) ([]meaning, error) {
-	var all []meaning
-	seen := make(map[meaning]bool)
+// interpret returns the interpretations of an escaped path, the path itself first.
+func interpret(path string) ([]interpretation, error) {
+	var all []interpretation
+	seen := make(map[interpretation]bool)
 	size := 0
 	add := func(path string, decodings int) error {
 		if !strings.Contains(path, "%") {
 			decodings = maxDecodings
 		}
-		m := meaning{path, decodings}
-		if seen[m] {
+		in := interpretation{path, decodings}
+		if seen[in] {
 			return nil
 		}
-		seen[m] = true
-		all = append(all, m)
-		if size += len(path); len(all) > maxMeanings || size > maxMeaningBytes {
+		seen[in] = true
+		all = append(all, in)
+		if size += len(path); len(all) > maxInterpretations || size > maxInterpretationBytes {
 			return errAmbiguous
 		}
 		return nil
@@ -74,23 +74,23 @@ func meaningsOf(path string) ([]meaning, error) {
 		return nil, err
 	}
 	for i := 0; i < len(all); i++ {
-		m := all[i]
+		in := all[i]
 		for _, step := range steps {
-			if next := step(m.path); next != m.path {
-				if err := add(next, m.decodings); err != nil {
+			if next := step(in.path); next != in.path {
+				if err := add(next, in.decodings); err != nil {
 					return nil, err
 				}
 			}
 		}
-		if m.decodings == maxDecodings {
+		if in.decodings == maxDecodings {
 			continue
 		}
 		for _, slash := range []string{"/", dataSlash} {
-			next, err := decode(m.path, slash, m.raw())
+			next, err := decode(in.path, slash, in.raw())
 			if err != nil {
 				return nil, err
 			}
-			if err := add(next, m.decodings+1); err != nil {
+			if err := add(next, in.decodings+1); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +98,7 @@ func meaningsOf(path string) ([]meaning, error) {
 	return all, nil
 }
 
-// resolveDots removes "." and ".." segments as RFC 3986, section 5.2.4, does.
+// resolveDots removes "." and ".." segments as in RFC 3986, section 5.2.4.
 func resolveDots(path string) string {
 	if !strings.Contains(path, "/.") {
 		return path
@@ -127,7 +127,7 @@ func resolveDots(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// mergeSlashes makes one slash of several.
+// mergeSlashes replaces consecutive slashes with one.
 func mergeSlashes(path string) string {
 	for strings.Contains(path, "//") {
 		path = strings.ReplaceAll(path, "//", "/")
@@ -135,7 +135,7 @@ func mergeSlashes(path string) string {
 	return path
 }
 
-// dropParams drops the ";name=value" from every segment, as Java servers do.
+// dropParams removes ";name=value" from every segment, as Java servers do.
 func dropParams(path string) string {
 	if !strings.Contains(path, ";") {
 		return path
@@ -147,7 +147,7 @@ func dropParams(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// dropLastParams drops them from the last segment alone, as RFC 1808 had it.
+// dropLastParams removes parameters from the last segment only, as in RFC 1808.
 func dropLastParams(path string) string {
 	slash := strings.LastIndexByte(path, '/')
 	if i := strings.IndexByte(path[slash:], ';'); i >= 0 {
@@ -156,17 +156,17 @@ func dropLastParams(path string) string {
 	return path
 }
 
-// cutAtParams takes the first semicolon for the end of the path, as those do
-// who cut off ";jsessionid=…".
+// cutAtParams ends the path at the first semicolon, as servers do that cut off
+// ";jsessionid=…".
 func cutAtParams(path string) string {
 	path, _, _ = strings.Cut(path, ";")
 	return path
 }
 
-// backslashToSlash does what its name says, as on Windows and in browsers.
+// backslashToSlash treats backslashes as slashes, as Windows and browsers do.
 func backslashToSlash(path string) string { return strings.ReplaceAll(path, `\`, "/") }
 
-// trimSlashes takes "list/" for "list".
+// trimSlashes treats "list/" as "list".
 func trimSlashes(path string) string {
 	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
 		return trimmed
@@ -174,8 +174,8 @@ func trimSlashes(path string) string {
 	return "/"
 }
 
-// trimDots takes "list." and "list " for "list", as Windows does, and ".. "
-// for "..".
+// trimDots treats "list." and "list " as "list", and ".. " as "..", as Windows
+// does.
 func trimDots(path string) string {
 	if !strings.ContainsAny(path, ". ") {
 		return path
@@ -191,8 +191,8 @@ func trimDots(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// cutAtQuery takes a decoded question mark or number sign for the end of the
-// path, as a proxy does that decodes a path and parses the result again.
+// cutAtQuery ends the path at a decoded question mark or number sign, as a proxy
+// does that decodes a path and parses the result again.
 func cutAtQuery(path string) string {
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		return path[:i]
@@ -200,8 +200,8 @@ func cutAtQuery(path string) string {
 	return path
 }
 
-// dropAuthority takes "//host/path" for a reference to another host, and so
-// the host for no part of the path.
+// dropAuthority treats "//host/path" as a reference to another host, so that the
+// host is not part of the path.
 func dropAuthority(path string) string {
 	rest, ok := strings.CutPrefix(path, "//")
 	if !ok {
@@ -213,24 +213,24 @@ func dropAuthority(path string) string {
 	return "/"
 }
 
-// splitData splits segments at slashes that were data, as a server does that
-// decodes segments, joins them and splits them again.
+// splitData splits segments at data slashes, as a server does that decodes the
+// segments, joins them and splits the result again.
 func splitData(path string) string { return strings.ReplaceAll(path, dataSlash, "/") }
 
-// oddLetters are the letters outside ASCII that become ASCII letters when a
-// server ignores case.
+// oddLetters are the non-ASCII letters that become ASCII letters when a server
+// ignores letter case.
 var oddLetters = strings.NewReplacer("\u212a", "k", "\u017f", "s", "\u0130", "i", "\u0131", "i")
 
 func foldOddLetters(path string) string { return oddLetters.Replace(path) }
 
-// unescapeSlashes decodes escaped slashes and nothing else, as proxies do that
-// want to see through them but forward the rest as it came.
+// unescapeSlashes decodes escaped slashes and backslashes only, as a proxy does
+// that is configured to unescape slashes and forwards the rest as sent.
 func unescapeSlashes(path string) string { return slashEscapes.Replace(path) }
 
 var slashEscapes = strings.NewReplacer("%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`)
 
-// unescapeUnreserved decodes the letters, digits and marks that need no escape,
-// as RFC 3986, section 6.2.2.2, has proxies do to normalize a path.
+// unescapeUnreserved decodes the unreserved characters, as a proxy does that
+// normalizes a path by RFC 3986, section 6.2.2.2.
 func unescapeUnreserved(path string) string {
 	if !strings.Contains(path, "%") {
 		return path
