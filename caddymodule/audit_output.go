@@ -18,15 +18,15 @@ import (
 )
 
 // openOutput opens the output of records.
-func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet, error) {
-	loaded, err := ctx.LoadModule(a, "OutputRaw")
+func (a *App) openOutput(settings *Audit) (*pooledSinks, error) {
+	loaded, err := a.ctx.LoadModule(settings, "OutputRaw")
 	if err != nil {
 		return nil, fmt.Errorf("loading the writer of audit output: %w", err)
 	}
 	var opener caddy.WriterOpener
 	switch writer := loaded.(type) {
 	case *caddy.DiscardWriter:
-		return nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
+		return nil, errors.New("audit output discard would discard every record; if that is what you want, set log to off")
 	case *logging.FileWriter:
 		writer.Filename = realPath(writer.Filename) // one file, by whatever name
 		opener = writer
@@ -37,17 +37,21 @@ func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet,
 	if err != nil {
 		return nil, fmt.Errorf("describing audit output %s: %w", opener, err)
 	}
-	shared, err := shareOutlet(outletKey{opener.WriterKey(), string(described), settings}, func() (*audit.Sinks, error) {
+	key := sinksKey{opener.WriterKey(), string(described), settings.settings()}
+	if err := a.claimWriter(key); err != nil {
+		return nil, err
+	}
+	opened, err := shareSinks(key, func() (*audit.Sinks, error) {
 		output, err := opener.OpenWriter()
 		if err != nil {
 			return nil, err
 		}
-		return audit.NewOutput(output, settings, audit.NewLosses(audit.SinkOutput, lossWatcher{})), nil
+		return audit.NewOutput(output, key.queue, newLosses(audit.SinkOutput)), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening audit output %s: %w", opener, err)
 	}
-	return shared, nil
+	return opened, nil
 }
 
 const writersNamespace = "caddy.logging.writers"

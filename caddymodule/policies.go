@@ -163,9 +163,9 @@ func checkScope(name string) error {
 // warnOfPolicies logs what is not wrong but most likely not meant.
 func (h *Handler) warnOfPolicies() {
 	known := scopes.KnownScopes()
-	operations := h.catalog.Operations()
-	for i := range h.rules.Policies {
-		p := &h.rules.Policies[i]
+	operations := h.judge.Catalog.Operations()
+	for i := range h.judge.Rules.Policies {
+		p := &h.judge.Rules.Policies[i]
 		for _, scope := range p.Ceiling {
 			if !slices.Contains(known, scope) {
 				h.logger.Warn("a policy names a scope that is not known here", zap.String("policy", p.Name), zap.String("scope", scope))
