@@ -1,5 +1,5 @@
 //go:build race
 
-package caddymodule
+package judge
 
 const raceDetector = true
