@@ -70,7 +70,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.Audit.validate(); err != nil {
 		return err
 	}
-	a.shared, err = newRegistry(a.Workspaces, a.newTokenService)
+	a.shared, err = newRegistry(a.Workspaces, resolveWorkspace, a.newTokenService)
 	return err
 }
 

@@ -62,10 +62,10 @@ type Handler struct {
 	judge     *judge.Judge
 	rulesHash string
 	logger    *zap.Logger
-	audit     *Audit         // the app's settings included
-	auditLog  *audit.LogSink // nil where it is off
-	sinks     *sinks         // where records go beside that
-	recorded  bool           // records are kept somewhere
+	audit     *Audit            // the app's settings included
+	auditLog  *audit.LogSink    // nil where it is off
+	sinks     *sinks            // where records go beside that
+	recorded  bool              // records are kept somewhere
 	lines     map[string]string // where the Caddyfile states an option
 }
 

@@ -162,17 +162,19 @@ func mergeStated(mine, theirs map[string]json.RawMessage) (conflict string) {
 type registry struct {
 	byName map[string]*workspace
 	byURL  map[string]*workspace
-	open   func(*workspace) *tokenService
+	// resolve returns the URL that a configured workspace stands for.
+	resolve func(configured string, admin *Admin) (string, error)
+	open    func(*workspace) *tokenService
 }
 
-func newRegistry(configured map[string]*Workspace, open func(*workspace) *tokenService) (*registry, error) {
-	r := &registry{byName: make(map[string]*workspace), byURL: make(map[string]*workspace), open: open}
+func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) (string, error), open func(*workspace) *tokenService) (*registry, error) {
+	r := &registry{byName: make(map[string]*workspace), byURL: make(map[string]*workspace), resolve: resolve, open: open}
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
 		c := configured[name]
 		if err := c.validate(); err != nil {
 			return r, fmt.Errorf("workspace %s: %w", name, err)
 		}
-		url, err := resolveWorkspace(c.URL, c.Admin)
+		url, err := r.resolve(c.URL, c.Admin)
 		if err != nil {
 			return r, fmt.Errorf("workspace %s: %w", name, err)
 		}
@@ -241,7 +243,7 @@ func (r *registry) find(h *Handler) (*workspace, error) {
 	if len(r.byName) > 0 && isName(h.Workspace) {
 		return nil, unknownWorkspace(h.Workspace, r.byName)
 	}
-	url, err := resolveWorkspace(h.Workspace, h.Admin)
+	url, err := r.resolve(h.Workspace, h.Admin)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,87 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/internal/adminapi"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminAPI adds scopegate's routes to Caddy's admin API, see [adminapi.Routes]. It
+// holds nothing: Caddy makes it before the configuration's apps, and never cleans it
+// up.
+type adminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.databricks_scopes",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+// Routes returns the routes.
+func (adminAPI) Routes() (routes []caddy.AdminRoute) {
+	for _, route := range adminapi.Routes(runningGateway{}) {
+		routes = append(routes, caddy.AdminRoute{Pattern: route.Pattern, Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			err := route.ServeHTTP(w, r)
+			if failed, ok := errors.AsType[*adminapi.Error](err); ok {
+				return caddy.APIError{HTTPStatus: failed.Status, Err: failed.Err}
+			}
+			return err
+		})})
+	}
+	return routes
+}
+
+// runningGateway is the running configuration.
+type runningGateway struct{}
+
+func (runningGateway) Ready(ctx context.Context) bool {
+	app := activeApp()
+	return app != nil && app.ready(ctx)
+}
+
+func (runningGateway) Now() time.Time { return clock() }
+
+func (runningGateway) Judges() (judges []adminapi.Judge) {
+	app := activeApp()
+	if app == nil {
+		return nil
+	}
+	for _, h := range app.handlers {
+		key, err := h.offlineKey()
+		if err != nil {
+			continue // it was hashed when it was compiled
+		}
+		judges = append(judges, adminapi.Judge{Judge: h.judge, Key: h.workspace.url + " " + key})
+	}
+	return judges
+}
+
+func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
+	app := activeApp()
+	if app == nil {
+		return nil
+	}
+	for _, w := range app.shared.used() {
+		service := w.service()
+		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage})
+	}
+	return workspaces
+}
+
+// Interface guards
+var (
+	_ caddy.AdminRouter     = (*adminAPI)(nil)
+	_ adminapi.Gateway      = runningGateway{}
+	_ adminapi.TokenService = (*tokenService)(nil)
+)

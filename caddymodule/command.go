@@ -1,0 +1,25 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/cli"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  cli.Name,
+		Usage: cli.Usage,
+		Short: cli.Short,
+		Long:  cli.Long,
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.AddCommand(cli.Commands(cli.Deps{
+				LoadConfig:          loadConfig,
+				AdminDo:             caddycmd.AdminAPIRequest,
+				DefaultAdminAddress: caddy.DefaultAdminListen,
+			})...)
+		},
+	})
+}
