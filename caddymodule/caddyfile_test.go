@@ -1,4 +1,4 @@
-package caddymodule
+package caddymodule_test
 
 import (
 	"bytes"
@@ -10,7 +10,11 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/scopegate/scopegate/caddymodule"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,7 +36,7 @@ func TestAdapt(t *testing.T) {
 				t.Fatal(err)
 			}
 			input, want, _ := strings.Cut(string(content), separator)
-			got := outcome(t, input)
+			got := adapt(t, input)
 			if *update {
 				if err := os.WriteFile(file, []byte(input+separator+got), 0o644); err != nil {
 					t.Fatal(err)
@@ -54,12 +58,13 @@ func TestAdapt(t *testing.T) {
 	}
 }
 
-func outcome(t *testing.T, input string) string {
-	adapted, err := adapt(input)
+// adapt returns the JSON that a Caddyfile adapts to, or the error.
+func adapt(t *testing.T, input string) string {
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	// What adapts must also be accepted, with no network and no secret at hand.
+	// What adapts must also be accepted, without network and secrets.
 	var config caddy.Config
 	if err := caddy.StrictUnmarshalJSON(adapted, &config); err != nil {
 		t.Fatal(err)

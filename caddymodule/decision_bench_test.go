@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
@@ -25,15 +26,32 @@ type ordinaries struct {
 // startOrdinary starts a gateway without audit and has it look up the tokens.
 func startOrdinary(t testing.TB, tokens int) *ordinaries {
 	t.Helper()
-	h := startGateway(t, startWorkspace(t), "cache {\n ttl 24h\n}\nlookup {\n rate 1000\n}\naudit {\n log off\n}")
-	o := &ordinaries{handler: live.list()[0]}
+	workspace := fakeworkspace.New()
+	if err := workspace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(workspace.Close)
+	t.Setenv("TEST_ADMIN_TOKEN", workspace.AdminToken())
+	config := fmt.Appendf(nil, `{"admin":{"disabled":true},"logging":{"logs":{"default":{"writer":{"output":"discard"}}}},"apps":{"http":{"servers":{"x":{
+		"listen":["127.0.0.1:0"],"routes":[{"handle":[{"handler":"databricks_scopes","workspace":%q,"admin":{"token":"{env.TEST_ADMIN_TOKEN}"},
+		"cache":{"ttl":"24h"},"lookup":{"rate":1000},"audit":{"log":"off"}}]}]}}}}}`, workspace.URL())
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	app, err := caddy.ActiveContext().App("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := app.(*caddyhttp.App).Servers["x"].Routes[0].Handlers[0]
+	o := &ordinaries{handler: handler.(*Handler)}
 	paths := []string{
 		"/api/2.2/jobs/list?limit=25&page_token=CAEo5",
 		"/api/2.1/unity-catalog/tables/main.sales.orders",
 		"/api/2.0/sql/statements/01f0a1b2-3c4d-5e6f-7a8b-9c0d1e2f3a4b",
 	}
 	for i := range tokens {
-		token := h.workspace.Mint(fakeworkspace.TokenSpec{
+		token := workspace.Mint(fakeworkspace.TokenSpec{
 			Owner:    "someone@example.com",
 			Comment:  fmt.Sprintf("nightly load %d", i),
 			Scopes:   []string{"clusters", "jobs", "unity-catalog", "sql"},
@@ -136,5 +154,17 @@ func BenchmarkHandler(b *testing.B) {
 			b.Fatal(err)
 		}
 		i++
+	}
+}
+
+// BenchmarkUntraced is what looking for a span costs a request without a trace.
+func BenchmarkUntraced(b *testing.B) {
+	r := httptest.NewRequest("GET", "/api/2.2/jobs/list", nil)
+	r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{}))
+	b.ReportAllocs()
+	for b.Loop() {
+		if trace.SpanFromContext(r.Context()).IsRecording() {
+			b.Fatal("recording")
+		}
 	}
 }

@@ -1,0 +1,178 @@
+package harness
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+)
+
+// Paths that tests of all packages use.
+const (
+	JobsList     = "/api/2.2/jobs/list"
+	ClustersList = "/api/2.1/clusters/list"
+	Me           = "/api/2.0/preview/scim/v2/Me"
+	WellKnown    = "/.well-known/databricks-config"
+	UnmappedPath = "/api/2.0/nobody/knows/this"
+)
+
+// Answer is what a client got: a response with its body read.
+type Answer struct {
+	*http.Response
+	Body string
+}
+
+func readAnswer(t testing.TB, response *http.Response) Answer {
+	t.Helper()
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("reading the body of a %d: %v", response.StatusCode, err)
+	}
+	return Answer{response, string(content)}
+}
+
+// Send makes a request through the gateway with a new connection.
+func (g *Gateway) Send(t testing.TB, method, path string, change func(*http.Request)) Answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, g.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	response, err := transport.RoundTrip(r)
+	// Caddy swaps the listening socket at a reload. What connects to the old one at
+	// the last moment is reset or closed without an answer, and reached no handler.
+	for deadline := time.Now().Add(Patience); g.loads > 1 && HungUp(err) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		response, err = transport.RoundTrip(r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readAnswer(t, response)
+}
+
+// SendAfterReload is Send for the first request after a reload: what connects at
+// the last moment may still be answered by the old configuration, whose sockets
+// Caddy closes in the background.
+func (g *Gateway) SendAfterReload(t testing.TB, method, path string, change func(*http.Request), want int) Answer {
+	t.Helper()
+	got := g.Send(t, method, path, change)
+	for deadline := time.Now().Add(5 * time.Second); got.StatusCode != want && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		got = g.Send(t, method, path, change)
+	}
+	return got
+}
+
+// HungUp reports whether an error means that the connection ended without an
+// answer.
+func HungUp(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
+}
+
+// Bearer returns a change to a request that adds a token.
+func Bearer(value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+value) }
+}
+
+// Client returns an HTTP/1.1 client that shows what comes over the wire: it
+// follows no redirects, asks for no compression and unpacks nothing.
+func Client(t testing.TB) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return client(t, &http.Transport{Protocols: &protocols})
+}
+
+// ClientH2C is the same over HTTP/2 without TLS.
+func ClientH2C(t testing.TB) *http.Client {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	return client(t, &http.Transport{Protocols: &protocols})
+}
+
+func client(t testing.TB, transport *http.Transport) *http.Client {
+	t.Helper()
+	transport.DisableCompression = true
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// NewRequest makes a request with a bearer token and more headers, given as names
+// and values in turn. An empty token sends no credential.
+func NewRequest(t testing.TB, method, url, token string, content io.Reader, header ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+// Do sends a request and reads the whole answer.
+func Do(t testing.TB, client *http.Client, r *http.Request) Answer {
+	t.Helper()
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readAnswer(t, response)
+}
+
+// LegacyToken mints a token without scopes, which may do everything, so that what
+// a test sees does not depend on the catalog.
+func LegacyToken(w *fakeworkspace.Workspace) string {
+	return w.Mint(fakeworkspace.TokenSpec{}).Value
+}
+
+// RevokedToken is a token that the workspace no longer knows.
+func RevokedToken(w *fakeworkspace.Workspace) string {
+	token := w.Mint(fakeworkspace.TokenSpec{})
+	w.Revoke(token.Info.TokenId)
+	return token.Value
+}
+
+// Arrivals are the requests of clients that came to the workspace: all but the
+// gateway's own look-ups and how it signed in for them.
+func Arrivals(w *fakeworkspace.Workspace) []fakeworkspace.Request {
+	var found []fakeworkspace.Request
+	for _, r := range w.Requests() {
+		own := false
+		for _, prefix := range []string{"/oidc/", "/.well-known/", "/api/2.0/token-management/"} {
+			own = own || strings.HasPrefix(r.Believed, prefix)
+		}
+		if !own {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// OnlyArrival is the one request of clients that came to the workspace.
+func OnlyArrival(t testing.TB, w *fakeworkspace.Workspace) fakeworkspace.Request {
+	t.Helper()
+	found := Arrivals(w)
+	if len(found) != 1 {
+		t.Fatalf("%d requests arrived at the workspace, want 1", len(found))
+	}
+	return found[0]
+}

@@ -1,0 +1,56 @@
+package decisions
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/harness"
+)
+
+func TestOAuthVerify(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	g := harness.StartGateway(t, workspace, "oauth verify")
+	sign := func(claims map[string]any) string { return workspace.SignJWT(claims) }
+	foreign := fakeworkspace.New()
+	if err := foreign.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(foreign.Close)
+	pat := g.Mint("jobs")
+	for _, test := range []struct {
+		name, token, path string
+		status            int
+		reason            string
+	}{
+		{"all-apis", sign(map[string]any{"scope": "all-apis"}), harness.ClustersList, 200, "permitted"},
+		{"its scope", sign(map[string]any{"scope": "jobs offline_access"}), harness.JobsList, 200, "permitted"},
+		{"another scope", sign(map[string]any{"scope": "jobs"}), harness.ClustersList, 403, "missing_scope"},
+		{"who am I", sign(map[string]any{"scope": "jobs"}), harness.Me, 200, "permitted"},
+		{"no scope is no permission", sign(map[string]any{"scope": nil}), harness.JobsList, 403, "unknown_token"},
+		{"log-in scopes are no permission", sign(map[string]any{"scope": "openid email"}), harness.JobsList, 403, "unknown_token"},
+		{"expired", sign(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), harness.JobsList, 403, "token_expired"},
+		{"of another workspace", foreign.SignJWT(nil), harness.JobsList, 403, "unknown_token"},
+		{"signature changed", sign(nil)[:len(sign(nil))-8] + "AAAAAAAA", harness.JobsList, 403, "unknown_token"},
+		{"personal tokens as ever", pat.Value, harness.JobsList, 200, "permitted"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(g.ReadRecords(t))
+			got := g.Send(t, "GET", test.path, harness.Bearer(test.token))
+			record := g.Records(t, before+1)[before]
+			if got.StatusCode != test.status || record["reason"] != test.reason || record["token_id"] == "" {
+				t.Errorf("status %d, record %v", got.StatusCode, record)
+			}
+		})
+	}
+}
+
+func TestOAuthVerifyInAnOutage(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	g := harness.StartGateway(t, workspace, "oauth verify\nlookup {\ntimeout 1s\n}")
+	workspace.Faults().Set("/oidc/", fakeworkspace.Unavailable("2"))
+	got := g.Send(t, "GET", harness.JobsList, harness.Bearer(workspace.SignJWT(nil)))
+	if got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d", got.StatusCode)
+	}
+}

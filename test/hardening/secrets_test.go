@@ -1,0 +1,397 @@
+package hardening
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/golden"
+	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/internal/testing/otlptest"
+)
+
+// marks are secrets, by where they are.
+type marks map[string]string
+
+// mark makes a secret that a token's prefix does not give away.
+func (m marks) mark(where string) string {
+	value := "s3cr3t" + hex.EncodeToString([]byte(where)) + "zz"
+	m[where] = value
+	return value
+}
+
+// forms are the ways in which a secret could stand somewhere, in lower case where
+// case does not matter.
+func forms(secret string) []string {
+	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret))}
+	// In base64 it looks different at each of three offsets; the first and the last
+	// characters depend on what is around.
+	for offset := range 3 {
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			encoded := encoding.EncodeToString([]byte(strings.Repeat("\x00", offset) + secret))
+			all = append(all, encoded[4:len(encoded)-4])
+		}
+	}
+	return all
+}
+
+// reveals tells which secrets a text holds.
+func (m marks) reveals(text string) (found []string) {
+	lower := strings.ToLower(text)
+	for where, secret := range m {
+		for _, form := range forms(secret) {
+			if strings.Contains(text, form) || strings.Contains(lower, strings.ToLower(secret)) {
+				found = append(found, where)
+				break
+			}
+		}
+	}
+	return found
+}
+
+func TestMarksAreFound(t *testing.T) {
+	m := make(marks)
+	secret := m.mark("a/b c+d?")
+	m["odd"] = "a b+c/d?e&fghijklmnop"
+	for _, text := range []string{
+		secret, strings.ToUpper(secret), "x" + base64.StdEncoding.EncodeToString([]byte("token:"+secret)) + "y",
+		base64.URLEncoding.EncodeToString([]byte("t:" + secret + ":")), base64.StdEncoding.EncodeToString([]byte("{" + secret)),
+		hex.EncodeToString([]byte(secret)), url.QueryEscape(m["odd"]), url.PathEscape(m["odd"]),
+	} {
+		if len(m.reveals("before "+text+" after")) == 0 {
+			t.Errorf("not found in %q", text)
+		}
+	}
+	if found := m.reveals("nothing of the kind"); len(found) > 0 {
+		t.Errorf("found %q in nothing", found)
+	}
+}
+
+// TestSecrets drives every kind of request with secrets wherever there can
+// be one, and then looks for them wherever something is written down or told, with
+// Caddy at the level DEBUG.
+func TestSecrets(t *testing.T) {
+	m := make(marks)
+	receivers := map[string]*otlptest.Receiver{"good": otlptest.Start(t, otlptest.HTTP), "bad": otlptest.Start(t, otlptest.GRPC)}
+	harness.TelemetryEnv(t, receivers["good"], map[string]string{
+		"OTEL_LOGS_EXPORTER": "otlp",
+		// The last two are not as they should be, which the exporters complain of.
+		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20" + m.mark("OTLP header") + ",x-bad=%zz" + m.mark("bad OTLP header") + "," + m.mark("broken OTLP header"),
+		// The logs find somebody who refuses them.
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://user:" + m.mark("OTLP password") + "@" + receivers["bad"].Address(),
+		"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc",
+		"OTEL_RESOURCE_ATTRIBUTES":         "broken" + m.mark("broken resource"),
+	})
+	receivers["bad"].Refuse(http.StatusUnauthorized)
+
+	workspace := harness.StartWorkspace(t, fakeworkspace.WithScopeCheck(harness.CatalogScopes))
+	m["admin secret"] = os.Getenv("TEST_ADMIN_SECRET")
+	s := startSecretSite(t, workspace)
+
+	tokens := map[string]fakeworkspace.Token{
+		"good":    workspace.Mint(fakeworkspace.TokenSpec{Owner: "a@example.com", Scopes: []string{"jobs", "authentication"}, Lifetime: time.Hour, Comment: m.mark("comment")}),
+		"legacy":  workspace.Mint(fakeworkspace.TokenSpec{}),
+		"expired": workspace.Mint(fakeworkspace.TokenSpec{ExpiryTime: time.Now().Add(-time.Hour), Scopes: []string{"jobs"}}),
+		"revoked": workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}}),
+		"outage":  workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}}),
+	}
+	workspace.Revoke(tokens["revoked"].Info.TokenId)
+	for name, token := range tokens {
+		m["token "+name] = token.Value
+	}
+	m["unknown token"] = "dapi" + strings.Repeat("5ec2e7", 5) + "00"
+	m["cluster token"] = "dkea" + strings.Repeat("5ec2e7", 5) + "11"
+	jwt := workspace.SignJWT(nil)
+	m["JWT"], m["JWT signature"] = jwt, jwt[strings.LastIndexByte(jwt, '.')+1:]
+
+	for mode, options := range map[string]string{"enforce": "", "verify": "oauth verify", "observe": "mode observe"} {
+		s.load(t, options)
+		good, with := tokens["good"].Value, func(value string) string { return "Authorization: Bearer " + value }
+		for _, lines := range [][]string{
+			{"GET " + harness.JobsList + "?q=" + m.mark("query"), with(good), "X-Custom: " + m.mark("header"), "Cookie: session=" + m.mark("cookie"), "X-Databricks-Azure-SP-Management-Token: " + m.mark("management token"), "Proxy-Authorization: Basic " + m.mark("proxy credential"), "X-Api-Key: " + m.mark("API key"), "Tracestate: vendor=" + m.mark("tracestate"), "Baggage: secret=" + m.mark("baggage"), "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "X-Request-Id: " + m.mark("request id"), "Referer: http://x/?" + m.mark("referer")},
+			{"GET " + harness.ClustersList + "?q=" + m.mark("query of a refusal"), with(good), "X-Custom: " + m["header"]},
+			{"GET " + harness.JobsList, with(tokens["legacy"].Value)},
+			{"GET " + harness.JobsList, with(tokens["expired"].Value)},
+			{"GET " + harness.JobsList, with(tokens["revoked"].Value)},
+			{"GET " + harness.JobsList, with(m["unknown token"])},
+			{"GET " + harness.JobsList, with(m["cluster token"])},
+			{"GET " + harness.JobsList, with(m.mark("shapeless credential"))},
+			{"GET " + harness.JobsList, "Authorization: " + m.mark("scheme") + " " + m.mark("parameter")},
+			{"GET " + harness.JobsList, with(jwt)},
+			{"GET " + harness.JobsList, with(jwt[:len(jwt)-4] + "AAAA")},
+			{"GET " + harness.JobsList, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("token:"+good))},
+			{"GET " + harness.JobsList, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("me@example.com:"+m.mark("password")))},
+			{"GET " + harness.JobsList, with(good), with(tokens["legacy"].Value)},
+			{"GET " + harness.JobsList + "?access_token=" + good, with(good)},
+			{"GET " + harness.JobsList, with(good), "Connection: Authorization"},
+			{"GET /api/2.0/" + good + "/x", with(good)},
+			{"GET /api/2.0/%zz" + m.mark("broken path"), with(good)},
+			{"GET /api/2.0/a%00" + good, with(good)},
+			{"GET http://user:" + m.mark("password in the target") + "@" + s.listen + harness.JobsList, with(good)},
+			{"GET " + harness.JobsList, with(good), "User-Agent: agent " + good},
+			{"POST /api/2.1/jobs/create", with(good), "Content-Type: application/json", `{"name":"` + m.mark("body") + `"}`},
+			{"POST /api/2.0/token/create", with(good), "Content-Type: application/json", `{"comment":"` + m.mark("comment of a new token") + `","lifetime_seconds":60}`},
+			{"POST /api/2.0/token/delete", with(good), "Content-Type: application/json", `{"token_id":"` + m.mark("body of a deletion") + `"}`},
+			{"POST /pb.Service/Method?q=" + m["query"], with(m["unknown token"]), "Content-Type: application/grpc", m.mark("gRPC body")},
+			{"GET " + harness.WellKnown + "?q=" + m["query"], with(good)},
+			{good + " " + harness.JobsList, with(good)},
+		} {
+			answer := s.send(t, lines)
+			if strings.Contains(lines[0], "token/create") {
+				if _, value, ok := strings.Cut(answer, `"token_value":"`); ok {
+					m["new token "+mode], _, _ = strings.Cut(value, `"`)
+				}
+			}
+		}
+		// The workspace fails, and so does the gateway's way to it.
+		for _, fault := range []fakeworkspace.Kind{
+			fakeworkspace.RejectAdmin(403), fakeworkspace.InternalError(), fakeworkspace.GarbageJSON(), fakeworkspace.Reset(),
+			fakeworkspace.Respond(500, "text/plain", m.mark("answer of the admin API")),
+			fakeworkspace.Respond(200, "application/json", `{"`+m.mark("JSON of the admin API")+`":`),
+		} {
+			workspace.Faults().Set("/api/2.0/token-management/", fault)
+			s.send(t, []string{"GET " + harness.JobsList + "?q=" + m["query"], with(tokens["outage"].Value)})
+			workspace.Faults().Clear()
+		}
+		workspace.Faults().Set("/api/2.2/jobs/", fakeworkspace.Reset())
+		s.send(t, []string{"GET " + harness.JobsList + "?q=" + m["query"], with(good), "X-Custom: " + m["header"]})
+		workspace.Faults().Clear()
+		workspace.Faults().Set("/api/2.2/jobs/", fakeworkspace.Respond(500, "text/plain", m.mark("answer of the workspace")))
+		s.send(t, []string{"GET " + harness.JobsList + "?q=" + m["query"], with(good)})
+		workspace.Faults().Clear()
+	}
+
+	told := s.tell(t)
+	for name, receiver := range receivers {
+		told["spans at the "+name+" collector"] = receivedText(receiver)
+	}
+	for where, text := range told {
+		if found := m.reveals(text); len(found) > 0 {
+			t.Errorf("%s: holds the secrets %q", where, found)
+			for _, line := range strings.Split(text, "\n") {
+				if found := m.reveals(line); len(found) > 0 {
+					t.Logf("%s: %q in %.1500s", where, found, line)
+					break
+				}
+			}
+		}
+	}
+	// What was searched is what there is to find.
+	for where, sign := range map[string]string{
+		"default log": `"level":"debug"`, "audit log": tokens["good"].Info.TokenId, "trail log": tokens["good"].Info.TokenId, "spans at the good collector": "missing_scope",
+		"GET /config/": "databricks_scopes", "autosave.json": "databricks_scopes", "GET /metrics": "scopegate_decisions_total", "GET /databricks_scopes/usage": tokens["good"].Info.TokenId,
+	} {
+		if !strings.Contains(told[where], sign) {
+			t.Errorf("%s does not hold %s: %.300s", where, sign, told[where])
+		}
+	}
+	if len(m) < 40 || m["new token enforce"] == "" {
+		t.Errorf("%d secrets", len(m))
+	}
+}
+
+// secretSite is a gateway as chatty as it can be.
+type secretSite struct {
+	workspace *fakeworkspace.Workspace
+	folder    string
+	listen    string
+	admin     string
+	printed   *os.File
+}
+
+func startSecretSite(t *testing.T, workspace *fakeworkspace.Workspace) *secretSite {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "scopegate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	s := &secretSite{workspace: workspace, folder: folder, listen: harness.FreeAddress(t), admin: harness.FreeAddress(t)}
+
+	autosave, stderr, stdout := caddy.ConfigAutosavePath, os.Stderr, os.Stdout
+	caddy.ConfigAutosavePath = filepath.Join(folder, "autosave.json")
+	if s.printed, err = os.Create(filepath.Join(folder, "printed")); err != nil {
+		t.Fatal(err)
+	}
+	os.Stderr, os.Stdout = s.printed, s.printed
+	log.SetOutput(s.printed)
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+		caddy.ConfigAutosavePath, os.Stderr, os.Stdout = autosave, stderr, stdout
+		log.SetOutput(stderr)
+		_ = s.printed.Close()
+	})
+	return s
+}
+
+// load loads a configuration, with the log as Caddyfile.example recommends it.
+func (s *secretSite) load(t *testing.T, options string) {
+	t.Helper()
+	example, err := os.ReadFile(filepath.Join(golden.Root(t), "Caddyfile.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := regexp.MustCompile(`(?s)format [a-z ]*filter \{\n.*?\n\t\t\}\n`).FindString(string(example))
+	if !strings.Contains(filter, "dapi") {
+		t.Fatal("Caddyfile.example recommends no filter that takes tokens out")
+	}
+	adapted, err := harness.Adapt(fmt.Sprintf(`{
+	debug
+	admin %s
+	auto_https off
+	storage file_system %s/storage
+	metrics
+	log default {
+		level DEBUG
+		output file %s/default.log
+		exclude http.handlers.databricks_scopes.audit
+		%s
+	}
+	log audit {
+		include http.handlers.databricks_scopes.audit
+		output file %s/audit.log
+	}
+}
+http://%s {
+	log
+	tracing
+	databricks_gateway %s {
+		%s
+		lookup {
+			timeout 1s
+			rate 1000
+		}
+		audit {
+			log on
+			output file %s/trail.log
+		}
+		%s
+	}
+}
+`, s.admin, s.folder, s.folder, filter, s.folder, s.listen, s.workspace.URL(), harness.AdminBlock, s.folder, options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(adapted, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// send writes a request as it stands: its line without the version, headers, and a
+// body where the last line is none. It returns what came back, if anything did.
+func (s *secretSite) send(t *testing.T, lines []string) string {
+	t.Helper()
+	var connection net.Conn
+	harness.WaitFor(t, "the gateway to listen", func() bool {
+		var err error
+		connection, err = net.Dial("tcp", s.listen)
+		return err == nil
+	})
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	request := lines[0] + " HTTP/1.1\r\nHost: " + s.listen + "\r\nConnection: close\r\n"
+	body := ""
+	for _, line := range lines[1:] {
+		if strings.HasPrefix(line, "{") || !strings.Contains(line, ": ") {
+			body = line
+			break
+		}
+		request += line + "\r\n"
+	}
+	if body != "" {
+		request += fmt.Sprintf("Content-Length: %d\r\n", len(body))
+	}
+	if _, err := io.WriteString(connection, request+"\r\n"+body); err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(connection) // whatever there is
+	return string(answer)
+}
+
+// tell returns everything that the gateway wrote down or tells, by where.
+func (s *secretSite) tell(t *testing.T) map[string]string {
+	t.Helper()
+	told := make(map[string]string)
+	paths := []string{"/config/", "/metrics", "/reverse_proxy/upstreams", "/debug/vars", "/pki/ca/local"}
+	// As Caddy asks for the routes.
+	module, err := caddy.GetModule("admin.api.databricks_scopes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range module.New().(caddy.AdminRouter).Routes() {
+		paths = append(paths, route.Pattern)
+	}
+	for _, path := range paths {
+		response, err := http.Get("http://" + s.admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		told["GET "+path] = fmt.Sprint(response.Header, string(body))
+	}
+	if err := caddy.Stop(); err != nil { // writes what is kept for the next start
+		t.Error(err)
+	}
+	err = filepath.WalkDir(s.folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		name := entry.Name()
+		if base, ok := strings.CutSuffix(name, ".log"); ok {
+			name = base + " log"
+		}
+		told[name] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+// receivedText is what a collector got from us. Spans of Caddy's own tracing
+// directive quote paths and agents as they came.
+func receivedText(r *otlptest.Receiver) string {
+	var b strings.Builder
+	for _, span := range r.Spans() {
+		if !strings.HasPrefix(span.Scope.GetName(), "github.com/scopegate/") {
+			continue
+		}
+		ours := proto.Clone(span.Span).(*tracepb.Span)
+		if span.ParentID() != "" {
+			ours.TraceState = "" // is the caller's, and handed on in its own trace
+		}
+		b.WriteString(protojson.Format(ours) + protojson.Format(span.Resource) + "\n")
+	}
+	for _, log := range r.Logs() {
+		b.WriteString(protojson.Format(log.LogRecord) + protojson.Format(log.Resource) + "\n")
+	}
+	return b.String()
+}
