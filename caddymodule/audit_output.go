@@ -26,7 +26,7 @@ func (a *App) openOutput(settings *Audit) (*pooledSinks, error) {
 	var opener caddy.WriterOpener
 	switch writer := loaded.(type) {
 	case *caddy.DiscardWriter:
-		return nil, errors.New("audit output discard would discard every record; if that is what you want, set log to off")
+		return nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
 	case *logging.FileWriter:
 		writer.Filename = realPath(writer.Filename) // one file, by whatever name
 		opener = writer

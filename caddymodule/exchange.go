@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
@@ -101,20 +102,29 @@ func (x *exchange) announce() {
 func (x *exchange) refuse() error {
 	answer := refusal.For(&x.rec.Judgement, x.rec.TraceID())
 	x.rec.RequestID = answer.RequestID
-	routes := errorRoutes(x.r)
-	if routes == nil {
+	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, x.w, x.r, answer) {
 		answer.Write(x.w, x.r)
-		return nil
 	}
-	// Not returned to Caddy: it would answer with an empty body where no error route
-	// matches, and would log a line that quotes the request.
-	answer.WriteHeaders(x.w.Header(), x.r)
-	fallback := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		answer.Write(w, r)
-		return nil
-	})
-	r := routes.WithError(x.r, caddyhttp.Error(answer.Status, answer))
-	return routes.Routes.Compile(fallback).ServeHTTP(x.w, r)
+	return nil
+}
+
+// answeredBy lets error routes answer a refusal, and reports whether they did: routes
+// that match no error, or send no body, leave that to the caller. The error is not
+// returned to Caddy, which would send an empty body then, and would log a line that
+// quotes the request.
+func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *http.Request, answer *refusal.Refusal) bool {
+	answer.WriteHeaders(w.Header(), r)
+	always := func(int, http.Header) bool { return true }
+	recorder := caddyhttp.NewResponseRecorder(w, new(bytes.Buffer), always)
+	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	r = routes.WithError(r, caddyhttp.Error(answer.Status, answer))
+	if err := routes.Routes.Compile(end).ServeHTTP(recorder, r); err != nil {
+		return false
+	}
+	if recorder.Size() == 0 && (recorder.Status() == 0 || recorder.Status() == answer.Status) {
+		return false
+	}
+	return recorder.WriteResponse() == nil
 }
 
 // pass hands the request to the next handler. An error that it returns is answered by

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/testing/race"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -251,7 +252,7 @@ func ordinaryRequests() (*Judge, []Request) {
 // TestJudgingAllocatesNothing holds the promise that judging an ordinary request with
 // a token that is known leaves no garbage.
 func TestJudgingAllocatesNothing(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	judge, requests := ordinaryRequests()

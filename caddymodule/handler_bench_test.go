@@ -12,8 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/race"
 )
 
 // ordinaries are requests as clients send them, with a token each that the gateway
@@ -75,32 +76,31 @@ func startOrdinary(t testing.TB, tokens int) *ordinaries {
 func (o *ordinaries) lookUp(t testing.TB, r *http.Request) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		verdict := o.handler.judge(r, brief(time.Now()))
-		if verdict.allowed {
+		got := o.judge(r)
+		if got.Decision == judge.Allow {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("a request that should be allowed is refused: %s", verdict.reason)
+			t.Fatalf("a request that should be allowed is refused: %s", got.Reason)
 		}
 	}
 }
 
-// brief is a record that nobody keeps.
-func brief(now time.Time) *audit.Record { return &audit.Record{Time: now, Brief: true} }
+func (o *ordinaries) judge(r *http.Request) judge.Judgement {
+	return o.handler.judge.Judge(r.Context(), judge.Of(r, time.Now()))
+}
 
 // TestDecisionAllocatesNothing holds the promise that an ordinary request with a
 // token that is known leaves no garbage, its record apart.
 func TestDecisionAllocatesNothing(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	o := startOrdinary(t, 3)
 	for _, r := range o.requests {
-		rec, now := new(audit.Record), time.Now()
 		if allocations := testing.AllocsPerRun(1000, func() {
-			*rec = *brief(now)
-			if verdict := o.handler.judge(r, rec); !verdict.allowed {
-				t.Fatal(verdict.reason)
+			if got := o.judge(r); got.Decision != judge.Allow {
+				t.Fatal(got.Reason)
 			}
 		}); allocations != 0 {
 			t.Errorf("%s: %v allocations", r.URL.Path, allocations)
@@ -112,23 +112,19 @@ func TestDecisionAllocatesNothing(t *testing.T) {
 func BenchmarkDecision(b *testing.B) {
 	o := startOrdinary(b, 1000)
 	b.ReportAllocs()
-	rec, now := new(audit.Record), time.Now()
-	i := 0
-	for b.Loop() {
-		*rec = *brief(now)
-		if verdict := o.handler.judge(o.requests[i%len(o.requests)], rec); !verdict.allowed {
-			b.Fatal(verdict.reason)
+	for i := 0; b.Loop(); i++ {
+		if got := o.judge(o.requests[i%len(o.requests)]); got.Decision != judge.Allow {
+			b.Fatal(got.Reason)
 		}
-		i++
 	}
 }
 
-// nowhere is where an answer goes that nobody measures.
-type nowhere struct{ header http.Header }
+// discard is where an answer goes that is not measured.
+type discard struct{ header http.Header }
 
-func (w *nowhere) Header() http.Header         { return w.header }
-func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (w *nowhere) WriteHeader(int)             {}
+func (w *discard) Header() http.Header         { return w.header }
+func (w *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (w *discard) WriteHeader(int)             {}
 
 // BenchmarkHandler is all that the handler adds to a request that passes: the
 // decision, metrics, use of tokens, placeholders, and what watches the answer.
@@ -140,7 +136,7 @@ func BenchmarkHandler(b *testing.B) {
 		_, err := w.Write(answer)
 		return err
 	})
-	w := &nowhere{header: make(http.Header)}
+	w := &discard{header: make(http.Header)}
 	for i, r := range o.requests {
 		o.requests[i] = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
 	}
