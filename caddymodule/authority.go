@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -38,7 +39,7 @@ type authority struct {
 // to use.
 type directory struct {
 	resolver *tokens.Resolver
-	verifier *tokens.Verifier
+	verifier *oauth.Verifier
 	owners   *tokens.Owners
 	seen     *usage.Ledger
 }
@@ -59,11 +60,11 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 	}
 	pooled, loaded, err := authorities.LoadOrNew(key, func() (caddy.Destructor, error) {
 		admin := key.admin.credential()
-		api := tokens.NewDirectory(workspace, admin, settings.Timeout)
+		api := tokens.NewService(workspace, admin, settings.Timeout)
 		observer := watcher{Metrics: metrics, workspace: workspace}
 		return &directory{
 			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(clock)),
-			verifier: tokens.NewVerifier(workspace, settings.Timeout),
+			verifier: oauth.NewVerifier(workspace, settings.Timeout),
 			owners:   tokens.NewOwners(workspace, admin, settings.Timeout),
 			seen:     usage.NewLedger(usage.Options{Now: clock}),
 		}, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -150,9 +151,9 @@ func (h *Handler) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 // operator's to know, not the client's.
 func (h *Handler) unresolved(err error, rec *audit.Record) verdict {
 	switch {
-	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, tokens.ErrInvalidJWT):
+	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, oauth.ErrInvalid):
 		return refuse(policy.UnknownToken, "")
-	case errors.Is(err, tokens.ErrExpiredJWT):
+	case errors.Is(err, oauth.ErrExpired):
 		return refuse(policy.TokenExpired, "")
 	}
 	v := refuse(policy.DirectoryUnavailable, "")

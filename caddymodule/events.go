@@ -31,8 +31,8 @@ type watcher struct {
 	workspace string
 }
 
-// AuthorityChanged implements [tokens.Observer].
-func (w watcher) AuthorityChanged(outage *tokens.UnavailableError) {
+// ServiceChanged implements [tokens.Observer].
+func (w watcher) ServiceChanged(outage *tokens.UnavailableError) {
 	logger := caddy.Log().Named("http.handlers.databricks_scopes").With(zap.String("workspace", w.workspace))
 	w.AuthorityUp(outage == nil)
 	if outage == nil {

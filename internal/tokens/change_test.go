@@ -53,11 +53,11 @@ func TestChanger(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	directory := &scripted{answer: found}
+	service := &scripted{answer: found}
 	clock := newClock()
-	r := newTestResolver(t, directory, clock)
+	r := newTestResolver(t, service, clock)
 	a, b := IDOf("dapi-a"), IDOf("dapi-b")
-	directory.list = listed("", a)
+	service.list = listed("", a)
 	for _, step := range []struct {
 		name    string
 		before  func()
@@ -71,9 +71,9 @@ func TestList(t *testing.T) {
 		{"after a change", func() { r.Purge(a) }, 3, "", 1},
 		{"failing", func() {
 			clock.advance(listReuse)
-			directory.setList(func(context.Context) ([]*Info, error) { return nil, &UnavailableError{Outage: Throttled} })
+			service.setList(func(context.Context) ([]*Info, error) { return nil, &UnavailableError{Outage: Throttled} })
 		}, 4, Throttled, 0},
-		{"working again", func() { directory.setList(listed("", a, b)) }, 5, "", 2},
+		{"working again", func() { service.setList(listed("", a, b)) }, 5, "", 2},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			step.before()
@@ -86,7 +86,7 @@ func TestList(t *testing.T) {
 			} else if !errors.As(err, &outage) || outage.Outage != step.outage {
 				t.Errorf("got %v, want %s", err, step.outage)
 			}
-			if got := directory.countLists(); got != step.lists {
+			if got := service.countLists(); got != step.lists {
 				t.Errorf("%d lists, want %d", got, step.lists)
 			}
 		})

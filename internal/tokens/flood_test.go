@@ -33,7 +33,7 @@ func TestFlood(t *testing.T) {
 		for i := range good + late {
 			isGood[garbage(-1-i)] = true
 		}
-		directory := &scripted{answer: func(_ context.Context, id ID) (*Info, error) {
+		service := &scripted{answer: func(_ context.Context, id ID) (*Info, error) {
 			time.Sleep(50 * time.Millisecond) // as far away as a real one
 			if !isGood[id] {
 				badCalls.Add(1)
@@ -42,7 +42,7 @@ func TestFlood(t *testing.T) {
 			goodCalls.Add(1)
 			return &Info{ID: id}, nil
 		}}
-		r := NewResolver(directory, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
+		r := NewResolver(service, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 
 		var wg sync.WaitGroup
@@ -134,8 +134,8 @@ func TestFlood(t *testing.T) {
 // is told to.
 func TestFloodThatRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		directory := &scripted{answer: unknown}
-		r := NewResolver(directory, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
+		service := &scripted{answer: unknown}
+		r := NewResolver(service, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		known := IDOf(somePAT)
 		r.cache.remember(known, &Info{ID: known}, time.Now(), 0)
@@ -160,19 +160,19 @@ func TestFloodThatRepeats(t *testing.T) {
 	})
 }
 
-// TestSlowDirectoryLeavesRoom holds that look-ups of invented tokens which hang
+// TestSlowServiceLeavesRoom holds that look-ups of invented tokens which hang
 // leave some of the concurrency to tokens that are known.
-func TestSlowDirectoryLeavesRoom(t *testing.T) {
+func TestSlowServiceLeavesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		known := IDOf(somePAT)
-		directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+		service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 			if id == known {
 				return found(ctx, id)
 			}
 			<-ctx.Done()
 			return nil, &UnavailableError{Outage: TimedOut}
 		}}
-		r := NewResolver(directory, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
+		r := NewResolver(service, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 		r.cache.remember(known, &Info{ID: known}, time.Now().Add(-time.Minute), 0)
 		for i := range 100 {

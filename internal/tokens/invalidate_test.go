@@ -30,11 +30,11 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
-				directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+				service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 					<-release
 					return test.under(ctx, id)
 				}}
-				r := NewResolver(directory, quick)
+				r := NewResolver(service, quick)
 				defer r.Close()
 				if test.known > 0 {
 					r.cache.remember(id, &Info{ID: id, Comment: "old"}, time.Now().Add(-test.known), 0)
@@ -42,7 +42,7 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 				go func() { _, _ = r.Resolve(context.Background(), id, fresh) }()
 				synctest.Wait() // it is under way
 				test.change(r)
-				directory.set(test.after)
+				service.set(test.after)
 
 				want, wantErr := test.after(t.Context(), id)
 				check := func(when string) {
@@ -64,8 +64,8 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 }
 
 func TestInvalidateLeavesNoNegative(t *testing.T) {
-	directory := &scripted{answer: unknown}
-	r := newTestResolver(t, directory, newClock())
+	service := &scripted{answer: unknown}
+	r := newTestResolver(t, service, newClock())
 	id := IDOf(somePAT)
 	for _, test := range []struct {
 		name   string
@@ -75,12 +75,12 @@ func TestInvalidateLeavesNoNegative(t *testing.T) {
 		{"purge", func() { r.Purge(id) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			directory.set(unknown)
+			service.set(unknown)
 			if _, err := r.Resolve(t.Context(), id, fresh); !errors.Is(err, ErrUnknownToken) {
 				t.Fatal(err)
 			}
 			test.forget()
-			directory.set(found)
+			service.set(found)
 			if _, err := r.Resolve(t.Context(), id, fresh); err != nil {
 				t.Error(err)
 			}

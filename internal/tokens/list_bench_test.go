@@ -12,7 +12,7 @@ import (
 )
 
 // listServer answers with a list of n tokens that was written before.
-func listServer(t testing.TB, n int) Directory {
+func listServer(t testing.TB, n int) Service {
 	t.Helper()
 	var answer struct {
 		TokenInfos []tokenInfo `json:"token_infos"`
@@ -34,7 +34,7 @@ func listServer(t testing.TB, n int) Directory {
 	}))
 	t.Cleanup(server.Close)
 	// No token that could be looked up, so that the client needs no proof of it.
-	d := NewDirectory(server.URL, Admin{Token: func() (string, error) { return "test", nil }}, 10*time.Second)
+	d := NewService(server.URL, Admin{Token: func() (string, error) { return "test", nil }}, 10*time.Second)
 	t.Cleanup(d.Close)
 	return d
 }

@@ -28,7 +28,7 @@ func (r *recorder) LookedUp(result string, _ time.Duration) {
 	r.lookups = append(r.lookups, result)
 }
 
-func (r *recorder) AuthorityChanged(err *UnavailableError) {
+func (r *recorder) ServiceChanged(err *UnavailableError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
@@ -68,7 +68,7 @@ func TestResolverOutages(t *testing.T) {
 				settings.Timeout = time.Second
 			}
 			c, seen := newClock(), new(recorder)
-			r := NewResolver(NewDirectory(workspace.URL(), admin, settings.Timeout), settings,
+			r := NewResolver(NewService(workspace.URL(), admin, settings.Timeout), settings,
 				WithClock(c.Now), WithObserver(seen), withJitter(never))
 			t.Cleanup(r.Close)
 			r.cache.remember(id, &Info{ID: id}, c.Now().Add(-fresh.TTL), 0)
@@ -138,11 +138,11 @@ func TestResolverOutages(t *testing.T) {
 func TestOutageCostsNoOneItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id := IDOf(somePAT)
-		directory := &scripted{answer: func(ctx context.Context, _ ID) (*Info, error) {
+		service := &scripted{answer: func(ctx context.Context, _ ID) (*Info, error) {
 			<-ctx.Done()
 			return nil, &UnavailableError{Outage: TimedOut}
 		}}
-		r := NewResolver(directory, quick)
+		r := NewResolver(service, quick)
 		defer r.Close()
 		r.cache.remember(id, &Info{ID: id}, time.Now().Add(-fresh.TTL), 0)
 		for range breakerTrip {
@@ -157,10 +157,10 @@ func TestOutageCostsNoOneItsTimeout(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		// 1 + 2 + 4 + 8 + 10 + 10 …, with a fourth by chance, and 5 for each probe.
-		if got := directory.count(); got < breakerTrip+15 || got > breakerTrip+25 {
+		if got := service.count(); got < breakerTrip+15 || got > breakerTrip+25 {
 			t.Errorf("%d look-ups in 300 s", got)
 		}
-		directory.set(found)
+		service.set(found)
 		time.Sleep(breakerLastPause*5/4 + quick.Timeout)
 		resolveOrFail(t, r, id)
 		synctest.Wait()
@@ -174,10 +174,10 @@ func TestOutageCostsNoOneItsTimeout(t *testing.T) {
 func TestEndOfPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tokens, rate = 300, 10
-		directory := &scripted{answer: func(context.Context, ID) (*Info, error) {
+		service := &scripted{answer: func(context.Context, ID) (*Info, error) {
 			return nil, &UnavailableError{Outage: Throttled, RetryAfter: 30 * time.Second}
 		}}
-		r := NewResolver(directory, Settings{Size: tokens, Rate: rate, Concurrency: 8, Timeout: 5 * time.Second})
+		r := NewResolver(service, Settings{Size: tokens, Rate: rate, Concurrency: 8, Timeout: 5 * time.Second})
 		defer r.Close()
 		for i := range tokens {
 			r.cache.remember(garbage(i), &Info{ID: garbage(i)}, time.Now().Add(-fresh.TTL), 0)
@@ -191,21 +191,21 @@ func TestEndOfPause(t *testing.T) {
 		everyone()
 		time.Sleep(30*time.Second - 1)
 		everyone()
-		if got := directory.count(); got != 1 {
+		if got := service.count(); got != 1 {
 			t.Fatalf("%d look-ups before the time that the workspace named", got)
 		}
-		directory.set(func(ctx context.Context, id ID) (*Info, error) {
+		service.set(func(ctx context.Context, id ID) (*Info, error) {
 			time.Sleep(50 * time.Millisecond)
 			return found(ctx, id)
 		})
 		time.Sleep(30*time.Second/breakerSpread + 1)
 		everyone()
-		if got := directory.count(); got != 2 {
+		if got := service.count(); got != 2 {
 			t.Errorf("%d look-ups at the end of the pause, want the first and one probe", got)
 		}
 		time.Sleep(50 * time.Millisecond)
 		everyone()
-		if got := directory.count(); got > 2+rate+laneCount+1 {
+		if got := service.count(); got > 2+rate+laneCount+1 {
 			t.Errorf("%d look-ups at once when it worked again, at %d a second", got, rate)
 		}
 		for range 100 {
@@ -221,9 +221,9 @@ func TestEndOfPause(t *testing.T) {
 // TestPauseIsSpread holds that gateways which failed together do not come back
 // together.
 func TestPauseIsSpread(t *testing.T) {
-	b := breaker{jitter: func(most time.Duration) time.Duration { return most }}
+	b := Breaker{jitter: func(most time.Duration) time.Duration { return most }}
 	now := newClock().Now()
-	b.failed(now, &UnavailableError{Outage: Throttled, RetryAfter: 20 * time.Second})
+	b.Failed(now, &UnavailableError{Outage: Throttled, RetryAfter: 20 * time.Second})
 	if got := b.until.Sub(now); got != 25*time.Second {
 		t.Errorf("a pause of %s, want up to a fourth more than 20s", got)
 	}

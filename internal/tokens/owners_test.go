@@ -45,8 +45,8 @@ func TestOwnersInAnOutage(t *testing.T) {
 	workspace := startWorkspace(t)
 	user := workspace.AddUser("etl@example.com", false)
 	c := newClock()
-	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: newTransport(5 * time.Second)}
-	owners := newOwners(source.name, source.transport.close, c.Now)
+	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: NewTransport(5 * time.Second)}
+	owners := newOwners(source.name, source.transport.Close, c.Now)
 	t.Cleanup(owners.Close)
 	fault := workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.InternalError())
 	owners.Name(user)

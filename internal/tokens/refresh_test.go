@@ -35,17 +35,17 @@ func TestRefreshAhead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				directory := &scripted{answer: found}
-				r := NewResolver(directory, quick, withJitter(never))
+				service := &scripted{answer: found}
+				r := NewResolver(service, quick, withJitter(never))
 				defer r.Close()
 				resolveOrFail(t, r, id)
 				time.Sleep(test.age)
-				directory.set(test.answer)
+				service.set(test.answer)
 				if facts := resolveOrFail(t, r, id); facts.Source != FromCache || time.Since(facts.At) != test.age {
 					t.Errorf("got facts from %q of %s ago: the request waited", facts.Source, time.Since(facts.At))
 				}
 				synctest.Wait()
-				if got := directory.count(); got != test.calls {
+				if got := service.count(); got != test.calls {
 					t.Errorf("%d look-ups, want %d", got, test.calls)
 				}
 				facts, err := r.Resolve(context.Background(), id, fresh)
@@ -63,12 +63,12 @@ func TestRefreshAhead(t *testing.T) {
 func TestRefreshAheadIsOnePerToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id, release := IDOf(somePAT), make(chan struct{})
-		directory := &scripted{answer: found}
-		r := NewResolver(directory, quick)
+		service := &scripted{answer: found}
+		r := NewResolver(service, quick)
 		defer r.Close()
 		resolveOrFail(t, r, id)
 		time.Sleep(50 * time.Second)
-		directory.set(func(ctx context.Context, id ID) (*Info, error) {
+		service.set(func(ctx context.Context, id ID) (*Info, error) {
 			<-release
 			return found(ctx, id)
 		})
@@ -78,7 +78,7 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if got := directory.count(); got != 2 {
+		if got := service.count(); got != 2 {
 			t.Errorf("%d look-ups, want the first and one refresh", got)
 		}
 		close(release)
@@ -94,8 +94,8 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 func TestRefreshesKeepToTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tokens = 500
-		directory := &scripted{answer: found}
-		r := NewResolver(directory, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
+		service := &scripted{answer: found}
+		r := NewResolver(service, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		for i := range tokens {
 			r.cache.remember(garbage(i), &Info{ID: garbage(i)}, time.Now(), 0)
@@ -108,7 +108,7 @@ func TestRefreshesKeepToTheRate(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if got := directory.count(); got < 4*(seconds-60) || got > 4*seconds+6 {
+		if got := service.count(); got < 4*(seconds-60) || got > 4*seconds+6 {
 			t.Errorf("%d look-ups in %d s at 4 a second", got, seconds)
 		}
 	})

@@ -205,9 +205,9 @@ func TestSyncMakesFloodsHarmless(t *testing.T) {
 	})
 }
 
-func TestDirectoryList(t *testing.T) {
+func TestServiceList(t *testing.T) {
 	workspace := startWorkspace(t)
-	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	for i, scope := range []string{"jobs", "sql"} {
 		workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Comment: scope, Scopes: []string{scope}, Lifetime: time.Duration(i) * time.Hour})
 	}
@@ -229,8 +229,8 @@ func TestDirectoryList(t *testing.T) {
 	}
 }
 
-// TestDirectoryListOutages takes the faults to the list too.
-func TestDirectoryListOutages(t *testing.T) {
+// TestServiceListOutages takes the faults to the list too.
+func TestServiceListOutages(t *testing.T) {
 	for _, test := range faults {
 		if test.want == TimedOut || test.name == "another token's facts" {
 			continue // a list may take a minute; and it is about no token
@@ -238,7 +238,7 @@ func TestDirectoryListOutages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			workspace := startWorkspace(t)
-			d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+			d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 			workspace.Faults().Set(test.prefix, test.fault)
 			list, err := d.List(t.Context())
 			var outage *UnavailableError

@@ -49,7 +49,7 @@ func TestOutageOfAWorkspaceWithAFatefulName(t *testing.T) {
 			workspace.Faults().Set(test.prefix, test.fault)
 
 			c := newClock()
-			r := newTestResolver(t, NewDirectory("http://"+listener.Addr().String(), m2m(workspace), quick.Timeout), c)
+			r := newTestResolver(t, NewService("http://"+listener.Addr().String(), m2m(workspace), quick.Timeout), c)
 			_, err := r.Resolve(t.Context(), IDOf(somePAT), fresh)
 			var outage *UnavailableError
 			if !errors.As(err, &outage) || outage.Outage != test.want {

@@ -31,7 +31,7 @@ func hide(workspace *fakeworkspace.Workspace, hidden func(id string) bool) {
 	}))
 }
 
-func TestDirectoryProvesIDRule(t *testing.T) {
+func TestServiceProvesIDRule(t *testing.T) {
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{})
 	var broken atomic.Bool
@@ -39,7 +39,7 @@ func TestDirectoryProvesIDRule(t *testing.T) {
 	hide(workspace, func(id string) bool { return broken.Load() && id == own })
 
 	c, seen := newClock(), new(recorder)
-	r := NewResolver(NewDirectory(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
+	r := NewResolver(NewService(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
 		WithClock(c.Now), WithObserver(seen), withJitter(never))
 	t.Cleanup(r.Close)
 
@@ -76,12 +76,12 @@ func TestDirectoryProvesIDRule(t *testing.T) {
 	}
 }
 
-// TestDirectoryProofNeedsAnAnswer holds that an outage is not taken for a proof,
+// TestServiceProofNeedsAnAnswer holds that an outage is not taken for a proof,
 // one way or the other.
-func TestDirectoryProofNeedsAnAnswer(t *testing.T) {
+func TestServiceProofNeedsAnAnswer(t *testing.T) {
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{})
-	d := startDirectory(t, workspace.URL(), Admin{Token: given(workspace.AdminToken())}, 5*time.Second)
+	d := startService(t, workspace.URL(), Admin{Token: given(workspace.AdminToken())}, 5*time.Second)
 	workspace.Faults().Set(managementAPI, fakeworkspace.InternalError(), fakeworkspace.Times(1))
 	_, err := d.Lookup(t.Context(), IDOf(token.Value))
 	var outage *UnavailableError
@@ -99,7 +99,7 @@ func TestDirectoryProofNeedsAnAnswer(t *testing.T) {
 // minted are the ids of the tokens that a workspace has beside the admin's.
 func minted(t *testing.T, workspace *fakeworkspace.Workspace) (ids []ID) {
 	t.Helper()
-	list, err := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
+	list, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

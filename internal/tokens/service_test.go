@@ -34,14 +34,14 @@ func m2m(workspace *fakeworkspace.Workspace) Admin {
 	return Admin{ClientID: id, ClientSecret: given(secret)}
 }
 
-func startDirectory(t *testing.T, workspace string, admin Admin, timeout time.Duration) Directory {
+func startService(t *testing.T, workspace string, admin Admin, timeout time.Duration) Service {
 	t.Helper()
-	d := NewDirectory(workspace, admin, timeout)
+	d := NewService(workspace, admin, timeout)
 	t.Cleanup(d.Close)
 	return d
 }
 
-func TestDirectoryLookup(t *testing.T) {
+func TestServiceLookup(t *testing.T) {
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "etl@example.com", Comment: "nightly", Scopes: []string{"jobs", "sql"}, Lifetime: time.Hour,
@@ -54,7 +54,7 @@ func TestDirectoryLookup(t *testing.T) {
 		{"personal access token", Admin{Token: given(workspace.AdminToken())}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
 			info, err := d.Lookup(t.Context(), IDOf(token.Value))
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +82,7 @@ func TestDirectoryLookup(t *testing.T) {
 
 func TestInfoExpiry(t *testing.T) {
 	workspace := startWorkspace(t)
-	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	now := time.Now()
 	for _, test := range []struct {
 		name    string
@@ -142,7 +142,7 @@ var faults = []struct {
 	{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
 }
 
-func TestDirectoryOutages(t *testing.T) {
+func TestServiceOutages(t *testing.T) {
 	for _, test := range faults {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +152,7 @@ func TestDirectoryOutages(t *testing.T) {
 			if test.want == TimedOut {
 				timeout = time.Second
 			}
-			d := startDirectory(t, workspace.URL(), m2m(workspace), timeout)
+			d := startService(t, workspace.URL(), m2m(workspace), timeout)
 			workspace.Faults().Set(test.prefix, test.fault)
 
 			_, err := d.Lookup(t.Context(), IDOf(token.Value))
@@ -175,9 +175,9 @@ func TestDirectoryOutages(t *testing.T) {
 	}
 }
 
-func TestDirectoryMakesOneRequest(t *testing.T) {
+func TestServiceMakesOneRequest(t *testing.T) {
 	workspace := startWorkspace(t)
-	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	fault := workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.Unavailable("1"))
 	if _, err := d.Lookup(t.Context(), IDOf(somePAT)); err == nil {
 		t.Fatal("no error")
@@ -187,7 +187,7 @@ func TestDirectoryMakesOneRequest(t *testing.T) {
 	}
 }
 
-func TestDirectoryWrongCredential(t *testing.T) {
+func TestServiceWrongCredential(t *testing.T) {
 	workspace := startWorkspace(t)
 	id, _ := workspace.AdminClient()
 	plain := workspace.Mint(fakeworkspace.TokenSpec{Owner: "nobody@example.com"})
@@ -205,7 +205,7 @@ func TestDirectoryWrongCredential(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			isolate(t, "")
-			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
 			_, err := d.Lookup(t.Context(), IDOf(somePAT))
 			var outage *UnavailableError
 			if !errors.As(err, &outage) || outage.Outage != test.want {
@@ -218,13 +218,13 @@ func TestDirectoryWrongCredential(t *testing.T) {
 	}
 }
 
-func TestDirectoryRecovers(t *testing.T) {
+func TestServiceRecovers(t *testing.T) {
 	t.Run("from a secret that was wrong", func(t *testing.T) {
 		workspace := startWorkspace(t)
 		id, right := workspace.AdminClient()
 		secret := "dose-wrong"
 		admin := Admin{ClientID: id, ClientSecret: func() (string, error) { return secret, nil }}
-		d := startDirectory(t, workspace.URL(), admin, 5*time.Second)
+		d := startService(t, workspace.URL(), admin, 5*time.Second)
 		token := workspace.Mint(fakeworkspace.TokenSpec{})
 		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err == nil {
 			t.Fatal("a wrong secret was accepted")
@@ -235,7 +235,7 @@ func TestDirectoryRecovers(t *testing.T) {
 		}
 	})
 	t.Run("from a workspace that was not there", func(t *testing.T) {
-		d := startDirectory(t, "http://127.0.0.1:1", Admin{Token: given(somePAT)}, 5*time.Second)
+		d := startService(t, "http://127.0.0.1:1", Admin{Token: given(somePAT)}, 5*time.Second)
 		_, err := d.Lookup(t.Context(), IDOf(somePAT))
 		var outage *UnavailableError
 		if !errors.As(err, &outage) || outage.Outage != Unreachable {
@@ -299,7 +299,7 @@ func TestUnifiedAuthentication(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			d := startDirectory(t, workspace.URL(), test.admin, 5*time.Second)
+			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
 			_, err := d.Lookup(t.Context(), IDOf(token.Value))
 			var outage *UnavailableError
 			switch {
