@@ -11,6 +11,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 )
@@ -31,7 +32,7 @@ type tokenServiceKey struct {
 // tokens, a verifier for OAuth access tokens, the names of owners, and usage.
 type tokenService struct {
 	*tokens.Resolver
-	verifier *tokens.Verifier
+	verifier *oauth.Verifier
 	owners   *tokens.Owners
 	usage    *usage.Ledger
 }
@@ -67,11 +68,11 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		if w.options.Admin != nil {
 			admin = w.options.Admin.credential()
 		}
-		api := tokens.NewDirectory(w.url, admin, settings.Timeout)
+		api := tokens.NewService(w.url, admin, settings.Timeout)
 		observer := lookupObserver{Metrics: a.metrics, workspace: w.url}
 		return &tokenService{
 			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(a.now)),
-			verifier: tokens.NewVerifier(w.url, settings.Timeout),
+			verifier: oauth.NewVerifier(w.url, settings.Timeout),
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
 		}, nil // so there is no error to return above
@@ -193,8 +194,8 @@ type lookupObserver struct {
 	workspace string
 }
 
-// AuthorityChanged implements [tokens.Observer].
-func (o lookupObserver) AuthorityChanged(outage *tokens.UnavailableError) {
+// ServiceChanged implements [tokens.Observer].
+func (o lookupObserver) ServiceChanged(outage *tokens.UnavailableError) {
 	logger := handlerLogger().With(zap.String("workspace", o.workspace))
 	o.AuthorityUp(outage == nil)
 	if outage == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -210,10 +211,10 @@ func (j *Judge) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 // operator, not for the client.
 func (j *Judgement) unresolved(err error) {
 	switch {
-	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, tokens.ErrInvalidJWT):
+	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, oauth.ErrInvalid):
 		j.refuse(policy.UnknownToken, "")
 		return
-	case errors.Is(err, tokens.ErrExpiredJWT):
+	case errors.Is(err, oauth.ErrExpired):
 		j.refuse(policy.TokenExpired, "")
 		return
 	}

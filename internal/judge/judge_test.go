@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/testing/race"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -148,8 +149,8 @@ func TestJudgeOAuth(t *testing.T) {
 		{OAuthVerify, fakeService{info: tokens.Info{Scopes: []string{"jobs"}}}, Allow, policy.Permitted},
 		// Unlike a personal access token, one without scopes holds none.
 		{OAuthVerify, fakeService{}, Deny, policy.MissingScope},
-		{OAuthVerify, fakeService{err: tokens.ErrInvalidJWT}, Deny, policy.UnknownToken},
-		{OAuthVerify, fakeService{err: tokens.ErrExpiredJWT}, Deny, policy.TokenExpired},
+		{OAuthVerify, fakeService{err: oauth.ErrInvalid}, Deny, policy.UnknownToken},
+		{OAuthVerify, fakeService{err: oauth.ErrExpired}, Deny, policy.TokenExpired},
 	} {
 		t.Run(string(test.mode)+" "+string(test.reason), func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"crypto"
@@ -13,19 +13,20 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// FuzzVerifyJWT: whatever the header and the claims say, and whether the workspace
-// signed them or not, nothing panics, and what is accepted is signed and says of
-// itself, read by another decoder, what a good token says.
-func FuzzVerifyJWT(f *testing.F) {
+// FuzzVerify checks that nothing panics, whatever the header and the claims say and
+// whether or not the workspace signed them, and that an accepted token is signed and,
+// read by another decoder, has the claims of a valid token.
+func FuzzVerify(f *testing.F) {
 	c := newClock()
 	w := fakeworkspace.New(fakeworkspace.WithClock(c.Now))
 	if err := w.Start(); err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(w.Close)
-	v := NewVerifier(w.URL()+"?o="+strconv.FormatInt(w.WorkspaceID(), 10), time.Second, WithVerifierClock(c.Now))
+	v := NewVerifier(w.URL()+"?o="+strconv.FormatInt(w.WorkspaceID(), 10), 30*time.Second, WithClock(c.Now))
 	f.Cleanup(v.Close)
 	key, kid := w.SigningKey()
 	sign := signPKCS1(key, crypto.SHA256)
@@ -53,25 +54,25 @@ func FuzzVerifyJWT(f *testing.F) {
 		f.Add(seed.header, seed.claims, seed.signature, seed.signed)
 	}
 	f.Fuzz(func(t *testing.T, header, claims string, signature []byte, signed bool) {
-		how := func([]byte) []byte { return signature }
+		signer := func([]byte) []byte { return signature }
 		if signed {
-			how = sign
+			signer = sign
 		}
-		raw := forge(fill.Replace(header), fill.Replace(claims), how)
+		raw := forge(fill.Replace(header), fill.Replace(claims), signer)
 		info, err := v.Verify(t.Context(), raw)
 		if err != nil {
-			var unavailable *UnavailableError
-			if info != nil || !errors.Is(err, ErrInvalidJWT) && !errors.Is(err, ErrExpiredJWT) && !errors.As(err, &unavailable) {
+			var unavailable *tokens.UnavailableError
+			if info != nil || !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExpired) && !errors.As(err, &unavailable) {
 				t.Fatalf("%v, error %v", info, err)
 			}
 			return
 		}
-		accepted(t, raw, info, &key.PublicKey, w.Issuer(), c.Now())
+		checkAccepted(t, raw, info, &key.PublicKey, w.Issuer(), c.Now())
 	})
 }
 
-// accepted judges an accepted token by other means.
-func accepted(t *testing.T, raw string, info *Info, key *rsa.PublicKey, issuer string, now time.Time) {
+// checkAccepted checks an accepted token by other means.
+func checkAccepted(t *testing.T, raw string, info *tokens.Info, key *rsa.PublicKey, issuer string, now time.Time) {
 	parts := strings.Split(raw, ".")
 	signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest(crypto.SHA256, []byte(parts[0]+"."+parts[1])), signature) != nil {
@@ -85,27 +86,27 @@ func accepted(t *testing.T, raw string, info *Info, key *rsa.PublicKey, issuer s
 	if claims["iss"] != issuer || len(info.Scopes) == 0 || !info.Expires.After(now) || info.Expired(now) {
 		t.Fatalf("accepted %s as %+v", payload, info)
 	}
-	said, _ := claims["scope"].(string)
-	list, _ := claims["scp"].([]any)
-	also, _ := claims["scp"].(string)
-	for _, scope := range info.Scopes {
-		if !slices.Contains(strings.Fields(said+" "+also), scope) && !slices.Contains(list, any(scope)) {
-			t.Fatalf("scope %q comes from nowhere in %s", scope, payload)
+	scope, _ := claims["scope"].(string)
+	scpList, _ := claims["scp"].([]any)
+	scp, _ := claims["scp"].(string)
+	for _, got := range info.Scopes {
+		if !slices.Contains(strings.Fields(scope+" "+scp), got) && !slices.Contains(scpList, any(got)) {
+			t.Fatalf("scope %q is not in %s", got, payload)
 		}
 	}
 }
 
-func BenchmarkJWTVerify(b *testing.B) {
+func BenchmarkVerify(b *testing.B) {
 	c := newClock()
 	w := fakeworkspace.New(fakeworkspace.WithClock(c.Now))
 	if err := w.Start(); err != nil {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	v := NewVerifier(w.URL(), time.Second, WithVerifierClock(c.Now))
+	v := NewVerifier(w.URL(), 30*time.Second, WithClock(c.Now))
 	defer v.Close()
 	raw := w.SignJWT(nil)
-	b.Run("remembered", func(b *testing.B) {
+	b.Run("cached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := v.Verify(b.Context(), raw); err != nil {
@@ -113,7 +114,7 @@ func BenchmarkJWTVerify(b *testing.B) {
 			}
 		}
 	})
-	b.Run("anew", func(b *testing.B) {
+	b.Run("uncached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			v.verified.Purge()
@@ -124,9 +125,9 @@ func BenchmarkJWTVerify(b *testing.B) {
 	})
 	b.Run("forged", func(b *testing.B) {
 		b.ReportAllocs()
-		forged := alike(raw)
+		forged := respelled(raw)
 		for b.Loop() {
-			if _, err := v.Verify(b.Context(), forged); !errors.Is(err, ErrInvalidJWT) {
+			if _, err := v.Verify(b.Context(), forged); !errors.Is(err, ErrInvalid) {
 				b.Fatal(err)
 			}
 		}

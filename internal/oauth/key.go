@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"crypto"
@@ -8,26 +8,26 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// thumbprint names a key by its content (RFC 7638).
+// thumbprint identifies a key by its content (RFC 7638).
 type thumbprint [32]byte
 
-// verifyingKey is one published public key.
-type verifyingKey struct {
+// publicKey is one published signing key.
+type publicKey struct {
 	jwk   jose.JSONWebKey
 	print thumbprint
 }
 
 const (
-	// RFC 7518, section 3.3, asks for 2048 bits; more than 8192 would only make
-	// signatures dear to verify.
+	// RFC 7518, section 3.3, requires 2048 bits; more than 8192 would only make
+	// signatures expensive to verify.
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// newVerifyingKey takes a key that can verify signatures, is public, has an id and
-// is neither too weak nor too dear.
-func newVerifyingKey(raw []byte) (verifyingKey, bool) {
-	var key verifyingKey
+// newPublicKey parses a JWK. It reports false for a key that is not a public signing
+// key, has no ID, is too weak, or is too expensive to use.
+func newPublicKey(raw []byte) (publicKey, bool) {
+	var key publicKey
 	if key.jwk.UnmarshalJSON(raw) != nil || key.jwk.KeyID == "" || !key.jwk.Valid() {
 		return key, false
 	}
@@ -41,7 +41,7 @@ func newVerifyingKey(raw []byte) (verifyingKey, bool) {
 		}
 	case *ecdsa.PublicKey:
 	default:
-		return key, false // a secret, a private key or a kind that no algorithm here uses
+		return key, false // a secret, a private key, or a type that no supported algorithm uses
 	}
 	sum, err := key.jwk.Thumbprint(crypto.SHA256)
 	if err != nil || len(sum) != len(key.print) {
@@ -51,9 +51,9 @@ func newVerifyingKey(raw []byte) (verifyingKey, bool) {
 	return key, true
 }
 
-// verify returns what was signed. go-jose checks that the algorithm fits the kind
-// of the key; an alg of the key itself binds it further (RFC 7517, section 4.4).
-func (k *verifyingKey) verify(raw string, algorithm jose.SignatureAlgorithm) (payload []byte, ok bool) {
+// verify returns the signed payload. go-jose checks that the algorithm suits the
+// type of the key; the key's own alg restricts it further (RFC 7517, section 4.4).
+func (k *publicKey) verify(raw string, algorithm jose.SignatureAlgorithm) (payload []byte, ok bool) {
 	if k.jwk.Algorithm != "" && k.jwk.Algorithm != string(algorithm) {
 		return nil, false
 	}

@@ -16,63 +16,65 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// Directory knows the tokens of one workspace.
-type Directory interface {
-	// Lookup returns [ErrUnknownToken] for a token that the workspace does not
-	// have, and an [*UnavailableError] where it cannot be told.
+// Service is a token service: it knows the tokens of one workspace.
+type Service interface {
+	// Lookup returns the facts about a token, [ErrUnknownToken] if the workspace has
+	// no such token, or an [*UnavailableError] if that could not be found out.
 	Lookup(ctx context.Context, id ID) (*Info, error)
 	// List returns all tokens of the workspace, or an [*UnavailableError].
 	List(ctx context.Context) ([]*Info, error)
-	// Close ends what is under way and lets go of connections.
+	// Close cancels requests in progress and closes connections.
 	Close()
 }
 
-// workspaceDirectory asks a workspace's Token Management API through the
-// Databricks SDK.
-type workspaceDirectory struct {
+// managementService is the [Service] that asks a workspace's Token Management API
+// through the Databricks SDK.
+type managementService struct {
 	workspace string
 	admin     Admin
 	timeout   time.Duration
-	transport *transport
+	transport *Transport
 	interner  *interner
 
-	// api is nil until the first look-up, and after a refusal.
+	// api is nil until the first look-up, and after the workspace refused the
+	// credential.
 	api atomic.Pointer[adminAPI]
-	// building is held while api is made: a lock that a caller can stop waiting
-	// for, because it takes requests to make one.
+	// building is held while api is built. It is a channel, so that callers can stop
+	// waiting: building it takes requests.
 	building chan struct{}
 }
 
-// NewDirectory returns the directory of a workspace. It does not use the network
-// or read secrets: the SDK's client is built by the first look-up, and again
-// after the workspace refused the credential, so that a workspace that is down
-// at start or a secret that was rotated needs no restart.
+// NewService returns the token service of a workspace. It does not use the network or
+// read secrets. The first look-up builds the SDK's client, and so does the first one
+// after the workspace refused the credential, so that neither a workspace that is
+// down at start nor a rotated secret needs a restart. The timeout bounds one request;
+// a list may take a minute.
 //
-// When the credential is a personal access token itself, building the client
-// includes looking up this very token. If the workspace does not know it by the
-// hash of its value, all look-ups end in [IDRuleBroken] until it does.
-func NewDirectory(workspace string, admin Admin, timeout time.Duration) Directory {
-	return &workspaceDirectory{
+// If the credential is itself a personal access token, building the client includes
+// looking up that token. If the workspace does not find it by the hash of its value,
+// all look-ups fail with [IDRuleBroken] until it does.
+func NewService(workspace string, admin Admin, timeout time.Duration) Service {
+	return &managementService{
 		workspace: workspace,
 		admin:     admin,
 		timeout:   timeout,
-		transport: newTransport(timeout),
+		transport: NewTransport(timeout),
 		interner:  newInterner(),
 		building:  make(chan struct{}, 1),
 	}
 }
 
-func (d *workspaceDirectory) Lookup(ctx context.Context, id ID) (*Info, error) {
-	api, err := d.client(ctx)
+func (s *managementService) Lookup(ctx context.Context, id ID) (*Info, error) {
+	api, err := s.client(ctx)
 	if err != nil {
 		return nil, err
 	}
 	info, err := get(ctx, api.TokenManagementAPI, id)
 	if err != nil {
-		d.forgetIfRefused(api, err)
+		s.forgetIfRefused(api, err)
 		return nil, err
 	}
-	return newInfo(id, info, d.interner), nil
+	return newInfo(id, info, s.interner), nil
 }
 
 // adminAPI is the SDK's client of the Token Management API.
@@ -85,13 +87,12 @@ func newAdminAPI(c *client.DatabricksClient) *adminAPI {
 	return &adminAPI{settings.NewTokenManagement(c), c}
 }
 
-// tokenInfo is the SDK's form of a token without the SDK's way to read it from
-// JSON, which finds out about the type anew for each value and takes twenty
-// times as long and as much memory: a list of 100,000 tokens would keep a
-// processor busy for fifteen seconds.
+// tokenInfo is the SDK's type without the SDK's UnmarshalJSON, which uses reflection
+// for each value and takes twenty times as long and as much memory: a list of 100,000
+// tokens would keep a processor busy for fifteen seconds.
 type tokenInfo settings.TokenInfo
 
-// list is ListAll of the SDK for long lists.
+// list is the SDK's ListAll for long lists.
 func (a *adminAPI) list(ctx context.Context) ([]tokenInfo, error) {
 	headers := map[string]string{"Accept": "application/json"}
 	if id := a.client.Config.WorkspaceID; id != "" {
@@ -104,7 +105,7 @@ func (a *adminAPI) list(ctx context.Context) ([]tokenInfo, error) {
 	return answer.TokenInfos, err
 }
 
-// get is one look-up, with the answer checked.
+// get looks up one token and checks the answer.
 func get(ctx context.Context, api *settings.TokenManagementAPI, id ID) (*settings.TokenInfo, error) {
 	answer, err := api.Get(ctx, settings.GetTokenManagementRequest{TokenId: id.String()})
 	if err != nil {
@@ -112,24 +113,24 @@ func get(ctx context.Context, api *settings.TokenManagementAPI, id ID) (*setting
 	}
 	info := answer.TokenInfo
 	if info == nil || info.TokenId == "" {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("it holds no token_info")}
+		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("no token_info in the answer")}
 	}
 	if info.TokenId != id.String() {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("it is about another token than the one asked for")}
+		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("the answer is about another token")}
 	}
 	return info, nil
 }
 
-func (d *workspaceDirectory) List(ctx context.Context) ([]*Info, error) {
-	api, err := d.client(ctx)
+func (s *managementService) List(ctx context.Context) ([]*Info, error) {
+	api, err := s.client(ctx)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := api.list(ctx)
 	if err != nil {
 		err = classify(err)
-		d.forgetIfRefused(api, err)
-		if errors.Is(err, ErrUnknownToken) { // 404 cannot mean that for a list
+		s.forgetIfRefused(api, err)
+		if errors.Is(err, ErrUnknownToken) { // which makes no sense for a list
 			err = &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("status %d", http.StatusNotFound)}
 		}
 		return nil, err
@@ -139,29 +140,29 @@ func (d *workspaceDirectory) List(ctx context.Context) ([]*Info, error) {
 		info := (*settings.TokenInfo)(&answer[i])
 		id, err := ParseID(info.TokenId)
 		if err != nil {
-			return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("it lists tokens by ids of another kind")}
+			return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("a listed token id is not a SHA-256")}
 		}
-		list = append(list, newInfo(id, info, d.interner))
+		list = append(list, newInfo(id, info, s.interner))
 	}
 	return list, nil
 }
 
-// client returns the SDK's client, and makes it if there is none. Its errors are
-// outages.
-func (d *workspaceDirectory) client(ctx context.Context) (*adminAPI, error) {
-	if api := d.api.Load(); api != nil {
+// client returns the SDK's client, and builds it if there is none. Its errors are of
+// type [*UnavailableError].
+func (s *managementService) client(ctx context.Context) (*adminAPI, error) {
+	if api := s.api.Load(); api != nil {
 		return api, nil
 	}
 	select {
-	case d.building <- struct{}{}:
-		defer func() { <-d.building }()
+	case s.building <- struct{}{}:
+		defer func() { <-s.building }()
 	case <-ctx.Done():
 		return nil, &UnavailableError{Outage: TimedOut}
 	}
-	if api := d.api.Load(); api != nil {
+	if api := s.api.Load(); api != nil {
 		return api, nil
 	}
-	c, err := d.admin.newClient(d.workspace, d.timeout, d.transport)
+	c, err := s.admin.newClient(s.workspace, s.timeout, s.transport)
 	if err != nil {
 		return nil, notConfigured(err)
 	}
@@ -169,14 +170,14 @@ func (d *workspaceDirectory) client(ctx context.Context) (*adminAPI, error) {
 	if err := proveIDRule(ctx, api); err != nil {
 		return nil, err
 	}
-	d.api.Store(api)
+	s.api.Store(api)
 	return api, nil
 }
 
-// proveIDRule checks that the workspace knows the admin's own token by the hash
-// of its value, if the admin has one. That ids are such hashes is documented for
-// another endpoint only, and where it does not hold every token would be unknown,
-// in words that blame the callers.
+// proveIDRule checks that the workspace finds the admin's own token, if that is the
+// credential, by the hash of its value. The rule is documented for another endpoint
+// only. If it did not hold, every token would be unknown, and the refusals would
+// blame the callers.
 func proveIDRule(ctx context.Context, api *adminAPI) error {
 	if api.client.Config.AuthType != patAuthType || !isPAT(api.client.Config.Token) {
 		return nil
@@ -188,24 +189,23 @@ func proveIDRule(ctx context.Context, api *adminAPI) error {
 	return err
 }
 
-// forgetIfRefused makes the next look-up build a new client, with the credential
-// as it is then.
-func (d *workspaceDirectory) forgetIfRefused(api *adminAPI, err error) {
+// forgetIfRefused makes the next look-up build a new client, which reads the
+// credential again.
+func (s *managementService) forgetIfRefused(api *adminAPI, err error) {
 	var outage *UnavailableError
 	if errors.As(err, &outage) && (outage.Outage == Rejected || outage.Outage == NotConfigured) {
-		d.api.CompareAndSwap(api, nil)
+		s.api.CompareAndSwap(api, nil)
 	}
 }
 
-// WorkspaceID returns the id that the workspace gives itself in its answers, 0
-// before the first.
-func (d *workspaceDirectory) WorkspaceID() int64 { return d.transport.workspaceID.Load() }
+// WorkspaceID returns the workspace ID of the last answer, 0 before the first.
+func (s *managementService) WorkspaceID() int64 { return s.transport.workspaceID.Load() }
 
-// Close is final: what is asked afterwards fails.
-func (d *workspaceDirectory) Close() { d.transport.close() }
+// Close is final: later requests fail.
+func (s *managementService) Close() { s.transport.Close() }
 
-// classify tells the three things apart that a caller must act on differently:
-// no such token, no answer, and a refusal of our own credential.
+// classify distinguishes what a caller must act on differently: no such token, no
+// answer, and a refusal of our own credential.
 func classify(err error) error {
 	var outage *UnavailableError
 	if errors.As(err, &outage) {
@@ -223,7 +223,7 @@ func classify(err error) error {
 		}
 		return &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("status %d", api.StatusCode)}
 	}
-	// Signing in failed before the look-up was sent.
+	// The sign-in failed, so the look-up was not sent.
 	var signIn *httpclient.HttpError
 	if errors.As(err, &signIn) || errors.Is(err, apierr.ErrUnauthenticated) ||
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
@@ -235,14 +235,13 @@ func classify(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &UnavailableError{Outage: TimedOut}
 	}
-	// What is left is an answer that the SDK could not read. Its message quotes
-	// the body, so it goes no further.
+	// The SDK could not read the answer. Drop its message, which quotes the body.
 	return &UnavailableError{Outage: BadAnswer}
 }
 
-// isTokenMissing tells a Token Management API that does not know the token from
-// a server that does not know the API: the codes seen for the first vary, so the
-// ones that mean the second are named.
+// isTokenMissing distinguishes a Token Management API that does not know the token
+// from a server that does not know the API. The error codes of the former vary, so it
+// lists those of the latter.
 func isTokenMissing(code string) bool {
 	return code != "" && code != "ENDPOINT_NOT_FOUND" && code != "UNKNOWN"
 }

@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"crypto"
@@ -13,8 +13,9 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// TestJWTAlgorithms publishes keys of every kind and lists every algorithm.
-func TestJWTAlgorithms(t *testing.T) {
+// TestAlgorithms publishes keys of every type and lists every algorithm.
+func TestAlgorithms(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	rsaKey, rsaKID := w.SigningKey()
@@ -64,15 +65,15 @@ func TestJWTAlgorithms(t *testing.T) {
 		{"ES256", "P-256", signECDSA(ecKeys["P-256"], crypto.SHA256), nil},
 		{"ES384", "P-384", signECDSA(ecKeys["P-384"], crypto.SHA384), nil},
 		{"ES512", "P-521", signECDSA(ecKeys["P-521"], crypto.SHA512), nil},
-		{"ES256", "P-384", signECDSA(ecKeys["P-384"], crypto.SHA256), ErrInvalidJWT},
-		{"RS256", "P-256", signPKCS1(rsaKey, crypto.SHA256), ErrInvalidJWT},
-		{"ES256", rsaKID, signECDSA(ecKeys["P-256"], crypto.SHA256), ErrInvalidJWT},
+		{"ES256", "P-384", signECDSA(ecKeys["P-384"], crypto.SHA256), ErrInvalid},
+		{"RS256", "P-256", signPKCS1(rsaKey, crypto.SHA256), ErrInvalid},
+		{"ES256", rsaKID, signECDSA(ecKeys["P-256"], crypto.SHA256), ErrInvalid},
 		{"RS256", "bound", signPKCS1(rsaKey, crypto.SHA256), nil},
-		{"RS512", "bound", signPKCS1(rsaKey, crypto.SHA512), ErrInvalidJWT},
-		{"HS256", "secret", signHMAC([]byte("secret")), ErrInvalidJWT},
-		{"RS256", "weak", signPKCS1(weak, crypto.SHA256), ErrInvalidJWT},
-		{"none", rsaKID, nil, ErrInvalidJWT},
-		{"RS256", "encryption", signPKCS1(rsaKey, crypto.SHA256), ErrInvalidJWT},
+		{"RS512", "bound", signPKCS1(rsaKey, crypto.SHA512), ErrInvalid},
+		{"HS256", "secret", signHMAC([]byte("secret")), ErrInvalid},
+		{"RS256", "weak", signPKCS1(weak, crypto.SHA256), ErrInvalid},
+		{"none", rsaKID, nil, ErrInvalid},
+		{"RS256", "encryption", signPKCS1(rsaKey, crypto.SHA256), ErrInvalid},
 	} {
 		t.Run(test.alg+" "+test.kid, func(t *testing.T) {
 			raw := forge(changes{"alg": test.alg, "kid": test.kid}, goodClaims(w, c), test.sign)
@@ -82,9 +83,10 @@ func TestJWTAlgorithms(t *testing.T) {
 	}
 }
 
-// TestJWTUnlistedAlgorithm: the same key could verify it, and the workspace does
-// not use it.
-func TestJWTUnlistedAlgorithm(t *testing.T) {
+// TestUnlistedAlgorithm uses an algorithm that suits the key but that the workspace does
+// not list.
+func TestUnlistedAlgorithm(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	key, kid := w.SigningKey()
@@ -97,7 +99,7 @@ func TestJWTUnlistedAlgorithm(t *testing.T) {
 	checkError(t, err, nil, raw)
 	raw = forge(changes{"alg": "RS512", "kid": kid}, goodClaims(w, c), signPKCS1(key, crypto.SHA512))
 	_, err = v.Verify(t.Context(), raw)
-	checkError(t, err, ErrInvalidJWT, raw)
+	checkError(t, err, ErrInvalid, raw)
 }
 
 func goodClaims(w *fakeworkspace.Workspace, c *clock) changes {

@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"context"
@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// TestJWTCrowd: a hundred first callers make one round of questions.
-func TestJWTCrowd(t *testing.T) {
+// TestCrowd checks that a hundred first callers share one fetch.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -34,26 +36,27 @@ func TestJWTCrowd(t *testing.T) {
 	}
 	wg.Wait()
 	for _, path := range []string{metadataPath, configPath, keysPath} {
-		if n := asked(w, path); n != 1 {
-			t.Errorf("%s was asked for %d times", path, n)
+		if n := requestsTo(w, path); n != 1 {
+			t.Errorf("%s was requested %d times", path, n)
 		}
 	}
 	if n := v.verified.Len(); n != len(raws) {
-		t.Errorf("%d tokens are remembered", n)
+		t.Errorf("%d tokens are cached", n)
 	}
-	// Whoever looked before the keys came and asks only now asks for nothing.
-	if set, err := v.keys.fetch(nil); err != nil || set != v.keys.set.Load() || asked(w, keysPath) != 1 {
-		t.Errorf("a latecomer fetched the keys again, error %v", err)
+	// A caller who looked before the keys came and fetches only now fetches nothing.
+	if set, err := v.keys.fetch(nil); err != nil || set != v.keys.set.Load() || requestsTo(w, keysPath) != 1 {
+		t.Errorf("a late caller fetched the keys again, error %v", err)
 	}
 	for range rotationBurst + 1 {
 		if _, err := v.keys.rotate(nil); err != nil {
-			t.Errorf("a latecomer used up a fetch: %v", err)
+			t.Errorf("a late caller used up a fetch: %v", err)
 		}
 	}
 }
 
-// TestJWTCallerLeaves: the fetch goes on for the others.
-func TestJWTCallerLeaves(t *testing.T) {
+// TestCallerLeaves checks that the fetch continues for the others.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -81,10 +84,11 @@ func TestJWTCallerLeaves(t *testing.T) {
 	}
 }
 
-func TestJWTCloseEndsFetches(t *testing.T) {
+func TestCloseEndsFetches(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
-	v := NewVerifier(w.URL(), time.Minute, WithVerifierClock(c.Now))
+	v := NewVerifier(w.URL(), time.Minute, WithClock(c.Now))
 	hang := w.Faults().Set("/oidc/", fakeworkspace.Hang())
 	got := make(chan error, 1)
 	go func() {
@@ -93,12 +97,14 @@ func TestJWTCloseEndsFetches(t *testing.T) {
 	}()
 	eventually(t, func() bool { return hang.Hits() == 1 })
 	v.Close()
-	outage(t, <-got, Closed)
+	wantOutage(t, <-got, tokens.Closed)
 	_, err := v.Verify(t.Context(), w.SignJWT(nil))
-	outage(t, err, Closed)
+	wantOutage(t, err, tokens.Closed)
 }
 
-func TestJWTNothingIsAskedBeforeItIsNeeded(t *testing.T) {
+// TestBadTokensCauseNoRequests presents tokens that are rejected without a key.
+func TestBadTokensCauseNoRequests(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -111,14 +117,15 @@ func TestJWTNothingIsAskedBeforeItIsNeeded(t *testing.T) {
 		forge(changes{"alg": "RS256", "kid": strings.Repeat("k", maxKeyID+1)}, goodClaims(w, c), nil),
 	} {
 		_, err := v.Verify(t.Context(), raw)
-		checkError(t, err, ErrInvalidJWT, raw)
+		checkError(t, err, ErrInvalid, raw)
 	}
 	if n := len(w.Requests()); n != 0 {
-		t.Errorf("the workspace was asked %d times", n)
+		t.Errorf("the workspace got %d requests", n)
 	}
 }
 
-func TestJWTIsRemembered(t *testing.T) {
+func TestVerifiedTokenIsCached(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -130,23 +137,24 @@ func TestJWTIsRemembered(t *testing.T) {
 	c.advance(2*time.Minute - time.Second)
 	again, err := v.Verify(t.Context(), raw)
 	if err != nil || again != first {
-		t.Errorf("verified anew, error %v", err)
+		t.Errorf("verified again, error %v", err)
 	}
 	c.advance(time.Second)
 	_, err = v.Verify(t.Context(), raw)
-	checkError(t, err, ErrExpiredJWT, raw)
-	if n := asked(w, keysPath); n != 1 {
+	checkError(t, err, ErrExpired, raw)
+	if n := requestsTo(w, keysPath); n != 1 {
 		t.Errorf("keys were fetched %d times", n)
 	}
 }
 
-func TestJWTRotation(t *testing.T) {
+func TestRotation(t *testing.T) {
+	t.Parallel()
 	type step struct {
 		name   string
 		do     func(w *fakeworkspace.Workspace, c *clock)
-		signer int // whose token is presented: of the first key, the second, ...
+		signer int // index of the key that signed the presented token
 		want   error
-		fetch  int // of keys, in all
+		fetch  int // of keys, so far
 	}
 	rotate := func(drop bool) func(*fakeworkspace.Workspace, *clock) {
 		return func(w *fakeworkspace.Workspace, _ *clock) { w.RotateKey(drop) }
@@ -162,39 +170,39 @@ func TestJWTRotation(t *testing.T) {
 			{"first", nil, 0, nil, 1},
 			{"second", rotate(false), 1, nil, 2},
 			{"first again", nil, 0, nil, 2},
-			{"third, in the same moment", rotate(false), 2, nil, 3},
+			{"third, at the same time", rotate(false), 2, nil, 3},
 		}},
 		{"a withdrawn key is noticed within five minutes", []step{
 			{"first", nil, 0, nil, 1},
-			{"first, still believed", rotate(true), 0, nil, 1},
-			{"first, long after", pass(keysMaxAge), 0, ErrInvalidJWT, 3},
-			{"first, again", nil, 0, ErrInvalidJWT, 3},
+			{"first, still trusted", rotate(true), 0, nil, 1},
+			{"first, five minutes later", pass(keysMaxAge), 0, ErrInvalid, 3},
+			{"first, again", nil, 0, ErrInvalid, 3},
 			{"second", nil, 1, nil, 3},
 		}},
-		{"a withdrawn key is noticed with the first token of the next", []step{
+		{"a withdrawn key is noticed with the first token of the next key", []step{
 			{"first", nil, 0, nil, 1},
 			{"second", rotate(true), 1, nil, 2},
-			{"first, which was remembered", nil, 0, ErrInvalidJWT, 3},
+			{"first, which was cached", nil, 0, ErrInvalid, 3},
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newClock()
 			w := startIssuer(t, c)
 			v := newTestVerifier(t, w.URL(), c)
-			tokens := []string{w.SignJWT(nil)}
+			signed := []string{w.SignJWT(nil)}
 			for _, step := range test.steps {
 				_, before := w.SigningKey()
 				if step.do != nil {
 					step.do(w, c)
 				}
 				if _, now := w.SigningKey(); now != before {
-					tokens = append(tokens, w.SignJWT(nil))
+					signed = append(signed, w.SignJWT(nil))
 				}
-				_, err := v.Verify(t.Context(), tokens[step.signer])
+				_, err := v.Verify(t.Context(), signed[step.signer])
 				if !errors.Is(err, step.want) {
 					t.Fatalf("%s: error %v, want %v", step.name, err, step.want)
 				}
-				if n := asked(w, keysPath); n != step.fetch {
+				if n := requestsTo(w, keysPath); n != step.fetch {
 					t.Fatalf("%s: keys were fetched %d times, want %d", step.name, n, step.fetch)
 				}
 			}
@@ -202,9 +210,10 @@ func TestJWTRotation(t *testing.T) {
 	}
 }
 
-// TestJWTInventedKeyIDs: a flood of them costs the workspace next to nothing, and
-// leaves good tokens alone.
-func TestJWTInventedKeyIDs(t *testing.T) {
+// TestInventedKeyIDs checks that a flood of them costs the workspace almost nothing and
+// does not affect valid tokens.
+func TestInventedKeyIDs(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -214,45 +223,45 @@ func TestJWTInventedKeyIDs(t *testing.T) {
 	var invalid, unavailable int
 	for i := range 2000 {
 		_, err := v.Verify(t.Context(), invent(fmt.Sprintf("invented-%d", i)))
-		var out *UnavailableError
+		var out *tokens.UnavailableError
 		switch {
-		case errors.Is(err, ErrInvalidJWT):
+		case errors.Is(err, ErrInvalid):
 			invalid++
-		case errors.As(err, &out) && out.Outage == Overloaded && out.RetryAfter > 0:
+		case errors.As(err, &out) && out.Outage == tokens.Overloaded && out.RetryAfter > 0:
 			unavailable++
 		default:
 			t.Fatalf("error %v", err)
 		}
 		if _, err := v.Verify(t.Context(), good); err != nil {
-			t.Fatalf("a good token in the flood: %v", err)
+			t.Fatalf("a valid token in the flood: %v", err)
 		}
 	}
 	if invalid != rotationBurst || unavailable != 2000-rotationBurst {
 		t.Errorf("%d invalid, %d unavailable", invalid, unavailable)
 	}
-	if n := asked(w, keysPath); n != 1+rotationBurst {
+	if n := requestsTo(w, keysPath); n != 1+rotationBurst {
 		t.Errorf("keys were fetched %d times", n)
 	}
-	// What was looked for in vain is known to be nobody's; after a while it may
-	// have become somebody's.
+	// Unknown key IDs are cached, but only for a while.
 	_, err := v.Verify(t.Context(), invent("invented-0"))
-	checkError(t, err, ErrInvalidJWT, "")
+	checkError(t, err, ErrInvalid, "")
 	c.advance(rotationInterval)
 	w.RotateKey(false)
 	if _, err := v.Verify(t.Context(), w.SignJWT(nil)); err != nil {
 		t.Errorf("a new key after the flood: %v", err)
 	}
-	if n := asked(w, keysPath); n != 2+rotationBurst {
+	if n := requestsTo(w, keysPath); n != 2+rotationBurst {
 		t.Errorf("keys were fetched %d times", n)
 	}
 	if n := v.keys.absent.Len(); n > maxAbsent {
-		t.Errorf("%d key ids are remembered", n)
+		t.Errorf("%d key ids are cached", n)
 	}
 }
 
-// TestJWTOutageLater: what was good goes on while the keys are believed, and not
-// longer.
-func TestJWTOutageLater(t *testing.T) {
+// TestOutageLater checks that valid tokens are accepted in an outage while the keys are
+// trusted, and no longer.
+func TestOutageLater(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -263,7 +272,7 @@ func TestJWTOutageLater(t *testing.T) {
 	down := w.Faults().Set("/oidc/", fakeworkspace.InternalError())
 	c.advance(keysMaxAge - time.Second)
 	if _, err := v.Verify(t.Context(), raw); err != nil {
-		t.Fatalf("remembered, in an outage: %v", err)
+		t.Fatalf("cached, in an outage: %v", err)
 	}
 	fresh := w.SignJWT(changes{"jti": "2"})
 	if _, err := v.Verify(t.Context(), fresh); err != nil {
@@ -271,13 +280,13 @@ func TestJWTOutageLater(t *testing.T) {
 	}
 	eventually(t, func() bool { return down.Hits() > 0 })
 	c.advance(time.Second)
-	eventually(t, func() bool { // the renewal in the background ends first
+	eventually(t, func() bool { // once the background renewal has ended
 		_, err := v.Verify(t.Context(), raw)
-		var out *UnavailableError
-		return errors.As(err, &out) && out.Outage == Paused && out.RetryAfter > 0
+		var out *tokens.UnavailableError
+		return errors.As(err, &out) && out.Outage == tokens.Paused && out.RetryAfter > 0
 	})
 	if n := down.Hits(); n > breakerTrip {
-		t.Errorf("the workspace was asked %d times while it was down", n)
+		t.Errorf("the workspace got %d requests while it was down", n)
 	}
 	down.Remove()
 	c.advance(breakerFirstPause)
@@ -286,8 +295,9 @@ func TestJWTOutageLater(t *testing.T) {
 	}
 }
 
-// TestJWTKeysAreRenewedAhead: nobody waits for keys of a workspace in use.
-func TestJWTKeysAreRenewedAhead(t *testing.T) {
+// TestKeysAreRenewedAhead checks that no caller waits for the keys of a workspace in use.
+func TestKeysAreRenewedAhead(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	v := newTestVerifier(t, w.URL(), c)
@@ -306,22 +316,11 @@ func TestJWTKeysAreRenewedAhead(t *testing.T) {
 	old := v.keys.set.Load()
 	hang.Remove()
 	eventually(t, func() bool { return v.keys.set.Load() != old })
-	if n := asked(w, metadataPath); n != 1 {
-		t.Errorf("the metadata was asked for %d times", n)
+	if n := requestsTo(w, metadataPath); n != 1 {
+		t.Errorf("the metadata was requested %d times", n)
 	}
 	c.advance(keysMaxAge - time.Second)
-	if set := v.keys.young(c.Now()); set == nil {
-		t.Error("the renewed keys are old")
+	if set := v.keys.trusted(c.Now()); set == nil {
+		t.Error("the renewed keys are too old")
 	}
-}
-
-func eventually(t *testing.T, done func() bool) {
-	t.Helper()
-	for range 500 {
-		if done() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("it did not happen")
 }

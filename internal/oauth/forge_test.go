@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"crypto"
@@ -15,15 +15,15 @@ import (
 	"testing"
 )
 
-// changes are claims or headers; nil takes one away.
+// changes are claims or headers; nil removes one.
 type changes = map[string]any
 
-// forge makes a token of any header and payload; sign may be nil for a signature
-// that is none.
+// forge makes a token with any header and payload. A nil sign means an invalid
+// signature.
 func forge(header, payload any, sign func(signed []byte) []byte) string {
 	part := func(v any) string {
-		b, isText := v.(string)
-		if !isText {
+		b, isString := v.(string)
+		if !isString {
 			encoded, err := json.Marshal(v)
 			if err != nil {
 				panic(err)
@@ -98,7 +98,7 @@ func with(base map[string]any, changes map[string]any) map[string]any {
 	return all
 }
 
-// checkError also checks that the error does not give the token away.
+// checkError also checks that the error does not quote the token.
 func checkError(t *testing.T, err, want error, raw string) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -114,9 +114,9 @@ func checkError(t *testing.T, err, want error, raw string) {
 	}
 }
 
-// alike changes bits of the last character that base64 does not use: another text
-// of the same signature.
-func alike(raw string) string {
+// respelled changes padding bits of the last character, which gives another spelling of
+// the same signature.
+func respelled(raw string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, raw[len(raw)-1])
 	return raw[:len(raw)-1] + alphabet[last^1:last^1+1]

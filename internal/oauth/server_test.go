@@ -1,4 +1,4 @@
-package tokens
+package oauth
 
 import (
 	"encoding/base64"
@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// respond has the workspace answer something else at a path.
+// respond replaces the workspace's answer at a path.
 func respond(w *fakeworkspace.Workspace, path string, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -24,7 +25,7 @@ func respond(w *fakeworkspace.Workspace, path string, v any) {
 	w.Faults().Set(path, fakeworkspace.Respond(http.StatusOK, "application/json", string(body)))
 }
 
-// metadata is what the workspace's OAuth server says of itself, as changed.
+// metadata is the metadata of the workspace's OAuth server, with changes.
 func metadata(w *fakeworkspace.Workspace, change changes) changes {
 	return with(changes{
 		"issuer": w.Issuer(), "jwks_uri": w.Issuer() + "/jwks.json",
@@ -32,17 +33,18 @@ func metadata(w *fakeworkspace.Workspace, change changes) changes {
 	}, change)
 }
 
-// outage checks that an error is an outage of a kind.
-func outage(t *testing.T, err error, want Outage) *UnavailableError {
+// wantOutage checks that an error is a given outage.
+func wantOutage(t *testing.T, err error, want tokens.Outage) *tokens.UnavailableError {
 	t.Helper()
-	var unavailable *UnavailableError
+	var unavailable *tokens.UnavailableError
 	if !errors.As(err, &unavailable) || unavailable.Outage != want {
 		t.Fatalf("error %v, want %s", err, want)
 	}
 	return unavailable
 }
 
-func TestJWTDiscovery(t *testing.T) {
+func TestDiscovery(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	evil := httptest.NewServer(http.NotFoundHandler())
 	defer evil.Close()
@@ -59,7 +61,7 @@ func TestJWTDiscovery(t *testing.T) {
 		{"no issuer", func(*fakeworkspace.Workspace) changes { return changes{"issuer": nil} }, "issuer"},
 		{"another issuer", func(*fakeworkspace.Workspace) changes { return changes{"issuer": evil.URL + "/oidc"} }, "issuer"},
 		{"issuer is the account", func(w *fakeworkspace.Workspace) changes { return changes{"issuer": w.Issuer() + "/accounts/1"} }, "issuer"},
-		{"issuer with user", func(w *fakeworkspace.Workspace) changes {
+		{"issuer with a user name", func(w *fakeworkspace.Workspace) changes {
 			return changes{"issuer": strings.Replace(w.Issuer(), "://", "://x@", 1)}
 		}, "issuer"},
 		{"keys elsewhere on the host", func(w *fakeworkspace.Workspace) changes { return changes{"jwks_uri": w.Issuer() + "/jwks"} }, ""},
@@ -71,14 +73,14 @@ func TestJWTDiscovery(t *testing.T) {
 		{"keys by another scheme", func(w *fakeworkspace.Workspace) changes {
 			return changes{"jwks_uri": strings.Replace(w.Issuer(), "http:", "https:", 1) + "/jwks.json"}
 		}, "host"},
-		{"keys behind a user", func(w *fakeworkspace.Workspace) changes {
+		{"keys with a user name", func(w *fakeworkspace.Workspace) changes {
 			return changes{"jwks_uri": strings.Replace(w.Issuer(), "://", "://x@", 1) + "/jwks.json"}
 		}, "host"},
-		{"keys in a file", func(*fakeworkspace.Workspace) changes { return changes{"jwks_uri": "file:///etc/passwd"} }, "host"},
+		{"keys in a local file", func(*fakeworkspace.Workspace) changes { return changes{"jwks_uri": "file:///etc/passwd"} }, "host"},
 		{"keys at a relative path", func(*fakeworkspace.Workspace) changes {
 			return changes{"jwks_uri": "//" + evil.Listener.Addr().String()}
 		}, "host"},
-		{"keys of the cloud's metadata", func(*fakeworkspace.Workspace) changes { return changes{"jwks_uri": "http://169.254.169.254/latest"} }, "host"},
+		{"keys at the cloud's metadata address", func(*fakeworkspace.Workspace) changes { return changes{"jwks_uri": "http://169.254.169.254/latest"} }, "host"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := startIssuer(t, c)
@@ -90,43 +92,46 @@ func TestJWTDiscovery(t *testing.T) {
 				}
 				return
 			}
-			if got := outage(t, err, BadAnswer); !strings.Contains(got.Error(), test.hint) {
-				t.Errorf("the error does not speak of %s: %v", test.hint, got)
+			if got := wantOutage(t, err, tokens.BadAnswer); !strings.Contains(got.Error(), test.hint) {
+				t.Errorf("the error does not mention %s: %v", test.hint, got)
 			}
-			if n := asked(w, keysPath); n != 0 {
+			if n := requestsTo(w, keysPath); n != 0 {
 				t.Errorf("keys were fetched %d times", n)
 			}
 		})
 	}
 }
 
-func TestJWTDiscoveryFallsBack(t *testing.T) {
+func TestDiscoveryFallsBack(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	w.Faults().Set(metadataPath, fakeworkspace.Respond(http.StatusNotFound, "application/json", "{}"))
 	if _, err := newTestVerifier(t, w.URL(), c).Verify(t.Context(), w.SignJWT(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if n := asked(w, openIDPath); n != 1 {
-		t.Errorf("openid-configuration was asked for %d times", n)
+	if n := requestsTo(w, openIDPath); n != 1 {
+		t.Errorf("openid-configuration was requested %d times", n)
 	}
 }
 
-func TestJWTRedirectIsNoAnswer(t *testing.T) {
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	workspace := httptest.NewServer(http.RedirectHandler(w.URL()+metadataPath, http.StatusFound))
 	defer workspace.Close()
 	raw := w.SignJWT(changes{"iss": workspace.URL + "/oidc"})
 	_, err := newTestVerifier(t, workspace.URL, c).Verify(t.Context(), raw)
-	outage(t, err, BadAnswer)
+	wantOutage(t, err, tokens.BadAnswer)
 	if n := len(w.Requests()); n != 0 {
 		t.Errorf("the redirect was followed %d times", n)
 	}
 }
 
-// TestJWTWorkspaceURL: which workspace id a token must name as its audience.
-func TestJWTWorkspaceURL(t *testing.T) {
+// TestWorkspaceURL checks which workspace ID a token must have as its audience.
+func TestWorkspaceURL(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	id := strconv.FormatInt(w.WorkspaceID(), 10)
@@ -135,7 +140,7 @@ func TestJWTWorkspaceURL(t *testing.T) {
 		name, url string
 		prepare   func()
 		want      error
-		outage    Outage
+		outage    tokens.Outage
 		asked     int // for the id
 	}{
 		{"plain", w.URL(), nil, nil, "", 1},
@@ -143,13 +148,13 @@ func TestJWTWorkspaceURL(t *testing.T) {
 		{"in capitals", strings.ToUpper(w.URL()), nil, nil, "", 1},
 		{"with the id", w.URL() + "?o=" + id, noConfig, nil, "", 0},
 		{"with the id after a slash", w.URL() + "/?o=" + id + "#job/1", noConfig, nil, "", 0},
-		{"with another id", w.URL() + "?o=42", nil, ErrInvalidJWT, "", 0},
-		{"with no id", w.URL() + "?o=abc", nil, nil, NotConfigured, 0},
-		{"with a padded id", w.URL() + "?o=0" + id, nil, nil, NotConfigured, 0},
-		{"the id is not told", w.URL(), noConfig, nil, BadAnswer, 1},
-		{"the id is empty", w.URL(), func() { respond(w, configPath, changes{"workspace_id": ""}) }, nil, BadAnswer, 1},
-		{"the id is another's", w.URL(), func() { respond(w, configPath, changes{"workspace_id": "42"}) }, ErrInvalidJWT, "", 1},
-		{"no URL", "http://", nil, nil, NotConfigured, 0},
+		{"with another id", w.URL() + "?o=42", nil, ErrInvalid, "", 0},
+		{"with an invalid id", w.URL() + "?o=abc", nil, nil, tokens.NotConfigured, 0},
+		{"with a padded id", w.URL() + "?o=0" + id, nil, nil, tokens.NotConfigured, 0},
+		{"the id is not published", w.URL(), noConfig, nil, tokens.BadAnswer, 1},
+		{"the id is empty", w.URL(), func() { respond(w, configPath, changes{"workspace_id": ""}) }, nil, tokens.BadAnswer, 1},
+		{"the id is of another workspace", w.URL(), func() { respond(w, configPath, changes{"workspace_id": "42"}) }, ErrInvalid, "", 1},
+		{"without a host", "http://", nil, nil, tokens.NotConfigured, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w.Reset()
@@ -160,48 +165,53 @@ func TestJWTWorkspaceURL(t *testing.T) {
 			raw := w.SignJWT(nil)
 			_, err := newTestVerifier(t, test.url, c).Verify(t.Context(), raw)
 			if test.outage != "" {
-				outage(t, err, test.outage)
+				wantOutage(t, err, test.outage)
 			} else {
 				checkError(t, err, test.want, raw)
 			}
-			if n := asked(w, configPath); n != test.asked {
-				t.Errorf("the id was asked for %d times, want %d", n, test.asked)
+			if n := requestsTo(w, configPath); n != test.asked {
+				t.Errorf("the id was requested %d times, want %d", n, test.asked)
 			}
 		})
 	}
 }
 
-func TestJWTOutage(t *testing.T) {
-	c := newClock()
-	w := startIssuer(t, c)
-	raw := w.SignJWT(nil)
+func TestOutage(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{metadataPath, keysPath, configPath} {
 		for _, test := range []struct {
 			name       string
 			kind       fakeworkspace.Kind
-			want       Outage
+			want       tokens.Outage
 			retryAfter time.Duration
 		}{
-			{"429", fakeworkspace.TooManyRequests("7"), Throttled, 7 * time.Second},
-			{"500", fakeworkspace.InternalError(), ServerError, 0},
-			{"502", fakeworkspace.BadGateway(), ServerError, 0},
-			{"503", fakeworkspace.Unavailable("3"), ServerError, 3 * time.Second},
-			{"reset", fakeworkspace.Reset(), Unreachable, 0},
-			{"cut", fakeworkspace.CutBody(), Unreachable, 0},
-			{"hang", fakeworkspace.Hang(), TimedOut, 0},
-			{"garbage", fakeworkspace.GarbageJSON(), BadAnswer, 0},
-			{"truncated", fakeworkspace.TruncatedJSON(), BadAnswer, 0},
-			{"wrong shape", fakeworkspace.WrongShape(), BadAnswer, 0},
-			{"login page", fakeworkspace.HTML(), BadAnswer, 0},
-			{"forbidden", fakeworkspace.Refuse(http.StatusForbidden, "PERMISSION_DENIED", "IP address blocked"), BadAnswer, 0},
+			{"429", fakeworkspace.TooManyRequests("7"), tokens.Throttled, 7 * time.Second},
+			{"500", fakeworkspace.InternalError(), tokens.ServerError, 0},
+			{"502", fakeworkspace.BadGateway(), tokens.ServerError, 0},
+			{"503", fakeworkspace.Unavailable("3"), tokens.ServerError, 3 * time.Second},
+			{"reset", fakeworkspace.Reset(), tokens.Unreachable, 0},
+			{"cut body", fakeworkspace.CutBody(), tokens.Unreachable, 0},
+			{"hang", fakeworkspace.Hang(), tokens.TimedOut, 0},
+			{"garbage", fakeworkspace.GarbageJSON(), tokens.BadAnswer, 0},
+			{"truncated", fakeworkspace.TruncatedJSON(), tokens.BadAnswer, 0},
+			{"wrong shape", fakeworkspace.WrongShape(), tokens.BadAnswer, 0},
+			{"login page", fakeworkspace.HTML(), tokens.BadAnswer, 0},
+			{"forbidden", fakeworkspace.Refuse(http.StatusForbidden, "PERMISSION_DENIED", "IP address blocked"), tokens.BadAnswer, 0},
 		} {
 			t.Run(path+" "+test.name, func(t *testing.T) {
+				t.Parallel()
+				c := newClock()
+				w := startIssuer(t, c)
+				raw := w.SignJWT(nil)
 				w.Faults().Set(path, test.kind)
-				defer w.Faults().Clear()
-				v := NewVerifier(w.URL(), 200*time.Millisecond, WithVerifierClock(c.Now))
-				defer v.Close()
+				timeout := 30 * time.Second
+				if test.want == tokens.TimedOut {
+					timeout = 2 * time.Second // long enough for the recovery below
+				}
+				v := NewVerifier(w.URL(), timeout, WithClock(c.Now))
+				t.Cleanup(v.Close)
 				_, err := v.Verify(t.Context(), raw)
-				if got := outage(t, err, test.want); got.RetryAfter != test.retryAfter {
+				if got := wantOutage(t, err, test.want); got.RetryAfter != test.retryAfter {
 					t.Errorf("retry after %v, want %v", got.RetryAfter, test.retryAfter)
 				}
 				checkError(t, err, err, raw)
@@ -215,7 +225,8 @@ func TestJWTOutage(t *testing.T) {
 	}
 }
 
-func TestJWTAnswersAreBounded(t *testing.T) {
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
 	key, kid := w.SigningKey()
@@ -232,15 +243,15 @@ func TestJWTAnswersAreBounded(t *testing.T) {
 		name, path string
 		answer     changes
 		size       int // padded to this
-		want       Outage
+		want       tokens.Outage
 	}{
 		{"metadata that fits", metadataPath, metadata(w, nil), maxAnswer, ""},
-		{"metadata one byte too long", metadataPath, metadata(w, nil), maxAnswer + 1, BadAnswer},
+		{"metadata one byte too long", metadataPath, metadata(w, nil), maxAnswer + 1, tokens.BadAnswer},
 		{"keys that fit", keysPath, keys(1), maxAnswer, ""},
-		{"keys one byte too long", keysPath, keys(1), maxAnswer + 1, BadAnswer},
-		{"as many keys as may be", keysPath, keys(maxKeys), 0, ""},
-		{"one key too many", keysPath, keys(maxKeys + 1), 0, BadAnswer},
-		{"no keys", keysPath, changes{"keys": []changes{}}, 0, BadAnswer},
+		{"keys one byte too long", keysPath, keys(1), maxAnswer + 1, tokens.BadAnswer},
+		{"as many keys as allowed", keysPath, keys(maxKeys), 0, ""},
+		{"one key too many", keysPath, keys(maxKeys + 1), 0, tokens.BadAnswer},
+		{"no keys", keysPath, changes{"keys": []changes{}}, 0, tokens.BadAnswer},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body, err := json.Marshal(test.answer)
@@ -254,13 +265,15 @@ func TestJWTAnswersAreBounded(t *testing.T) {
 				checkError(t, err, nil, raw)
 				return
 			}
-			outage(t, err, test.want)
+			wantOutage(t, err, test.want)
 		})
 	}
 }
 
-// TestJWTEndlessAnswer: no more is read than the bound and what sockets hold.
-func TestJWTEndlessAnswer(t *testing.T) {
+// TestEndlessAnswer checks that reading stops at the bound, give or take what sockets
+// buffer.
+func TestEndlessAnswer(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	var sent atomic.Int64
 	over := make(chan struct{})
@@ -276,7 +289,7 @@ func TestJWTEndlessAnswer(t *testing.T) {
 	defer workspace.Close()
 	w := startIssuer(t, c)
 	_, err := newTestVerifier(t, workspace.URL, c).Verify(t.Context(), w.SignJWT(changes{"iss": workspace.URL + "/oidc"}))
-	outage(t, err, BadAnswer)
+	wantOutage(t, err, tokens.BadAnswer)
 	<-over
 	if n := sent.Load(); n > 32<<20 {
 		t.Errorf("%d bytes were sent", n)
