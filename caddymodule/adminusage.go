@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 )
@@ -103,7 +104,7 @@ func (a *authority) report(r *http.Request) usage.Report {
 func knownParameters(query url.Values, known ...string) error {
 	for name := range query {
 		if !slices.Contains(known, name) {
-			return apiError(http.StatusBadRequest, "there is no parameter %q; %s", name, putRight(name, known))
+			return apiError(http.StatusBadRequest, "there is no parameter %q; %s", name, didyoumean.Hint(name, known))
 		}
 	}
 	return nil

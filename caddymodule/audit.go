@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
 func init() {
@@ -161,7 +161,7 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	}
 	a.WhenFull = args[0]
 	if err := oneOf("when_full", a.WhenFull, whenFulls); err != nil {
-		if nearest, ok := scopes.Closest(a.WhenFull, whenFulls); ok {
+		if nearest, ok := didyoumean.Nearest(a.WhenFull, whenFulls); ok {
 			return d.Errf("%v; did you mean %s?", err, nearest)
 		}
 		return at(d, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/logging"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
 // openOutput opens the output of records.
@@ -99,7 +100,7 @@ func unknownWriter(d *caddyfile.Dispenser, name string) error {
 		}
 	}
 	slices.Sort(names)
-	return d.Errf("there is no log writer %q; %s", name, putRight(name, names))
+	return d.Errf("there is no log writer %q; %s", name, didyoumean.Hint(name, names))
 }
 
 // realPath returns the one name of a file, as far as its folder exists.

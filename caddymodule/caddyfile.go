@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
 func init() {
@@ -203,15 +203,7 @@ func unknownOption(d *caddyfile.Dispenser, name string, options map[string]func(
 		names = append(names, option)
 	}
 	slices.Sort(names)
-	return d.Errf("unrecognized option %q; %s", name, putRight(name, names))
-}
-
-// putRight ends the sentence about a name that is none of those that are known.
-func putRight(name string, known []string) string {
-	if nearest, ok := scopes.Closest(name, known); ok {
-		return "did you mean " + nearest + "?"
-	}
-	return "known are " + strings.Join(known, ", ")
+	return d.Errf("unrecognized option %q; %s", name, didyoumean.Hint(name, names))
 }
 
 func oneArg(d *caddyfile.Dispenser, to *string) error {
@@ -257,7 +249,7 @@ func choice(d *caddyfile.Dispenser, to *string, choices []string) error {
 		return err
 	}
 	if err := oneOf(name, *to, choices); err != nil {
-		if nearest, ok := scopes.Closest(*to, choices); ok {
+		if nearest, ok := didyoumean.Nearest(*to, choices); ok {
 			return d.Errf("%v; did you mean %s?", err, nearest)
 		}
 		return at(d, err)

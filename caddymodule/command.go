@@ -12,6 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -139,7 +140,7 @@ func warnUnknownScope(to io.Writer, scope string) {
 			return
 		}
 	}
-	if nearest, ok := scopes.Nearest(scope); ok {
+	if nearest, ok := didyoumean.Nearest(scope, scopes.KnownScopes()); ok {
 		fmt.Fprintf(to, "note: %q is no scope that is known here; did you mean %s?\n", scope, nearest)
 		return
 	}

@@ -92,16 +92,3 @@ func TestKnownScopes(t *testing.T) {
 		t.Error("the list is shared")
 	}
 }
-
-func TestNearest(t *testing.T) {
-	for _, test := range []struct{ name, want string }{
-		{"sql", "sql"}, {"SQL", "sql"}, {"cluster", "clusters"}, {"clsuters", "clusters"}, {"unity_catalog", "unity-catalog"}, {"unitycatalog", "unity-catalog"},
-		{"clean-rooms", "cleanrooms"}, {"data-quality", "dataquality"}, {"model serving", "model-serving"}, {"allapis", "all-apis"}, {"job", "jobs"}, {"secret", "secrets"},
-		{"vectorsearch", "vector-search"}, {"dashboard", "dashboards"}, {"networkng", "networking"}, {"zzz", ""}, {"", ""}, {"something-else", ""}, {"x", ""},
-	} {
-		got, ok := Nearest(test.name)
-		if got != test.want || ok != (test.want != "") {
-			t.Errorf("Nearest(%q) = %q, %v, want %q", test.name, got, ok, test.want)
-		}
-	}
-}
