@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -158,7 +159,7 @@ func theHandler() (*Handler, error) {
 func theAuthority(workspace string) (*authority, error) {
 	all := live.authorities()
 	if workspace != "" {
-		u, err := ParseWorkspace(workspace)
+		u, err := workspaceurl.Parse(workspace)
 		if err != nil {
 			return nil, apiError(http.StatusBadRequest, "%w", err)
 		}

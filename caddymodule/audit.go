@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -245,13 +244,4 @@ func orDefault(value string, choices []string) string {
 		return choices[0]
 	}
 	return value
-}
-
-// hostName returns the name of the host of a workspace's URL.
-func hostName(workspace string) string {
-	u, err := url.Parse(workspace)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -94,7 +95,7 @@ func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) error {
 			if strings.Contains(h.Workspace, "{") {
 				return nil // known when the configuration is loaded
 			}
-			_, err := ParseWorkspace(h.Workspace)
+			_, err := workspaceurl.Parse(h.Workspace)
 			return at(d, err)
 		},
 		"admin": func() error {

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -64,9 +66,9 @@ func unmarshalGateway(d *caddyfile.Dispenser) (caddyhttp.Route, error) {
 		return caddyhttp.Route{}, d.Err("databricks_gateway needs the URL of a workspace, such as https://<name>.cloud.databricks.com")
 	}
 	if strings.Contains(d.Val(), "{") {
-		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceVariable)
+		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceurl.Variable)
 	}
-	workspace, err := ParseWorkspace(d.Val())
+	workspace, err := workspaceurl.Parse(d.Val())
 	if err != nil {
 		return caddyhttp.Route{}, at(d, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -153,7 +154,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.workspaceHost, err = resolveWorkspace(h.Workspace, h.Admin); err != nil {
 		return err
 	}
-	h.workspaceName = hostName(h.workspaceHost)
+	h.workspaceName = workspaceurl.Host(h.workspaceHost)
 	if h.catalog, err = loadCatalog(h.Routes); err != nil {
 		return err
 	}
