@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
@@ -136,6 +138,20 @@ func TestAdminExplain(t *testing.T) {
 	}
 }
 
+// scopesCommand runs a command below scopes and returns what it printed.
+func scopesCommand(t *testing.T, args ...string) string {
+	t.Helper()
+	command := new(cobra.Command)
+	caddycmd.Commands()["scopes"].CobraFunc(command)
+	var out strings.Builder
+	command.SetArgs(args)
+	command.SetOut(&out)
+	if err := command.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 // TestExplainIsOneAnswer holds that the running gateway and the command line give
 // the same answer for the same token, policies applied.
 func TestExplainIsOneAnswer(t *testing.T) {
@@ -145,10 +161,6 @@ func TestExplainIsOneAnswer(t *testing.T) {
 	startSite(t, workspace, gateway)
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(":0 {\n"+gateway+"\n}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	offline, err := newExplainer(file, "")
-	if err != nil {
 		t.Fatal(err)
 	}
 	for name, spec := range map[string]fakeworkspace.TokenSpec{
@@ -166,20 +178,10 @@ func TestExplainIsOneAnswer(t *testing.T) {
 				if status != 200 {
 					t.Fatalf("%d %s", status, live)
 				}
-				subject, err := parseSubject([]string{"comment=" + spec.Comment, "lifetime=" + spec.Lifetime.String()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				answer, err := offline.explain(question{Method: request[0], Path: request[1], Scopes: spec.Scopes, subject: subject})
-				if err != nil {
-					t.Fatal(err)
-				}
-				encoded, err := json.Marshal(answer)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if string(encoded) != strings.TrimSpace(live) {
-					t.Errorf("offline %s\nlive    %s", encoded, live)
+				offline := scopesCommand(t, "explain", request[0], request[1], "--json", "--config", file,
+					"--scopes", strings.Join(spec.Scopes, ","), "--as", "comment="+spec.Comment+",lifetime="+spec.Lifetime.String())
+				if offline != live {
+					t.Errorf("offline %s\nlive    %s", offline, live)
 				}
 			})
 		}

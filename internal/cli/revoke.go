@@ -1,4 +1,4 @@
-package caddymodule
+package cli
 
 import (
 	"fmt"
@@ -11,24 +11,27 @@ import (
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
-func revokeCommand() *cobra.Command {
+func revokeCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke <token-id> [--yes]",
 		Short: "Revokes a token of a workspace",
 		Long: `
-Deletes a token, after showing whose it is and asking, and tells the gateway, so
-that it refuses the token at once. A token cannot be brought back.
+Shows a token and its owner, asks, and deletes the token. It also tells the gateway,
+so that it refuses the token at once. A deleted token cannot be restored.
 
-The beginning of the token's id will do, as scopes report shows it, where the
-gateway can be asked.
+Instead of the whole token id, its first eight digits or more, as scopes report
+shows them, are enough if the gateway can be reached.
 
---yes does not ask. It takes the whole id only.
-` + signInHelp + addressHelp,
+--yes does not ask. It needs the whole token id.
+
+` + signInHelp + addressHelp(deps),
+		Example: `  scopegate scopes revoke 3f2a81c09d4e --profile admin
+  scopegate scopes revoke 3f2a81c09d4e --config Caddyfile`,
 		Args:         cobra.ExactArgs(1),
 		SilenceUsage: true,
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask")
-	admin, gateway := addSignIn(cmd), addAddress(cmd)
+	admin, gateway := addSignInFlags(cmd), addAddressFlag(cmd, deps)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := tokens.ParseID(args[0])
 		if err != nil && !*yes {
@@ -37,7 +40,7 @@ gateway can be asked.
 		if err != nil {
 			return err
 		}
-		workspace, credential, err := admin.resolve("")
+		workspace, credential, err := admin.resolve(deps, "")
 		if err != nil {
 			return err
 		}
@@ -50,9 +53,9 @@ gateway can be asked.
 		if err != nil {
 			return err
 		}
-		describe(cmd.OutOrStdout(), workspace, info)
+		printToken(cmd.OutOrStdout(), workspace, info)
 		if !*yes {
-			if err := confirm(cmd, "Revoke this token for good?"); err != nil {
+			if err := confirm(cmd, "Revoke this token permanently?"); err != nil {
 				return err
 			}
 		}
@@ -66,11 +69,11 @@ gateway can be asked.
 	return cmd
 }
 
-// describe prints what tells one token from another.
-func describe(out io.Writer, workspace string, info *tokens.Info) {
+// printToken prints what tells one token from another.
+func printToken(out io.Writer, workspace string, info *tokens.Info) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(out, "%-10s %s\n", name, usage.Clean(value))
+			printLine(out, name, usage.Clean(value))
 		}
 	}
 	date := func(t time.Time) string {
@@ -84,7 +87,7 @@ func describe(out io.Writer, workspace string, info *tokens.Info) {
 	line("comment", info.Comment)
 	line("creator", info.CreatorName)
 	line("owner", fmt.Sprint(info.OwnerID))
-	line("scopes", wordsOr(info.Scopes, "none: it may do everything"))
+	line("scopes", joinOr(info.Scopes, "none: it may do everything"))
 	line("created", date(info.Created))
 	line("expires", date(info.Expires))
 	if info.NeverExpires {
