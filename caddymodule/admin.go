@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 // Admin is the credential with which scopegate looks up tokens. Set a profile, or
@@ -93,60 +93,16 @@ func readSecret(name, placeholder string) (string, error) {
 	return strings.TrimSpace(value), nil
 }
 
-// workspaceVariable is the SDKs' name for the workspace's URL.
-const workspaceVariable = "DATABRICKS_HOST"
-
-// resolveWorkspace returns the URL of the workspace.
+// resolveWorkspace returns the URL of the workspace that is configured or, where none
+// is, of the environment or the admin's profile.
 func resolveWorkspace(configured string, admin *Admin) (string, error) {
-	workspace := caddy.NewReplacer().ReplaceKnown(configured, "")
+	named := caddy.NewReplacer().ReplaceKnown(configured, "")
 	if configured == "" {
-		workspace = os.Getenv(workspaceVariable)
+		named = os.Getenv(workspaceurl.Variable)
 	}
-	if workspace == "" && admin != nil && admin.Profile != "" {
-		host, err := tokens.ProfileHost(admin.Profile)
-		if err != nil {
-			return "", fmt.Errorf("reading the workspace from profile %q: %w", admin.Profile, err)
-		}
-		workspace = host
+	profile := ""
+	if admin != nil {
+		profile = admin.Profile
 	}
-	if workspace == "" {
-		return "", errors.New("no workspace is set; write workspace https://<name>.cloud.databricks.com, or set the environment variable " + workspaceVariable)
-	}
-	u, err := ParseWorkspace(workspace)
-	if err != nil {
-		return "", err
-	}
-	return u.String(), nil
-}
-
-// ParseWorkspace reads a workspace's URL. A bare host name means https.
-func ParseWorkspace(s string) (*url.URL, error) {
-	if !strings.Contains(s, "://") {
-		s = "https://" + s
-	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		// The cause would quote the URL, which may hold a password.
-		return nil, errors.New("workspace is not a URL; write https://<name>.cloud.databricks.com")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("workspace %s: the scheme must be https (or http for a workspace on this machine), not %s", u.Redacted(), u.Scheme)
-	case u.Hostname() == "":
-		return nil, errors.New("workspace has no host name; write https://<name>.cloud.databricks.com")
-	case u.User != nil:
-		return nil, errors.New("workspace holds a user or password; credentials belong in the admin block")
-	case strings.Trim(u.Path, "/") != "":
-		return nil, fmt.Errorf("workspace %s has a path; a workspace is served at the root of its host", u.Redacted())
-	}
-	u.Path, u.Fragment = "", ""
-	return u, nil
-}
-
-// hostName returns the name of the host of a workspace's URL.
-func hostName(workspace string) string {
-	u, err := url.Parse(workspace)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
+	return workspaceurl.Find(named, profile)
 }

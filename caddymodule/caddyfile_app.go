@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -70,7 +72,7 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 	d.NextArg()
 	w := &Workspace{URL: d.Val()}
 	if !strings.Contains(w.URL, "{") { // else it is known when the configuration is loaded
-		if _, err := ParseWorkspace(w.URL); err != nil {
+		if _, err := workspaceurl.Parse(w.URL); err != nil {
 			return at(d, err)
 		}
 	}
@@ -227,7 +229,7 @@ func normalURL(workspace string) string {
 	if workspace == "" || strings.Contains(workspace, "{") {
 		return workspace
 	}
-	u, err := ParseWorkspace(workspace)
+	u, err := workspaceurl.Parse(workspace)
 	if err != nil {
 		return workspace
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -97,7 +99,7 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 			if strings.Contains(h.Workspace, "{") {
 				return nil // known when the configuration is loaded
 			}
-			_, err := ParseWorkspace(h.Workspace)
+			_, err := workspaceurl.Parse(h.Workspace)
 			return at(d, err)
 		},
 		"mode":            func() error { return choice(d, &h.Mode, modes) },

@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -75,9 +77,9 @@ func unmarshalGateway(h httpcaddyfile.Helper) (caddyhttp.Route, error) {
 		return caddyhttp.Route{}, at(d, err)
 	}
 	if strings.Contains(url, "{") {
-		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceVariable)
+		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceurl.Variable)
 	}
-	workspace, err := ParseWorkspace(url)
+	workspace, err := workspaceurl.Parse(url)
 	if err != nil {
 		return caddyhttp.Route{}, at(d, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -192,7 +193,7 @@ func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) 
 }
 
 func (r *registry) add(url string) *workspace {
-	w := &workspace{url: url, host: hostName(url)}
+	w := &workspace{url: url, host: workspaceurl.Host(url)}
 	w.service = sync.OnceValue(func() *tokenService { return r.open(w) })
 	r.byURL[url] = w
 	return w

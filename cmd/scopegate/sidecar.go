@@ -15,6 +15,7 @@ import (
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
@@ -153,5 +154,5 @@ func sidecarWorkspace(flag, profile string) (*url.URL, error) {
 	if workspace == "" {
 		return nil, errors.New("no workspace: pass --workspace https://<name>.cloud.databricks.com, or set DATABRICKS_HOST")
 	}
-	return caddymodule.ParseWorkspace(workspace)
+	return workspaceurl.Parse(workspace)
 }

@@ -14,6 +14,12 @@ import (
 // Explanation is the answer to "may this token make this request, and what would it
 // take?", as scopes explain and the admin API print it.
 type Explanation struct {
+	Answer
+	Details
+}
+
+// Answer is what programs need of it, as scopes explain --batch prints it.
+type Answer struct {
 	Method    string          `json:"method"`
 	Path      string          `json:"path"`
 	Operation string          `json:"operation"`
@@ -22,7 +28,6 @@ type Explanation struct {
 	Evidence  scopes.Evidence `json:"evidence"`
 	Decision  Decision        `json:"decision"`
 	Reason    policy.Reason   `json:"reason"`
-	Details
 }
 
 // Details are what a person wants to know beside the answer.
@@ -49,7 +54,7 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	}
 	method = strings.ToUpper(method)
 	path, _, _ := strings.Cut(target, "?")
-	answer := Explanation{Method: method, Path: target, AnyOf: []string{}, Decision: Deny}
+	answer := Explanation{Answer: Answer{Method: method, Path: target, AnyOf: []string{}, Decision: Deny}}
 
 	readings, err := j.Catalog.Read(method, path, nil)
 	malformed, isMalformed := errors.AsType[*scopes.PathError](err)
