@@ -1,4 +1,4 @@
-package main
+package gatewaycmd
 
 import (
 	"errors"
@@ -18,64 +18,54 @@ import (
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
-const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
-with the modules databricks_scopes and databricks_gateway, and every command of
-Caddy works here too.
-
-To see it at work:      scopegate demo
-To run it by a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
-To run a Caddyfile:     scopegate run --config Caddyfile
-`
-
-func init() {
-	caddycmd.RegisterCommand(caddycmd.Command{
+func sidecarCommand() caddycmd.Command {
+	return caddycmd.Command{
 		Name:  "sidecar",
 		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>]",
 		Short: "Runs the gateway to one workspace, without a Caddyfile",
 		Long: `
-Runs the gateway to one workspace. Point a client at it by setting its
-DATABRICKS_HOST to the address that is printed, and leave its token as it is.
+Runs the gateway to one workspace. Point a client at it by setting the client's
+DATABRICKS_HOST to the address that is printed. The client keeps its token.
 
-For its own look-ups of tokens, scopegate signs in as a workspace admin with the
-Databricks SDK's unified authentication: DATABRICKS_CLIENT_ID and
-DATABRICKS_CLIENT_SECRET of a service principal (recommended), or any other of
-the SDK's environment variables, or a profile of ~/.databrickscfg.
+To look up tokens, scopegate signs in as a workspace admin with the Databricks
+SDK's unified authentication: DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET
+of a service principal (recommended), any other of the SDK's environment
+variables, or a profile in ~/.databrickscfg.
 
 --workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
   host of the profile.
---listen is where clients connect, without TLS. Keep it on the loopback
-  interface unless the network in between is yours: tokens pass in clear.
---mode observe decides and records but refuses nothing.
---unscoped-tokens deny refuses tokens that have no scopes. Databricks lets them
+--listen is the address that clients connect to, without TLS. Keep it on the
+  loopback interface unless you trust the network: tokens are sent unencrypted.
+--mode observe decides and records but refuses nothing. Omit the flag to enforce.
+--unscoped-tokens deny refuses tokens without scopes, which Databricks allows to
   do everything.
---oauth pass lets OAuth access tokens through unjudged.
---profile names the profile of ~/.databrickscfg to sign in with.
---health is where probes are answered, at /livez and /readyz; it is off by default.
---admin is where Caddy's admin API listens; it is off by default. scopes report and
-  scopes recommend ask there.
---usage is how often what tokens were seen to use is saved in Caddy's storage, below
-  $XDG_DATA_HOME, so that reports survive restarts. Default: 5m; off keeps it in
-  memory.
---debug logs more.
+--oauth pass forwards OAuth access tokens without judging them.
+--profile is the profile in ~/.databrickscfg to sign in with.
+--health is the address on which /livez and /readyz answer probes. Default: off.
+--admin is the address of Caddy's admin API, which scopes report and scopes
+  recommend ask. Default: off.
+--usage is how often to save what each token used. It is saved in Caddy's storage,
+  in $XDG_DATA_HOME, so that reports survive restarts. Default: 5m. With off, it
+  stays in memory.
+--debug logs at the level DEBUG.
 
-Every decision is a line on the standard error output: of JSON, unless that is a
-terminal.
+Each decision is one line on standard error: text on a terminal, JSON otherwise.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
 			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
-			flags.StringP("listen", "l", "127.0.0.1:8080", "address on which clients connect")
+			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to")
 			flags.String("mode", "enforce", "enforce or observe")
-			flags.String("unscoped-tokens", "allow", "allow or deny tokens that have no scopes")
+			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
 			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
-			flags.String("profile", "", "profile of ~/.databrickscfg to sign in with")
-			flags.String("health", "off", "address on which probes are answered")
-			flags.String("admin", "off", "address of Caddy's admin API")
-			flags.String("usage", "5m", "how often to save what tokens were seen to use, or off")
-			flags.Bool("debug", false, "log more")
+			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
+			flags.String("health", Off, "address on which probes are answered, or off")
+			flags.String("admin", Off, "address of Caddy's admin API, or off")
+			flags.String("usage", "5m", "how often to save what each token used, or off")
+			flags.Bool("debug", false, "log at the level DEBUG")
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
 		},
-	})
+	}
 }
 
 func runSidecar(flags caddycmd.Flags) (int, error) {
@@ -84,37 +74,37 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	if err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
-	enforce := &caddymodule.Handler{
+	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
 		Mode:           flags.String("mode"),
 		UnscopedTokens: flags.String("unscoped-tokens"),
 		OAuth:          flags.String("oauth"),
-	}
+	}}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		// The lines are those of the log, which nobody is reading now, for less.
+		// The same lines as in the log, but cheaper to write.
 		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
 	}
 	if profile := flags.String("profile"); profile != "" {
 		enforce.Admin = &caddymodule.Admin{Profile: profile}
 	}
-	gateway := gateway{
-		listen:    flags.String("listen"),
-		workspace: workspace,
-		enforce:   enforce,
-		admin:     flags.String("admin"),
-		health:    flags.String("health"),
-		logging:   logLevel(zap.InfoLevel),
+	gateway := Gateway{
+		Listen:    flags.String("listen"),
+		Workspace: workspace,
+		Enforce:   enforce,
+		Admin:     flags.String("admin"),
+		Health:    flags.String("health"),
+		Logging:   LogLevel(zap.InfoLevel),
 	}
 	if flags.Bool("debug") {
-		gateway.logging = logLevel(zap.DebugLevel)
+		gateway.Logging = LogLevel(zap.DebugLevel)
 	}
-	if err := gateway.run(); err != nil {
+	if err := gateway.Run(); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
 	caddy.Log().Info("point your client here",
-		zap.String("DATABRICKS_HOST", "http://"+gateway.listen),
+		zap.String("DATABRICKS_HOST", "http://"+gateway.Listen),
 		zap.String("workspace", workspace.String()),
 		zap.String("mode", enforce.Mode))
 	select {} // Caddy's signal handling ends the process
@@ -122,7 +112,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 
 // sidecarUsage reads --usage.
 func sidecarUsage(flag string) (caddy.Duration, error) {
-	if flag == off {
+	if flag == Off {
 		return -1, nil
 	}
 	every, err := caddy.ParseDuration(flag)
@@ -138,8 +128,8 @@ func sidecarWorkspace(flag, profile string) (*url.URL, error) {
 	if workspace == "" && profile == "" {
 		workspace = os.Getenv("DATABRICKS_HOST")
 	}
-	// A profile that was named is looked at in any case, so that a misspelt one
-	// does not wait for the first request to show.
+	// Read a named profile even if its host is not needed, so that a misspelt name
+	// fails now and not on the first request.
 	if workspace == "" || profile != "" {
 		host, err := tokens.ProfileHost(profile)
 		switch {

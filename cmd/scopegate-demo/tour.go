@@ -25,10 +25,9 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// stop is one stop of the tour: a call by a client, and the verdict that it must
-// meet.
-type stop struct {
-	who    member
+// step is one call of the tour, and the verdict that is expected.
+type step struct {
+	sample sample
 	call   string // as a person would write it
 	method string
 	path   string
@@ -37,7 +36,7 @@ type stop struct {
 	want policy.Reason
 }
 
-// refusal is what a client was told, in whatever form its library tells it.
+// refusal is what a client got instead of an answer of the workspace.
 type refusal struct {
 	reason  policy.Reason
 	status  int
@@ -46,9 +45,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
-// tour makes every call, prints what came of it, and reports whether every
-// verdict was the expected one.
-func (d *demo) tour(p *printer) bool {
+// tour makes every call, prints the results, and reports whether every verdict was
+// as expected.
+func (d *demo) tour(p *printer, samples samples) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
@@ -56,9 +55,9 @@ func (d *demo) tour(p *printer) bool {
 	p.blank()
 	var rows [][]cell
 	good := 0
-	stops := d.stops()
-	for _, s := range stops {
-		got, seen := s.visit(ctx)
+	steps := d.steps(samples)
+	for _, s := range steps {
+		got, seen := s.run(ctx)
 		verdict := cell{"allow", green}
 		switch {
 		case got != s.want:
@@ -69,27 +68,27 @@ func (d *demo) tour(p *printer) bool {
 		if got == s.want {
 			good++
 		}
-		rows = append(rows, []cell{{text: s.who.name}, {text: s.call}, {text: needs(s.method, s.path)}, verdict, {text: seen}})
+		rows = append(rows, []cell{{text: s.sample.name}, {text: s.call}, {text: needs(s.method, s.path)}, verdict, {text: seen}})
 	}
 	p.table([]string{"TOKEN", "CALL", "NEEDS", "VERDICT", "WHAT THE CLIENT SAW"}, rows)
 	p.blank()
-	p.line("%d of %d verdicts as expected; %d look-ups served %d calls", good, len(stops), d.workspace.Lookups(), len(stops))
-	return good == len(stops)
+	p.line("%d of %d verdicts as expected; %d look-ups served %d calls", good, len(steps), d.workspace.Lookups(), len(steps))
+	return good == len(steps)
 }
 
-// visit makes the call and returns the verdict that the client can tell.
-func (s stop) visit(ctx context.Context) (policy.Reason, string) {
+// run makes the call and returns the verdict as far as the client can tell.
+func (s step) run(ctx context.Context) (policy.Reason, string) {
 	seen, err := s.do(ctx)
 	if err == nil {
-		// Whether a token was needed is not for the client to see.
+		// The client cannot see whether a token was needed.
 		if s.want == policy.PublicRoute {
 			return policy.PublicRoute, seen
 		}
 		return policy.Permitted, seen
 	}
-	var told *refusal
-	if errors.As(err, &told) {
-		return told.reason, fmt.Sprintf("%d %s", told.status, shorten(told.message))
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return refused.reason, fmt.Sprintf("%d %s", refused.status, shorten(refused.message))
 	}
 	var api *apierr.APIError
 	if errors.As(err, &api) {
@@ -113,13 +112,13 @@ func sdkError(err error) string {
 	return "APIError"
 }
 
-// shorten leaves out the request id, which is of no use in a table.
+// shorten removes the request id, which is useless in a table.
 func shorten(message string) string {
 	text, _, _ := strings.Cut(message, " [ReqId: ")
 	return text
 }
 
-// needs tells the scopes that a call asks for, by the catalogue.
+// needs returns the scopes that a call needs, by the catalog.
 func needs(method, path string) string {
 	readings, err := scopes.Default().Read(method, strings.SplitN(path, "?", 2)[0], nil)
 	if err != nil {
@@ -141,44 +140,43 @@ func needs(method, path string) string {
 	return strings.Join(needed, ", and ")
 }
 
-func (d *demo) stops() []stop {
-	c := d.cast
-	return []stop{
-		d.sdk(c.sql, "run a SQL statement", "POST", "/api/2.0/sql/statements", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
+func (d *demo) steps(s samples) []step {
+	return []step{
+		d.sdk(s.sql, "run a SQL statement", "POST", "/api/2.0/sql/statements", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
 			answer, err := w.StatementExecution.ExecuteStatement(ctx, sql.ExecuteStatementRequest{Statement: "SELECT 1", WarehouseId: fakeworkspace.WarehouseID, WaitTimeout: "10s"})
 			if err != nil {
 				return "", err
 			}
 			return "statement " + string(answer.Status.State), nil
 		}),
-		d.sdk(c.sql, "list warehouses", "GET", "/api/2.0/sql/warehouses", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
+		d.sdk(s.sql, "list warehouses", "GET", "/api/2.0/sql/warehouses", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
 			found, err := w.Warehouses.ListAll(ctx, sql.ListWarehousesRequest{})
 			return count(len(found), "warehouse"), err
 		}),
-		d.sdk(c.sql, "list jobs", "GET", "/api/2.2/jobs/list", policy.MissingScope, listJobs),
-		d.sdk(c.jobs, "list jobs", "GET", "/api/2.2/jobs/list", policy.Permitted, listJobs),
-		d.sdk(c.jobs, "list clusters", "GET", "/api/2.1/clusters/list", policy.Permitted, listClusters),
-		d.sdk(c.jobs, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.MissingScope, listCatalogs),
-		d.sdk(c.jobs, "ask who I am", "GET", "/api/2.0/preview/scim/v2/Me", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
+		d.sdk(s.sql, "list jobs", "GET", "/api/2.2/jobs/list", policy.MissingScope, listJobs),
+		d.sdk(s.jobs, "list jobs", "GET", "/api/2.2/jobs/list", policy.Permitted, listJobs),
+		d.sdk(s.jobs, "list clusters", "GET", "/api/2.1/clusters/list", policy.Permitted, listClusters),
+		d.sdk(s.jobs, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.MissingScope, listCatalogs),
+		d.sdk(s.jobs, "ask who I am", "GET", "/api/2.0/preview/scim/v2/Me", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
 			me, err := w.CurrentUser.Me(ctx, iam.MeRequest{})
 			if err != nil {
 				return "", err
 			}
 			return me.UserName, nil
 		}),
-		d.sdk(c.legacy, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.Permitted, listCatalogs),
-		d.sdk(c.expired, "list clusters", "GET", "/api/2.1/clusters/list", policy.TokenExpired, listClusters),
-		d.sdk(c.revoked, "list clusters", "GET", "/api/2.1/clusters/list", policy.UnknownToken, listClusters),
-		d.http(c.sql, "curl -u token:<PAT>", "GET", "/api/2.0/sql/warehouses", policy.Permitted, func(r *http.Request, token string) {
+		d.sdk(s.legacy, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.Permitted, listCatalogs),
+		d.sdk(s.expired, "list clusters", "GET", "/api/2.1/clusters/list", policy.TokenExpired, listClusters),
+		d.sdk(s.revoked, "list clusters", "GET", "/api/2.1/clusters/list", policy.UnknownToken, listClusters),
+		d.http(s.sql, "curl -u token:<PAT>", "GET", "/api/2.0/sql/warehouses", policy.Permitted, func(r *http.Request, token string) {
 			r.SetBasicAuth("token", token)
 		}),
-		d.http(member{name: "(none)"}, "no Authorization header", "GET", "/api/2.1/clusters/list", policy.MissingCredential, nil),
-		d.http(c.sql, "two Authorization headers", "GET", "/api/2.0/sql/warehouses", policy.AmbiguousRequest, func(r *http.Request, token string) {
-			r.Header["Authorization"] = []string{"Bearer " + token, "Bearer " + c.legacy.token.Value}
+		d.http(sample{name: "(none)"}, "no Authorization header", "GET", "/api/2.1/clusters/list", policy.MissingCredential, nil),
+		d.http(s.sql, "two Authorization headers", "GET", "/api/2.0/sql/warehouses", policy.AmbiguousRequest, func(r *http.Request, token string) {
+			r.Header["Authorization"] = []string{"Bearer " + token, "Bearer " + s.legacy.token.Value}
 		}),
-		d.http(c.sql, "jobs behind an encoded ../", "GET", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MissingScope, bearer),
-		d.http(c.sql, "a path nobody documents", "GET", "/api/2.0/internal/everything", policy.MissingScope, bearer),
-		d.http(member{name: "(none)"}, "an SDK's discovery call", "GET", "/.well-known/databricks-config", policy.PublicRoute, nil),
+		d.http(s.sql, "jobs behind an encoded ../", "GET", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MissingScope, bearer),
+		d.http(s.sql, "an undocumented path", "GET", "/api/2.0/internal/everything", policy.MissingScope, bearer),
+		d.http(sample{name: "(none)"}, "an SDK's discovery call", "GET", "/.well-known/databricks-config", policy.PublicRoute, nil),
 	}
 }
 
@@ -204,12 +202,12 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// sdk is a stop made with the Databricks SDK for Go.
-func (d *demo) sdk(who member, call, method, path string, want policy.Reason, do func(context.Context, *databricks.WorkspaceClient) (string, error)) stop {
-	return stop{who: who, call: "SDK: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
+// sdk is a step made with the Databricks SDK for Go.
+func (d *demo) sdk(sample sample, call, method, path string, want policy.Reason, do func(context.Context, *databricks.WorkspaceClient) (string, error)) step {
+	return step{sample: sample, call: "SDK: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
 		client, err := databricks.NewWorkspaceClient(&databricks.Config{
 			Host:     d.url,
-			Token:    who.token.Value,
+			Token:    sample.token.Value,
 			AuthType: "pat",
 			Loaders:  []config.Loader{isolated{}},
 		})
@@ -220,21 +218,22 @@ func (d *demo) sdk(who member, call, method, path string, want policy.Reason, do
 	}}
 }
 
-// isolated keeps the visitor's own profiles and variables out of the tour.
+// isolated is an SDK configuration loader that ignores the user's own profiles and
+// environment variables.
 type isolated struct{}
 
-func (isolated) Name() string                   { return "tour" }
+func (isolated) Name() string                   { return "demo" }
 func (isolated) Configure(*config.Config) error { return nil }
 
-// http is a stop made with plain HTTP, which can say what no SDK would.
-func (d *demo) http(who member, call, method, path string, want policy.Reason, sign func(r *http.Request, token string)) stop {
-	return stop{who: who, call: "HTTP: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
+// http is a step made with plain HTTP, which can send what no SDK does.
+func (d *demo) http(sample sample, call, method, path string, want policy.Reason, sign func(r *http.Request, token string)) step {
+	return step{sample: sample, call: "HTTP: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
 		r, err := http.NewRequestWithContext(ctx, method, d.url+path, nil)
 		if err != nil {
 			return "", err
 		}
 		if sign != nil {
-			sign(r, who.token.Value)
+			sign(r, sample.token.Value)
 		}
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -248,16 +247,16 @@ func (d *demo) http(who member, call, method, path string, want policy.Reason, s
 		if answer.StatusCode == http.StatusOK {
 			return fmt.Sprintf("%d, %d bytes of JSON", answer.StatusCode, len(text)), nil
 		}
-		var told struct {
+		var body struct {
 			Message string `json:"message"`
 		}
-		if err := json.Unmarshal(text, &told); err != nil {
+		if err := json.Unmarshal(text, &body); err != nil {
 			return "", fmt.Errorf("reading the refusal: %w", err)
 		}
 		return "", &refusal{
 			reason:  policy.Reason(answer.Header.Get("X-Scopegate-Reason")),
 			status:  answer.StatusCode,
-			message: told.Message,
+			message: body.Message,
 		}
 	}}
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go"
-	"github.com/databricks/databricks-sdk-go/client"
+	sdkclient "github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/service/catalog"
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	"github.com/databricks/databricks-sdk-go/service/iam"
@@ -15,31 +15,29 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// worker is a client of the simulated week.
-type worker struct {
+// client is a client of the simulated week.
+type client struct {
 	token fakeworkspace.Token
 	calls []call
-	// recommend prints what is recommended for its token.
+	// recommend prints the recommendation for its token.
 	recommend bool
 }
 
-// call is made at a rhythm.
+// call is repeated at an interval.
 type call struct {
 	first, every time.Duration
 	when         func(time.Time) bool // nil for always
 	do           func(context.Context, *databricks.WorkspaceClient) error
 }
 
-const day = 24 * time.Hour
-
-// officeHours are those in which people look at dashboards.
+// officeHours are when people look at dashboards.
 func officeHours(at time.Time) bool {
 	return at.Weekday() != time.Saturday && at.Weekday() != time.Sunday && at.Hour() >= 8 && at.Hour() < 18
 }
 
-// hire mints the tokens of the clients that a workspace commonly has: some that
-// nobody narrowed, some that were narrowed wrongly, and some that nobody uses.
-func hire(workspace *fakeworkspace.Workspace, now time.Time) []worker {
+// mintClients mints tokens such as are common in a workspace: some were never
+// narrowed, some were narrowed wrongly, and some are unused.
+func mintClients(workspace *fakeworkspace.Workspace, now time.Time) []client {
 	ago := func(days int) time.Time { return now.Add(-time.Duration(days) * day) }
 	etl := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "etl@example.com", Comment: "airflow nightly loads", CreationTime: ago(420),
@@ -57,35 +55,37 @@ func hire(workspace *fakeworkspace.Workspace, now time.Time) []worker {
 	vendor := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "vendor@example.com", Comment: "lineage vendor", CreationTime: ago(200), Lifetime: 210 * day,
 	})
-	workspace.Mint(fakeworkspace.TokenSpec{
+	leaver := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "leaver@example.com", Comment: "tmp", CreationTime: ago(700), LastUsed: ago(310),
 	})
-	workspace.Mint(fakeworkspace.TokenSpec{
+	oldDashboard := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "bi@example.com", Comment: "old dashboard", Scopes: []string{"sql", "dashboards"}, CreationTime: ago(300), Lifetime: 400 * day, LastUsed: ago(45),
 	})
-	return []worker{
+	return []client{
 		{recommend: true, token: etl, calls: []call{
 			{first: 2 * time.Hour, every: day, do: runJob},
-			{first: 10 * time.Minute, every: 30 * time.Minute, do: lookAtJobs},
-			{first: 3 * time.Hour, every: 6 * time.Hour, do: lookAtClusters},
+			{first: 10 * time.Minute, every: 30 * time.Minute, do: getJobs},
+			{first: 3 * time.Hour, every: 6 * time.Hour, do: getClusters},
 		}},
 		{recommend: true, token: dashboard, calls: []call{
 			{every: 10 * time.Minute, when: officeHours, do: runStatement},
-			{first: time.Minute, every: time.Hour, do: lookAtWarehouses},
-			{first: 5 * time.Minute, every: day, do: lookAtCatalogs},
+			{first: time.Minute, every: time.Hour, do: getWarehouses},
+			{first: 5 * time.Minute, every: day, do: getCatalogs},
 		}},
 		{recommend: true, token: analyst, calls: []call{
-			{first: 11 * time.Minute, every: 2 * time.Hour, when: officeHours, do: lookAtCatalogs},
-			{first: 13 * time.Minute, every: 5 * time.Hour, when: officeHours, do: lookAtWarehouses},
+			{first: 11 * time.Minute, every: 2 * time.Hour, when: officeHours, do: getCatalogs},
+			{first: 13 * time.Minute, every: 5 * time.Hour, when: officeHours, do: getWarehouses},
 		}},
 		{recommend: true, token: agent, calls: []call{
 			{first: 4 * time.Minute, every: 20 * time.Minute, do: runStatement},
-			{first: 17 * time.Minute, every: 4 * time.Hour, do: lookAtJobs},
+			{first: 17 * time.Minute, every: 4 * time.Hour, do: getJobs},
 		}},
 		{token: vendor, calls: []call{
-			{first: 90 * time.Minute, every: 4 * time.Hour, do: lookAtCatalogs},
-			{first: 95 * time.Minute, every: 12 * time.Hour, do: lookAtLineage},
+			{first: 90 * time.Minute, every: 4 * time.Hour, do: getCatalogs},
+			{first: 95 * time.Minute, every: 12 * time.Hour, do: getLineage},
 		}},
+		{token: leaver},
+		{token: oldDashboard},
 	}
 }
 
@@ -98,22 +98,22 @@ func runJob(ctx context.Context, w *databricks.WorkspaceClient) error {
 	return err
 }
 
-func lookAtJobs(ctx context.Context, w *databricks.WorkspaceClient) error {
+func getJobs(ctx context.Context, w *databricks.WorkspaceClient) error {
 	_, err := w.Jobs.ListAll(ctx, jobs.ListJobsRequest{})
 	return err
 }
 
-func lookAtClusters(ctx context.Context, w *databricks.WorkspaceClient) error {
+func getClusters(ctx context.Context, w *databricks.WorkspaceClient) error {
 	_, err := w.Clusters.ListAll(ctx, compute.ListClustersRequest{})
 	return err
 }
 
-func lookAtCatalogs(ctx context.Context, w *databricks.WorkspaceClient) error {
+func getCatalogs(ctx context.Context, w *databricks.WorkspaceClient) error {
 	_, err := w.Catalogs.ListAll(ctx, catalog.ListCatalogsRequest{})
 	return err
 }
 
-func lookAtWarehouses(ctx context.Context, w *databricks.WorkspaceClient) error {
+func getWarehouses(ctx context.Context, w *databricks.WorkspaceClient) error {
 	_, err := w.Warehouses.ListAll(ctx, sql.ListWarehousesRequest{})
 	return err
 }
@@ -123,9 +123,9 @@ func runStatement(ctx context.Context, w *databricks.WorkspaceClient) error {
 	return err
 }
 
-// lookAtLineage calls a path that Databricks does not document, as vendors do.
-func lookAtLineage(ctx context.Context, w *databricks.WorkspaceClient) error {
-	c, err := client.New(w.Config)
+// getLineage calls an undocumented path, as vendors do.
+func getLineage(ctx context.Context, w *databricks.WorkspaceClient) error {
+	c, err := sdkclient.New(w.Config)
 	if err != nil {
 		return err
 	}

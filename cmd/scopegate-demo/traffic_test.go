@@ -1,30 +1,22 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
-// find returns what a pattern's group matches in a text.
-func find(t *testing.T, text, pattern string) string {
-	t.Helper()
-	match := regexp.MustCompile(pattern).FindStringSubmatch(text)
-	if match == nil {
-		t.Fatalf("nothing matches %s in:\n%s", pattern, text)
-	}
-	return match[1]
-}
-
-// TestTraffic goes through what the demonstration of a week's rehearsal offers: the
-// report, the recommendations, applying one and revoking a token.
+// TestTraffic tries what the simulated week offers: the report, the
+// recommendations, applying one and revoking a token.
 func TestTraffic(t *testing.T) {
-	listen := freeAddress(t)
-	p := start(t, listen, nil, "demo", "--traffic", "--listen", listen)
-	await(t, "the end of the week", func() bool { return strings.Contains(p.log.String(), "Press Ctrl-C") })
-	told := p.log.String()
+	t.Parallel()
+	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
+	demo := processtest.Start(t, listen, nil, "scopegate-demo", "--traffic", "--listen", listen, "--admin", admin)
+	printed := demo.AwaitLog(t, "Press Ctrl-C")
 	for _, part := range []string{
 		`8 tokens; \d+ calls recorded since \d{4}-\d\d-\d\d \(8 days\)\.`,
 		`etl@example\.com +airflow nightly loads +427d +never +\(everything\) +clusters jobs `,
@@ -34,13 +26,33 @@ func TestTraffic(t *testing.T) {
 		`autoscope  runs; when it completes, these break\n +GET /api/2\.1/unity-catalog/catalogs`,
 		`GET /api/2\.0/sql/warehouses  (\d+) of (\d+) calls, \S+ to \S+: policy_denied`,
 	} {
-		find(t, told, "("+part+")")
+		find(t, printed, "("+part+")")
 	}
-	admin := find(t, told, `report --address (\S+)`)
-	workspace := find(t, told, `--workspace (http\S+)`)
-	credential := find(t, told, `DATABRICKS_TOKEN=(dapi[0-9a-f]+)`)
-	etl := find(t, told, `recommend --address \S+ ([0-9a-f]{64})\nworkspace.*\ntoken.*\nowner +etl@example\.com\ncomment +airflow nightly loads\nevidence.*\nholds +everything.*\nrecommend +clusters, jobs\n  clusters, for\n +GET /api/2\.1/clusters/list  \d+ calls`)
-	agent := find(t, told, `token +([0-9a-f]{64})\nowner.*\ncomment.*\nevidence.*\nholds +sql, genie`)
+	if address := find(t, printed, `report --address (\S+)`); address != admin {
+		t.Errorf("the commands ask %s, not --admin %s", address, admin)
+	}
+	if reported, made := find(t, printed, `(\d+) calls recorded`), find(t, printed, `(\d+) calls were made`); reported != made {
+		t.Errorf("the report counts %s calls, the demo %s", reported, made)
+	}
+	total := 0
+	for _, row := range regexp.MustCompile(`(?m)^[0-9a-f]{12}….*@example\.com .*? (\d+) +(?:never|\d+[mhd] ago)`).FindAllStringSubmatch(printed, -1) {
+		calls, err := strconv.Atoi(row[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += calls
+	}
+	if made := find(t, printed, `(\d+) calls were made`); made != strconv.Itoa(total) {
+		t.Errorf("the rows of the report add up to %d calls, the demo made %s", total, made)
+	}
+	vendor := find(t, printed, `lineage vendor +(dapi[0-9a-f]+)\n`)
+	if status, _, body := demo.Get(t, "/api/2.1/unity-catalog/catalogs", vendor); status != 200 {
+		t.Errorf("a call with a token that the demo prints: %d %s", status, body)
+	}
+	workspace := find(t, printed, `--workspace (http\S+)`)
+	credential := find(t, printed, `DATABRICKS_TOKEN=(dapi[0-9a-f]+)`)
+	etl := find(t, printed, `recommend --address \S+ ([0-9a-f]{64})\nworkspace.*\ntoken.*\nowner +etl@example\.com\ncomment +airflow nightly loads\nevidence.*\nholds +everything.*\nrecommend +clusters, jobs\n  clusters, for\n +GET /api/2\.1/clusters/list  \d+ calls`)
+	agent := find(t, printed, `token +([0-9a-f]{64})\nowner.*\ncomment.*\nevidence.*\nholds +sql, genie`)
 
 	for _, step := range []struct {
 		name, input string
@@ -68,7 +80,7 @@ func TestTraffic(t *testing.T) {
 		t.Run(step.name, func(t *testing.T) {
 			args := append([]string{"scopes", step.args[0], "--address", admin}, step.args[1:]...)
 			command := exec.Command("scopegate", args...)
-			command.Env = append(os.Environ(), "HOME="+t.TempDir(), "DATABRICKS_TOKEN="+credential, "DATABRICKS_CONFIG_FILE=/none")
+			command.Env = append(processtest.Environment(t), "DATABRICKS_TOKEN="+credential)
 			command.Stdin = strings.NewReader(step.input)
 			output, err := command.CombinedOutput()
 			if (err == nil) != step.ok || !strings.Contains(string(output), step.says) {
