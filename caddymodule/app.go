@@ -63,6 +63,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if events, err := ctx.App("events"); err == nil {
 		a.events, _ = events.(*caddyevents.App)
 	}
+	// Before any exporter is made: OpenTelemetry quotes the environment, which may hold
+	// credentials, in what it says of a mistake.
+	audit.GuardOpenTelemetry(func(problem, detail string) {
+		handlerLogger().Warn(problem, zap.String("detail", detail))
+	})
 	var err error
 	if a.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
@@ -76,9 +81,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start opens what the handlers use. They may have begun to use it before.
 func (a *App) Start() error {
-	audit.GuardOpenTelemetry(func(problem, detail string) {
-		handlerLogger().Warn(problem, zap.String("detail", detail))
-	})
 	for _, w := range a.shared.used() {
 		w.keepUsage(a.ctx.Storage(), a.logger)
 	}

@@ -194,7 +194,10 @@ func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) 
 
 func (r *registry) add(url string) *workspace {
 	w := &workspace{url: url, host: workspaceurl.Host(url)}
-	w.service = sync.OnceValue(func() *tokenService { return r.open(w) })
+	w.service = sync.OnceValue(func() *tokenService {
+		w.opened.Store(true)
+		return r.open(w)
+	})
 	r.byURL[url] = w
 	return w
 }
