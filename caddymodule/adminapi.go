@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,10 +56,17 @@ func (runningGateway) Judges() (judges []adminapi.Judge) {
 	for _, h := range live.list() {
 		judges = append(judges, adminapi.Judge{
 			Judge: &judge.Judge{Catalog: h.catalog, Rules: h.rules, Freshness: h.freshness, Tokens: tokenService{h.authority}, Now: h.now},
-			Key:   fmt.Sprintf("%v %s %s", h.authority.key, h.catalog.Version(), h.rulesHash),
+			Key:   h.judgeKey(),
 		})
 	}
 	return judges
+}
+
+// judgeKey is the same for handlers that explain alike. The policy hash will not do: an
+// explanation does not depend on mode and oauth.
+func (h *Handler) judgeKey() string {
+	rules, err := json.Marshal([]any{orDefault(h.UnscopedTokens, unscoped), h.Policies})
+	return fmt.Sprintf("%v %s %s %v", h.authority.key, h.catalog.Version(), rules, err)
 }
 
 func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
