@@ -63,7 +63,7 @@ func handlerOf(path, adapter string) (*Handler, error) {
 	if adapter != "" {
 		a := caddyconfig.GetAdapter(adapter)
 		if a == nil {
-			return nil, fmt.Errorf("there is no configuration adapter %q", adapter)
+			return nil, fmt.Errorf("unknown configuration adapter %q", adapter)
 		}
 		if content, _, err = a.Adapt(content, map[string]any{"filename": path}); err != nil {
 			return nil, fmt.Errorf("adapting %s: %w", path, err)
