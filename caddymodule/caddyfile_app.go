@@ -67,7 +67,7 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 		return d.Errf("the name of a workspace is a word such as prod, which handlers use, not %q", name)
 	}
 	if _, ok := a.Workspaces[name]; ok {
-		return d.Errf("there are two workspaces called %s; rename one", name)
+		return d.Errf("two workspaces are named %s; rename one", name)
 	}
 	d.NextArg()
 	w := &Workspace{URL: d.Val()}

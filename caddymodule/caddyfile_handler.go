@@ -112,7 +112,7 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 				return err
 			}
 			if slices.ContainsFunc(h.Policies, func(other Policy) bool { return other.Name == p.Name }) {
-				return d.Errf("there are two policies called %s; rename one", p.Name)
+				return d.Errf("two policies are named %s; rename one", p.Name)
 			}
 			h.Policies = append(h.Policies, p)
 			return nil
