@@ -123,9 +123,8 @@ func (a *Audit) settings() audit.Settings {
 	return settings
 }
 
-// unmarshal sets up the audit from Caddyfile tokens.
-func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
-	return eachOption(d, map[string]func() error{
+func (a *Audit) options(d *caddyfile.Dispenser) options {
+	return options{
 		"output": func() error { return a.unmarshalOutput(d) },
 		"log":    func() error { return choice(d, &a.Log, logModes) },
 		"redact": func() error {
@@ -141,7 +140,7 @@ func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
 		"when_full": func() error {
 			return a.unmarshalWhenFull(d)
 		},
-	})
+	}
 }
 
 // unmarshalWhenFull reads drop, block <duration> or refuse.

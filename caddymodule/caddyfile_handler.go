@@ -105,7 +105,7 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 		"mode":            func() error { return choice(d, &h.Mode, modes) },
 		"unscoped_tokens": func() error { return choice(d, &h.UnscopedTokens, unscoped) },
 		"oauth":           func() error { return choice(d, &h.OAuth, oauths) },
-		"audit":           func() error { h.Audit = new(Audit); return h.Audit.unmarshal(d) },
+		"audit":           func() error { h.Audit = new(Audit); return eachOption(d, h.Audit.options(d)) },
 		"policy": func() error {
 			var p Policy
 			if err := p.unmarshal(d); err != nil {

@@ -18,7 +18,17 @@ func (p *Policy) unmarshal(d *caddyfile.Dispenser) error {
 	if err := oneArg(d, &p.Name); err != nil {
 		return err
 	}
-	err := eachOption(d, map[string]func() error{
+	if err := eachOption(d, p.options(d), "match", "allow", "deny"); err != nil {
+		return err
+	}
+	if _, err := p.compile(); err != nil {
+		return fmt.Errorf("%w, at %s:%d", err, line.File, line.Line)
+	}
+	return nil
+}
+
+func (p *Policy) options(d *caddyfile.Dispenser) options {
+	return options{
 		"match": func() error {
 			args := d.RemainingArgs()
 			if len(args) < 2 {
@@ -55,14 +65,7 @@ func (p *Policy) unmarshal(d *caddyfile.Dispenser) error {
 			return nil
 		},
 		"mode": func() error { return p.unmarshalMode(d) },
-	}, "match", "allow", "deny")
-	if err != nil {
-		return err
 	}
-	if _, err := p.compile(); err != nil {
-		return fmt.Errorf("%w, at %s:%d", err, line.File, line.Line)
-	}
-	return nil
 }
 
 // unmarshalMode reads enforce, observe or enforce <n>%.
