@@ -78,11 +78,11 @@ func newCache(size int) *cache {
 
 // must is for constructors that fail only for invalid sizes, which are constants or
 // were validated with the settings.
-func must[T any](made T, err error) T {
+func must[T any](value T, err error) T {
 	if err != nil {
 		panic("tokens: " + err.Error())
 	}
-	return made
+	return value
 }
 
 // shardLimit is one shard's part of a size, plus spare room: hashes do not spread

@@ -12,6 +12,7 @@ import (
 )
 
 func TestChanger(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	if err := workspace.Start(); err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func TestChanger(t *testing.T) {
 		t.Errorf("narrowed: %v %v", info, err)
 	}
 	if err := c.SetScopes(t.Context(), id, nil); err == nil {
-		t.Error("no scopes were set, which would open everything")
+		t.Error("an empty list was accepted, which would allow everything")
 	}
 	workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(403))
 	if err := c.Revoke(t.Context(), id); err == nil || !strings.Contains(err.Error(), "revoking the token: the workspace refused the admin credential") {
@@ -48,11 +49,12 @@ func TestChanger(t *testing.T) {
 		t.Errorf("revoking again: %v", err)
 	}
 	if err := c.SetScopes(t.Context(), id, []string{"sql"}); !errors.Is(err, ErrUnknownToken) {
-		t.Errorf("narrowing what is gone: %v", err)
+		t.Errorf("narrowing a revoked token: %v", err)
 	}
 }
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	service := &scripted{answer: found}
 	clock := newClock()
 	r := newTestResolver(t, service, clock)

@@ -12,6 +12,10 @@ import (
 
 // lane is a class of look-ups. Each lane has a reserved share of the rate, so that none
 // can starve another, and may use what the others leave.
+//
+// Two lanes are not enough. If returning tokens shared the first lane, a new token would
+// not get through a flood in ten tries (with three lanes it takes two). If they shared
+// the known lane, a flood that repeats its values would stop all refreshes.
 type lane uint8
 
 const (

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// resolveOrFail wants facts.
+// resolveOrFail returns facts, or fails the test.
 func resolveOrFail(t *testing.T, r *Resolver, id ID) Facts {
 	t.Helper()
 	facts, err := r.Resolve(context.Background(), id, fresh)
@@ -19,13 +19,14 @@ func resolveOrFail(t *testing.T, r *Resolver, id ID) Facts {
 }
 
 func TestRefreshAhead(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	for _, test := range []struct {
 		name   string
 		age    time.Duration
 		answer func(context.Context, ID) (*Info, error)
-		calls  int           // in all, after asking at that age
-		after  time.Duration // age of what is known then, -1 for nothing
+		calls  int           // in total, after asking at that age
+		after  time.Duration // age of the facts then, -1 for none
 	}{
 		{"just before the last fifth", 48*time.Second - 1, found, 1, 48*time.Second - 1},
 		{"in the last fifth", 48 * time.Second, found, 2, 0},
@@ -61,6 +62,7 @@ func TestRefreshAhead(t *testing.T) {
 }
 
 func TestRefreshAheadIsOnePerToken(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		id, release := IDOf(somePAT), make(chan struct{})
 		service := &scripted{answer: found}
@@ -89,9 +91,10 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 	})
 }
 
-// TestRefreshesKeepToTheRate has more busy tokens than the rate can refresh: what
-// cannot be refreshed is stale, which is not the same as refused.
+// TestRefreshesKeepToTheRate has more busy tokens than the rate can refresh: the others
+// get stale facts, not a refusal.
 func TestRefreshesKeepToTheRate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const tokens = 500
 		service := &scripted{answer: found}

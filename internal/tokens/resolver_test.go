@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scripted is a service that answers as a test says.
+// scripted is a token service that a test controls.
 type scripted struct {
 	mu     sync.Mutex
 	calls  int
@@ -60,7 +61,7 @@ func failing(o Outage) func(context.Context, ID) (*Info, error) {
 	return func(context.Context, ID) (*Info, error) { return nil, &UnavailableError{Outage: o} }
 }
 
-// clock is time that a test moves.
+// clock is a clock that a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -80,7 +81,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// quick are settings under which nothing has to wait for its turn.
+// quick are settings under which no look-up has to wait for its turn.
 var quick = Settings{Size: 100, Rate: 1000, Concurrency: 100, Timeout: 5 * time.Second}
 
 func newTestResolver(t testing.TB, d Service, c *clock) *Resolver {
@@ -95,24 +96,25 @@ func never(time.Duration) time.Duration { return 0 }
 var fresh = Freshness{TTL: time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute}
 
 func TestResolverRemembers(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	type step struct {
 		wait   time.Duration
 		answer func(context.Context, ID) (*Info, error)
 		source Source
 		err    string
-		calls  int // in all
+		calls  int // in total
 	}
 	for _, test := range []struct {
 		name  string
 		steps []step
 	}{
-		{"a known token is asked for once in its ttl", []step{
+		{"a known token is looked up once in its ttl", []step{
 			{0, found, FromLookup, "", 1},
 			{47 * time.Second, found, FromCache, "", 1},
 			{13 * time.Second, found, FromLookup, "", 2},
 		}},
-		{"an unknown token is asked for once in its negative ttl", []step{
+		{"an unknown token is looked up once in its negative ttl", []step{
 			{0, unknown, "", ErrUnknownToken.Error(), 1},
 			{9 * time.Second, found, "", ErrUnknownToken.Error(), 1},
 			{time.Second, found, FromLookup, "", 2},
@@ -122,7 +124,7 @@ func TestResolverRemembers(t *testing.T) {
 			{time.Minute, unknown, "", ErrUnknownToken.Error(), 2},
 			{10 * time.Second, failing(ServerError), "", "looking up a token: " + outageHints[ServerError], 3},
 		}},
-		{"stale facts serve while the workspace fails, up to the limit", []step{
+		{"stale facts are used while the workspace fails, up to the limit", []step{
 			{0, found, FromLookup, "", 1},
 			{time.Minute, failing(ServerError), FromStale, "", 2},
 			{15*time.Minute - time.Second, failing(ServerError), FromStale, "", 3},
@@ -161,7 +163,8 @@ func TestResolverRemembers(t *testing.T) {
 	}
 }
 
-func TestResolverNeverStaleWhenToldSo(t *testing.T) {
+func TestResolverWithoutMaxStale(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	service := &scripted{answer: found}
 	r := newTestResolver(t, service, c)
@@ -179,6 +182,7 @@ func TestResolverNeverStaleWhenToldSo(t *testing.T) {
 }
 
 func TestResolverSharesLookups(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 		<-release
@@ -197,11 +201,11 @@ func TestResolverSharesLookups(t *testing.T) {
 		})
 	}
 	arrived.Wait()
-	// One who leaves does not take the look-up away from the others.
+	// A caller who leaves does not cancel the look-up for the others.
 	leaving, leave := context.WithCancel(context.Background())
 	leave()
 	if _, err := r.Resolve(leaving, IDOf(somePAT), fresh); !errors.Is(err, context.Canceled) {
-		t.Errorf("who left got %v", err)
+		t.Errorf("the caller who left got %v", err)
 	}
 	close(release)
 	done.Wait()
@@ -216,9 +220,10 @@ func TestResolverSharesLookups(t *testing.T) {
 }
 
 func TestResolverGarbageDoesNotEvict(t *testing.T) {
+	t.Parallel()
 	service := &scripted{answer: found}
 	c := newClock()
-	r := NewResolver(service, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: time.Second}, WithClock(c.Now))
+	r := NewResolver(service, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: 30 * time.Second}, WithClock(c.Now))
 	t.Cleanup(r.Close)
 	good := IDOf(somePAT)
 	if _, err := r.Resolve(context.Background(), good, fresh); err != nil {
@@ -231,39 +236,43 @@ func TestResolverGarbageDoesNotEvict(t *testing.T) {
 		}
 	}
 	if facts, err := r.Resolve(context.Background(), good, fresh); err != nil || facts.Source != FromCache {
-		t.Errorf("the good token came from %q, %v", facts.Source, err)
+		t.Errorf("the valid token came from %q, %v", facts.Source, err)
 	}
 	if got := r.cache.unknowns(); got > maxUnknown {
-		t.Errorf("%d unknown tokens are remembered, the limit is %d", got, maxUnknown)
+		t.Errorf("%d unknown tokens are cached, the limit is %d", got, maxUnknown)
 	}
 }
 
 func TestResolverLimitsLookups(t *testing.T) {
-	c := newClock()
-	service := &scripted{answer: unknown}
-	r := NewResolver(service, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
-	t.Cleanup(r.Close)
-	overloaded := 0
-	for i := range 100 {
-		_, err := r.Resolve(context.Background(), IDOf(fmt.Sprint("dapi", i)), fresh)
-		var outage *UnavailableError
-		switch {
-		case errors.As(err, &outage) && outage.Outage == Overloaded && outage.RetryAfter > 0:
-			overloaded++
-		case !errors.Is(err, ErrUnknownToken):
-			t.Fatalf("got %v", err)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // so that a busy machine cannot run into the time-out
+		c := newClock()
+		service := &scripted{answer: unknown}
+		r := NewResolver(service, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
+		t.Cleanup(r.Close)
+		overloaded := 0
+		for i := range 100 {
+			_, err := r.Resolve(context.Background(), IDOf(fmt.Sprint("dapi", i)), fresh)
+			var outage *UnavailableError
+			switch {
+			case errors.As(err, &outage) && outage.Outage == Overloaded && outage.RetryAfter > 0:
+				overloaded++
+			case !errors.Is(err, ErrUnknownToken):
+				t.Fatalf("got %v", err)
+			}
 		}
-	}
-	// The clock stands still, so nothing comes after the burst.
-	if got := service.count(); got < 5 || got > 7 {
-		t.Errorf("%d look-ups, want about 5", got)
-	}
-	if overloaded != 100-service.count() {
-		t.Errorf("%d turned away and %d looked up, of 100", overloaded, service.count())
-	}
+		// The clock stands still, so there are no turns after the burst.
+		if got := service.count(); got < 5 || got > 7 {
+			t.Errorf("%d look-ups, want about 5", got)
+		}
+		if overloaded != 100-service.count() {
+			t.Errorf("%d turned away and %d looked up, of 100", overloaded, service.count())
+		}
+	})
 }
 
 func TestResolverPausesDuringOutage(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	service := &scripted{answer: failing(TimedOut)}
 	r := newTestResolver(t, service, c)
@@ -306,7 +315,8 @@ func TestResolverPausesDuringOutage(t *testing.T) {
 	}
 }
 
-func TestResolverBelievesRetryAfter(t *testing.T) {
+func TestResolverHonorsRetryAfter(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	service := &scripted{answer: func(context.Context, ID) (*Info, error) {
 		return nil, &UnavailableError{Outage: Throttled, RetryAfter: 20 * time.Second}
@@ -329,11 +339,12 @@ func TestResolverBelievesRetryAfter(t *testing.T) {
 }
 
 func TestResolverPurge(t *testing.T) {
+	t.Parallel()
 	service := &scripted{answer: found}
 	r := newTestResolver(t, service, newClock())
 	id := IDOf(somePAT)
 	if r.Purge(id) {
-		t.Error("something was known before anything was asked")
+		t.Error("the token was known before any look-up")
 	}
 	for want := 1; want <= 2; want++ {
 		if _, err := r.Resolve(context.Background(), id, fresh); err != nil {
@@ -343,12 +354,13 @@ func TestResolverPurge(t *testing.T) {
 			t.Errorf("%d look-ups, want %d", got, want)
 		}
 		if !r.Purge(id) {
-			t.Error("nothing was known after a look-up")
+			t.Error("the token was unknown after a look-up")
 		}
 	}
 }
 
 func TestResolverCloseEndsLookups(t *testing.T) {
+	t.Parallel()
 	started := make(chan struct{})
 	service := &scripted{answer: func(ctx context.Context, _ ID) (*Info, error) {
 		close(started)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,9 +26,9 @@ func startWorkspace(t *testing.T, options ...fakeworkspace.Option) *fakeworkspac
 
 func given(value string) func() (string, error) { return func() (string, error) { return value, nil } }
 
-// m2m is the credential that the documentation recommends. It has the workspace
-// make its signing key now: on a busy machine that takes longer than the timeouts
-// that are tested.
+// m2m returns the kind of credential that the documentation recommends. It has the
+// workspace generate its signing key now, which may take longer than a timeout under
+// test.
 func m2m(workspace *fakeworkspace.Workspace) Admin {
 	workspace.SigningKey()
 	id, secret := workspace.AdminClient()
@@ -42,6 +43,7 @@ func startService(t *testing.T, workspace string, admin Admin, timeout time.Dura
 }
 
 func TestServiceLookup(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{
 		Owner: "etl@example.com", Comment: "nightly", Scopes: []string{"jobs", "sql"}, Lifetime: time.Hour,
@@ -81,6 +83,7 @@ func TestServiceLookup(t *testing.T) {
 }
 
 func TestInfoExpiry(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	now := time.Now()
@@ -108,7 +111,8 @@ func TestInfoExpiry(t *testing.T) {
 
 const managementAPI = "/api/2.0/token-management/"
 
-// faults are what can go wrong with the admin API, and what each is to be called.
+// faults are failures of the Token Management API and of the sign-in, each with the
+// outage that it is.
 var faults = []struct {
 	name   string
 	prefix string
@@ -128,7 +132,7 @@ var faults = []struct {
 	{"cut body", managementAPI, fakeworkspace.CutBody(), Unreachable, 0},
 	{"garbage JSON", managementAPI, fakeworkspace.GarbageJSON(), BadAnswer, 0},
 	{"truncated JSON", managementAPI, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
-	{"JSON of another kind", managementAPI, fakeworkspace.WrongShape(), BadAnswer, 0},
+	{"JSON of another shape", managementAPI, fakeworkspace.WrongShape(), BadAnswer, 0},
 	{"a login page", managementAPI, fakeworkspace.HTML(), BadAnswer, 0},
 	{"another token's facts", managementAPI, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
 	{"tokens disabled", managementAPI, fakeworkspace.TokensDisabled(), Disabled, 0},
@@ -142,40 +146,53 @@ var faults = []struct {
 	{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
 }
 
+// withFault runs a test against a new workspace. One that waits for a timeout runs in
+// memory, where that takes no time and a busy machine cannot run into it.
+func withFault(t *testing.T, want Outage, run func(*testing.T, *fakeworkspace.Workspace, Service)) {
+	t.Helper()
+	if want == TimedOut {
+		synctest.Test(t, func(t *testing.T) {
+			workspace, service := startInMemory(t, "http://127.0.0.1:1", quick.Timeout)
+			run(t, workspace, service)
+		})
+		return
+	}
+	workspace := startWorkspace(t)
+	run(t, workspace, startService(t, workspace.URL(), m2m(workspace), 30*time.Second))
+}
+
 func TestServiceOutages(t *testing.T) {
+	t.Parallel()
 	for _, test := range faults {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			workspace := startWorkspace(t)
-			token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
-			timeout := 5 * time.Second
-			if test.want == TimedOut {
-				timeout = time.Second
-			}
-			d := startService(t, workspace.URL(), m2m(workspace), timeout)
-			workspace.Faults().Set(test.prefix, test.fault)
+			withFault(t, test.want, func(t *testing.T, workspace *fakeworkspace.Workspace, service Service) {
+				token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
+				workspace.Faults().Set(test.prefix, test.fault)
 
-			_, err := d.Lookup(t.Context(), IDOf(token.Value))
-			var outage *UnavailableError
-			if !errors.As(err, &outage) {
-				t.Fatalf("got %v, want an outage", err)
-			}
-			if outage.Outage != test.want || outage.RetryAfter != test.retry {
-				t.Errorf("got %s, retry after %s; want %s, %s (%v)", outage.Outage, outage.RetryAfter, test.want, test.retry, err)
-			}
-			if strings.Contains(err.Error(), token.Value) {
-				t.Error("the error holds the token")
-			}
+				_, err := service.Lookup(t.Context(), IDOf(token.Value))
+				var outage *UnavailableError
+				if !errors.As(err, &outage) {
+					t.Fatalf("got %v, want an outage", err)
+				}
+				if outage.Outage != test.want || outage.RetryAfter != test.retry {
+					t.Errorf("got %s, retry after %s; want %s, %s (%v)", outage.Outage, outage.RetryAfter, test.want, test.retry, err)
+				}
+				if strings.Contains(err.Error(), token.Value) {
+					t.Error("the error holds the token")
+				}
 
-			workspace.Faults().Clear()
-			if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
-				t.Errorf("after the fault: %v", err)
-			}
+				workspace.Faults().Clear()
+				if _, err := service.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+					t.Errorf("after the fault: %v", err)
+				}
+			})
 		})
 	}
 }
 
 func TestServiceMakesOneRequest(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	fault := workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.Unavailable("1"))
@@ -190,7 +207,7 @@ func TestServiceMakesOneRequest(t *testing.T) {
 func TestServiceWrongCredential(t *testing.T) {
 	workspace := startWorkspace(t)
 	id, _ := workspace.AdminClient()
-	plain := workspace.Mint(fakeworkspace.TokenSpec{Owner: "nobody@example.com"})
+	plain := workspace.Mint(fakeworkspace.TokenSpec{Owner: "user@example.com"})
 	for _, test := range []struct {
 		name  string
 		admin Admin
@@ -198,7 +215,7 @@ func TestServiceWrongCredential(t *testing.T) {
 	}{
 		{"wrong secret", Admin{ClientID: id, ClientSecret: given("dose-wrong")}, Rejected},
 		{"unknown token", Admin{Token: given("dapi00000000000000000000000000000000")}, Rejected},
-		{"token of no admin", Admin{Token: given(plain.Value)}, Rejected},
+		{"token of a non-admin", Admin{Token: given(plain.Value)}, Rejected},
 		{"secret cannot be read", Admin{ClientID: id, ClientSecret: func() (string, error) { return "", errors.New("no such file") }}, NotConfigured},
 		{"no credential at all", Admin{}, NotConfigured},
 		{"profile that does not exist", Admin{Profile: "nowhere"}, NotConfigured},
@@ -219,6 +236,7 @@ func TestServiceWrongCredential(t *testing.T) {
 }
 
 func TestServiceRecovers(t *testing.T) {
+	t.Parallel()
 	t.Run("from a secret that was wrong", func(t *testing.T) {
 		workspace := startWorkspace(t)
 		id, right := workspace.AdminClient()
@@ -231,10 +249,10 @@ func TestServiceRecovers(t *testing.T) {
 		}
 		secret = right
 		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
-			t.Errorf("after the secret was mended: %v", err)
+			t.Errorf("after the secret was fixed: %v", err)
 		}
 	})
-	t.Run("from a workspace that was not there", func(t *testing.T) {
+	t.Run("from a workspace that is down", func(t *testing.T) {
 		d := startService(t, "http://127.0.0.1:1", Admin{Token: given(somePAT)}, 5*time.Second)
 		_, err := d.Lookup(t.Context(), IDOf(somePAT))
 		var outage *UnavailableError
@@ -244,8 +262,8 @@ func TestServiceRecovers(t *testing.T) {
 	})
 }
 
-// isolate gives a test an environment without Databricks variables and a home
-// with a given configuration file.
+// isolate removes Databricks variables from a test's environment, and gives it a home
+// directory with a configuration file.
 func isolate(t *testing.T, configFile string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -276,7 +294,7 @@ func TestUnifiedAuthentication(t *testing.T) {
 		{name: "service principal in the environment", env: map[string]string{"DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret}},
 		{name: "token in the environment", env: map[string]string{"DATABRICKS_TOKEN": workspace.AdminToken()}},
 		{
-			name: "both: the service principal, for the token is most likely the application's",
+			name: "both: the service principal, as the token is most likely the application's",
 			env:  map[string]string{"DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret, "DATABRICKS_TOKEN": token.Value},
 		},
 		{name: "default profile of this workspace", file: "[DEFAULT]\nhost = " + workspace.URL() + "\ntoken = " + workspace.AdminToken() + "\n"},
@@ -286,7 +304,7 @@ func TestUnifiedAuthentication(t *testing.T) {
 		{
 			name: "the environment is not mixed with a named profile", admin: Admin{Profile: "admin"},
 			file: "[admin]\nhost = " + workspace.URL() + "\ntoken = " + workspace.AdminToken() + "\n",
-			env:  map[string]string{"DATABRICKS_CLIENT_ID": "somebody", "DATABRICKS_CLIENT_SECRET": "else"},
+			env:  map[string]string{"DATABRICKS_CLIENT_ID": "other", "DATABRICKS_CLIENT_SECRET": "other"},
 		},
 		{
 			name: "the environment is not mixed with a given service principal", admin: m2m(workspace),
