@@ -165,9 +165,9 @@ func (s *sinks) reserve() (reserved reservations, ok bool) {
 		return reservations{}, true
 	}
 	for i, one := range s.all {
-		if reserved[i], ok = one.Reserve(); !ok {
+		if reserved[i], ok = one.Reserve(); !ok { //nolint:gosec // there are at most maxSinks
 			for j := range i {
-				s.all[j].Cancel(reserved[j])
+				s.all[j].Cancel(reserved[j]) //nolint:gosec // as above
 			}
 			return reservations{}, false
 		}

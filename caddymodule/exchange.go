@@ -174,7 +174,7 @@ func (x *exchange) end() {
 	defer x.h.sinks.end()
 	rec := x.rec
 	switch {
-	case crash == http.ErrAbortHandler:
+	case crash == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
 		rec.Outcome = audit.Aborted
 	case crash != nil:
 		rec.Outcome = audit.Panicked

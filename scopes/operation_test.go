@@ -44,7 +44,7 @@ func TestOperationPermits(t *testing.T) {
 func TestNarrow(t *testing.T) {
 	t.Parallel()
 	scoped := func(s ...string) *Operation { return &Operation{AnyOf: s} }
-	public, any, account := &Operation{Access: Public}, &Operation{Access: AnyScope}, &Operation{Access: AccountOnly}
+	public, anyScope, account := &Operation{Access: Public}, &Operation{Access: AnyScope}, &Operation{Access: AccountOnly}
 	for _, test := range []struct {
 		name   string
 		ops    []*Operation
@@ -56,8 +56,8 @@ func TestNarrow(t *testing.T) {
 		{"disjoint", []*Operation{scoped("a"), scoped("b")}, ScopedAccess, []string{AllAPIs}},
 		{"disjoint, then one of them", []*Operation{scoped("a"), scoped("b"), scoped("a")}, ScopedAccess, []string{AllAPIs}},
 		{"scoped and public", []*Operation{public, scoped("a")}, ScopedAccess, []string{"a"}},
-		{"scoped and any scope", []*Operation{scoped("a"), any}, ScopedAccess, []string{"a"}},
-		{"any scope and public", []*Operation{public, any}, AnyScope, nil},
+		{"scoped and anyScope scope", []*Operation{scoped("a"), any}, ScopedAccess, []string{"a"}},
+		{"anyScope scope and public", []*Operation{public, any}, AnyScope, nil},
 		{"public", []*Operation{public, public}, Public, nil},
 		{"account-level and public", []*Operation{public, account}, AccountOnly, nil},
 		{"account-level and scoped", []*Operation{scoped("a"), account}, AccountOnly, nil},

@@ -176,7 +176,7 @@ func TestPermits(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := c.Permits(test.method, test.path, test.held)
-			if got != test.want || err != test.err {
+			if got != test.want || !errors.Is(err, test.err) {
 				t.Fatalf("got %v, %v, want %v, %v", got, err, test.want, test.err)
 			}
 		})

@@ -129,7 +129,7 @@ func TestSidecarOutlivesOutages(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: workspace}
-	go server.Serve(listener) //nolint:errcheck // it ends with Close
+	go server.Serve(listener) // it ends with Close
 	t.Cleanup(func() { _ = server.Close() })
 	p.Await(t, "recovery", func() bool {
 		status, _, _ := p.Get(t, listJobsPath, token.Value)

@@ -103,12 +103,12 @@ func compare(file string, want []byte) error {
 		return nil
 	}
 	var hint strings.Builder
-	old, new := lineSet(got), lineSet(want)
+	before, after := lineSet(got), lineSet(want)
 	for _, side := range []struct {
 		sign        string
 		lines, from map[string]bool
 		text        []byte
-	}{{"-", old, new, got}, {"+", new, old, want}} {
+	}{{"-", before, after, got}, {"+", after, before, want}} {
 		shown := 0
 		for line := range strings.Lines(string(side.text)) {
 			if !side.from[line] && shown < 5 {

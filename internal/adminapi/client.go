@@ -89,7 +89,7 @@ func (c Client) do(method, route string, query url.Values) (io.ReadCloser, error
 	answer, err := c.Do(c.Address, method, uri, nil, nil)
 	if err == nil && answer.StatusCode >= http.StatusBadRequest {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
-		answer.Body.Close()
+		_ = answer.Body.Close() // it was only read
 		err = fmt.Errorf("HTTP %d: %s", answer.StatusCode, text)
 	}
 	if err == nil {
@@ -122,10 +122,10 @@ func asRefused(err error) *RefusedError {
 	var refusal struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal([]byte("{"+text), &refusal) != nil || refusal.Error == "" {
-		return nil
+	if json.Unmarshal([]byte("{"+text), &refusal) == nil && refusal.Error != "" {
+		return &RefusedError{refusal.Error}
 	}
-	return &RefusedError{refusal.Error}
+	return nil //nolint:nilerr // it asks what kind of error this is
 }
 
 // UnreachableError says that nothing answers at an address, or not what a gateway

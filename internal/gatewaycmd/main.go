@@ -6,7 +6,7 @@ package gatewaycmd
 import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy

@@ -48,9 +48,9 @@ type keySet struct {
 }
 
 // has reports whether a key is published.
-func (s *keySet) has(kid string, print thumbprint) bool {
+func (s *keySet) has(kid string, wanted thumbprint) bool {
 	for _, key := range s.byID[kid] {
-		if key.print == print {
+		if key.print == wanted {
 			return true
 		}
 	}

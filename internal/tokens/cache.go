@@ -133,32 +133,30 @@ func (c *cache) len() (n int) {
 func (c *cache) since() uint64 { return c.purges.Load() }
 
 // remember stores the answer to a look-up that started at a time and, on the clock of
-// purges, at since. It reports whether it stored it.
-func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) bool {
+// purges, at since.
+func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) {
 	s := c.shard(&id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
 	if known && old.at.After(at) || s.outdated(id, at, since) {
-		return false
+		return
 	}
 	s.unknown.Remove(id)
 	s.known.Add(id, fact{info: info, at: at, listed: old.listed})
-	return true
 }
 
 // rememberUnknown is remember for the answer that there is no such token.
-func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) bool {
+func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) {
 	s := c.shard(&id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
 	if known && old.at.After(at) || s.unknownPurged > since || s.outdated(id, at, since) {
-		return false
+		return
 	}
 	s.known.Remove(id)
 	s.unknown.Add(id, at)
-	return true
 }
 
 // outdated reports whether an answer was overtaken by a purge or by a later answer that

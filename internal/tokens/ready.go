@@ -18,12 +18,11 @@ func (r *Resolver) Ready(ctx context.Context) bool {
 	if errors.Is(err, ErrUnknownToken) {
 		return true
 	}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		if outage, ok := cause.(*UnavailableError); ok {
-			switch outage.Outage {
-			case Rejected, NotConfigured, Disabled, IDRuleBroken:
-				return false
-			}
+	// A pause hides the outage that it follows.
+	for outage := new(UnavailableError); errors.As(err, &outage); err = outage.Err {
+		switch outage.Outage {
+		case Rejected, NotConfigured, Disabled, IDRuleBroken:
+			return false
 		}
 	}
 	return r.Worked()

@@ -13,23 +13,23 @@ type returning struct {
 	prints [1 << 16]atomic.Uint32
 }
 
-func (t *returning) entry(id *ID) (cell *atomic.Uint32, print uint32) {
+func (t *returning) entry(id *ID) (cell *atomic.Uint32, mark uint32) {
 	return &t.prints[binary.LittleEndian.Uint16(id[2:])], binary.LittleEndian.Uint32(id[4:]) | 1
 }
 
 func (t *returning) add(id *ID) {
-	cell, print := t.entry(id)
-	cell.Store(print)
+	cell, mark := t.entry(id)
+	cell.Store(mark)
 }
 
 func (t *returning) has(id *ID) bool {
-	cell, print := t.entry(id)
-	return cell.Load() == print
+	cell, mark := t.entry(id)
+	return cell.Load() == mark
 }
 
 // remove makes one rejection good for one look-up only, so that a flood that sends each
 // value twice does not keep this lane to itself.
 func (t *returning) remove(id *ID) {
-	cell, print := t.entry(id)
-	cell.CompareAndSwap(print, 0)
+	cell, mark := t.entry(id)
+	cell.CompareAndSwap(mark, 0)
 }

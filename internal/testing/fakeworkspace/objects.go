@@ -3,6 +3,7 @@ package fakeworkspace
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"path"
@@ -107,7 +108,7 @@ func readImport(rw http.ResponseWriter, r *http.Request) (name string, content [
 	}
 	for { // ends: the body is bounded
 		part, err := form.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return name, content, nil
 		}
 		if err != nil {

@@ -88,7 +88,7 @@ func TestRequestLog(t *testing.T) {
 		t.Errorf("%d counted", n)
 	}
 	w.Reset()
-	if _, any := w.LastRequest(); any || len(w.Requests()) != 0 || w.Counts() != (fakeworkspace.Counts{}) {
+	if _, ok := w.LastRequest(); ok || len(w.Requests()) != 0 || w.Counts() != (fakeworkspace.Counts{}) {
 		t.Error("reset leaves something")
 	}
 }
