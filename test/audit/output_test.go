@@ -330,7 +330,7 @@ func TestOutputConflict(t *testing.T) {
 		t.Error("a reload counts as a conflict")
 	}
 	g.Load(t, site("1MiB")+site("2MiB"))
-	harness.WaitFor(t, "the conflict to be told", said)
+	harness.WaitFor(t, "the conflict to be logged", said)
 }
 
 func TestOutputThatKeepsNothing(t *testing.T) {

@@ -23,9 +23,9 @@ func TestApplyNeverWidens(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		holds  []string
-		facts  []string // as the gateway tells
+		facts  []string // as the gateway answers
 		change []string
-		other  bool // it answers for another token
+		other  bool // the answer is about another token
 		says   string
 		want   []string
 	}{
