@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/golden"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -93,7 +94,7 @@ func request(method, target, token string, headers ...string) string {
 // Outcomes of a request that are not the reason code of a refusal.
 const (
 	passes     = "passes"
-	badRequest = "bad request" // by net/http or Caddy, before the gateway
+	badRequest = golden.BadRequest
 )
 
 // outcomeOf returns what became of the request that got this answer.
