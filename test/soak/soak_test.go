@@ -1,3 +1,5 @@
+// Package soak runs the gateway for a long time while everything around it fails and
+// changes. It is skipped unless -soak says how long.
 package soak
 
 import (
