@@ -1,28 +1,18 @@
 package caddymodule
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
-
-func init() {
-	audit.GuardOpenTelemetry(func(problem, detail string) {
-		auditLogger().Warn(problem, zap.String("detail", detail))
-	})
-}
 
 // Audit says what becomes of the record of every decision. It is written to an output
 // of its own or to the logger `http.handlers.databricks_scopes.audit`, and sent as
@@ -161,7 +151,7 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	}
 	a.WhenFull = args[0]
 	if err := oneOf("when_full", a.WhenFull, whenFulls); err != nil {
-		if nearest, ok := scopes.Closest(a.WhenFull, whenFulls); ok {
+		if nearest, ok := didyoumean.Nearest(a.WhenFull, whenFulls); ok {
 			return d.Errf("%v; did you mean %s?", err, nearest)
 		}
 		return at(d, err)
@@ -186,72 +176,18 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// eventLossy: the audit began to lose records, or has stopped to. Data: sink (output,
-// log, traces or logs), losing (true or false); at the beginning cause and detail, at
-// the end lost, the number of records.
-const eventLossy = "databricks_audit_lossy"
-
-// loggedLosses are those of the audit logger, of all handlers.
-var loggedLosses = audit.NewLosses(audit.SinkLog, lossWatcher{})
-
-// lossWatcher tells the log and the events app that records are lost.
-type lossWatcher struct{}
-
-// LosingRecords implements [audit.LossObserver].
-func (lossWatcher) LosingRecords(sink, cause, detail string) {
-	auditLogger().Error("the audit loses records; scopegate_audit_dropped_total counts them",
-		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
-	emitAny(eventLossy, map[string]any{"sink": sink, "losing": true, "cause": cause, "detail": detail})
-}
-
-// KeepingRecords implements [audit.LossObserver].
-func (lossWatcher) KeepingRecords(sink string, lost int64) {
-	auditLogger().Info("the audit keeps all records again",
-		zap.String("sink", sink), zap.Int64("lost", lost))
-	emitAny(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})
-}
-
-// auditLogger is for what outlives configurations.
-func auditLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }
-
-// emitAny emits an event that is not about one workspace through one of the
-// handlers.
-func emitAny(name string, data map[string]any) {
-	for _, h := range live.list() {
-		if h.events != nil {
-			go h.events.Emit(h.ctx, name, data) // see emitFor
-			return
-		}
+// merged returns a handler's settings, completed by those of the app.
+func (a *Audit) merged(app *Audit) (*Audit, error) {
+	switch {
+	case app == nil:
+		return a, nil
+	case a == nil:
+		return app, nil
 	}
-}
-
-// hashRules returns a name for the rules in force, so that a record tells which
-// were. Configurations that judge alike have the same.
-func (h *Handler) hashRules() (string, error) {
-	rules, err := json.Marshal(struct {
-		Mode, Unscoped, OAuth string
-		Policies              []Policy
-	}{h.modeName(), orDefault(h.UnscopedTokens, unscoped), orDefault(h.OAuth, oauths), h.Policies})
-	if err != nil {
-		return "", fmt.Errorf("naming the rules: %w", err)
+	all := *a
+	conflict, err := mergeOptions(&all, app)
+	if err == nil && conflict != "" {
+		err = fmt.Errorf("audit %s is set both here and in the %s app, with different values; set it once", conflict, appName)
 	}
-	sum := sha256.Sum256(rules)
-	return hex.EncodeToString(sum[:6]), nil
-}
-
-// orDefault returns a setting, or the first of its choices where it is not set.
-func orDefault(value string, choices []string) string {
-	if value == "" {
-		return choices[0]
-	}
-	return value
-}
-
-// hostName returns the name of the host of a workspace's URL.
-func hostName(workspace string) string {
-	u, err := url.Parse(workspace)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
+	return &all, err
 }

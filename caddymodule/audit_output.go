@@ -14,11 +14,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/logging"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
 // openOutput opens the output of records.
-func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet, error) {
-	loaded, err := ctx.LoadModule(a, "OutputRaw")
+func (a *App) openOutput(settings *Audit) (*pooledSinks, error) {
+	loaded, err := a.ctx.LoadModule(settings, "OutputRaw")
 	if err != nil {
 		return nil, fmt.Errorf("loading the writer of audit output: %w", err)
 	}
@@ -36,17 +37,21 @@ func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet,
 	if err != nil {
 		return nil, fmt.Errorf("describing audit output %s: %w", opener, err)
 	}
-	shared, err := shareOutlet(outletKey{opener.WriterKey(), string(described), settings}, func() (*audit.Sinks, error) {
+	key := sinksKey{opener.WriterKey(), string(described), settings.settings()}
+	if err := a.claimWriter(key); err != nil {
+		return nil, err
+	}
+	opened, err := shareSinks(key, func() (*audit.Sinks, error) {
 		output, err := opener.OpenWriter()
 		if err != nil {
 			return nil, err
 		}
-		return audit.NewOutput(output, settings, audit.NewLosses(audit.SinkOutput, lossWatcher{})), nil
+		return audit.NewOutput(output, key.queue, newLosses(audit.SinkOutput)), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening audit output %s: %w", opener, err)
 	}
-	return shared, nil
+	return opened, nil
 }
 
 const writersNamespace = "caddy.logging.writers"
@@ -99,7 +104,7 @@ func unknownWriter(d *caddyfile.Dispenser, name string) error {
 		}
 	}
 	slices.Sort(names)
-	return d.Errf("there is no log writer %q; %s", name, putRight(name, names))
+	return d.Errf("there is no log writer %q; %s", name, didyoumean.Hint(name, names))
 }
 
 // realPath returns the one name of a file, as far as its folder exists.

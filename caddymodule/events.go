@@ -3,12 +3,10 @@ package caddymodule
 import (
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -24,40 +22,6 @@ const (
 	eventExpiring = "databricks_token_expiring"
 )
 
-// watcher tells metrics, the log and the events app what a resolver does. It
-// outlives the configuration that made it, so it asks for those each time.
-type watcher struct {
-	*audit.Metrics
-	workspace string
-}
-
-// AuthorityChanged implements [tokens.Observer].
-func (w watcher) AuthorityChanged(outage *tokens.UnavailableError) {
-	logger := caddy.Log().Named("http.handlers.databricks_scopes").With(zap.String("workspace", w.workspace))
-	w.AuthorityUp(outage == nil)
-	if outage == nil {
-		logger.Info("look-ups of tokens work again")
-		emitFor(w.workspace, eventUp, map[string]any{"workspace": w.workspace})
-		return
-	}
-	logger.Error("look-ups of tokens fail; known tokens pass until cache max_stale, all others are answered 503",
-		zap.String("outage", string(outage.Outage)),
-		zap.Error(outage))
-	emitFor(w.workspace, eventDown, map[string]any{"workspace": w.workspace, "outage": string(outage.Outage)})
-}
-
-// emitFor emits an event through one of the handlers of a workspace.
-func emitFor(workspace, name string, data map[string]any) {
-	for _, h := range live.list() {
-		if h.workspaceHost == workspace && h.events != nil {
-			// Caddy runs an event's subscribers before it returns, and a look-up
-			// must not wait for somebody's webhook.
-			go h.events.Emit(h.ctx, name, data)
-			return
-		}
-	}
-}
-
 // maxWarned bounds how many tokens are remembered to have been warned about.
 const maxWarned = 10_000
 
@@ -72,39 +36,29 @@ var warned = func() *lru.Cache[tokens.ID, time.Time] {
 }()
 
 // warnOfExpiry tells once that a token which is in use will expire soon.
-func (h *Handler) warnOfExpiry(facts tokens.Facts, now time.Time) {
-	// What came from memory was looked at when it came.
-	if facts.Source != tokens.FromLookup || facts.Info.Expires.IsZero() {
+func (h *Handler) warnOfExpiry(j *judge.Judgement) {
+	// Facts from memory were looked at when they came.
+	if j.Facts.Source != tokens.FromLookup || j.Facts.Info.Expires.IsZero() {
 		return
 	}
-	left, whole := facts.Info.Expires.Sub(now), facts.Info.Expires.Sub(facts.Info.Created)
+	info, warning := j.Facts.Info, h.workspace.options.expiryWarning()
+	left, whole := info.Expires.Sub(h.app.now()), info.Expires.Sub(info.Created)
 	// A token that was made for less than that is meant to end soon.
-	if left <= 0 || left > h.expiryWarning() || whole <= h.expiryWarning() {
+	if left <= 0 || left > warning || whole <= warning {
 		return
 	}
-	if told, ok := warned.Get(facts.Info.ID); ok && told.Equal(facts.Info.Expires) {
+	if told, ok := warned.Get(info.ID); ok && told.Equal(info.Expires) {
 		return
 	}
-	warned.Add(facts.Info.ID, facts.Info.Expires)
+	warned.Add(info.ID, info.Expires)
 	h.logger.Warn("a token in use expires soon",
-		zap.String("token_id", facts.Info.ID.String()),
-		zap.Int64("owner_id", facts.Info.OwnerID),
-		zap.Time("expires", facts.Info.Expires))
-	emitFor(h.workspaceHost, eventExpiring, map[string]any{
-		"workspace": h.workspaceHost,
-		"token_id":  facts.Info.ID.String(),
-		"owner_id":  facts.Info.OwnerID,
-		"expires":   facts.Info.Expires.UTC().Format(time.RFC3339),
+		zap.String("token_id", info.ID.String()),
+		zap.Int64("owner_id", info.OwnerID),
+		zap.Time("expires", info.Expires))
+	h.app.emit(eventExpiring, map[string]any{
+		"workspace": h.workspace.url,
+		"token_id":  info.ID.String(),
+		"owner_id":  info.OwnerID,
+		"expires":   info.Expires.UTC().Format(time.RFC3339),
 	})
-}
-
-// eventsApp returns Caddy's events app, or nil where there is none, as in tests
-// of a single module.
-func eventsApp(ctx caddy.Context) *caddyevents.App {
-	app, err := ctx.App("events")
-	if err != nil {
-		return nil
-	}
-	events, _ := app.(*caddyevents.App)
-	return events
 }

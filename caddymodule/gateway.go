@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -33,9 +34,11 @@ const (
 
 // parseGateway sets up a proxy to a workspace that enforces scopes. Syntax:
 //
-//	databricks_gateway [<matcher>] <workspace-url> {
+//	databricks_gateway [<matcher>] <workspace-url>|<workspace-name> {
 //	    # any option of databricks_scopes but workspace
 //	}
+//
+// A name is that of a workspace of the global option databricks.
 //
 // It is the same as databricks_scopes with that workspace, followed by a
 // reverse_proxy to it: with the workspace's name in Host and TLS, a pool of idle
@@ -47,7 +50,7 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	route, err := unmarshalGateway(h.Dispenser)
+	route, err := unmarshalGateway(h)
 	if err != nil {
 		return nil, err
 	}
@@ -57,16 +60,26 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
 }
 
-func unmarshalGateway(d *caddyfile.Dispenser) (caddyhttp.Route, error) {
+func unmarshalGateway(h httpcaddyfile.Helper) (caddyhttp.Route, error) {
+	d := h.Dispenser
 	d.Reset()
 	d.Next()
 	if !d.NextArg() {
 		return caddyhttp.Route{}, d.Err("databricks_gateway needs the URL of a workspace, such as https://<name>.cloud.databricks.com")
 	}
-	if strings.Contains(d.Val(), "{") {
-		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceVariable)
+	app, err := globalApp(h)
+	if err != nil {
+		return caddyhttp.Route{}, err
 	}
-	workspace, err := ParseWorkspace(d.Val())
+	name := d.Val()
+	url, err := app.url(name)
+	if err != nil {
+		return caddyhttp.Route{}, at(d, err)
+	}
+	if strings.Contains(url, "{") {
+		return caddyhttp.Route{}, d.Errf("databricks_gateway needs the workspace when the Caddyfile is read; for an environment variable write {$%s}", workspaceurl.Variable)
+	}
+	workspace, err := workspaceurl.Parse(url)
 	if err != nil {
 		return caddyhttp.Route{}, at(d, err)
 	}
@@ -80,13 +93,24 @@ func unmarshalGateway(d *caddyfile.Dispenser) (caddyhttp.Route, error) {
 	if enforce.Workspace != "" {
 		return caddyhttp.Route{}, d.Err("the workspace of databricks_gateway is its argument; remove the option workspace")
 	}
-	return Gateway(workspace, enforce), nil
+	enforce.Workspace = workspace.String()
+	if _, ok := app.Workspaces[name]; ok {
+		enforce.Workspace = name
+	}
+	if err := checkStated(h, enforce); err != nil {
+		return caddyhttp.Route{}, err
+	}
+	return gatewayRoute(workspace, enforce), nil
 }
 
 // Gateway returns the route that databricks_gateway stands for: the handler, and
 // a proxy to the workspace behind it.
 func Gateway(workspace *url.URL, enforce *Handler) caddyhttp.Route {
 	enforce.Workspace = workspace.String()
+	return gatewayRoute(workspace, enforce)
+}
+
+func gatewayRoute(workspace *url.URL, enforce *Handler) caddyhttp.Route {
 	return caddyhttp.Route{HandlersRaw: []json.RawMessage{
 		caddyconfig.JSONModuleObject(enforce, "handler", "databricks_scopes", nil),
 		caddyconfig.JSONModuleObject(workspaceProxy(workspace), "handler", "reverse_proxy", nil),

@@ -1,18 +1,13 @@
 package caddymodule
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/scopegate/scopegate/internal/tokens"
 )
 
 func init() {
@@ -27,7 +22,9 @@ func init() {
 // that and while the workspace refuses it; an outage of the workspace makes no
 // instance unready, because all would be at once. Other paths go on to the next
 // handler. Answers hold no details: those are in the log.
-type Health struct{}
+type Health struct {
+	app *App
+}
 
 // CaddyModule returns the Caddy module information.
 func (Health) CaddyModule() caddy.ModuleInfo {
@@ -37,13 +34,19 @@ func (Health) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision finds the app whose workspaces are probed.
+func (h *Health) Provision(ctx caddy.Context) (err error) {
+	h.app, err = databricksApp(ctx)
+	return err
+}
+
 // ServeHTTP answers the probes.
-func (Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	ok := true
 	switch strings.TrimSuffix(r.URL.Path, "/") {
 	case "/livez", "/healthz":
 	case "/readyz":
-		ok = ready(r.Context())
+		ok = h.app.ready(r.Context())
 	default:
 		return next.ServeHTTP(w, r)
 	}
@@ -56,47 +59,6 @@ func (Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	w.WriteHeader(status)
 	_, err := w.Write([]byte(word))
 	return err
-}
-
-// probePatience bounds how long a probe waits for a look-up. Kubernetes gives up
-// after a second by default.
-const probePatience = 800 * time.Millisecond
-
-// probeFreshness spares the workspace: probes come every few seconds.
-var probeFreshness = tokens.Freshness{NegativeTTL: 30 * time.Second}
-
-// ready reports whether every resolver in use can be expected to work.
-func ready(ctx context.Context) bool {
-	all := live.authorities()
-	if len(all) == 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
-	defer cancel()
-	for _, a := range all {
-		if !a.ready(ctx) {
-			return false
-		}
-	}
-	return true
-}
-
-// ready asks for a token that nobody has: the answer that it is unknown proves the
-// admin credential, without waiting for a client to come first.
-func (a *authority) ready(ctx context.Context) bool {
-	_, err := a.resolver.Resolve(ctx, tokens.ID{}, probeFreshness)
-	if errors.Is(err, tokens.ErrUnknownToken) {
-		return true
-	}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		if outage, ok := cause.(*tokens.UnavailableError); ok {
-			switch outage.Outage {
-			case tokens.Rejected, tokens.NotConfigured, tokens.Disabled, tokens.IDRuleBroken:
-				return false
-			}
-		}
-	}
-	return a.resolver.Worked()
 }
 
 // parseHealth sets up the handler from Caddyfile tokens. Syntax:
@@ -118,6 +80,7 @@ func (*Health) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
+	_ caddy.Provisioner           = (*Health)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Health)(nil)
 	_ caddyfile.Unmarshaler       = (*Health)(nil)
 )

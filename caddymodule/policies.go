@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -153,7 +154,7 @@ func checkScope(name string) error {
 	if slices.Contains(scopes.KnownScopes(), name) {
 		return nil
 	}
-	if nearest, ok := scopes.Nearest(name); ok {
+	if nearest, ok := didyoumean.Nearest(name, scopes.KnownScopes()); ok {
 		return fmt.Errorf("there is no scope %s; did you mean %s?", name, nearest)
 	}
 	return nil
@@ -162,9 +163,9 @@ func checkScope(name string) error {
 // warnOfPolicies logs what is not wrong but most likely not meant.
 func (h *Handler) warnOfPolicies() {
 	known := scopes.KnownScopes()
-	operations := h.catalog.Operations()
-	for i := range h.rules.Policies {
-		p := &h.rules.Policies[i]
+	operations := h.judge.Catalog.Operations()
+	for i := range h.judge.Rules.Policies {
+		p := &h.judge.Rules.Policies[i]
 		for _, scope := range p.Ceiling {
 			if !slices.Contains(known, scope) {
 				h.logger.Warn("a policy names a scope that is not known here", zap.String("policy", p.Name), zap.String("scope", scope))
@@ -191,7 +192,7 @@ func (p *Policy) unmarshal(d *caddyfile.Dispenser) error {
 				return d.Errf("match needs what to look at and a value, such as match owner etl@example.com; one can look at %s", strings.Join(policy.Kinds, ", "))
 			}
 			if !slices.Contains(policy.Kinds, args[0]) {
-				if nearest, ok := scopes.Closest(args[0], policy.Kinds); ok {
+				if nearest, ok := didyoumean.Nearest(args[0], policy.Kinds); ok {
 					return d.Errf("there is no match %s; did you mean %s?", args[0], nearest)
 				}
 			}

@@ -6,43 +6,12 @@ import (
 	"encoding/hex"
 	"net/url"
 	"path"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/usage"
 )
-
-const (
-	defaultUsage = 5 * time.Minute
-	// minUsage keeps a misplaced unit from writing all the time.
-	minUsage = 10 * time.Second
-	// usageOff keeps what tokens were seen to use in memory only.
-	usageOff caddy.Duration = -1
-)
-
-func (h *Handler) validateUsage() error {
-	if h.Usage == usageOff {
-		return nil
-	}
-	return intervalOrOff("usage", h.Usage, minUsage)
-}
-
-// keepUsage begins, or goes on, to save what tokens are seen to use.
-func (h *Handler) keepUsage() {
-	if h.Usage == usageOff {
-		h.authority.seen.Keep(nil, "", 0, nil)
-		return
-	}
-	every := time.Duration(h.Usage)
-	if every == 0 {
-		every = defaultUsage
-	}
-	store := usageStore{h.ctx.Storage()}
-	h.authority.seen.Keep(store, usageKey(h.workspaceHost), every, usageWarner(h.logger))
-}
 
 // usageKey is where a workspace's usage is stored: one place for all gateways in
 // front of it.

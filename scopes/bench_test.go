@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// benchmarkPaths are what clients send most, from the cheapest to the dearest.
+// benchmarkPaths are the most common kinds of requests, cheapest first.
 var benchmarkPaths = []struct{ name, method, path string }{
 	{"jobs", "POST", "/api/2.2/jobs/run-now"},
 	{"me", "GET", "/api/2.0/preview/scim/v2/Me"},
@@ -15,7 +15,7 @@ var benchmarkPaths = []struct{ name, method, path string }{
 	{"genie", "GET", "/api/2.0/genie/spaces/01ef/conversations/01ab/messages/77/attachments/9/query-result"},
 	{"file", "PUT", "/api/2.0/fs/files/Volumes/main/raw/landing/2026/03/14/Part-0001.snappy.parquet"},
 	{"version", "GET", "/api/2.7/clusters/get"},
-	{"unmapped", "GET", "/api/2.0/something/nobody/knows"},
+	{"unmapped", "GET", "/api/2.0/something/not/known"},
 }
 
 func BenchmarkRead(b *testing.B) {
@@ -66,9 +66,9 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-// BenchmarkGrowth reads one path in catalogues of growing size. The copies are
-// services of other names under the same versions, so that the nodes on the
-// way grow with them.
+// BenchmarkGrowth reads one path in catalogs of increasing size. The copies are
+// services with other names under the same versions, so that the nodes on the path
+// grow too.
 func BenchmarkGrowth(b *testing.B) {
 	rows := Default().Operations()
 	for _, times := range []int{1, 10} {
@@ -99,7 +99,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-func BenchmarkPermits(b *testing.B) {
+func BenchmarkOperationPermits(b *testing.B) {
 	b.ReportAllocs()
 	readings, err := Default().Read("POST", "/serving-endpoints/llama/invocations", nil)
 	if err != nil {

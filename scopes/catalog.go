@@ -15,14 +15,14 @@ import (
 //go:embed catalog.tsv
 var catalogTSV string
 
-// unmapped is the operation of every path that is not in the catalogue.
+// unmapped is the operation of every path that is not in the catalog.
 var unmapped = &Operation{
 	Method:   "*",
 	Template: "/{path...}",
 	AnyOf:    []string{AllAPIs},
 	Evidence: Unmapped,
 	Name:     "unmapped",
-	Source:   "not in the catalogue; Databricks asks for all-apis on paths that it has not documented",
+	Source:   "not in the catalog; Databricks requires all-apis for paths it has not documented",
 }
 
 // Catalog is a compiled set of operations. It is immutable and safe for
@@ -33,8 +33,12 @@ type Catalog struct {
 	version func() string
 }
 
-// Default returns the catalogue that ships with this package.
-var Default = sync.OnceValue(func() *Catalog {
+// Default returns the catalog that ships with this package. The first call
+// compiles it, which takes about ten milliseconds; later calls return the same
+// catalog at no cost.
+func Default() *Catalog { return compileDefault() }
+
+var compileDefault = sync.OnceValue(func() *Catalog {
 	rows, err := Parse(strings.NewReader(catalogTSV), "catalog.tsv")
 	if err == nil {
 		var c *Catalog
@@ -42,12 +46,13 @@ var Default = sync.OnceValue(func() *Catalog {
 			return c
 		}
 	}
-	// The file is part of the program and a test compiles it.
-	panic("scopes: compiling the embedded catalogue: " + err.Error())
+	// The file is embedded, and a test compiles it.
+	panic("scopes: compiling the embedded catalog: " + err.Error())
 })
 
-// New compiles rows. Two rows of the same method and shape must ask for the
-// same; the first is kept.
+// New compiles rows into a catalog. Two rows with the same method and the same
+// template, apart from parameter names, are an error unless they need the same
+// scopes; then New keeps the first.
 func New(rows []Operation) (*Catalog, error) {
 	c := &Catalog{rows: make([]Operation, 0, len(rows))}
 	seen := make(map[string]int, len(rows))
@@ -61,7 +66,7 @@ func New(rows []Operation) (*Catalog, error) {
 		key := o.Method + " " + t.shape()
 		if first, ok := seen[key]; ok {
 			if p := &c.rows[first]; !p.agrees(o) {
-				return nil, fmt.Errorf("compiling %s %s: %s asks for %s and %s for %s: keep one of them",
+				return nil, fmt.Errorf("compiling %s %s: %s needs %s and %s needs %s: keep one of them",
 					o.Method, o.Template, p.Name, p.anyOf(), o.Name, o.anyOf())
 			}
 			continue
@@ -79,7 +84,7 @@ func New(rows []Operation) (*Catalog, error) {
 
 // build fills the trie from c.rows and their templates.
 func (c *Catalog) build(templates []Template) {
-	// The rows must not move any more: the trie points at them.
+	// The trie points into c.rows, which must not be reallocated after this.
 	anyVersion := make(map[string][]int)
 	var order []string
 	for i := range c.rows {
@@ -108,8 +113,8 @@ func (c *Catalog) build(templates []Template) {
 	}
 }
 
-// forUnknownVersion returns the operation that stands for an API version that
-// has no row of its own, given the rows of the others, newest first.
+// forUnknownVersion returns the operation for API versions that have no row of
+// their own, given the rows of the known versions, newest first.
 func (c *Catalog) forUnknownVersion(of []int) *Operation {
 	newest := &c.rows[of[0]]
 	ops := make([]*Operation, len(of))
@@ -124,11 +129,11 @@ func (c *Catalog) forUnknownVersion(of []int) *Operation {
 	o := *newest
 	o.Access, o.AnyOf = narrow(ops)
 	o.Evidence = Inferred
-	o.Source = "unknown API version; the known ones differ in their scopes, so only what all of them accept will do"
+	o.Source = "unknown API version; the known versions need different scopes, so only a scope that all of them accept is enough"
 	return &o
 }
 
-// compareVersions orders API versions by number: 2.2 before 2.10.
+// compareVersions compares API versions as numbers: 2.2 is less than 2.10.
 func compareVersions(a, b string) int {
 	aMajor, aMinor, _ := strings.Cut(a, ".")
 	bMajor, bMinor, _ := strings.Cut(b, ".")
@@ -136,7 +141,7 @@ func compareVersions(a, b string) int {
 	return cmp.Or(cmp.Compare(number(aMajor), number(bMajor)), cmp.Compare(number(aMinor), number(bMinor)))
 }
 
-// digest identifies a set of rows, whatever their order.
+// digest identifies a set of rows, regardless of their order.
 func digest(rows []Operation) string {
 	h := sha256.New()
 	for _, o := range slices.SortedFunc(slices.Values(rows), Compare) {
@@ -145,8 +150,9 @@ func digest(rows []Operation) string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
-// With returns a catalogue with rows laid over c: a row replaces the one of the
-// same method and shape, others are added.
+// With returns a copy of c with rows added. A row replaces the one in c that has
+// the same method and the same template, apart from parameter names. Like [New],
+// it returns an error for invalid or conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	over := make(map[string]bool, len(rows))
 	for i := range rows {
@@ -169,16 +175,18 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	return New(all)
 }
 
-// Operations returns the rows, sorted as the catalogue file is.
+// Operations returns the rows in the order of [Compare]. The slice is the
+// caller's to modify; the AnyOf lists in it are shared.
 func (c *Catalog) Operations() []Operation {
 	return slices.SortedFunc(slices.Values(c.rows), Compare)
 }
 
-// Version identifies the rows of c: two catalogues of the same version judge
-// alike. It is the beginning of a hash over the sorted rows.
+// Version identifies the rows of c: two catalogs with the same version give the
+// same answers. It is the first 12 hexadecimal digits of a SHA-256 hash over the
+// sorted rows.
 func (c *Catalog) Version() string { return c.version() }
 
-// find returns the operation that q names.
+// find returns the operation for q, never nil.
 func (c *Catalog) find(q *query) *Operation {
 	if op := c.root.walk(q, 0); op != nil {
 		return op

@@ -1,7 +1,6 @@
 package scopes
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 )
 
 func TestPrecedence(t *testing.T) {
+	t.Parallel()
 	c := newCatalog(t, smallCatalog)
 	for _, test := range []struct{ name, method, path, want string }{
 		{"literal", "GET", "/api/2.0/list", "a"},
@@ -18,16 +18,16 @@ func TestPrecedence(t *testing.T) {
 		{"pattern before parameter", "GET", "/api/2.0/things/x:run", "d"},
 		{"longer fixed text first", "GET", "/api/2.0/things/x.y:run", "d"},
 		{"pattern", "GET", "/api/2.0/things/x.y", "e"},
-		{"back from a literal", "GET", "/api/2.0/things/special/parts", "p"},
-		{"back from a literal without the method", "GET", "/api/2.0/things/x/parts", "c"},
+		{"backtrack from a literal", "GET", "/api/2.0/things/special/parts", "p"},
+		{"backtrack from a literal without the method", "GET", "/api/2.0/things/x/parts", "c"},
 		{"rest", "GET", "/api/2.0/files/a/b/c/d/e/f/g/h", "f"},
 		{"rest, one segment", "DELETE", "/api/2.0/files/a", "f"},
 		{"rest, no segment", "GET", "/api/2.0/files", AllAPIs},
 		{"no such method", "DELETE", "/api/2.0/list", AllAPIs},
-		{"method in other case", "get", "/api/2.0/list", AllAPIs},
+		{"method in another case", "get", "/api/2.0/list", AllAPIs},
 		{"HEAD like GET", "HEAD", "/api/2.0/things/special", "b"},
-		{"HEAD of its own", "HEAD", "/api/2.0/files/x", "f"},
-		{"HEAD does not fall to POST", "HEAD", "/api/2.0/token/create", AllAPIs},
+		{"HEAD with its own row", "HEAD", "/api/2.0/files/x", "f"},
+		{"HEAD does not fall back to POST", "HEAD", "/api/2.0/token/create", AllAPIs},
 		{"the exact version", "GET", "/api/2.1/list", "g"},
 		{"an unknown version, rows disagree", "GET", "/api/2.2/list", AllAPIs},
 		{"an unknown version, rows agree", "GET", "/api/2.2/tables/x", "h"},
@@ -57,6 +57,7 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestUnknownVersionOverlap(t *testing.T) {
+	t.Parallel()
 	c := newCatalog(t, []string{"GET /api/2.0/x a,b", "GET /api/2.1/x b,c", "GET /api/2.10/x b"})
 	readings, err := c.Read("GET", "/api/2.2/x", nil)
 	if err != nil {
@@ -69,6 +70,7 @@ func TestUnknownVersionOverlap(t *testing.T) {
 }
 
 func TestNewRefusesConflicts(t *testing.T) {
+	t.Parallel()
 	rows := append(rowsFrom(t, []string{"GET /a/{b} x"}), rowsFrom(t, []string{"GET /a/{c} y"})...)
 	if _, err := New(rows); err == nil || !strings.Contains(err.Error(), "keep one of them") {
 		t.Errorf("conflicting rows: %v", err)
@@ -82,11 +84,12 @@ func TestNewRefusesConflicts(t *testing.T) {
 		t.Error("a row without scopes compiles")
 	}
 	if _, err := New(nil); err != nil {
-		t.Errorf("an empty catalogue: %v", err)
+		t.Errorf("an empty catalog: %v", err)
 	}
 }
 
 func TestWith(t *testing.T) {
+	t.Parallel()
 	base := newCatalog(t, []string{"GET /a/{id} x", "GET /b y", "POST /b y"})
 	c, err := base.With(rowsFrom(t, []string{"GET /a/{other} z", "GET /c/* w"}))
 	if err != nil {
@@ -102,25 +105,26 @@ func TestWith(t *testing.T) {
 		t.Errorf("%d rows, of %d before", len(c.Operations()), len(base.Operations()))
 	}
 	if readings, _ := base.Read("GET", "/a/1", nil); readings[0].Operation.anyOf() != "x" {
-		t.Error("the catalogue below has changed")
+		t.Error("the original catalog has changed")
 	}
 	if base.Version() == c.Version() {
-		t.Error("both have one version")
+		t.Error("both have the same version")
 	}
 	again, err := base.With(nil)
 	if err != nil || again.Version() != base.Version() {
-		t.Errorf("with nothing: %v", err)
+		t.Errorf("with no rows: %v", err)
 	}
 	twice, err := c.With(rowsFrom(t, []string{"GET /a/{id} x"}))
 	if err != nil || len(twice.Operations()) != 4 {
-		t.Errorf("laid over twice: %v", err)
+		t.Errorf("replaced twice: %v", err)
 	}
 	if _, err := base.With(append(rowsFrom(t, []string{"GET /e x"}), rowsFrom(t, []string{"GET /e y"})...)); err == nil {
-		t.Error("conflicting rows are laid over")
+		t.Error("conflicting rows are accepted")
 	}
 }
 
 func TestOperationsAreCopies(t *testing.T) {
+	t.Parallel()
 	rows := rowsFrom(t, []string{"GET /a x"})
 	c, err := New(rows)
 	if err != nil {
@@ -130,13 +134,14 @@ func TestOperationsAreCopies(t *testing.T) {
 	rows[0].AnyOf[0] = "changed"
 	c.Operations()[0].Template = "/changed"
 	if c.Version() != before || c.Operations()[0].Template != "/a" || c.Operations()[0].AnyOf[0] != "x" {
-		t.Error("the caller's rows are the catalogue's")
+		t.Error("the catalog shares rows with the caller")
 	}
 }
 
-// TestEveryRowIsFound holds that no row of the catalogue hides another: the
-// path that a template describes is found to be that very operation.
+// TestEveryRowIsFound checks that no row of the catalog hides another: a path made
+// from a template leads to the operation of that row.
 func TestEveryRowIsFound(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	for _, row := range c.Operations() {
 		tmpl, err := ParseTemplate(row.Template)
@@ -163,6 +168,7 @@ func TestEveryRowIsFound(t *testing.T) {
 }
 
 func TestCatalogIsSound(t *testing.T) {
+	t.Parallel()
 	known := KnownScopes()
 	rows := Default().Operations()
 	if !slices.IsSortedFunc(rows, Compare) {
@@ -172,7 +178,7 @@ func TestCatalogIsSound(t *testing.T) {
 	var parsed []Operation
 	parsed, err := Parse(strings.NewReader(catalogTSV), "catalog.tsv")
 	if err != nil || len(parsed) != len(rows) {
-		t.Errorf("%d rows in the file, %d in the catalogue, %v", len(parsed), len(rows), err)
+		t.Errorf("%d rows in the file, %d in the catalog, %v", len(parsed), len(rows), err)
 	}
 	for _, row := range rows {
 		at := row.Method + " " + row.Template
@@ -186,12 +192,12 @@ func TestCatalogIsSound(t *testing.T) {
 			}
 		}
 		if len(row.AnyOf) > 1 && slices.Contains(row.AnyOf, AllAPIs) {
-			t.Errorf("%s: all-apis beside other scopes, which it implies", at)
+			t.Errorf("%s: all-apis together with other scopes, which it implies", at)
 		}
 		if row.Evidence == Operator {
-			t.Errorf("%s: an operator's row is shipped", at)
+			t.Errorf("%s: the evidence is operator", at)
 		}
-		// What needs no token must be few and known: this list is the review.
+		// Operations that need no token are few, and each must be reviewed: add it here.
 		if row.Access == Public && !slices.Contains([]string{"/.well-known/databricks-config", "/oidc/{path...}", "/aad/auth", "/telemetry-unauth"}, row.Template) {
 			t.Errorf("%s is public", at)
 		}
@@ -205,6 +211,7 @@ func TestCatalogIsSound(t *testing.T) {
 }
 
 func TestSpecialRows(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ method, path, want string }{
 		{"GET", "/api/2.0/preview/scim/v2/Me", "*"},
 		{"GET", "/.well-known/databricks-config", "public"},
@@ -249,11 +256,12 @@ func TestSpecialRows(t *testing.T) {
 	}
 }
 
-// TestFindAgreesWithReference compares the matcher with the slow one on every
-// row's path, as it is and spoiled in one place.
+// TestFindAgreesWithReference compares look-ups with the slow reference, on the
+// paths of the rows and on the same paths with one segment changed.
 func TestFindAgreesWithReference(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
-		t.Skip("compares every row with every other")
+		t.Skip("compares many paths with every row")
 	}
 	rows := Default().Operations()
 	slow := newSlowCatalog(rows)
@@ -263,22 +271,22 @@ func TestFindAgreesWithReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		parts := strings.Split(fill(tmpl, "x.y")[1:], "/")
-		// A tenth of the rows takes a second; which tenth does not matter.
+		// One row in ten is enough and keeps the test fast.
 		if i%10 != 0 {
 			continue
 		}
 		for at := -1; at < len(parts); at++ {
-			spoiled := slices.Clone(parts)
+			changed := slices.Clone(parts)
 			if at >= 0 {
-				spoiled[at] += "x"
+				changed[at] += "x"
 			}
-			path := "/" + strings.Join(spoiled, "/")
+			path := "/" + strings.Join(changed, "/")
 			for _, method := range []string{"GET", "HEAD", "POST"} {
 				readings, err := Default().Read(method, path, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, want := key(readings[0].Operation), slow.match(method, spoiled, false); got != want {
+				if got, want := key(readings[0].Operation), slow.match(method, changed, false); got != want {
 					t.Errorf("%s %s: got %s, want %s", method, path, got, want)
 				}
 			}
@@ -286,7 +294,8 @@ func TestFindAgreesWithReference(t *testing.T) {
 	}
 }
 
-func TestDefaultIsFound(t *testing.T) {
+func TestDefaultVersion(t *testing.T) {
+	t.Parallel()
 	if v := Default().Version(); len(v) != 12 || v != Default().Version() {
 		t.Errorf("version %q", v)
 	}
@@ -303,7 +312,7 @@ func FuzzMatch(f *testing.F) {
 		f.Add(uint8(i), uint8(i/2), "a.b", "x", uint8(i))
 		f.Add(uint8(i), uint8(i), "special", ":run", uint8(3*i))
 	}
-	f.Fuzz(func(t *testing.T, row, verb uint8, one, two string, spoil uint8) {
+	f.Fuzz(func(t *testing.T, row, verb uint8, one, two string, change uint8) {
 		if len(one)+len(two) > 100 {
 			return
 		}
@@ -320,7 +329,7 @@ func FuzzMatch(f *testing.F) {
 			}
 			parts[i] = strings.ReplaceAll(parts[i], "\x02", value)
 		}
-		if i := int(spoil); i < len(parts) {
+		if i := int(change); i < len(parts) {
 			parts[i] = two
 		}
 		escaped := make([]string, len(parts))
@@ -332,7 +341,7 @@ func FuzzMatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// As sent, segment by segment, the path means these parts.
+		// Split and then decoded, the path has these segments.
 		want := slow.match(method, parts, false)
 		if !slices.ContainsFunc(readings, func(r Reading) bool { return key(r.Operation) == want }) {
 			t.Fatalf("%s %q: %s is not among %v", method, path, want, readings)
@@ -348,7 +357,7 @@ func FuzzMatch(f *testing.F) {
 			if !found.MatchFold(foldLikeJava(r.Path)) {
 				t.Fatalf("%s %q: the reading %q is %s, which does not match it", method, path, r.Path, found)
 			}
-			// What it matches it matches after encoding it once more.
+			// Encoding the reading again must lead to the same operation.
 			segs := strings.Split(r.Path[1:], "/")
 			for i := range segs {
 				segs[i] = url.PathEscape(segs[i])
@@ -358,23 +367,8 @@ func FuzzMatch(f *testing.F) {
 				continue
 			}
 			if !slices.ContainsFunc(again, func(s Reading) bool { return s.Operation == r.Operation }) {
-				t.Fatalf("%s %q: the reading %q is lost when it is encoded again: %v", method, path, r.Path, again)
+				t.Fatalf("%s %q: the reading %q is missing after encoding it again: %v", method, path, r.Path, again)
 			}
 		}
 	})
-}
-
-func ExampleCatalog_Read() {
-	readings, err := Default().Read("POST", "/api/2.0/fs/files/..%2f..%2f../2.2/jobs/run-now", nil)
-	if err != nil {
-		fmt.Println(err)
-	}
-	held := []string{"files"}
-	for _, r := range readings {
-		if !r.Operation.Permits(held) && !r.Operation.Unmapped() {
-			fmt.Println(r.Path, "is", r.Operation.Name, "and needs", r.Operation.AnyOf)
-		}
-	}
-	// Output:
-	// /api/2.2/jobs/run-now is jobs.RunNow and needs [jobs]
 }

@@ -8,22 +8,23 @@ import (
 	"strings"
 )
 
-// Coverage says how much of a catalogue is known how well.
+// Coverage counts the rows of a catalog by evidence and by scope.
 type Coverage struct {
-	// Workspace and Account count the rows that a personal access token may be
-	// able to call, and those that it never can. The other counts are of the
-	// former.
+	// Workspace and Account count the rows that a personal access token can call
+	// and those it can never call. All other counts are of workspace rows only.
 	Workspace, Account int
-	ByEvidence         map[Evidence]int
-	// ByScope counts the rows that each scope opens; a row of several counts for
-	// each. Rows that need no scope count under their word in the any_of column.
+	// ByEvidence counts rows by their evidence.
+	ByEvidence map[Evidence]int
+	// ByScope counts the rows that each scope permits. A row with several scopes
+	// counts for each of them. Rows that need no particular scope count under
+	// their word in the any_of column, "*" or "public".
 	ByScope map[string]int
-	// Unknown are the rows that ask for all-apis for want of knowledge: by
-	// inference, not because a page or a refusal says so.
+	// Unknown counts the rows that need all-apis only because nothing better is
+	// known: by inference, not because a page or a refusal says so.
 	Unknown int
 }
 
-// CoverageOf counts rows.
+// CoverageOf returns the coverage of rows.
 func CoverageOf(rows []Operation) Coverage {
 	c := Coverage{ByEvidence: make(map[Evidence]int), ByScope: make(map[string]int)}
 	for _, row := range rows {
@@ -46,7 +47,7 @@ func CoverageOf(rows []Operation) Coverage {
 	return c
 }
 
-// String returns the counts of rows by evidence, a line each.
+// String returns a table of the rows by evidence, one per line.
 func (c Coverage) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d workspace operations, %d account-level\n", c.Workspace, c.Account)
@@ -59,11 +60,11 @@ func (c Coverage) String() string {
 			line(string(e), c.ByEvidence[e], "")
 		}
 	}
-	line("unknown", c.Unknown, "  (of the inferred; ask for all-apis)")
+	line("unknown", c.Unknown, "  (inferred rows that need all-apis)")
 	return b.String()
 }
 
-// Scopes returns the scopes that rows ask for, those of most rows first.
+// Scopes returns the keys of ByScope, those with the most rows first.
 func (c Coverage) Scopes() []string {
 	return slices.SortedFunc(maps.Keys(c.ByScope), func(a, b string) int {
 		return cmp.Or(cmp.Compare(c.ByScope[b], c.ByScope[a]), strings.Compare(a, b))

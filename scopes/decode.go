@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// dataSlash stands for a slash that is data inside a segment. Control
-// characters never come out of a decoded path, so it cannot be confused.
+// dataSlash stands for a slash that is data inside a segment. It is unambiguous
+// because decode refuses control characters.
 const dataSlash = "\x01"
 
-// decode replaces the escapes in path, and those of a slash by slash. It is
-// strict about the escapes that the client sent. What looks like an escape
-// after that is mostly none: "100%.csv" is a good name, so it stays.
+// decode decodes the escapes in path, and replaces escaped slashes with slash.
+// Escapes that the client sent must be valid (strict). After the first decoding a
+// percent sign is usually just a character, as in "100%.csv", so it stays.
 func decode(path, slash string, strict bool) (string, error) {
 	var b strings.Builder
 	b.Grow(len(path))
@@ -40,7 +40,7 @@ func decode(path, slash string, strict bool) (string, error) {
 	return text, checkText(text, strict)
 }
 
-// unescape reads the escape at the beginning of s.
+// unescape decodes the escape at the start of s.
 func unescape(s string) (byte, bool) {
 	if len(s) < 3 || s[0] != '%' {
 		return 0, false
@@ -60,15 +60,15 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// isUnreserved reports whether RFC 3986 lets c stand in a path without an escape
-// and without a meaning.
+// isUnreserved reports whether c is an unreserved character of RFC 3986, section
+// 2.3: its escape and the character itself are equivalent.
 func isUnreserved(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// checkText refuses what is not text. Overlong encodings, the classic way to
-// hide a slash, are refused always; other bytes that are not UTF-8 only where
-// the client sent them, since "50%ff" is a possible name.
+// checkText refuses control characters and invalid UTF-8. Overlong encodings, the
+// classic way to hide a slash, are always refused. Other invalid bytes are refused
+// only if the client sent them (strict): after that, "50%ff" may be a file name.
 func checkText(s string, strict bool) error {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -88,8 +88,8 @@ func checkText(s string, strict bool) error {
 	return nil
 }
 
-// isOverlong reports whether the byte that s begins with opens an encoding
-// longer than its character needs.
+// isOverlong reports whether s starts with a UTF-8 encoding that is longer than
+// its character needs.
 func isOverlong(s string) bool {
 	switch {
 	case s[0] == 0xc0 || s[0] == 0xc1:

@@ -7,6 +7,7 @@ import (
 )
 
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	const before = `GET	/a	x	documented	a.Get	page
 GET	/b	x	documented	b.Get	page
 GET	/c	x	inferred	c.Get	guess

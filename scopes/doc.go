@@ -1,29 +1,30 @@
-// Package scopes knows what a request to a Databricks workspace needs: it maps
-// a method and a path to an [Operation] and the API scopes of which any one
-// permits it, and says on what evidence.
+// Package scopes answers which API scopes a request to a Databricks workspace
+// needs. It maps a method and a path to an [Operation], the scopes that permit
+// it, and the evidence for that.
 //
-// # The catalogue
+//	permitted, err := scopes.Default().Permits("GET", "/api/2.1/jobs/list", []string{"jobs"})
 //
-// The map itself is catalog.tsv, embedded in the package and compiled once by
-// [Default]. It is generated from the source of databricks-sdk-go and from the
-// reviewed rules in cmd/scopegen; an operator lays rows of the same format over
-// it with [Catalog.With]. A path outside the catalogue is the unmapped
-// operation, which needs [AllAPIs]: that is what Databricks itself asks for
-// paths that it has not documented.
+// # The catalog
+//
+// The map is catalog.tsv, which is embedded in the package; [Default] returns it.
+// It is generated from the source of databricks-sdk-go and the reviewed tables in
+// cmd/scopegen. [Catalog.With] overrides or adds rows, for example those that
+// [Parse] reads from a file. A path that is not in the catalog is the unmapped
+// operation, which needs [AllAPIs]: Databricks itself requires that scope for
+// paths it has not documented.
 //
 // # Readings
 //
-// One path can mean several things. A proxy may split it before it decodes it,
-// or after, or decode it twice; a server may resolve dot segments, merge
-// slashes, drop ";parameters", take a backslash for a slash or ignore letter
-// case. Whoever checks one meaning and forwards the bytes has checked nothing
-// if the server behind reads another. [Catalog.Read] therefore returns every
-// [Reading] of a path, and a request may pass only if each of them is
-// permitted. An ordinary path has exactly one reading and is found without
-// allocating.
+// One path can mean several things. A server may split it before or after it
+// decodes it, or decode it twice; it may resolve dot segments, merge slashes,
+// drop ";parameters", treat a backslash as a slash, or ignore letter case. A
+// check of one interpretation is worthless if the server behind it uses another.
+// [Catalog.Read] therefore returns every [Reading] of a path, and a request is
+// permitted only if every reading is. An ordinary path has exactly one reading,
+// and finding it does not allocate.
 //
-// The package is a plain library: it uses the standard library alone and knows
-// neither tokens nor HTTP servers.
+// The package depends on the standard library only. It knows nothing about
+// tokens or HTTP servers.
 package scopes
 
 //go:generate go run ../cmd/scopegen

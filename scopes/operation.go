@@ -6,34 +6,35 @@ import (
 	"strings"
 )
 
-// AllAPIs is the scope that permits everything a token can do at all, and the
-// only one that permits a path outside the catalogue.
+// AllAPIs is the scope that permits everything a token can do. It is the only
+// scope that permits a path outside the catalog.
 const AllAPIs = "all-apis"
 
-// Access says what kind of permission an operation asks for. The zero value is
-// the strict one, so that a row somebody forgot to fill in stays shut.
+// Access is the kind of permission an operation requires. The zero value is
+// strict, so that an incomplete row permits nothing.
 type Access uint8
 
 const (
-	// ScopedAccess asks for one of the scopes in AnyOf.
+	// ScopedAccess requires one of the scopes in AnyOf.
 	ScopedAccess Access = iota
-	// AnyScope is content with a token that has any scope whatever.
+	// AnyScope requires a token with at least one scope, whichever it is.
 	AnyScope
-	// Public needs no token: clients call it before they have one.
+	// Public requires no token: clients call it before they have one.
 	Public
-	// AccountOnly belongs to the account API. A personal access token is a
-	// workspace credential and can never call it.
+	// AccountOnly marks the account API. A personal access token is a workspace
+	// credential and can never call it.
 	AccountOnly
 )
 
-// The words that stand for these kinds in the any_of column.
+// The words for these kinds in the any_of column.
 const (
 	wordAnyScope    = "*"
 	wordPublic      = "public"
 	wordAccountOnly = "account"
 )
 
-// String returns "scoped" or the word that the catalogue uses.
+// String returns "scoped" for [ScopedAccess] and otherwise the word used in the
+// any_of column: "*", "public" or "account".
 func (a Access) String() string {
 	switch a {
 	case AnyScope:
@@ -47,57 +48,61 @@ func (a Access) String() string {
 	}
 }
 
-// Evidence grades how a row's scopes are known.
+// Evidence is how the scopes of a row are known.
 type Evidence string
 
 const (
-	// Documented: an official page lists the operation under the scope.
+	// Documented means that an official page lists the operation under the scope.
 	Documented Evidence = "documented"
-	// Observed: somebody recorded the server naming the scope in a refusal.
+	// Observed means that the server named the scope in a recorded refusal.
 	Observed Evidence = "observed"
-	// Sibling: documented operations of the same service agree on the scope.
+	// Sibling means that documented or observed operations of the same service
+	// need the scope.
 	Sibling Evidence = "sibling"
-	// Inferred: our own reading; where several scopes are likely, all are listed.
+	// Inferred means that we concluded it. If several scopes are likely, the row
+	// lists all of them.
 	Inferred Evidence = "inferred"
-	// Operator: a row that a routes file states without naming its evidence.
+	// Operator is the default for rows that state no evidence, as in an operator's
+	// routes file.
 	Operator Evidence = "operator"
-	// Unmapped marks the synthetic row of paths outside the catalogue.
+	// Unmapped marks the operation that stands for paths outside the catalog.
 	Unmapped Evidence = "unmapped"
 )
 
-// grades are the values that the evidence column may have.
+// grades are the valid values of the evidence column, best first.
 var grades = []Evidence{Documented, Observed, Sibling, Inferred, Operator}
 
-// Operation is one row of the catalogue: something that a request can do and
-// what it needs for that. Operations handed out by a [Catalog] are shared; do
-// not modify them.
+// Operation is one row of the catalog: something a request can do, and what it
+// needs for that. A [Catalog] shares the operations it returns; do not modify
+// them.
 type Operation struct {
-	// Method is the HTTP method, or "*" for all of them.
+	// Method is the HTTP method, or "*" for all methods.
 	Method string
-	// Template is the path, in the grammar of [ParseTemplate].
+	// Template is the path, in the grammar of [Template].
 	Template string
-	// AnyOf lists the scopes of which any one suffices, sorted. It is empty
-	// unless Access is ScopedAccess.
+	// AnyOf lists the scopes that permit the operation, sorted. A token needs only
+	// one of them. It is empty unless Access is ScopedAccess.
 	AnyOf []string
-	// Access is the kind of permission asked for.
+	// Access is the kind of permission required.
 	Access Access
-	// Evidence grades the row.
+	// Evidence is how AnyOf and Access are known.
 	Evidence Evidence
 	// Name is "package.Method" or "package.Interface.Method", as in the Go SDK:
 	// "jobs.RunNow", "compute.Clusters.List". It is stable across releases.
 	Name string
-	// Source names the page, the recorded refusal or the reasoning.
+	// Source is the documentation page, the recorded refusal or the reasoning
+	// behind the row.
 	Source string
 }
 
-// Unmapped reports whether o stands for the paths outside the catalogue.
+// Unmapped reports whether o stands for the paths outside the catalog.
 func (o *Operation) Unmapped() bool { return o.Evidence == Unmapped }
 
-// Permits reports whether a token that holds the scopes held may call o. A
-// public operation is always permitted and an account-level one never; holding
-// [AllAPIs] permits all others. A token without any scope list, which
-// Databricks lets do everything, is for the caller to recognize: here an empty
-// list holds nothing.
+// Permits reports whether a token with the scopes held may call o. A public
+// operation is always permitted and an account-level one never; [AllAPIs] permits
+// all others. An empty list permits public operations only. Databricks lets a
+// token that was created without scopes do everything: detect such a token before
+// calling Permits.
 func (o *Operation) Permits(held []string) bool {
 	switch o.Access {
 	case Public:
@@ -115,12 +120,12 @@ func (o *Operation) Permits(held []string) bool {
 	return false
 }
 
-// agrees reports whether a and b ask for the same.
+// agrees reports whether o and p need the same scopes.
 func (o *Operation) agrees(p *Operation) bool {
 	return o.Access == p.Access && slices.Equal(o.AnyOf, p.AnyOf)
 }
 
-// Compare orders rows as the catalogue file does: by template, then by method.
+// Compare orders rows as in the catalog file: by template, then method, then name.
 func Compare(a, b Operation) int {
 	return cmp.Or(
 		strings.Compare(a.Template, b.Template),
@@ -129,10 +134,10 @@ func Compare(a, b Operation) int {
 	)
 }
 
-// narrow returns what a request needs that may be any of the operations: only
-// what all of them permit. Account-level wins over everything, a scope over
-// "any scope" and that over public; scope lists are intersected, and where they
-// have nothing in common only all-apis satisfies both.
+// narrow returns what a request needs if it could be any of the operations: a
+// token must be permitted to call all of them. Account-level overrides everything,
+// a scope overrides "any scope", and that overrides public. Scope lists are
+// intersected; if they have nothing in common, only all-apis satisfies both.
 func narrow(ops []*Operation) (Access, []string) {
 	access, anyOf := Public, []string(nil)
 	for _, o := range ops {

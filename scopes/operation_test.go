@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-func TestPermits(t *testing.T) {
+func TestOperationPermits(t *testing.T) {
+	t.Parallel()
 	scoped := &Operation{AnyOf: []string{"model-serving", "model-serving-inference"}}
 	for _, test := range []struct {
 		name string
@@ -18,7 +19,7 @@ func TestPermits(t *testing.T) {
 		{"another scope", scoped, []string{"sql"}, false},
 		{"a prefix of the scope", scoped, []string{"model"}, false},
 		{"the scope in capitals", scoped, []string{"Model-Serving"}, false},
-		{"a dotted relative", scoped, []string{"serving.serving-endpoints"}, false},
+		{"a dotted name of the service", scoped, []string{"serving.serving-endpoints"}, false},
 		{"all-apis", scoped, []string{AllAPIs}, true},
 		{"no scope", scoped, nil, false},
 		{"an empty name", scoped, []string{""}, false},
@@ -41,6 +42,7 @@ func TestPermits(t *testing.T) {
 }
 
 func TestNarrow(t *testing.T) {
+	t.Parallel()
 	scoped := func(s ...string) *Operation { return &Operation{AnyOf: s} }
 	public, any, account := &Operation{Access: Public}, &Operation{Access: AnyScope}, &Operation{Access: AccountOnly}
 	for _, test := range []struct {
@@ -65,7 +67,7 @@ func TestNarrow(t *testing.T) {
 			if access != test.access || !slices.Equal(anyOf, test.anyOf) {
 				t.Fatalf("got %v %v, want %v %v", access, anyOf, test.access, test.anyOf)
 			}
-			// What it asks for is enough for all of them and for no less.
+			// A token that meets the result may call every one of them.
 			o := &Operation{Access: access, AnyOf: anyOf}
 			for _, held := range [][]string{nil, {"a"}, {"b"}, {"c"}, {"a", "b"}, {AllAPIs}} {
 				all := !slices.ContainsFunc(test.ops, func(p *Operation) bool { return !p.Permits(held) })
@@ -78,30 +80,18 @@ func TestNarrow(t *testing.T) {
 }
 
 func TestKnownScopes(t *testing.T) {
+	t.Parallel()
 	known := KnownScopes()
 	if !slices.IsSorted(known) || len(slices.Compact(slices.Clone(known))) != len(known) {
 		t.Error("the known scopes are not sorted, or not unique")
 	}
 	for _, s := range known {
 		if !isScope(s) {
-			t.Errorf("%q is no scope", s)
+			t.Errorf("%q is not a valid scope", s)
 		}
 	}
 	known[0] = "changed"
 	if KnownScopes()[0] == "changed" {
 		t.Error("the list is shared")
-	}
-}
-
-func TestNearest(t *testing.T) {
-	for _, test := range []struct{ name, want string }{
-		{"sql", "sql"}, {"SQL", "sql"}, {"cluster", "clusters"}, {"clsuters", "clusters"}, {"unity_catalog", "unity-catalog"}, {"unitycatalog", "unity-catalog"},
-		{"clean-rooms", "cleanrooms"}, {"data-quality", "dataquality"}, {"model serving", "model-serving"}, {"allapis", "all-apis"}, {"job", "jobs"}, {"secret", "secrets"},
-		{"vectorsearch", "vector-search"}, {"dashboard", "dashboards"}, {"networkng", "networking"}, {"zzz", ""}, {"", ""}, {"something-else", ""}, {"x", ""},
-	} {
-		got, ok := Nearest(test.name)
-		if got != test.want || ok != (test.want != "") {
-			t.Errorf("Nearest(%q) = %q, %v, want %q", test.name, got, ok, test.want)
-		}
 	}
 }

@@ -2,9 +2,9 @@ package scopes
 
 import "slices"
 
-// matchPattern reports whether part is the fixed texts around with at least
-// one byte between each two. Taking the first place where a text fits is
-// enough: it leaves the most for the texts that follow.
+// matchPattern reports whether part consists of the fixed texts around, in order,
+// with at least one byte between any two. Taking the first match of each text is
+// enough, because it leaves the most for the texts that follow.
 func matchPattern(around []string, part string, fold bool) bool {
 	first, last := around[0], around[len(around)-1]
 	params := len(around) - 1
@@ -27,7 +27,7 @@ func hasPrefix(s, prefix string, fold bool) bool {
 	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || fold && equalFold(s[:len(prefix)], prefix))
 }
 
-// index returns the first place at or after from where s has sub, or -1.
+// index returns the first index of sub in s at or after from, or -1.
 func index(s string, from int, sub string, fold bool) int {
 	for i := from; i+len(sub) <= len(s); i++ {
 		if hasPrefix(s[i:], sub, fold) {
@@ -37,8 +37,8 @@ func index(s string, from int, sub string, fold bool) int {
 	return -1
 }
 
-// equalFold compares without regard to the case of ASCII letters. The few
-// other letters that fold into ASCII are rewritten before (see foldOddLetters).
+// equalFold compares a and b and ignores the case of ASCII letters. The few other
+// letters that fold to ASCII are replaced before (see foldOddLetters).
 func equalFold(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -58,8 +58,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// comparePatterns orders patterns that compete for one segment: more fixed
-// text first, then more parameters, then by text so that the order is total.
+// comparePatterns orders patterns by precedence in one segment: more fixed text
+// first, then more parameters, then by text, so that the order is total.
 func comparePatterns(a, b []string) int {
 	fixed := func(around []string) (n int) {
 		for _, s := range around {

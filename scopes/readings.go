@@ -5,22 +5,23 @@ import (
 	"strings"
 )
 
-// Reading is one meaning of a path, and the operation that it names.
+// Reading is one interpretation of a request path and the operation it leads to.
 type Reading struct {
-	// Path is the path as a server with this reading sees it. A slash that it
-	// takes for data inside a segment is shown as %2F.
+	// Path is the path as a server with this interpretation sees it. A slash that
+	// the server treats as data inside a segment is shown as %2F.
 	Path string
-	// Operation is what the path names; never nil.
+	// Operation is the operation at Path, never nil.
 	Operation *Operation
 }
 
-// PathError refuses a path that no client sends in good faith.
+// PathError is the error for a path that no well-behaved client sends.
 type PathError struct {
-	// Reason says what is wrong, as a clause for the client: "the path …". It
-	// quotes nothing from the path.
+	// Reason says what is wrong, as a clause that starts with "the path". It quotes
+	// nothing from the path, so it is safe to log and to show to the client.
 	Reason string
 }
 
+// Error returns the reason with the prefix "reading the request path: ".
 func (e *PathError) Error() string { return "reading the request path: " + e.Reason }
 
 var (
@@ -33,12 +34,12 @@ var (
 	errAmbiguous = &PathError{"the path can be read in too many ways"}
 )
 
-// byteClass sorts the bytes of a path by what they make of it.
+// byteClass is the effect of a byte on how a path is read.
 type byteClass uint8
 
 const (
 	plainByte   byteClass = iota
-	slashByte             // may end a segment that readings differ about
+	slashByte             // may follow a segment that has several readings
 	oddByte               // gives the path more than one reading
 	controlByte           // refused
 	spaceByte             // refused
@@ -61,15 +62,16 @@ var byteClasses = func() (classes [256]byteClass) {
 	return classes
 }()
 
-// Read returns every reading of the request path escapedPath, as it is sent
-// and without the query, with the operation that method and path name. A
-// request may be forwarded only if each of the operations is permitted. The
-// readings are appended to buf[:0], so that a caller with a buffer of its own
-// pays no allocation for an ordinary path. Unknown paths name the unmapped
-// operation.
+// Read returns every reading of a request, at least one. escapedPath is the path
+// as sent, percent-encoded and without the query. Forward a request only if the
+// operation of every reading is permitted; [Catalog.Permits] checks exactly that.
+// Paths outside the catalog lead to the unmapped operation.
 //
-// The error is a [*PathError] where the path is broken, holds control
-// characters, or can be read in more ways than any real name needs.
+// Read appends to buf[:0]. With a buffer of sufficient capacity it does not
+// allocate for ordinary paths; nil is a valid buffer.
+//
+// The error is a [*PathError] if the path is malformed, contains control
+// characters, or has more readings than any legitimate path needs.
 func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, error) {
 	q := query{method: method, path: escapedPath}
 	plain, err := q.cut()
@@ -79,11 +81,32 @@ func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, er
 	if !plain {
 		return c.readOdd(&q, buf[:0])
 	}
-	return c.look(&q, buf[:0]), nil
+	return c.lookUp(&q, buf[:0]), nil
 }
 
-// cut splits the path into segments and reports whether it can be read in one
-// way only.
+// Permits reports whether a token with the scopes held may call a method and
+// path. It may if every reading of the path is permitted; see [Catalog.Read] for
+// the format of escapedPath and [Operation.Permits] for the scopes. Public
+// operations need no scope, so held may be empty.
+//
+// The error is a [*PathError] if the path is malformed; such a request is not
+// permitted.
+func (c *Catalog) Permits(method, escapedPath string, held []string) (bool, error) {
+	var buf [4]Reading
+	readings, err := c.Read(method, escapedPath, buf[:0])
+	if err != nil {
+		return false, err
+	}
+	for i := range readings {
+		if !readings[i].Operation.Permits(held) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// cut splits the path into segments and reports whether it has only one reading,
+// apart from letter case.
 func (q *query) cut() (plain bool, err error) {
 	path := q.path
 	if path == "" || path[0] != '/' {
@@ -97,7 +120,7 @@ func (q *query) cut() (plain bool, err error) {
 		case plainByte:
 			continue
 		case slashByte:
-			// An empty segment, a dot segment or a name that ends in a dot.
+			// An empty segment, a dot segment, or a name that ends with a dot.
 			if before := path[i-1]; before == '/' || before == '.' {
 				plain = false
 			}
@@ -120,9 +143,9 @@ func (q *query) cut() (plain bool, err error) {
 	return plain, nil
 }
 
-// look appends the reading of q and, where a server that ignores letter case
-// would do something else, that one too.
-func (c *Catalog) look(q *query, to []Reading) []Reading {
+// lookUp appends the reading of q and, if it differs, the reading of a server that
+// ignores letter case.
+func (c *Catalog) lookUp(q *query, to []Reading) []Reading {
 	op := c.find(q)
 	to = append(to, Reading{q.path, op})
 	if q.folds {
@@ -135,25 +158,25 @@ func (c *Catalog) look(q *query, to []Reading) []Reading {
 	return to
 }
 
-// readOdd returns the readings of a path for which they may differ.
+// readOdd returns the readings of a path that may have several.
 func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
-	meanings, err := meaningsOf(q.path)
+	interpretations, err := interpret(q.path)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range meanings {
-		if !m.raw() {
-			to = c.lookMeaning(q.method, m.path, to)
+	for _, in := range interpretations {
+		if !in.raw() {
+			to = c.lookUpInterpretation(q.method, in.path, to)
 		}
 	}
-	// A server that matches routes before it decodes sees the escapes. That is a
-	// reading to refuse only where it leads to another operation: a name with a
-	// space in it means the same to both.
-	for _, m := range meanings {
-		if !m.raw() {
+	// A server that routes before it decodes sees the escapes. That reading counts
+	// only if it leads to another operation: a name with a space in it means the
+	// same before and after decoding.
+	for _, in := range interpretations {
+		if !in.raw() {
 			continue
 		}
-		for _, r := range c.lookMeaning(q.method, m.path, nil) {
+		for _, r := range c.lookUpInterpretation(q.method, in.path, nil) {
 			if !slices.ContainsFunc(to, func(s Reading) bool { return s.Operation == r.Operation }) {
 				to = append(to, r)
 			}
@@ -162,8 +185,9 @@ func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
 	return to, nil
 }
 
-// lookMeaning appends the readings of one meaning that are not there yet.
-func (c *Catalog) lookMeaning(method, path string, to []Reading) []Reading {
+// lookUpInterpretation appends the readings of one interpretation that to does not
+// contain yet.
+func (c *Catalog) lookUpInterpretation(method, path string, to []Reading) []Reading {
 	q := query{method: method, path: path}
 	path = withoutLastSlash(path)
 	from := 1
@@ -174,7 +198,7 @@ func (c *Catalog) lookMeaning(method, path string, to []Reading) []Reading {
 		}
 	}
 	var few [2]Reading
-	for _, r := range c.look(&q, few[:0]) {
+	for _, r := range c.lookUp(&q, few[:0]) {
 		r.Path = strings.ReplaceAll(r.Path, dataSlash, "%2F")
 		if !slices.Contains(to, r) {
 			to = append(to, r)

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// smallCatalog has what makes paths hard, in few rows, so that the slow
-// reference can keep up.
+// smallCatalog has every kind of row in a small number, for the slow reference.
 var smallCatalog = []string{
 	"GET /api/2.0/list a",
 	"POST /api/2.0/list b",
@@ -62,13 +61,14 @@ func newCatalog(t testing.TB, lines []string) *Catalog {
 	return c
 }
 
-// allowed reports whether a gateway would let the request pass.
+// allowed reports whether a gateway forwards the request.
 func allowed(c *Catalog, held []string, method, path string) bool {
-	readings, err := c.Read(method, path, nil)
-	return err == nil && !slices.ContainsFunc(readings, func(r Reading) bool { return !r.Operation.Permits(held) })
+	ok, err := c.Permits(method, path, held)
+	return ok && err == nil
 }
 
 func TestReadOrdinaryPathHasOneReading(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	for _, bench := range benchmarkPaths {
 		readings, err := c.Read(bench.method, bench.path, nil)
@@ -102,13 +102,17 @@ func TestReadDoesNotAllocate(t *testing.T) {
 	op := buf[0].Operation
 	held := []string{"jobs", "sql"}
 	if n := testing.AllocsPerRun(100, func() { op.Permits(held) }); n != 0 {
-		t.Errorf("Permits: %v allocations", n)
+		t.Errorf("Operation.Permits: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = c.Permits("GET", "/api/2.1/jobs/list", held) }); n != 0 {
+		t.Errorf("Catalog.Permits: %v allocations", n)
 	}
 }
 
-// TestReadLegalNames holds that names which people give to files and tables
-// stay usable with the one scope that their operation asks for.
+// TestReadLegalNames checks that the unusual names people give to files and tables
+// work with the one scope that the operation needs.
 func TestReadLegalNames(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	for _, name := range []string{
 		"report.csv", "100%25.csv", "100%25%25", "50%25off", "50%25ff.csv", "%25", "%2541", "%252F", "a%252fb", "a%252e%252e", "%25c3%25a9",
@@ -143,7 +147,61 @@ func TestReadLegalNames(t *testing.T) {
 	}
 }
 
+func TestPermits(t *testing.T) {
+	t.Parallel()
+	c := newCatalog(t, smallCatalog)
+	for _, test := range []struct {
+		name, method, path string
+		held               []string
+		want               bool
+		err                error
+	}{
+		{"the scope", "GET", "/api/2.0/list", []string{"x", "a"}, true, nil},
+		{"another scope", "GET", "/api/2.0/list", []string{"b"}, false, nil},
+		{"another method", "POST", "/api/2.0/list", []string{"a"}, false, nil},
+		{"no scopes", "GET", "/api/2.0/list", nil, false, nil},
+		{"all-apis", "GET", "/api/2.0/list", []string{AllAPIs}, true, nil},
+		{"public, no scopes", "GET", "/public/x", nil, true, nil},
+		{"any scope, one held", "GET", "/api/2.0/me", []string{"x"}, true, nil},
+		{"any scope, none held", "GET", "/api/2.0/me", nil, false, nil},
+		{"account-level", "GET", "/api/2.0/accounts/1/x", []string{AllAPIs}, false, nil},
+		{"unmapped", "GET", "/a/b/c", []string{"a"}, false, nil},
+		{"unmapped, all-apis", "GET", "/a/b/c", []string{AllAPIs}, true, nil},
+		{"only one of two readings", "GET", "/api/2.0/things/a%2Fparts", []string{"a"}, false, nil},
+		{"the other of two readings", "GET", "/api/2.0/things/a%2Fparts", []string{"c"}, false, nil},
+		{"both readings", "GET", "/api/2.0/things/a%2Fparts", []string{"a", "c"}, true, nil},
+		{"many readings, public first", "POST", "/public/..%2f..;/%2e%2e/api/2.0/token/create", nil, false, nil},
+		{"malformed", "GET", "/public/%zz", []string{AllAPIs}, false, errEscape},
+		{"query", "GET", "/public/x?a=b", []string{AllAPIs}, false, errQuery},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := c.Permits(test.method, test.path, test.held)
+			if got != test.want || err != test.err {
+				t.Fatalf("got %v, %v, want %v, %v", got, err, test.want, test.err)
+			}
+		})
+	}
+}
+
+// TestPermitsAgreesWithRead checks that Permits takes every reading into account.
+func TestPermitsAgreesWithRead(t *testing.T) {
+	t.Parallel()
+	c := newCatalog(t, smallCatalog)
+	for _, path := range seedPaths {
+		for _, held := range [][]string{nil, {"a"}, {"f"}, {"a", "b", "f"}, {AllAPIs}} {
+			for _, method := range []string{"GET", "POST", "HEAD"} {
+				readings, err := c.Read(method, path, nil)
+				want := err == nil && !slices.ContainsFunc(readings, func(r Reading) bool { return !r.Operation.Permits(held) })
+				if got, gotErr := c.Permits(method, path, held); got != want || (gotErr == nil) != (err == nil) {
+					t.Errorf("%s %s with %v: got %v, %v, want %v, %v", method, path, held, got, gotErr, want, err)
+				}
+			}
+		}
+	}
+}
+
 func TestReadRefusesBrokenPaths(t *testing.T) {
+	t.Parallel()
 	c := Default()
 	for _, test := range []struct {
 		name, path string
@@ -164,8 +222,8 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 		{"escaped unit separator", "/api/2.1/jobs/list%1f", errControl},
 		{"escaped delete", "/api/2.1/jobs/list%7f", errControl},
 		{"escaped next line", "/api/2.1/jobs/list%C2%85", errControl},
-		{"twice escaped NUL", "/api/2.1/jobs/list%2500", errControl},
-		{"twice escaped newline", "/api/2.1/jobs/list%250a", errControl},
+		{"NUL escaped twice", "/api/2.1/jobs/list%2500", errControl},
+		{"newline escaped twice", "/api/2.1/jobs/list%250a", errControl},
 		{"NUL after partial escape", "/api/2.1/jobs/list%25%30%30", errControl},
 		{"space", "/api/2.1/jobs/ list", errSpace},
 		{"query", "/api/2.1/jobs/list?a=b", errQuery},
@@ -173,7 +231,7 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 		{"lone percent", "/api/2.1/jobs/%", errEscape},
 		{"short escape", "/api/2.1/jobs/%2", errEscape},
 		{"not hexadecimal", "/api/2.1/jobs/%zz", errEscape},
-		{"half hexadecimal", "/api/2.1/jobs/%2g", errEscape},
+		{"one hexadecimal digit", "/api/2.1/jobs/%2g", errEscape},
 		{"unicode escape", "/api/2.1/jobs/%u002f", errEscape},
 		{"overlong slash", "/api/2.1/jobs/..%c0%af", errEncoding},
 		{"overlong slash, three bytes", "/api/2.1/jobs/..%e0%80%af", errEncoding},
@@ -181,15 +239,15 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 		{"overlong dot", "/api/2.1/jobs/%c0%ae%c0%ae/", errEncoding},
 		{"overlong backslash", "/api/2.1/jobs/%c1%9c", errEncoding},
 		{"overlong NUL", "/api/2.1/jobs/list%c0%80", errEncoding},
-		{"twice escaped overlong slash", "/api/2.1/jobs/..%25c0%25af", errEncoding},
-		{"twice escaped overlong dot", "/api/2.1/jobs/%25e0%2580%25ae", errEncoding},
+		{"overlong slash escaped twice", "/api/2.1/jobs/..%25c0%25af", errEncoding},
+		{"overlong dot escaped twice", "/api/2.1/jobs/%25e0%2580%25ae", errEncoding},
 		{"lone continuation byte", "/api/2.1/jobs/%af", errEncoding},
-		{"cut sequence", "/api/2.1/jobs/%e2%82", errEncoding},
+		{"truncated sequence", "/api/2.1/jobs/%e2%82", errEncoding},
 		{"Latin-1", "/api/2.1/jobs/%e9", errEncoding},
 		{"surrogate", "/api/2.1/jobs/%ed%a0%80", errEncoding},
 		{"raw invalid byte", "/api/2.1/jobs/\xff", errEncoding},
 		{"raw overlong slash", "/api/2.1/jobs/\xc0\xaf", errEncoding},
-		{"too many ways", "/a%252f;b%2f%5c/..;x/.%20/%252e%252e;/%3f%23./%255c%2e/" + strings.Repeat("a;%2f.%5c/../", 9), errAmbiguous},
+		{"too many readings", "/a%252f;b%2f%5c/..;x/.%20/%252e%252e;/%3f%23./%255c%2e/" + strings.Repeat("a;%2f.%5c/../", 9), errAmbiguous},
 		{"too much text", "/" + strings.Repeat("a;b%20/", 60000), errAmbiguous},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -203,6 +261,7 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 }
 
 func TestReadings(t *testing.T) {
+	t.Parallel()
 	c := newCatalog(t, smallCatalog)
 	for _, test := range []struct {
 		name, path string
@@ -242,9 +301,10 @@ func TestReadings(t *testing.T) {
 	}
 }
 
-// TestReadWhatServersMake holds the readings against the servers of
-// servers_test.go: what any of them takes a path for is among the readings.
-func TestReadWhatServersMake(t *testing.T) {
+// TestReadingsCoverServers compares the readings with the servers of
+// servers_test.go: the operation that any of them serves is among the readings.
+func TestReadingsCoverServers(t *testing.T) {
+	t.Parallel()
 	rows := rowsFrom(t, smallCatalog)
 	c, err := New(rows)
 	if err != nil {
@@ -258,7 +318,7 @@ func TestReadWhatServersMake(t *testing.T) {
 	}
 }
 
-// seedPaths are paths that servers disagree about.
+// seedPaths are paths that servers interpret differently.
 var seedPaths = []string{
 	"/", "//", "/list", "/api/2.0/list", "/api/2.0/list/", "/api/2.0//list", "/api/2.0/list;x", "/api/2.0/LIST", "/API/2.0/list/.", "/api/2.0/list%2f",
 	"/api/2.0/files/..%2f..%2f2.0/token/create", "/api/2.0/files/%2e%2e/token/create", "/api/2.0/files/%252e%252e/token/create",
@@ -311,8 +371,8 @@ func checkServers(t *testing.T, c *Catalog, slow *slowCatalog, method, path stri
 	}
 }
 
-// foldLikeJava replaces the letters outside ASCII that equalsIgnoreCase takes
-// for ASCII ones.
+// foldLikeJava replaces the non-ASCII letters that Java's equalsIgnoreCase treats
+// as ASCII letters.
 func foldLikeJava(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {
@@ -327,7 +387,7 @@ func foldLikeJava(s string) string {
 	}, s)
 }
 
-// fragments are what the fuzzer builds paths of, besides its own ideas.
+// fragments are pieces from which the fuzzer builds paths.
 var fragments = []string{
 	"/", "/", "/", "/", "//", ".", "..", "/..", "/../", "/./", "%2e", "%2E", "%252e", "%2f", "%2F", "%252f", "%252F", "%25", "%5c", "\\", "%255c", ";", ";a=b", "%3b", "%253b",
 	"%20", " ", "+", "%3f", "%23", "%253f", "%00", "%2500", "%c0%af", "%e2%84%aa", "%c5%bf", "api", "API", "2.0", "2.1", "2.9", "3", "/api/2.0/", "/api/2.1/", "list", "LIST", "%6cist",
@@ -372,8 +432,7 @@ func FuzzReadings(f *testing.F) {
 				t.Fatalf("%q: reading %q twice", path, r.Path)
 			}
 		}
-		// Any chain of steps that the fuzzer thinks of, with as many decodings
-		// as are promised.
+		// Any chain of steps, up to the number of decodings that Read covers.
 		var steps []sloppyStep
 		decodings := 0
 		for _, b := range chain[:min(len(chain), 6)] {

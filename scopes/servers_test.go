@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// This file is the other side of the property that readings promise: what
-// sloppy servers do to a path, written down a second time and in another way.
+// This file is a second, independent implementation of what servers do to a path
+// and of how a catalog matches it. The tests compare readings with it.
 
-// atSlash is a slash inside a segment, for servers that split before they
+// atSlash stands for a slash inside a segment, for servers that split before they
 // decode.
 const atSlash = "\x00"
 
-// A sloppyStep is something that a server does to a path; ok is false where it
-// would refuse it.
+// A sloppyStep is something a server does to a path. ok is false if the server
+// refuses the path.
 type sloppyStep struct {
 	name    string
 	decodes int
@@ -108,7 +108,7 @@ var sloppySteps = []sloppyStep{
 	})},
 }
 
-// removeDotSegments is the algorithm of RFC 3986, section 5.2.4, to the letter.
+// removeDotSegments is the exact algorithm of RFC 3986, section 5.2.4.
 func removeDotSegments(in string) string {
 	out := ""
 	for in != "" {
@@ -140,8 +140,7 @@ func removeDotSegments(in string) string {
 	return out
 }
 
-// servers are chains of steps that real software is known for, by the numbers
-// of their steps.
+// servers are the chains of steps of real software, by the names of the steps.
 var servers = []struct {
 	name  string
 	steps []string
@@ -179,8 +178,7 @@ var servers = []struct {
 	{"twice by segments", []string{"decode segments", "decode segments", "resolve dots"}},
 }
 
-// serve runs a path through steps. It returns the segments that the server
-// ends up with.
+// serve applies steps to a path and returns the segments that the server routes by.
 func serve(escaped string, steps []sloppyStep) ([]string, bool) {
 	s := escaped
 	for _, step := range steps {
@@ -205,7 +203,7 @@ func stepsNamed(names []string) []sloppyStep {
 	return steps
 }
 
-// slowCatalog finds operations by comparing all rows.
+// slowCatalog finds operations by comparing a path with every row.
 type slowCatalog struct {
 	rows []slowRow
 	memo map[string]string
@@ -237,7 +235,7 @@ func newSlowCatalog(rows []Operation) *slowCatalog {
 				rest:   text == "*" || strings.HasSuffix(text, "...}"),
 				params: strings.Count(text, "{"),
 				exact:  regexp.MustCompile(expr),
-				// Without the i flag, which knows letters outside ASCII.
+				// Not the i flag, which also folds letters outside ASCII.
 				fold: regexp.MustCompile(asciiLower(expr)),
 			})
 		}
@@ -248,7 +246,7 @@ func newSlowCatalog(rows []Operation) *slowCatalog {
 
 // match returns the key of the operation for the segments.
 func (c *slowCatalog) match(method string, parts []string, fold bool) string {
-	// One slash at the end makes no other operation.
+	// One slash at the end makes no difference.
 	if n := len(parts); n > 1 && parts[n-1] == "" && parts[n-2] != "" {
 		parts = parts[:n-1]
 	}
@@ -281,7 +279,7 @@ func (c *slowCatalog) search(method string, parts []string, fold bool) string {
 	if len(parts) < 2 || bestRank[1] != "1" || !slowVersion.MatchString(parts[1]) {
 		return key(best)
 	}
-	// Another version's row: all versions of the shape count.
+	// The row is of another version, so the rows of all versions count.
 	var all []*Operation
 	for i := range c.rows {
 		if o := c.rows[i].op; o.Method == best.Method && slowShape(o.Template) == slowShape(best.Template) {
@@ -307,7 +305,7 @@ var (
 	slowParam   = regexp.MustCompile(`\{[^}]*\}`)
 )
 
-// slowShape is the template without version and names.
+// slowShape returns the template without version and parameter names.
 func slowShape(template string) string {
 	s := template
 	if slowPrefix.MatchString(s) {
@@ -322,15 +320,14 @@ func slowShape(template string) string {
 	})
 }
 
-// rank says how well a row fits, worse fits being greater: an entry for each
-// segment, then one for the method.
-func (r *slowRow) rank(method string, parts []string, fold bool) ([]string, bool) {
-	var rank []string
+// rank returns how well a row matches: an entry for each segment and one for the
+// method, lower being better. ok is false if the row does not match.
+func (r *slowRow) rank(method string, parts []string, fold bool) (rank []string, ok bool) {
+	if n := len(r.segs); len(parts) < n || len(parts) > n && !r.segs[n-1].rest {
+		return nil, false
+	}
 	for i := range r.segs {
 		s := &r.segs[i]
-		if i >= len(parts) {
-			return nil, false
-		}
 		if s.rest {
 			rank = append(rank, "9")
 			break
@@ -352,9 +349,6 @@ func (r *slowRow) rank(method string, parts []string, fold bool) ([]string, bool
 			rank = append(rank, "2"+string(rune(1000-len(s.fixed)))+string(rune(1000-s.params))+s.fixed)
 		default:
 			rank = append(rank, "3")
-		}
-		if i == len(r.segs)-1 && len(parts) > len(r.segs) {
-			return nil, false
 		}
 	}
 	switch {

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxSegments bounds the depth of a template, and with it the work and the
-// stack space that one look-up can cost.
+// maxSegments limits the depth of a template, and so the time and stack space of a
+// look-up.
 const maxSegments = 32
 
 type segmentKind uint8
 
-// The order of the kinds is their precedence at one place of a path.
+// The kinds are in order of precedence.
 const (
 	literalSegment segmentKind = iota // list
 	patternSegment                    // {index}:query
@@ -20,35 +20,35 @@ const (
 	restSegment                       // {path...} or *
 )
 
-// segment is one compiled piece of a template.
+// segment is one compiled segment of a template.
 type segment struct {
 	kind segmentKind
-	// text is a literal's text, or what the template says.
+	// text is the segment as written in the template.
 	text string
-	// around are the fixed texts around a pattern's parameters: always one more
-	// than there are parameters, the first and the last possibly empty.
+	// around are the fixed texts around the parameters of a pattern, one more than
+	// there are parameters. The first and the last may be empty.
 	around []string
 }
 
-// Template is a compiled path template. Its grammar is the one of the
-// catalogue, of routes files and of policies:
+// Template is a compiled path template. The catalog, routes files and policies use
+// the same grammar:
 //
-//	/api/2.0/apps/{name}             {name} stands for one segment
-//	/api/2.0/x/{index}:query         parameters may be part of a segment
-//	/api/2.0/x/{catalog}.{schema}    and several may share one
-//	/api/2.0/fs/files/{path...}      the rest, one segment or more
-//	/api/2.0/fs/files/*              the same, without a name
+//	/api/2.0/apps/{name}             {name} matches one segment
+//	/api/2.0/x/{index}:query         a parameter may be part of a segment
+//	/api/2.0/x/{catalog}.{schema}    a segment may have several parameters
+//	/api/2.0/fs/files/{path...}      {path...} matches one or more segments, to the end
+//	/api/2.0/fs/files/*              the same without a name
 //
-// A template is written as people read paths, not as they are sent: a space is
-// a space, not %20. The zero Template matches nothing.
+// Templates are not percent-encoded: write a space, not %20. The zero Template
+// matches nothing.
 type Template struct {
 	text      string
 	segs      []segment
 	versioned bool
 }
 
-// ParseTemplate compiles s. The error says what is wrong with s and what to
-// write instead.
+// ParseTemplate compiles s; see [Template] for the grammar. The error says what is
+// wrong with s and how to fix it.
 func ParseTemplate(s string) (Template, error) {
 	if !strings.HasPrefix(s, "/") {
 		return Template{}, fmt.Errorf("parsing template %q: it does not begin with a slash", s)
@@ -67,7 +67,7 @@ func ParseTemplate(s string) (Template, error) {
 			return Template{}, fmt.Errorf("parsing template %q: %w", s, err)
 		}
 		if seg.kind == restSegment && i != len(parts)-1 {
-			return Template{}, fmt.Errorf("parsing template %q: %s takes the rest of the path and must come last", s, part)
+			return Template{}, fmt.Errorf("parsing template %q: %s matches the rest of the path and must come last", s, part)
 		}
 		if part == "" && len(parts) > 1 {
 			return Template{}, fmt.Errorf("parsing template %q: it has an empty segment: remove the doubled or final slash", s)
@@ -80,7 +80,7 @@ func ParseTemplate(s string) (Template, error) {
 
 func (s *segment) is(literal string) bool { return s.kind == literalSegment && s.text == literal }
 
-// parseSegment compiles what stands between two slashes.
+// parseSegment compiles the text between two slashes.
 func parseSegment(s string) (segment, error) {
 	if s == "*" {
 		return segment{kind: restSegment, text: s}, nil
@@ -93,14 +93,14 @@ func parseSegment(s string) (segment, error) {
 			break
 		}
 		if rest[i] == '}' {
-			return segment{}, fmt.Errorf("segment %q closes a brace that it did not open", s)
+			return segment{}, fmt.Errorf("segment %q has a closing brace without an opening one", s)
 		}
 		end := strings.IndexByte(rest, '}')
 		if end < 0 {
-			return segment{}, fmt.Errorf("segment %q opens a brace that it does not close", s)
+			return segment{}, fmt.Errorf("segment %q has an opening brace without a closing one", s)
 		}
 		if end < i {
-			return segment{}, fmt.Errorf("segment %q closes a brace that it did not open", s)
+			return segment{}, fmt.Errorf("segment %q has a closing brace without an opening one", s)
 		}
 		before, name := rest[:i], rest[i+1:end]
 		rest = rest[end+1:]
@@ -110,7 +110,7 @@ func parseSegment(s string) (segment, error) {
 		}
 		if tail {
 			if before != "" || rest != "" || len(seg.around) > 0 {
-				return segment{}, fmt.Errorf("segment %q: {%s...} must be a segment of its own", s, name)
+				return segment{}, fmt.Errorf("segment %q: {%s...} must be a whole segment", s, name)
 			}
 			return segment{kind: restSegment, text: s}, nil
 		}
@@ -125,7 +125,7 @@ func parseSegment(s string) (segment, error) {
 	}
 	if len(seg.around) == 0 {
 		if s == "." || s == ".." {
-			return segment{}, fmt.Errorf("segment %q is a dot segment, which no path keeps", s)
+			return segment{}, fmt.Errorf("segment %q is a dot segment, which servers remove from paths", s)
 		}
 		return seg, nil
 	}
@@ -137,19 +137,19 @@ func parseSegment(s string) (segment, error) {
 	return seg, nil
 }
 
-// checkLiteral refuses bytes that a decoded path either cannot have or that
-// show that the author meant something else.
+// checkLiteral refuses bytes that a decoded path cannot contain, and bytes that
+// suggest the author meant something else.
 func checkLiteral(s string) error {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '*':
-			return fmt.Errorf("segment %q: a * stands for the rest only as the whole last segment; use {name} for one segment", s)
+			return fmt.Errorf("segment %q: a * must be the whole last segment; use {name} to match one segment", s)
 		case c == '%':
-			return fmt.Errorf("segment %q has a percent sign: write the character itself instead of its escape", s)
+			return fmt.Errorf("segment %q has a percent sign: write the character itself, not its escape", s)
 		case c == '?' || c == '#':
-			return fmt.Errorf("segment %q has a %q: templates match the path alone, without query or fragment", s, c)
+			return fmt.Errorf("segment %q has a %q: templates match the path without query or fragment", s, c)
 		case c == ';' || c == '\\':
-			return fmt.Errorf("segment %q has a %q, which servers do not agree on: use a parameter in its place", s, c)
+			return fmt.Errorf("segment %q has a %q, which servers do not interpret alike: use a parameter instead", s, c)
 		case c < 0x20 || c == 0x7f:
 			return fmt.Errorf("segment %q has a control character", s)
 		}
@@ -167,7 +167,7 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// isVersion reports whether s is an API version such as 2.0 or 2.
+// isVersion reports whether s is an API version, such as 2.0 or 2.
 func isVersion(s string) bool {
 	if len(s) == 0 || len(s) > 8 {
 		return false
@@ -185,11 +185,11 @@ func isVersion(s string) bool {
 	return dots <= 1
 }
 
-// String returns the template as it was written.
+// String returns the template as written.
 func (t Template) String() string { return t.text }
 
-// shape returns the template without its parameter names: two templates of one
-// shape match the same paths.
+// shape returns the template without its parameter names. Two templates with the
+// same shape match the same paths.
 func (t Template) shape() string {
 	var b strings.Builder
 	for i := range t.segs {
@@ -206,14 +206,14 @@ func (t Template) shape() string {
 	return b.String()
 }
 
-// Match reports whether t matches path, the Path of a [Reading]. Letters must
-// match exactly. The version in /api/<version>/ matches any other version, as
-// in the catalogue: a rule about /api/2.0/token/create also holds for
+// Match reports whether t matches path, which is the Path of a [Reading]. Letter
+// case must match. The version in /api/<version>/ matches any other version, as in
+// the catalog: a rule for /api/2.0/token/create also applies to
 // /api/2.1/token/create.
 func (t Template) Match(path string) bool { return t.match(path, false) }
 
-// MatchFold is Match without regard to letter case. Use it for rules that
-// refuse: many names in Unity Catalog are the same whatever their case.
+// MatchFold is like Match but ignores the case of ASCII letters. Use it for rules
+// that deny: Unity Catalog ignores the case of many names.
 func (t Template) MatchFold(path string) bool { return t.match(path, true) }
 
 func (t Template) match(path string, fold bool) bool {
@@ -241,9 +241,10 @@ func (t Template) match(path string, fold bool) bool {
 	return !more
 }
 
-// withoutLastSlash takes one slash off the end of a path. Operations do not
-// differ by it, and Databricks' own documentation writes some paths with it, such
-// as /api/2.0/sql/statements/. More slashes than one are another matter.
+// withoutLastSlash removes one slash at the end of a path. It makes no difference
+// to operations, and Databricks documents some paths with it, such as
+// /api/2.0/sql/statements/. Several slashes at the end are left alone, because
+// servers differ on them.
 func withoutLastSlash(path string) string {
 	if n := len(path); n > 2 && path[n-1] == '/' && path[n-2] != '/' {
 		return path[:n-1]
@@ -251,7 +252,7 @@ func withoutLastSlash(path string) string {
 	return path
 }
 
-// match reports whether one segment of a path fits.
+// match reports whether s matches one segment of a path.
 func (s *segment) match(part string, fold bool) bool {
 	switch s.kind {
 	case literalSegment:

@@ -7,6 +7,7 @@ import (
 )
 
 func TestParseTemplate(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ template, shape string }{
 		{"/", "/"},
 		{"/a", "/a"},
@@ -29,15 +30,16 @@ func TestParseTemplate(t *testing.T) {
 }
 
 func TestParseTemplateRefuses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, template, says string }{
 		{"empty", "", "begin with a slash"},
-		{"relative", "api/2.0", "begin with a slash"},
+		{"relative path", "api/2.0", "begin with a slash"},
 		{"star alone", "*", "begin with a slash"},
 		{"doubled slash", "/a//b", "empty segment"},
 		{"trailing slash", "/a/", "empty segment"},
-		{"open brace", "/a/{b", "does not close"},
-		{"closed brace", "/a/b}", "did not open"},
-		{"braces the wrong way", "/a/}b{", "did not open"},
+		{"open brace", "/a/{b", "without a closing one"},
+		{"closed brace", "/a/b}", "without an opening one"},
+		{"braces the wrong way", "/a/}b{", "without an opening one"},
 		{"nested braces", "/a/{b{c}}", "parameter name"},
 		{"no name", "/a/{}", "parameter name"},
 		{"bad name", "/a/{b c}", "parameter name"},
@@ -45,14 +47,14 @@ func TestParseTemplateRefuses(t *testing.T) {
 		{"touching parameters", "/a/{b}{c}", "nothing between"},
 		{"rest not last", "/a/{b...}/c", "must come last"},
 		{"star not last", "/a/*/c", "must come last"},
-		{"rest in a segment", "/a/x{b...}", "segment of its own"},
+		{"rest in a segment", "/a/x{b...}", "must be a whole segment"},
 		{"star in a segment", "/a/b*", "whole last segment"},
 		{"two stars", "/a/**", "whole last segment"},
 		{"escape", "/a/b%20c", "write the character itself"},
 		{"query", "/a?b", "without query"},
 		{"fragment", "/a#b", "without query"},
-		{"semicolon", "/a;b", "do not agree"},
-		{"backslash", `/a\b`, "do not agree"},
+		{"semicolon", "/a;b", "do not interpret alike"},
+		{"backslash", `/a\b`, "do not interpret alike"},
 		{"dot segment", "/a/./b", "dot segment"},
 		{"parent segment", "/a/../b", "dot segment"},
 		{"control character", "/a\tb", "control character"},
@@ -69,6 +71,7 @@ func TestParseTemplateRefuses(t *testing.T) {
 }
 
 func TestTemplateMatch(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		template, path string
 		exact, fold    bool
@@ -146,7 +149,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil || again.shape() != tmpl.shape() {
 			t.Fatalf("%q: read back as %q, %v", text, again.shape(), err)
 		}
-		// It matches what its parameters are filled in with.
+		// It matches the path that fill makes from it.
 		value = strings.ReplaceAll(value, "/", "_")
 		if value == "" || !utf8.ValidString(value) {
 			value = "v"
@@ -158,7 +161,7 @@ func FuzzTemplate(f *testing.F) {
 		if !tmpl.MatchFold(asciiUpper(path)) {
 			t.Fatalf("%q does not match %q folded", text, asciiUpper(path))
 		}
-		// One segment more or less is another path, except behind a rest.
+		// It matches no path with one segment more or less, except after a rest.
 		if tmpl.segs[len(tmpl.segs)-1].kind != restSegment && tmpl.Match(path+"/more") {
 			t.Fatalf("%q matches %q", text, path+"/more")
 		}

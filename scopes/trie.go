@@ -5,14 +5,13 @@ import (
 	"slices"
 )
 
-// node is a place in a template. Its edges are tried in the order of the
-// fields; a look-up that fails behind one edge comes back and tries the next.
+// node is a position in the trie of templates. A look-up tries the edges in the
+// order of precedence (see segmentKind) and backtracks if one leads nowhere.
 type node struct {
-	// table holds the literal edges, open-addressed by hashSegment. A map would
-	// cost more than the whole rest of a step, and could not find a literal that
-	// differs in case only.
+	// table holds the literal edges, open-addressed by hashSegment. A map costs more
+	// than the rest of the step, and cannot find a literal in another letter case.
 	table []literalEdge
-	// version is followed by any API version that has no row of its own.
+	// version matches any API version that has no row of its own.
 	version  *node
 	patterns []patternEdge
 	param    *node
@@ -32,7 +31,7 @@ type patternEdge struct {
 	next   *node
 }
 
-// methods are the operations at the end of a template, by method.
+// methods are the operations of one template, by method.
 type methods []methodEdge
 
 type methodEdge struct {
@@ -40,8 +39,8 @@ type methodEdge struct {
 	op     *Operation
 }
 
-// find returns the operation for method. HEAD asks for what GET gives away, so
-// it is judged as GET where it has no row of its own.
+// find returns the operation for method, or nil. HEAD reveals what GET does, so
+// without a row of its own it needs what GET needs.
 func (m methods) find(method string) *Operation {
 	var get, all *Operation
 	for i := range m {
@@ -60,8 +59,8 @@ func (m methods) find(method string) *Operation {
 	return all
 }
 
-// hashSegment mixes the length and four bytes; it ignores letter case so that
-// one table serves exact and folded look-ups.
+// hashSegment mixes the length and four bytes of s. It ignores letter case, so that
+// one table serves both exact and case-insensitive look-ups.
 func hashSegment(s string) uint32 {
 	n := len(s)
 	if n == 0 {
@@ -71,8 +70,8 @@ func hashSegment(s string) uint32 {
 	return h * 0x85ebca6b >> 15
 }
 
-// literal returns the child for exactly s, or nil, and whether there is one
-// for s in other letter case.
+// literal returns the child for exactly s, or nil, and whether there is a child
+// for s in another letter case.
 func (n *node) literal(s string) (next *node, folded bool) {
 	if len(n.table) == 0 {
 		return nil, false
@@ -92,7 +91,7 @@ func (n *node) literal(s string) (next *node, folded bool) {
 	return next, folded
 }
 
-// child returns the child for the literal s, making it if need be.
+// child returns the child for the literal s, and creates it if necessary.
 func (n *node) child(s string) *node {
 	if next, _ := n.literal(s); next != nil {
 		return next
@@ -121,7 +120,7 @@ func (n *node) put(e literalEdge) {
 	n.table[i] = e
 }
 
-// insert adds an operation behind the segments.
+// insert adds the operation of a template.
 func (n *node) insert(segs []segment, method string, op *Operation) {
 	for i := range segs {
 		switch s := &segs[i]; s.kind {
@@ -152,15 +151,15 @@ func (n *node) pattern(around []string) *node {
 	return n.patterns[i].next
 }
 
-// query is a path cut into segments, and one look-up's state.
+// query is a path split into segments, and the state of one look-up.
 type query struct {
 	method string
 	path   string
 	// fold makes the look-up ignore letter case.
 	fold bool
-	// folds is set when ignoring letter case could lead elsewhere.
+	// folds is set if ignoring letter case could lead to another operation.
 	folds bool
-	// n counts all segments; only as many as a template can have are in segs.
+	// n counts all segments; segs holds only the first maxSegments.
 	n    int
 	segs [maxSegments]struct{ from, to uint32 }
 }
@@ -172,9 +171,8 @@ func (q *query) add(from, to int) {
 	q.n++
 }
 
-// walk finds the operation behind n for the segments from i on. Every node
-// lies at one depth, so a look-up visits no node twice however far it has to
-// come back.
+// walk finds the operation below n for the segments from i on. A node has a single
+// depth, so a look-up visits no node twice, however far it backtracks.
 func (n *node) walk(q *query, i int) *Operation {
 	if i == q.n {
 		return n.ops.find(q.method)
@@ -225,7 +223,7 @@ func (n *node) walk(q *query, i int) *Operation {
 	return n.rest.find(q.method)
 }
 
-// walkFolded follows the literals that equal part but for letter case.
+// walkFolded follows the literals that differ from part in letter case only.
 func (n *node) walkFolded(q *query, i int, part string) *Operation {
 	for j := range n.table {
 		e := &n.table[j]

@@ -11,21 +11,24 @@ import (
 	"unicode/utf8"
 )
 
-// header is the first line of every catalogue file.
+// header names the columns of a catalog file.
 const header = "# method\ttemplate\tany_of\tevidence\toperation\tsource\n"
 
-// maxProblems is how many wrong lines one error reports.
+// maxProblems limits how many lines one error reports.
 const maxProblems = 20
 
-// Parse reads catalogue rows from r: one a line, columns separated by tabs,
+// Parse reads catalog rows from r, one per line, with these columns separated by
+// tabs:
 //
 //	method  template  any_of  evidence  operation  source
 //
-// where method "*" stands for all methods and any_of is a comma-separated list
-// of scopes or one of the words "*" (any scoped token suffices), "public" (no
-// token is needed) and "account" (a personal access token can never call it).
-// The last three columns may be left out. Empty lines and lines that begin with
-// # are skipped. Errors begin with file and line, and say what to write.
+// The method "*" means all methods. any_of is a comma-separated list of scopes, or
+// one of the words "*" (any scope is enough), "public" (no token is needed) and
+// "account" (a personal access token can never call it). The last three columns
+// are optional. Empty lines and lines that start with # are skipped.
+//
+// file is the name to use in errors. Errors start with file and line, and say what
+// to write instead; one error reports up to 20 lines.
 func Parse(r io.Reader, file string) ([]Operation, error) {
 	var rows []Operation
 	var problems []error
@@ -69,7 +72,7 @@ func Parse(r io.Reader, file string) ([]Operation, error) {
 	return rows, nil
 }
 
-// parseRow reads one line; at is what an empty source says instead.
+// parseRow reads one line. at is the default for the source column.
 func parseRow(line, at string) (Operation, Template, error) {
 	cols := strings.Split(line, "\t")
 	switch {
@@ -98,7 +101,7 @@ func parseRow(line, at string) (Operation, Template, error) {
 	return row, t, err
 }
 
-// setAnyOf reads the any_of column.
+// setAnyOf sets Access and AnyOf from the any_of column.
 func (o *Operation) setAnyOf(s string) error {
 	switch s {
 	case wordAnyScope:
@@ -118,7 +121,7 @@ func (o *Operation) setAnyOf(s string) error {
 	return nil
 }
 
-// anyOf is what setAnyOf reads.
+// anyOf returns the any_of column.
 func (o *Operation) anyOf() string {
 	if o.Access != ScopedAccess {
 		return o.Access.String()
@@ -126,8 +129,7 @@ func (o *Operation) anyOf() string {
 	return strings.Join(o.AnyOf, ",")
 }
 
-// check returns o's compiled template, or what keeps o from being a row of a
-// catalogue.
+// check returns the compiled template of o, or an error if o is not a valid row.
 func (o *Operation) check() (Template, error) {
 	t, err := ParseTemplate(o.Template)
 	if err == nil {
@@ -136,16 +138,16 @@ func (o *Operation) check() (Template, error) {
 	return t, err
 }
 
-// checkColumns checks all columns but the template.
+// checkColumns checks all columns except the template.
 func (o *Operation) checkColumns() error {
 	if !isMethod(o.Method) {
-		return fmt.Errorf("method %q: write an HTTP method in capitals, or * for all", o.Method)
+		return fmt.Errorf("method %q: write an HTTP method in capital letters, or * for all", o.Method)
 	}
 	if o.Access > AccountOnly {
-		return fmt.Errorf("access %d does not exist", o.Access)
+		return fmt.Errorf("unknown access %d", o.Access)
 	}
 	if o.Access != ScopedAccess && len(o.AnyOf) > 0 {
-		return fmt.Errorf("any_of lists scopes for access %q: leave them out", o.Access)
+		return fmt.Errorf("any_of lists scopes for access %q: remove them", o.Access)
 	}
 	if o.Access == ScopedAccess && len(o.AnyOf) == 0 {
 		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
@@ -153,9 +155,9 @@ func (o *Operation) checkColumns() error {
 	for i, s := range o.AnyOf {
 		switch {
 		case s == wordPublic || s == wordAccountOnly || s == wordAnyScope:
-			return fmt.Errorf("any_of has %q beside scopes: it must stand alone", s)
+			return fmt.Errorf("any_of has %q among scopes: it must stand alone", s)
 		case !isScope(s):
-			return fmt.Errorf("any_of has %q: scopes are written in lower-case letters, digits and -.:_", s)
+			return fmt.Errorf("any_of has %q: use lower-case letters, digits and -.:_ in scopes", s)
 		case i > 0 && o.AnyOf[i-1] == s:
 			return fmt.Errorf("any_of has %q twice: write it once", s)
 		case i > 0 && o.AnyOf[i-1] > s:
@@ -166,10 +168,10 @@ func (o *Operation) checkColumns() error {
 		return fmt.Errorf("evidence %q: write documented, observed, sibling, inferred or operator", o.Evidence)
 	}
 	if o.Name == "" || strings.TrimSpace(o.Name) != o.Name || hasControl(o.Name) {
-		return fmt.Errorf("operation %q: write a name without tabs and outer spaces", o.Name)
+		return fmt.Errorf("operation %q: write a name without tabs or surrounding spaces", o.Name)
 	}
 	if o.Source == "" || hasControl(o.Source) {
-		return fmt.Errorf("source %q: say in one line where the scopes are known from", o.Source)
+		return fmt.Errorf("source %q: say in one line how the scopes are known", o.Source)
 	}
 	return nil
 }
@@ -198,13 +200,14 @@ func isScope(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-// hasControl reports whether s has what a line of text cannot have.
+// hasControl reports whether s contains a byte or character that a column cannot.
 func hasControl(s string) bool {
 	return !utf8.ValidString(s) || strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\ufeff' }) >= 0
 }
 
-// Format writes rows as Parse reads them, in the order given and under a
-// header line. It refuses rows that Parse would not read back.
+// Format writes rows in the format of [Parse], in the given order, after a line
+// with the column names. It returns an error, and writes nothing, if Parse would
+// not accept a row.
 func Format(w io.Writer, rows []Operation) error {
 	var b bytes.Buffer
 	b.WriteString(header)

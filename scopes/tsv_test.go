@@ -8,6 +8,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	const text = "\ufeff# method\ttemplate\tany_of\tevidence\toperation\tsource\r\n" +
 		"\n" +
 		"GET\t/a\tsql\tdocumented\tx.A\ta page\r\n" +
@@ -45,6 +46,7 @@ func checkRoundTrip(t *testing.T, rows []Operation) {
 }
 
 func TestParseRefuses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, line, says string }{
 		{"spaces for tabs", "GET /a sql documented x s", "no tab found"},
 		{"two columns", "GET\t/a", "only two columns"},
@@ -61,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown evidence", "GET\t/a\tsql\tdocs", `evidence "docs"`},
 		{"unmapped evidence", "GET\t/a\tsql\tunmapped", `evidence "unmapped"`},
 		{"control character", "GET\t/a\tsql\tinferred\tx\ta\x01b", "source"},
-		{"outer spaces", "GET\t/a\tsql\tinferred\t x \ts", "operation"},
+		{"surrounding spaces", "GET\t/a\tsql\tinferred\t x \ts", "operation"},
 		{"the same route twice", "GET\t/x/{b}\tjobs", "already on line 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -86,6 +88,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestFormatRefuses(t *testing.T) {
+	t.Parallel()
 	good := Operation{"GET", "/a", []string{"sql"}, ScopedAccess, Documented, "x.A", "s"}
 	if err := Format(&bytes.Buffer{}, []Operation{good}); err != nil {
 		t.Fatal(err)
@@ -125,7 +128,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				if !strings.HasPrefix(line, "fuzz.tsv:") {
-					t.Fatalf("the error %q has no place", line)
+					t.Fatalf("the error %q has no file and line", line)
 				}
 			}
 			return
@@ -133,7 +136,7 @@ func FuzzParse(f *testing.F) {
 		checkRoundTrip(t, rows)
 		c, err := New(rows)
 		if err != nil {
-			t.Fatalf("rows that were read do not compile: %v", err)
+			t.Fatalf("parsed rows do not compile: %v", err)
 		}
 		if len(c.Operations()) != len(rows) {
 			t.Fatalf("%d of %d rows compiled", len(c.Operations()), len(rows))

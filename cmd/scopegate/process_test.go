@@ -2,122 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
-
-// process is a running scopegate.
-type process struct {
-	url string // of the gateway
-	log *buffer
-}
-
-// start runs scopegate as a process of its own, waits until it listens, and ends
-// it with the test.
-func start(t *testing.T, listen string, env []string, args ...string) *process {
-	t.Helper()
-	p := &process{url: "http://" + listen, log: new(buffer)}
-	home := t.TempDir()
-	command := exec.Command("scopegate", args...)
-	command.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "DATABRICKS_CONFIG_FILE="+home+"/none")
-	command.Env = append(command.Env, env...)
-	command.Stdout, command.Stderr = p.log, p.log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := command.Wait(); err != nil {
-			t.Errorf("scopegate %v: %v\n%s", args, err, p.log)
-		}
-	})
-	awaitListener(t, listen)
-	return p
-}
-
-// awaitListener waits until something accepts connections.
-func awaitListener(t *testing.T, address string) {
-	t.Helper()
-	await(t, "scopegate to listen", func() bool {
-		connection, err := net.Dial("tcp", address)
-		if err != nil {
-			return false
-		}
-		return connection.Close() == nil
-	})
-}
-
-// buffer is a log that is read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting for %s: it did not come", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// get makes a request with a token and returns the status and the body.
-func (p *process) get(t *testing.T, path, token string) (int, http.Header, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", p.url+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, answer.Header, string(body)
-}
 
 const (
 	listJobsPath     = "/api/2.2/jobs/list"
@@ -125,6 +19,7 @@ const (
 )
 
 func TestExampleRuns(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	if err := workspace.Start(); err != nil {
 		t.Fatal(err)
@@ -132,20 +27,20 @@ func TestExampleRuns(t *testing.T) {
 	t.Cleanup(workspace.Close)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
-	listen, admin := freeAddress(t), freeAddress(t)
+	listen, admin, closed := processtest.FreeAddress(t), processtest.FreeAddress(t), processtest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(listen)
-	p := start(t, listen, []string{
+	p := processtest.Start(t, listen, []string{
 		"DATABRICKS_HOST=" + workspace.URL(),
 		"SCOPEGATE_CLIENT_ID=" + id,
 		"SCOPEGATE_CLIENT_SECRET=" + secret,
 		"SCOPEGATE_PORT=" + port,
 		"CADDY_ADMIN=" + admin,
-	}, "run", "--config", "../../Caddyfile.example", "--adapter", "caddyfile")
+	}, "scopegate", "run", "--config", "../../Caddyfile.example", "--adapter", "caddyfile")
 
-	if status, _, body := p.get(t, listJobsPath, token.Value); status != 200 {
+	if status, _, body := p.Get(t, listJobsPath, token.Value); status != 200 {
 		t.Errorf("permitted: %d %s", status, body)
 	}
-	if status, _, body := p.get(t, listClustersPath, token.Value); status != 403 || !strings.Contains(body, "required scopes: clusters") {
+	if status, _, body := p.Get(t, listClustersPath, token.Value); status != 403 || !strings.Contains(body, "required scopes: clusters") {
 		t.Errorf("refused: %d %s", status, body)
 	}
 	for _, question := range []struct {
@@ -162,8 +57,8 @@ func TestExampleRuns(t *testing.T) {
 		{[]string{"recommend", "--address", admin, strings.Repeat("ab", 32)}, "the gateway says: the workspace has no token of this id", false},
 		{[]string{"recommend", "--address", admin, token.Value}, "64 hexadecimal digits", false},
 		{[]string{"recommend", "--address", admin, token.Info.TokenId, "--yes"}, "--yes goes with --apply", false},
-		{[]string{"report", "--address", "127.0.0.1:1"}, "name its admin API with --address", false},
-		{[]string{"recommend", "--address", "127.0.0.1:1", token.Info.TokenId}, "name its admin API with --address", false},
+		{[]string{"report", "--address", closed}, "name its admin API with --address", false},
+		{[]string{"recommend", "--address", closed, token.Info.TokenId}, "name its admin API with --address", false},
 	} {
 		output, err := exec.Command("scopegate", append([]string{"scopes"}, question.args...)...).CombinedOutput()
 		if (err == nil) != question.ok || !strings.Contains(string(output), question.says) {
@@ -173,14 +68,14 @@ func TestExampleRuns(t *testing.T) {
 			t.Errorf("scopes %v prints the token", question.args)
 		}
 	}
-	await(t, "two audit lines", func() bool { return len(auditLines(t, p.log.String())) == 2 })
-	for _, line := range auditLines(t, p.log.String()) {
+	p.Await(t, "two audit lines", func() bool { return len(auditLines(t, p.Log.String())) == 2 })
+	for _, line := range auditLines(t, p.Log.String()) {
 		if line["token_id"] != token.Info.TokenId || line["decision"] == nil {
 			t.Errorf("audit line: %v", line)
 		}
 	}
-	for _, hazmat := range []string{token.Value, secret} {
-		if strings.Contains(p.log.String(), hazmat) {
+	for _, secret := range []string{token.Value, secret} {
+		if strings.Contains(p.Log.String(), secret) {
 			t.Error("a secret is in the log")
 		}
 	}
@@ -200,31 +95,32 @@ func auditLines(t *testing.T, log string) []map[string]any {
 	return found
 }
 
-// TestSidecarOutlivesOutages starts a sidecar whose workspace is not there yet.
+// TestSidecarOutlivesOutages starts a sidecar before its workspace.
 func TestSidecarOutlivesOutages(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	t.Cleanup(workspace.Close)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
-	address := freeAddress(t)
-	listen, probes := freeAddress(t), freeAddress(t)
-	p := start(t, listen, []string{
+	address := processtest.FreeAddress(t)
+	listen, probes := processtest.FreeAddress(t), processtest.FreeAddress(t)
+	p := processtest.Start(t, listen, []string{
 		"DATABRICKS_CLIENT_ID=" + id,
 		"DATABRICKS_CLIENT_SECRET=" + secret,
-		// As in a shell that is set up for the client: not for us.
+		// As in a shell that is set up for the client. The sidecar must ignore them.
 		"DATABRICKS_HOST=http://" + listen,
 		"DATABRICKS_TOKEN=" + token.Value,
-	}, "sidecar", "--workspace", "http://"+address, "--listen", listen, "--health", probes)
-	awaitListener(t, probes) // Caddy starts its servers in any order
-	probe := &process{url: "http://" + probes}
-	if status, _, _ := probe.get(t, "/livez", ""); status != 200 {
+	}, "scopegate", "sidecar", "--workspace", "http://"+address, "--listen", listen, "--health", probes)
+	p.AwaitListener(t, probes) // Caddy starts its servers in any order
+	probe := &processtest.Process{URL: "http://" + probes}
+	if status, _, _ := probe.Get(t, "/livez", ""); status != 200 {
 		t.Errorf("live without a workspace: %d", status)
 	}
-	if status, _, _ := probe.get(t, "/readyz", ""); status != 503 {
+	if status, _, _ := probe.Get(t, "/readyz", ""); status != 503 {
 		t.Errorf("ready before the credential worked: %d", status)
 	}
 
-	status, header, body := p.get(t, listJobsPath, token.Value)
+	status, header, body := p.Get(t, listJobsPath, token.Value)
 	if status != 503 || header.Get("Retry-After") == "" || strings.Contains(body, address) {
 		t.Errorf("without a workspace: %d %v %s", status, header, body)
 	}
@@ -235,14 +131,14 @@ func TestSidecarOutlivesOutages(t *testing.T) {
 	server := &http.Server{Handler: workspace}
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	t.Cleanup(func() { _ = server.Close() })
-	await(t, "recovery", func() bool {
-		status, _, _ := p.get(t, listJobsPath, token.Value)
+	p.Await(t, "recovery", func() bool {
+		status, _, _ := p.Get(t, listJobsPath, token.Value)
 		return status == 200
 	})
-	if status, _, _ := p.get(t, listClustersPath, token.Value); status != 403 {
+	if status, _, _ := p.Get(t, listClustersPath, token.Value); status != 403 {
 		t.Errorf("out of scope: %d", status)
 	}
-	if status, _, _ := probe.get(t, "/readyz", ""); status != 200 {
+	if status, _, _ := probe.Get(t, "/readyz", ""); status != 200 {
 		t.Errorf("ready: %d", status)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
 // TestSidecarPrintsNoSecrets runs a sidecar at the level DEBUG, with a collector
-// that is not there and variables for it that are not as they should be, and looks
-// for what is secret in all that the process ever printed.
+// that is not running and malformed variables for it, and looks for secrets in all
+// that the process printed.
 func TestSidecarPrintsNoSecrets(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	if err := workspace.Start(); err != nil {
 		t.Fatal(err)
@@ -21,15 +23,15 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
 	const mark = "s3cr3t5ecret"
-	listen, nobody := freeAddress(t), freeAddress(t)
+	listen, closed := processtest.FreeAddress(t), processtest.FreeAddress(t)
 
-	var p *process
+	var p *processtest.Process
 	t.Cleanup(func() { // runs after the process has ended
-		printed := p.log.String()
-		for _, hazmat := range []string{token.Value, secret, mark} {
+		printed := p.Log.String()
+		for _, hidden := range []string{token.Value, secret, mark} {
 			for line := range strings.Lines(printed) {
-				if strings.Contains(line, hazmat) {
-					t.Errorf("%s is in %s", hazmat, line)
+				if strings.Contains(line, hidden) {
+					t.Errorf("%s is in %s", hidden, line)
 				}
 			}
 		}
@@ -41,18 +43,18 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 			}
 		}
 	})
-	p = start(t, listen, []string{
+	p = processtest.Start(t, listen, []string{
 		"DATABRICKS_CLIENT_ID=" + id,
 		"DATABRICKS_CLIENT_SECRET=" + secret,
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:" + mark + "@" + nobody,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:" + mark + "@" + closed,
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=" + mark + ",x-bad=%zz" + mark + "," + mark,
 		"OTEL_RESOURCE_ATTRIBUTES=" + mark,
 		"OTEL_BSP_SCHEDULE_DELAY=20",
-	}, "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--health", "off", "--admin", "off", "--debug")
+	}, "scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--health", "off", "--admin", "off", "--debug")
 
 	get := func(path string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", p.url+path, nil)
+		r, err := http.NewRequestWithContext(t.Context(), "GET", p.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,6 +71,6 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 	get("/api/2.0/" + token.Value)
 	workspace.Faults().Set("/api/2.2/jobs/", fakeworkspace.Reset())
 	get(listJobsPath + "?q=" + mark)
-	await(t, "the losses to show", func() bool { return strings.Contains(p.log.String(), "the audit loses records") })
-	await(t, "four audit lines", func() bool { return strings.Count(p.log.String(), fmt.Sprintf("%q:%q", "msg", "decision")) == 4 })
+	p.Await(t, "the losses to show", func() bool { return strings.Contains(p.Log.String(), "the audit loses records") })
+	p.Await(t, "four audit lines", func() bool { return strings.Count(p.Log.String(), fmt.Sprintf("%q:%q", "msg", "decision")) == 4 })
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestVerifyCommand(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	if err := workspace.Start(); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// readFunc reads the calls in one function.
+// readFunc reads the calls in the body of f.
 func (s *sdk) readFunc(file string, f *ast.FuncDecl) {
 	c := call{pkg: path.Base(path.Dir(file)), generated: path.Base(file) == "impl.go"}
 	if f.Recv != nil {
@@ -24,7 +24,7 @@ func (s *sdk) readFunc(file string, f *ast.FuncDecl) {
 		if sel, ok := expr.Fun.(*ast.SelectorExpr); !ok || sel.Sel.Name != "Do" {
 			return true
 		}
-		// Do(ctx, method, path, …) is how all clients of the SDK send.
+		// All clients of the SDK send with Do(ctx, method, path, …).
 		c := c
 		c.at = s.at(expr)
 		err := s.readCall(&c, file, f, expr)
@@ -32,8 +32,8 @@ func (s *sdk) readFunc(file string, f *ast.FuncDecl) {
 		case err == nil && (strings.HasPrefix(file, "service/") || strings.HasPrefix(c.template, "/api/")):
 			s.calls = append(s.calls, c)
 		case !strings.HasPrefix(file, "service/"):
-			// Outside the services only discovery and log-in remain, whose rows
-			// are in extra.tsv. checkConsumed finds what does not belong there.
+			// The other calls are discovery and log-in, whose rows are in extra.tsv.
+			// checkConsumed reports any that are not.
 		case unreadable[c.name()] != "":
 		default:
 			s.fail(expr, "reading %s: %w", c.name(), err)
@@ -42,7 +42,7 @@ func (s *sdk) readFunc(file string, f *ast.FuncDecl) {
 	})
 }
 
-// interfaceOf turns *jobsImpl and *JobsAPI into Jobs.
+// interfaceOf returns "Jobs" for the receivers *jobsImpl and *JobsAPI.
 func interfaceOf(recv ast.Expr) string {
 	if star, ok := recv.(*ast.StarExpr); ok {
 		recv = star.X
@@ -88,7 +88,7 @@ func readVerb(expr ast.Expr) (string, error) {
 	return "", errors.New("the HTTP method is neither http.Method… nor a string")
 }
 
-// assigned returns the one value that f gives to the variable name.
+// assigned returns the only value that f assigns to the variable name.
 func assigned(f *ast.FuncDecl, name string) (ast.Expr, error) {
 	var values []ast.Expr
 	ast.Inspect(f.Body, func(n ast.Node) bool {

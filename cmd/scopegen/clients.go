@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// clients returns, for each interface of a service such as "iam.Users", whether
-// the workspace client, the account client or both offer it.
+// clients returns which clients offer each interface of a service, such as
+// "iam.Users".
 func (s *sdk) clients() (map[string]client, error) {
 	offered := make(map[string]client)
 	for _, side := range []struct {
@@ -16,7 +16,7 @@ func (s *sdk) clients() (map[string]client, error) {
 	}{{"workspace_client.go", "WorkspaceClient", workspaceClient}, {"account_client.go", "AccountClient", accountClient}} {
 		st := s.structs["."][side.name]
 		if st == nil {
-			return nil, fmt.Errorf("reading %s: it has no structure %s", side.file, side.name)
+			return nil, fmt.Errorf("reading %s: it has no struct %s", side.file, side.name)
 		}
 		for _, field := range st.Fields.List {
 			typ := field.Type
@@ -45,16 +45,16 @@ const (
 	accountClient
 )
 
-// checkClients holds the two ways to tell account-level operations against each
-// other: the path names an account, or only the account client has them.
+// checkClients compares two signs of an account-level operation: its path names an
+// account, and only the account client offers it.
 func (s *sdk) checkClients(offered map[string]client) {
 	for i := range s.calls {
 		c := &s.calls[i]
 		if !c.generated {
 			continue
 		}
-		// Settings hang below an interface of their own, in neither client; for
-		// them the path alone tells.
+		// Settings have an interface that neither client offers directly, so only
+		// the path tells.
 		switch of := offered[strings.ToLower(c.pkg+"."+c.iface)]; {
 		case of == accountClient && !c.account:
 			s.problems = append(s.problems, fmt.Errorf("%s: only the account client has %s, but its path %s names no account", c.at, c.name(), c.template))

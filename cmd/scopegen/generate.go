@@ -13,13 +13,13 @@ import (
 //go:embed extra.tsv
 var extraTSV string
 
-// tables are the texts of the files that people review.
+// tables are the contents of the tables that people edit.
 type tables struct{ names, rules, evidence, extra string }
 
-// shipped are the tables beside this source.
+// shipped returns the tables in this directory.
 func shipped() tables { return tables{namesTSV, rulesTSV, evidenceTSV, extraTSV} }
 
-// generate returns the rows of the catalogue, sorted.
+// generate returns the rows of the catalog, sorted.
 func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	names, err := readNames(t.names)
 	if err != nil {
@@ -29,7 +29,7 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	witnesses, err := readEvidence(t.evidence)
+	facts, err := readEvidence(t.evidence)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	if err := checkRows(rows); err != nil {
 		return nil, err
 	}
-	if err := grade(rows, witnesses, from); err != nil {
+	if err := grade(rows, facts, from); err != nil {
 		return nil, err
 	}
 	if err := rules.checkSiblings(); err != nil {
@@ -63,17 +63,17 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	return rows, nil
 }
 
-// twins are pairs of interfaces that share operations; the first one's name is
-// kept. Any other two operations of one method and path mean that a resource
-// name was taken for a plain parameter.
+// twins are pairs of interfaces that share operations; merge keeps the first. Any
+// other two operations with the same method and path mean that a resource name was
+// mistaken for a plain parameter.
 var twins = map[[2]string]bool{
 	{"iam.Permissions", "workspace"}: true, // generic permissions of any object
 	{"bundledeployments", "bundle"}:  true, // one service; no client has the latter
 }
 
-// merge leaves one call for each operation.
+// merge returns one call for each operation.
 func merge(calls []call) ([]call, error) {
-	// What is generated from the API specification comes before conveniences.
+	// Code generated from the API specification comes before hand-written helpers.
 	slices.SortStableFunc(calls, func(a, b call) int {
 		switch {
 		case a.generated == b.generated:
@@ -100,17 +100,17 @@ func merge(calls []call) ([]call, error) {
 		case twins[[2]string{c.service(), first.service()}]:
 			*first = c
 		default:
-			problems = append(problems, fmt.Errorf("%s: %s and %s are both %s %s: give the formats of their names in names.tsv, or name them twins",
+			problems = append(problems, fmt.Errorf("%s: %s and %s are both %s %s: add the formats of their resource names to names.tsv, or add the pair to twins",
 				c.at, first.name(), c.name(), c.verb, c.template))
 		}
 	}
 	return all, errors.Join(problems...)
 }
 
-// service is the operation's name without the method.
+// service returns the operation's name without the method.
 func (c *call) service() string { return strings.TrimSuffix(c.name(), "."+c.method) }
 
-// shape is the template without the names of its parameters.
+// shape returns the template without parameter names.
 func shape(template string) string {
 	var b strings.Builder
 	for {
@@ -128,7 +128,8 @@ func shape(template string) string {
 	}
 }
 
-// checkRows holds rows against what a person can get wrong in the tables.
+// checkRows reports mistakes that the tables can contain: duplicate rows and names,
+// and unknown scopes.
 func checkRows(rows []scopes.Operation) error {
 	known := scopes.KnownScopes()
 	var problems []error
@@ -142,12 +143,12 @@ func checkRows(rows []scopes.Operation) error {
 		}
 		seen[key] = row.Name
 		if other := named[row.Name]; other != "" {
-			problems = append(problems, fmt.Errorf("%s: %s has the name %s too: names must be unique", at, other, row.Name))
+			problems = append(problems, fmt.Errorf("%s: %s also has the name %s: names must be unique", at, other, row.Name))
 		}
 		named[row.Name] = at
 		for _, s := range row.AnyOf {
 			if !slices.Contains(known, s) {
-				problems = append(problems, fmt.Errorf("%s: %q is no known scope", at, s))
+				problems = append(problems, fmt.Errorf("%s: unknown scope %q", at, s))
 			}
 		}
 	}

@@ -1,7 +1,13 @@
-// Command scopegen writes scopes/catalog.tsv: it reads every operation out of
-// the source of databricks-sdk-go and gives each its scopes by rules.tsv. It is
-// run by "go generate ./scopes"; with -check it writes nothing and fails if the
-// file is not what it would write.
+// Command scopegen generates scopes/catalog.tsv. It reads every operation from the
+// source of databricks-sdk-go and combines them with the tables beside this file:
+//
+//   - rules.tsv assigns scopes to the operations of the SDK, usually by group.
+//   - extra.tsv adds rows for operations that the SDK does not have.
+//   - evidence.tsv records the pages and refusals that prove single rows.
+//   - names.tsv gives the formats of resource names that the SDK does not document.
+//
+// Run it with "go generate ./scopes". With -check it writes nothing and fails if
+// the file is out of date.
 package main
 
 import (
@@ -11,8 +17,8 @@ import (
 )
 
 func main() {
-	out := flag.String("o", "", "the catalogue `file` to write (default: scopes/catalog.tsv of this module)")
-	check := flag.Bool("check", false, "write nothing; fail if the file is stale")
+	out := flag.String("o", "", "the catalog `file` to write (default: scopes/catalog.tsv of this module)")
+	check := flag.Bool("check", false, "write nothing; fail if the file is out of date")
 	sdk := flag.String("sdk", "", "the `directory` of the databricks-sdk-go source (default: the version in go.mod)")
 	flag.Parse()
 	if err := run(*out, *sdk, *check, os.Stdout); err != nil {

@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// readPath turns the expression of a path into a template.
+// readPath returns the template for the expression of a path.
 func (s *sdk) readPath(c *call, dir string, f *ast.FuncDecl, expr ast.Expr) (string, error) {
 	if lit, ok := expr.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 		s.consumed[lit] = true
@@ -33,7 +33,7 @@ func (s *sdk) readPath(c *call, dir string, f *ast.FuncDecl, expr ast.Expr) (str
 	pieces := strings.Split(format, "%v")
 	args := sprintf.Args[1:]
 	if len(pieces)-1 != len(args) || strings.Contains(strings.Join(pieces, ""), "%") {
-		return "", fmt.Errorf("the format %q does not take its %d arguments by %%v", format, len(args))
+		return "", fmt.Errorf("the format %q does not have one %%v for each of its %d arguments", format, len(args))
 	}
 	var b strings.Builder
 	b.WriteString(pieces[0])
@@ -49,8 +49,8 @@ func (s *sdk) readPath(c *call, dir string, f *ast.FuncDecl, expr ast.Expr) (str
 	return b.String(), nil
 }
 
-// readParam turns one argument of the format into a parameter or, for a
-// resource name, into the segments that the name has.
+// readParam returns the template of one argument of the format: a parameter or, for
+// a resource name, the segments of the name.
 func (s *sdk) readParam(c *call, dir string, f *ast.FuncDecl, arg ast.Expr, before, after string, used map[string]int) (string, error) {
 	multi := false
 	if inner, ok := arg.(*ast.CallExpr); ok {
@@ -61,7 +61,7 @@ func (s *sdk) readParam(c *call, dir string, f *ast.FuncDecl, arg ast.Expr, befo
 		case isSelector(inner.Fun, "httpclient", "EncodeMultiSegmentPathParameter") && len(inner.Args) == 1:
 			multi, arg = true, inner.Args[0]
 		default:
-			return "", errors.New("a part of the path comes from a call that is not known")
+			return "", errors.New("a part of the path comes from an unknown call")
 		}
 	}
 	fields, err := fieldPath(arg)
@@ -73,14 +73,14 @@ func (s *sdk) readParam(c *call, dir string, f *ast.FuncDecl, arg ast.Expr, befo
 		name += strconv.Itoa(used[name])
 	}
 	if multi {
-		// The value begins with the slash that the format leaves out.
+		// The value starts with the slash that the format omits.
 		if after != "" || strings.HasSuffix(before, "/") {
-			return "", errors.New("a path of several segments stands where it cannot be matched")
+			return "", errors.New("a path of several segments is not at the end of the template and cannot be matched")
 		}
 		return "/{" + name + "...}", nil
 	}
 	if !strings.HasSuffix(before, "/") {
-		return "", fmt.Errorf("parameter %s begins in the middle of a segment", name)
+		return "", fmt.Errorf("parameter %s starts in the middle of a segment", name)
 	}
 	pattern, err := s.names.pattern(c, before, name, s.fieldDoc(dir, f, fields))
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *sdk) readParam(c *call, dir string, f *ast.FuncDecl, arg ast.Expr, befo
 	return pattern, nil
 }
 
-// fieldPath reads request.Endpoint.Name.
+// fieldPath returns the field names in an expression such as request.Endpoint.Name.
 func fieldPath(expr ast.Expr) ([]string, error) {
 	var fields []string
 	for {
@@ -113,7 +113,7 @@ func fieldPath(expr ast.Expr) ([]string, error) {
 	}
 }
 
-// fieldDoc returns the comment of a field of the function's request.
+// fieldDoc returns the comment of a field of f's request, or "".
 func (s *sdk) fieldDoc(dir string, f *ast.FuncDecl, fields []string) string {
 	var typ ast.Expr
 	for _, p := range f.Type.Params.List {
@@ -165,7 +165,7 @@ func isMethod(expr ast.Expr, name string) bool {
 
 var wordStart = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 
-// snake turns ClusterId into cluster_id.
+// snake converts ClusterId to cluster_id.
 func snake(s string) string {
 	return strings.Map(unicode.ToLower, wordStart.ReplaceAllString(s, "${1}_${2}"))
 }

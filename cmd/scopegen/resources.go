@@ -11,18 +11,17 @@ import (
 //go:embed names.tsv
 var namesTSV string
 
-// resourceNames knows which parameters are resource names of several segments,
-// such as "projects/{project_id}/branches/{branch_id}", and what they look
-// like. The SDK's source has them as one field; its comments mostly say the
-// format, and names.tsv says the others.
+// resourceNames knows the formats of resource names that have several segments, such
+// as "projects/{project_id}/branches/{branch_id}". The SDK has one field for such a
+// name. Most formats are in its comments, and names.tsv has the others.
 type resourceNames struct {
 	byOperation map[string]string
 	line        map[string]int
 	used        map[string]bool
-	// places are the prefixes of a package's paths where names have several
-	// segments, and plain the operations with a plain parameter at one.
-	places map[string]bool
-	plain  map[string][]*call
+	// named has the path prefixes, with their package, that precede a resource name.
+	// plain has the operations with a plain parameter at such a prefix.
+	named map[string]bool
+	plain map[string][]*call
 }
 
 func readNames(text string) (*resourceNames, error) {
@@ -30,7 +29,7 @@ func readNames(text string) (*resourceNames, error) {
 		byOperation: make(map[string]string),
 		line:        make(map[string]int),
 		used:        make(map[string]bool),
-		places:      make(map[string]bool),
+		named:       make(map[string]bool),
 		plain:       make(map[string][]*call),
 	}
 	err := readTSV("names.tsv", text, 3, func(line int, cols []string) error {
@@ -44,17 +43,17 @@ func readNames(text string) (*resourceNames, error) {
 }
 
 var (
-	// quotedName is the format of a resource name as comments give it.
+	// quotedName matches the format of a resource name in a comment.
 	quotedName = regexp.MustCompile(`[a-z][a-z0-9_-]*/\{[a-z0-9_]+\}[a-z0-9_{}./-]*`)
-	// dottedName is {catalog}.{schema}.{table}.
+	// dottedName matches {catalog}.{schema}.{table}.
 	dottedName = regexp.MustCompile(`(?:\{[a-z0-9_]+\}\.)+(\{[a-z0-9_]+\})`)
-	// speaksOfName finds comments that should give one.
-	speaksOfName = regexp.MustCompile(`(?i)resource name|full resource|resource path|format|fully qualified`)
+	// mentionsName matches comments that should have a format.
+	mentionsName = regexp.MustCompile(`(?i)resource name|full resource|resource path|format|fully qualified`)
 )
 
-// pattern returns the segments that the parameter stands for, or "" if it is a
-// plain one; before is the path up to it. A comment that speaks of a resource
-// name without giving its format is an error: somebody has to look.
+// pattern returns the segments of the parameter, or "" if it is a plain one; before
+// is the path in front of it. A comment that mentions a resource name without its
+// format is an error, because a person must decide.
 func (n *resourceNames) pattern(c *call, before, param, doc string) (string, error) {
 	if pattern, ok := n.byOperation[c.name()]; ok && (param == "name" || param == "parent") {
 		n.used[c.name()] = true
@@ -63,32 +62,32 @@ func (n *resourceNames) pattern(c *call, before, param, doc string) (string, err
 		}
 		return pattern, nil
 	}
-	place := c.pkg + " " + before
+	prefix := c.pkg + " " + before
 	if pattern := quotedName.FindString(doc); pattern != "" {
-		n.places[place] = true
-		// A name of three parts is one segment, and one parameter will do: which
-		// of its dots are part of a quoted name is for the server to say.
+		n.named[prefix] = true
+		// A dotted name is one segment, and becomes one parameter: only the server
+		// knows which of its dots belong to a quoted part.
 		return dottedName.ReplaceAllString(strings.TrimRight(pattern, "./-"), "$1"), nil
 	}
-	if param == "parent" || param == "name" && speaksOfName.MatchString(doc) {
-		return "", fmt.Errorf("parameter %s may be a resource name of several segments: give its format, or - for a plain name, in names.tsv. Its comment: %q", param, doc)
+	if param == "parent" || param == "name" && mentionsName.MatchString(doc) {
+		return "", fmt.Errorf("parameter %s may be a resource name of several segments: add its format, or - for a plain name, to names.tsv. Its comment: %q", param, doc)
 	}
-	n.plain[place] = append(n.plain[place], c)
+	n.plain[prefix] = append(n.plain[prefix], c)
 	return "", nil
 }
 
-// check reports lines of names.tsv that no operation needs, and operations
-// whose parameter looks plain but stands where others have resource names.
+// check reports lines of names.tsv that no operation needs, and operations with a
+// plain parameter at a prefix where others have resource names.
 func (n *resourceNames) check() []error {
 	var problems []error
 	for name, line := range n.line {
 		if !n.used[name] {
-			problems = append(problems, fmt.Errorf("names.tsv:%d: %s is no operation with a name or parent: remove the line", line, name))
+			problems = append(problems, fmt.Errorf("names.tsv:%d: %s is not an operation with a name or parent parameter: remove the line", line, name))
 		}
 	}
-	for place := range n.places {
-		for _, c := range n.plain[place] {
-			problems = append(problems, fmt.Errorf("%s: the parameter of %s stands where others have resource names of several segments: give its format, or - for a plain name, in names.tsv", c.at, c.name()))
+	for prefix := range n.named {
+		for _, c := range n.plain[prefix] {
+			problems = append(problems, fmt.Errorf("%s: the parameter of %s has the same prefix as resource names of several segments: add its format, or - for a plain name, to names.tsv", c.at, c.name()))
 		}
 	}
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

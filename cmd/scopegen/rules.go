@@ -13,15 +13,15 @@ import (
 //go:embed rules.tsv
 var rulesTSV string
 
-// rule gives scopes to the operations that its pattern fits.
+// rule assigns scopes to the operations that its pattern matches.
 type rule struct {
 	line int
-	// pattern is matched against the operation's name or, if it has a space,
-	// against "METHOD template".
+	// pattern matches the operation's name or, if it contains a space, "METHOD
+	// template".
 	pattern string
 	row     scopes.Operation
 	uses    int
-	// proven is set once one of the rule's operations has evidence of its own.
+	// proven is set if one of the rule's operations has its own evidence.
 	proven bool
 }
 
@@ -40,7 +40,7 @@ func readRules(text string) (rules, error) {
 	return all, err
 }
 
-// parseAnyOf reads the columns that rules share with the catalogue.
+// parseAnyOf reads the columns that rules.tsv shares with the catalog.
 func parseAnyOf(anyOf, evidence, source string) (scopes.Operation, error) {
 	line := strings.Join([]string{"GET", "/x", anyOf, evidence, "x", source}, "\t")
 	rows, err := scopes.Parse(strings.NewReader(line), "row")
@@ -50,7 +50,7 @@ func parseAnyOf(anyOf, evidence, source string) (scopes.Operation, error) {
 	return rows[0], nil
 }
 
-// find returns the first rule for an operation.
+// find returns the first rule that matches c, or nil.
 func (rs rules) find(c *call) *rule {
 	for _, r := range rs {
 		subject := c.name()
@@ -64,8 +64,8 @@ func (rs rules) find(c *call) *rule {
 	return nil
 }
 
-// apply makes the rows of all calls. Operations without a rule and rules
-// without an operation are errors.
+// apply returns the rows of calls, and the rule of each. A call without a rule and a
+// rule without a call are errors.
 func (rs rules) apply(calls []call) ([]scopes.Operation, map[string]*rule, error) {
 	var rows []scopes.Operation
 	var problems []error
@@ -82,21 +82,21 @@ func (rs rules) apply(calls []call) ([]scopes.Operation, map[string]*rule, error
 		row.Method, row.Template, row.Name = c.verb, c.template, c.name()
 		row.AnyOf = slices.Clone(row.AnyOf)
 		if c.account != (row.Access == scopes.AccountOnly) {
-			problems = append(problems, fmt.Errorf("%s: %s %s: rules.tsv:%d and the path do not agree on whether it is account-level", c.at, c.verb, c.template, r.line))
+			problems = append(problems, fmt.Errorf("%s: %s %s: rules.tsv:%d and the path disagree on whether it is account-level", c.at, c.verb, c.template, r.line))
 		}
 		rows = append(rows, row)
 		from[row.Method+" "+row.Template] = r
 	}
 	for _, r := range rs {
 		if r.uses == 0 {
-			problems = append(problems, fmt.Errorf("rules.tsv:%d: no operation is left for %q: remove it, or move it above the rule that takes its operations", r.line, r.pattern))
+			problems = append(problems, fmt.Errorf("rules.tsv:%d: no operation uses the rule %q: remove it, or move it above the rule that matches its operations", r.line, r.pattern))
 		}
 	}
 	return rows, from, errors.Join(problems...)
 }
 
-// checkSiblings holds rules to their word: "sibling" says that documented or
-// observed operations of the same service agree.
+// checkSiblings checks that each rule with the evidence "sibling" has at least one
+// operation that is documented or observed.
 func (rs rules) checkSiblings() error {
 	var problems []error
 	for _, r := range rs {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,48 +16,79 @@ import (
 
 const catalogFile = "../../scopes/catalog.tsv"
 
-// sdkDir finds the SDK, or skips the test where its source is not at hand.
+var findSDKOnce = sync.OnceValues(findSDK)
+
+// sdkDir returns the directory of the SDK, or skips the test without its source.
 func sdkDir(t *testing.T) string {
 	t.Helper()
-	dir, err := findSDK()
+	dir, err := findSDKOnce()
 	if err != nil {
 		t.Skipf("%v", err)
 	}
 	return dir
 }
 
+// generateOnce is shared by the tests because a run takes half a second.
+var generateOnce = sync.OnceValues(func() ([]scopes.Operation, error) {
+	dir, err := findSDKOnce()
+	if err != nil {
+		return nil, err
+	}
+	return shipped().generate(dir)
+})
+
+func generated(t *testing.T) []scopes.Operation {
+	t.Helper()
+	sdkDir(t)
+	rows, err := generateOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 func TestCatalogIsCurrent(t *testing.T) {
-	rows, err := shipped().generate(sdkDir(t))
+	t.Parallel()
+	text, err := format(generated(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	if err := scopes.Format(&text, rows); err != nil {
+	if err := compare(catalogFile, text); err != nil {
 		t.Fatal(err)
 	}
-	if err := compare(catalogFile, text.Bytes()); err != nil {
-		t.Fatal(err)
+}
+
+// TestGeneratedHeader checks that the catalog says that it is generated and which
+// files to edit.
+func TestGeneratedHeader(t *testing.T) {
+	t.Parallel()
+	// The pattern is the one of "go help generate", with the comment sign of the file.
+	if first, _, _ := strings.Cut(generatedHeader, "\n"); !regexp.MustCompile(`^# Code generated .* DO NOT EDIT\.$`).MatchString(first) {
+		t.Errorf("the first line is %q", first)
 	}
-	// Twice the same, whatever order maps come in.
-	again, err := shipped().generate(sdkDir(t))
-	if err != nil {
-		t.Fatal(err)
+	for line := range strings.Lines(generatedHeader) {
+		if !strings.HasPrefix(line, "#") {
+			t.Errorf("%q is not a comment", line)
+		}
 	}
-	if diff := cmp.Diff(rows, again); diff != "" {
-		t.Errorf("a second run differs: %s", diff)
+	for _, name := range []string{"cmd/scopegen", "rules.tsv", "extra.tsv", "go generate ./scopes"} {
+		if !strings.Contains(generatedHeader, name) {
+			t.Errorf("the header does not mention %s", name)
+		}
 	}
 }
 
 func TestCoverage(t *testing.T) {
+	t.Parallel()
 	extra, err := scopes.Parse(strings.NewReader(extraTSV), "extra.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := make(map[string]bool)
+	extraNames := make(map[string]bool)
 	for _, row := range extra {
-		beside[row.Name] = true
+		extraNames[row.Name] = true
 	}
-	sdk := slices.DeleteFunc(scopes.Default().Operations(), func(o scopes.Operation) bool { return beside[o.Name] })
+	sdk := slices.DeleteFunc(scopes.Default().Operations(), func(o scopes.Operation) bool { return extraNames[o.Name] })
 	c := scopes.CoverageOf(sdk)
 	t.Logf("of the SDK:\n%s", c)
 	t.Logf("of all:\n%s", scopes.CoverageOf(scopes.Default().Operations()))
@@ -63,77 +96,91 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("%d workspace and %d account-level operations: some are missing", c.Workspace, c.Account)
 	}
 	if part := float64(c.Unknown) / float64(c.Workspace); part > 0.08 {
-		t.Errorf("%.1f %% of the workspace operations ask for all-apis for want of knowledge", 100*part)
+		t.Errorf("%.1f %% of the workspace operations need all-apis because nothing better is known", 100*part)
 	}
 	if n := c.ByEvidence[scopes.Documented] + c.ByEvidence[scopes.Observed]; n < 280 {
 		t.Errorf("only %d operations are documented or observed", n)
 	}
 }
 
-// TestEvidenceHolds asks the shipped catalogue about every documented and
-// observed operation, as a request would.
+// TestEvidenceHolds looks up every documented and observed operation in the shipped
+// catalog, as for a request.
 func TestEvidenceHolds(t *testing.T) {
-	witnesses, err := readEvidence(evidenceTSV)
+	t.Parallel()
+	facts, err := readEvidence(evidenceTSV)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range witnesses {
-		path := sample(w.row.Template)
-		readings, err := scopes.Default().Read(w.row.Method, path, nil)
+	for _, f := range facts {
+		path := sample(f.row.Template)
+		readings, err := scopes.Default().Read(f.row.Method, path, nil)
 		if err != nil {
-			t.Errorf("evidence.tsv:%d: %v", w.line, err)
+			t.Errorf("evidence.tsv:%d: %v", f.line, err)
 			continue
 		}
 		op := readings[0].Operation
 		if op.Access == scopes.AccountOnly {
 			if op.Permits([]string{scopes.AllAPIs}) {
-				t.Errorf("evidence.tsv:%d: a token may call the account-level %s", w.line, op.Name)
+				t.Errorf("evidence.tsv:%d: a token may call the account-level %s", f.line, op.Name)
 			}
 			continue
 		}
 		for _, s := range scopes.KnownScopes() {
-			want := s == scopes.AllAPIs || slices.Contains(w.row.AnyOf, s)
+			want := s == scopes.AllAPIs || slices.Contains(f.row.AnyOf, s)
 			if op.Permits([]string{s}) != want {
-				t.Errorf("evidence.tsv:%d: %s with %s: permitted %v", w.line, op.Name, s, !want)
+				t.Errorf("evidence.tsv:%d: %s with %s: permitted %v", f.line, op.Name, s, !want)
 			}
 		}
 		if op.Evidence != scopes.Documented && op.Evidence != scopes.Observed {
-			t.Errorf("evidence.tsv:%d: %s is graded %s", w.line, op.Name, op.Evidence)
+			t.Errorf("evidence.tsv:%d: the evidence of %s is %s", f.line, op.Name, op.Evidence)
 		}
 	}
 }
 
-func TestRunChecks(t *testing.T) {
-	dir := sdkDir(t)
+func TestRun(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "catalog.tsv")
 	var log bytes.Buffer
-	if err := run(file, dir, true, &log); err == nil {
-		t.Error("a missing file is current")
+	if err := compare(file, nil); err == nil || !strings.Contains(err.Error(), "go generate ./scopes") {
+		t.Errorf("a missing file: %v", err)
 	}
-	if err := run(file, dir, false, &log); err != nil {
+	if err := run(file, sdkDir(t), false, &log); err != nil {
 		t.Fatal(err)
 	}
+	rows := generated(t)
 	if !strings.Contains(log.String(), "workspace operations") {
 		t.Errorf("the summary is %q", &log)
 	}
-	if err := run(file, dir, true, &log); err != nil {
+	if err := output(file, rows, true, &log); err != nil {
 		t.Error(err)
+	}
+	if err := output(file+".missing", rows, true, &log); err == nil {
+		t.Error("a missing file is up to date")
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The result must not depend on the order of maps.
+	again, err := scopes.Parse(bytes.NewReader(text), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(rows, again); diff != "" {
+		t.Errorf("a second run differs: %s", diff)
+	}
 	stale := bytes.Replace(text, []byte("\tjobs\tdocumented\tjobs.RunNow"), []byte("\tsql\tdocumented\tjobs.RunNow"), 1)
 	if err := os.WriteFile(file, stale, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err = run(file, dir, true, &log)
+	err = output(file, rows, true, &log)
 	if err == nil || !strings.Contains(err.Error(), "go generate ./scopes") || !strings.Contains(err.Error(), "jobs.RunNow") {
 		t.Errorf("a stale file: %v", err)
 	}
 }
 
 func TestGlob(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		pattern, s string
 		want       bool

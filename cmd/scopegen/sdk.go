@@ -21,18 +21,18 @@ type call struct {
 	verb string
 	// template is the path with its parameters.
 	template string
-	// account is set if the path names an account.
+	// account is set if the path contains an account id.
 	account bool
-	// generated is set for impl.go, which is made from the API specification;
-	// other files hold conveniences around the same operations.
+	// generated is set for impl.go, which is generated from the API specification;
+	// other files hold helpers around the same operations.
 	generated bool
 	// at is file:line.
 	at string
 }
 
-// name is the operation's name: "jobs.RunNow", "compute.Clusters.List". The
-// interface is left out only where it has the package's name, so that a new
-// interface never changes the name of an old operation.
+// name returns the operation's name: "jobs.RunNow", "compute.Clusters.List". It omits
+// the interface only if that has the package's name, so that a new interface never
+// changes the name of an existing operation.
 func (c *call) name() string {
 	if strings.EqualFold(c.iface, c.pkg) {
 		return c.pkg + "." + c.method
@@ -40,12 +40,13 @@ func (c *call) name() string {
 	return c.pkg + "." + c.iface + "." + c.method
 }
 
-// unreadable are the calls whose path no source tells, and why that is right.
+// unreadable are the calls whose path is not in the source, with the reason.
 var unreadable = map[string]string{
-	"serving.ServingEndpointsDataPlane.Query": "the URL comes from the endpoint's own description, with a token made for it",
+	"serving.ServingEndpointsDataPlane.Query": "the URL comes from the endpoint's description, and the token is made for it",
 }
 
-// foreign are strings that look like API paths but belong to no operation.
+// foreign are the files with strings that look like API paths but are not, with the
+// reason.
 var foreign = map[string]string{
 	"apierr/error_overrides.go":         "recognizes paths in errors",
 	"client/client.go":                  "rewrites a doubled slash of the Files API",
@@ -57,19 +58,19 @@ type sdk struct {
 	fset *token.FileSet
 	// files are the parsed files by slash-separated path.
 	files map[string]*ast.File
-	// rel gives the keys of files by their names on disk.
+	// rel maps names on disk to the keys of files.
 	rel map[string]string
-	// structs are the structures of each package, for the comments of fields.
+	// structs are the struct types of each package, for the comments of fields.
 	structs map[string]map[string]*ast.StructType
 	names   *resourceNames
-	// consumed are the string literals that an operation was read from.
+	// consumed are the string literals that belong to a call.
 	consumed map[*ast.BasicLit]bool
 	calls    []call
 	problems []error
 }
 
-// readSDK finds every call in the source below dir. It fails rather than skip
-// one that it does not understand.
+// readSDK returns every call in the source below dir. A call that it does not
+// understand is an error.
 func readSDK(dir string, names *resourceNames) ([]call, error) {
 	s := &sdk{
 		fset:     token.NewFileSet(),
@@ -102,13 +103,13 @@ func readSDK(dir string, names *resourceNames) ([]call, error) {
 	s.checkConsumed(order)
 	s.problems = append(s.problems, names.check()...)
 	if len(s.calls) == 0 {
-		s.problems = append(s.problems, fmt.Errorf("reading %s: it holds no operations", dir))
+		s.problems = append(s.problems, fmt.Errorf("reading %s: it has no operations", dir))
 	}
 	return s.calls, errors.Join(s.problems...)
 }
 
-// parse reads the packages whose code runs in a client: not tests, examples,
-// mocks and the SDK's own tools.
+// parse reads the packages that run in a client: not tests, examples, mocks or the
+// SDK's own tools.
 func (s *sdk) parse(dir string) error {
 	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -153,14 +154,15 @@ func (s *sdk) fail(n ast.Node, format string, args ...any) {
 	s.problems = append(s.problems, fmt.Errorf("%s: %w", s.at(n), fmt.Errorf(format, args...)))
 }
 
-// at returns the place of n below the SDK's root, which is the same everywhere.
+// at returns file:line of n relative to the root of the SDK, which does not depend on
+// the machine.
 func (s *sdk) at(n ast.Node) string {
 	pos := s.fset.Position(n.Pos())
 	return s.rel[pos.Filename] + ":" + strconv.Itoa(pos.Line)
 }
 
-// checkConsumed finds paths in the source that no call was read from: the sign
-// of a way to send requests that this program does not know.
+// checkConsumed reports paths in the source that belong to no call. They mean that
+// the SDK has a way to send requests that readFunc does not know.
 func (s *sdk) checkConsumed(order []string) {
 	for _, file := range order {
 		ast.Inspect(s.files[file], func(n ast.Node) bool {
@@ -176,7 +178,7 @@ func (s *sdk) checkConsumed(order []string) {
 				return true
 			}
 			if foreign[file] == "" {
-				s.fail(lit, "%s is a path in no call that could be read", lit.Value)
+				s.fail(lit, "%s is a path outside any call that could be read", lit.Value)
 			}
 			return true
 		})

@@ -34,7 +34,7 @@ type Request struct {
 	AnimalId string
 	// Resource name of the cage. Format: zoos/{zoo_id}/cages/{cage_id}.
 	Name string
-	// Resource name of the thing, of which nothing more is said.
+	// Resource name of the thing, without a format.
 	Thing Thing
 	// The keeper.
 	KeeperId string
@@ -58,6 +58,7 @@ func method(iface, name, path string) string {
 }
 
 func TestReadSDK(t *testing.T) {
+	t.Parallel()
 	dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+
 		method("zoo", "internalListAll", `fmt.Sprintf("/api/2.0/animals/%v/all", request.AnimalId)`)+
 		method("zoo", "Two", `fmt.Sprintf("/api/2.0/animals/%v/of/%v", request.AnimalId, request.AnimalId)`)+
@@ -93,28 +94,29 @@ func TestReadSDK(t *testing.T) {
 	}
 }
 
-// TestReadSDKRefuses holds that the generator never skips what it cannot read.
+// TestReadSDKRefuses checks that the generator never skips what it cannot read.
 func TestReadSDKRefuses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, funcs, names, says string }{
 		{"path from a function", method("zoo", "X", `makePath()`), "", "neither a string nor fmt.Sprintf"},
 		{"path from a field", method("zoo", "X", `request.Path`), "", "neither a string nor fmt.Sprintf"},
-		{"path put together", method("zoo", "X", `"/api/2.0/" + request.AnimalId`), "", "neither a string nor fmt.Sprintf"},
+		{"concatenated path", method("zoo", "X", `"/api/2.0/" + request.AnimalId`), "", "neither a string nor fmt.Sprintf"},
 		{"path from a parameter", "func (a *zooImpl) X(ctx context.Context, path string) error {\n\treturn a.client.Do(ctx, http.MethodGet, path)\n}\n", "", "has 0 values"},
 		{"path changed", "func (a *zooImpl) X(ctx context.Context, request Request) error {\n\tpath := \"/api/2.0/a\"\n\tif true {\n\t\tpath = \"/api/2.0/b\"\n\t}\n\treturn a.client.Do(ctx, http.MethodGet, path)\n}\n", "", "has 2 values"},
-		{"other verbs in the format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%s", request.AnimalId)`), "", "%v"},
+		{"other verb in the format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%s", request.AnimalId)`), "", "%v"},
 		{"too few arguments", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v/%v", request.AnimalId)`), "", "1 arguments"},
-		{"part from a function", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", escape(request.AnimalId))`), "", "comes from a call"},
+		{"part from a function", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", escape(request.AnimalId))`), "", "comes from an unknown call"},
 		{"part from a variable", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", id)`), "", "not a field of the request"},
 		{"parameter within a segment", method("zoo", "X", `fmt.Sprintf("/api/2.0/x-%v", request.AnimalId)`), "", "middle of a segment"},
 		{"several segments in the middle", method("zoo", "X", `fmt.Sprintf("/api/2.0/x%v/y", httpclient.EncodeMultiSegmentPathParameter(request.Path))`), "", "cannot be matched"},
 		{"method from a variable", "func (a *zooImpl) X(ctx context.Context, m string) error {\n\treturn a.client.Do(ctx, m, \"/api/2.0/a\")\n}\n", "", "the HTTP method"},
 		{"resource name without a format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Thing.Name)`), "", "names.tsv"},
-		{"plain parameter among resource names", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Name)`) + method("zoo", "Y", `fmt.Sprintf("/api/2.0/%v", request.KeeperId)`), "", "stands where others have resource names"},
-		{"line of names.tsv too many", method("zoo", "X", `"/api/2.0/a"`), "zoo.Y\tys/{id}\tnote\n", "names.tsv:1"},
-		{"path in no call", method("zoo", "X", `"/api/2.0/a"`) + "var other = \"/api/2.0/b\"\n", "", "no call that could be read"},
+		{"plain parameter among resource names", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Name)`) + method("zoo", "Y", `fmt.Sprintf("/api/2.0/%v", request.KeeperId)`), "", "has the same prefix as resource names"},
+		{"unused line of names.tsv", method("zoo", "X", `"/api/2.0/a"`), "zoo.Y\tys/{id}\tnote\n", "names.tsv:1"},
+		{"path in no call", method("zoo", "X", `"/api/2.0/a"`) + "var other = \"/api/2.0/b\"\n", "", "outside any call"},
 		{"account interface without an account", method("accountZoo", "X", `"/api/2.0/a"`), "", "names no account"},
 		{"workspace interface with an account", method("zoo", "X", `fmt.Sprintf("/api/2.0/accounts/%v", a.client.ConfiguredAccountID())`), "", "names an account"},
-		{"nothing", "", "", "holds no operations"},
+		{"nothing", "", "", "has no operations"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			names, err := readNames(test.names)
@@ -130,6 +132,7 @@ func TestReadSDKRefuses(t *testing.T) {
 }
 
 func TestGenerate(t *testing.T) {
+	t.Parallel()
 	dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+method("zoo", "Get", `fmt.Sprintf("/api/2.0/animals/%v", request.AnimalId)`))
 	good := tables{
 		rules:    "zoo.*\tsql\tsibling\tdocumented animals\n",
@@ -155,11 +158,11 @@ func TestGenerate(t *testing.T) {
 	}{
 		{"no rule", func(t *tables) { t.rules = "zoo.List\tsql\tsibling\ts\n" }, "no rule covers zoo.Get"},
 		{"unused rule", func(t *tables) { t.rules += "zoo.Gone\tsql\tinferred\ts\n" }, "rules.tsv:2"},
-		{"rule behind another", func(t *tables) { t.rules += "zoo.Get\tjobs\tinferred\ts\n" }, "move it above"},
+		{"rule below a more general one", func(t *tables) { t.rules += "zoo.Get\tjobs\tinferred\ts\n" }, "move it above"},
 		{"sibling of nothing", func(t *tables) { t.evidence = "" }, "says sibling"},
 		{"contradiction", func(t *tables) { t.evidence = strings.ReplaceAll(t.evidence, "\tsql\t", "\tjobs\t") }, "the rules give"},
-		{"evidence about nothing", func(t *tables) { t.evidence += "GET\t/api/2.0/plants\tsql\tdocumented\ts\n" }, "not in the catalogue"},
-		{"unknown scope", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "jobs", "jbos") }, "no known scope"},
+		{"evidence about nothing", func(t *tables) { t.evidence += "GET\t/api/2.0/plants\tsql\tdocumented\ts\n" }, "not in the catalog"},
+		{"unknown scope", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "jobs", "jbos") }, "unknown scope"},
 		{"name twice", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "x.Y", "zoo.Get") }, "names must be unique"},
 		{"row twice", func(t *tables) { t.extra = "GET\t/api/2.0/animals/{x}\tsql\tinferred\tx.Y\ts\n" }, "remove the line from extra.tsv"},
 		{"account by rule, not by path", func(t *tables) { t.rules = "zoo.*\taccount\tinferred\ts\n" }, "account-level"},
@@ -168,16 +171,16 @@ func TestGenerate(t *testing.T) {
 		{"bad row", func(t *tables) { t.extra = "POST\tx\tjobs\n" }, "extra.tsv:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			spoiled := good
-			test.change(&spoiled)
-			if _, err := spoiled.generate(dir); err == nil || !strings.Contains(err.Error(), test.says) {
+			changed := good
+			test.change(&changed)
+			if _, err := changed.generate(dir); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("got %v, want %q", err, test.says)
 			}
 		})
 	}
 	t.Run("one path for two operations", func(t *testing.T) {
 		dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+method("keepers", "List", `"/api/2.0/animals"`))
-		if _, err := good.generate(dir); err == nil || !strings.Contains(err.Error(), "name them twins") {
+		if _, err := good.generate(dir); err == nil || !strings.Contains(err.Error(), "add the pair to twins") {
 			t.Fatalf("got %v", err)
 		}
 	})

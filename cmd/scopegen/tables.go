@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// readTSV calls row for each line of a table with n columns. Empty lines and
-// lines that begin with # are skipped.
+// readTSV calls row for each line of a table with n columns. It skips empty lines and
+// lines that start with #.
 func readTSV(file, text string, n int, row func(line int, cols []string) error) error {
 	var problems []error
 	number := 0
@@ -20,7 +20,7 @@ func readTSV(file, text string, n int, row func(line int, cols []string) error) 
 		cols := strings.Split(line, "\t")
 		var err error
 		if len(cols) != n {
-			err = fmt.Errorf("%d columns found, %d wanted", len(cols), n)
+			err = fmt.Errorf("%d columns found, want %d", len(cols), n)
 		} else {
 			err = row(number, cols)
 		}
@@ -31,7 +31,7 @@ func readTSV(file, text string, n int, row func(line int, cols []string) error) 
 	return errors.Join(problems...)
 }
 
-// glob reports whether s fits pattern, in which * stands for any text.
+// glob reports whether pattern matches s; * matches any text.
 func glob(pattern, s string) bool {
 	head, tail, star := strings.Cut(pattern, "*")
 	if !star {

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -124,10 +125,10 @@ func gathered(t *testing.T) map[string]metric {
 	if _, err := audit.Register(registry); err != nil {
 		t.Fatal(err)
 	}
-	for _, verdict := range []audit.Verdict{audit.Allow, audit.Deny, audit.Public} {
+	for _, verdict := range []judge.Decision{judge.Allow, judge.Deny, judge.Public} {
 		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
 			for _, enforced := range []bool{true, false} {
-				m.Count(&audit.Record{Verdict: verdict, Reason: reason, Enforced: enforced})
+				m.Count(&audit.Record{Judgement: judge.Judgement{Decision: verdict, Reason: reason, Enforced: enforced}})
 			}
 		}
 	}

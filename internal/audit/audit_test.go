@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -25,10 +26,13 @@ func TestEveryRecordHasEveryField(t *testing.T) {
 		record Record
 	}{
 		{"nothing known", Record{}},
-		{"refused", Record{Verdict: Deny, Reason: policy.MissingScope, Operation: &scopes.Operation{Name: "jobs.List"}}},
+		{"refused", Record{Judgement: judge.Judgement{Decision: judge.Deny, Reason: policy.MissingScope, Operation: &scopes.Operation{Name: "jobs.List"}}}},
 		{"everything", Record{
-			Time: time.Now(), Method: "GET", Path: "/x", TokenID: "id", TokenScopes: []string{"jobs"}, FactsAge: time.Second, FactsSource: tokens.FromCache,
-			Verdict: Allow, Enforced: true, Reason: policy.Permitted, Operation: &scopes.Operation{AnyOf: []string{"jobs"}}, Dropped: []string{"Cookie"}, Status: 200,
+			Time: time.Now(), Method: "GET", Path: "/x", TokenID: "id", Dropped: []string{"Cookie"}, Status: 200,
+			Judgement: judge.Judgement{
+				Held: []string{"jobs"}, FactsAge: time.Second, Facts: tokens.Facts{Source: tokens.FromCache},
+				Decision: judge.Allow, Enforced: true, Reason: policy.Permitted, Operation: &scopes.Operation{AnyOf: []string{"jobs"}},
+			},
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -157,7 +161,7 @@ func TestRehearsedRefusalsAreNotCountedAsEnforced(t *testing.T) {
 	for _, mode := range []string{"enforce", "observe"} {
 		counter := metrics.decisions.WithLabelValues("deny", "policy_denied", mode)
 		before := testutil.ToFloat64(counter)
-		metrics.Count(&Record{Verdict: Deny, Reason: policy.PolicyDenied, Enforced: mode == "enforce"})
+		metrics.Count(&Record{Judgement: judge.Judgement{Decision: judge.Deny, Reason: policy.PolicyDenied, Enforced: mode == "enforce"}})
 		if got := testutil.ToFloat64(counter) - before; got != 1 {
 			t.Errorf("mode %s counted %g", mode, got)
 		}
@@ -165,7 +169,7 @@ func TestRehearsedRefusalsAreNotCountedAsEnforced(t *testing.T) {
 }
 
 func TestMetricsOutliveRegistries(t *testing.T) {
-	record := Record{Verdict: Allow, Enforced: true, Reason: policy.Permitted, FactsSource: tokens.FromCache, Operation: &scopes.Operation{}}
+	record := Record{Judgement: judge.Judgement{Decision: judge.Allow, Enforced: true, Reason: policy.Permitted, Facts: tokens.Facts{Source: tokens.FromCache}, Operation: &scopes.Operation{}}}
 	before := testutil.ToFloat64(metrics.decisions.WithLabelValues("allow", "permitted", "enforce"))
 	lost := dropped(SinkTraces)
 	for load := range 3 {

@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -27,11 +28,13 @@ func typicalRecord() *Record {
 		Time: time.Now(), Method: "GET", Path: "/api/2.1/jobs/list", ClientAddress: "127.0.0.1",
 		UserAgent: "databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat",
 		TokenID:   "4bf92f3577b34da6a3ce929d0e0e47364bf92f3577b34da6a3ce929d0e0e4736",
-		OwnerID:   4711, Creator: "etl@example.com", TokenScopes: []string{"clusters", "jobs"},
-		FactsAge: 12 * time.Second, FactsSource: tokens.FromCache,
-		Outcome: Answered, Verdict: Allow, Enforced: true, Reason: policy.Permitted,
-		Operation: &scopes.Operation{Name: "jobs.List", Template: "/api/2.1/jobs/list", AnyOf: []string{"jobs"}},
-		Catalogue: "0123456789ab", Rules: "ba9876543210", Workspace: "dbc-a1b2345c-d6e7.cloud.databricks.com", Comment: "sha256:d7fdb5293230158b",
+		Judgement: judge.Judgement{
+			Facts: tokens.Facts{Info: &tokens.Info{OwnerID: 4711}, Source: tokens.FromCache}, FactsAge: 12 * time.Second, Held: []string{"clusters", "jobs"},
+			Decision: judge.Allow, Enforced: true, Reason: policy.Permitted,
+			Operation: &scopes.Operation{Name: "jobs.List", Template: "/api/2.1/jobs/list", AnyOf: []string{"jobs"}},
+		},
+		Creator: "etl@example.com", Outcome: Answered,
+		Catalog: "0123456789ab", Rules: "ba9876543210", Workspace: "dbc-a1b2345c-d6e7.cloud.databricks.com", Comment: "sha256:d7fdb5293230158b",
 		Status: 200, UpstreamStatus: 200, UpstreamDuration: 900 * time.Microsecond, BytesSent: 1234,
 		DecisionDuration: time.Microsecond, Duration: time.Millisecond,
 	}

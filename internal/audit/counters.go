@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 )
 
@@ -16,27 +17,27 @@ type decisionCounters struct {
 }
 
 type decisionCounter struct {
-	verdict Verdict
-	reason  policy.Reason
-	mode    string
-	counter prometheus.Counter
+	decision judge.Decision
+	reason   policy.Reason
+	mode     string
+	counter  prometheus.Counter
 }
 
-func (d *decisionCounters) of(vec *prometheus.CounterVec, verdict Verdict, reason policy.Reason, mode string) prometheus.Counter {
+func (d *decisionCounters) of(vec *prometheus.CounterVec, decision judge.Decision, reason policy.Reason, mode string) prometheus.Counter {
 	known := d.known.Load()
 	if known != nil {
 		for i := range *known {
-			if c := &(*known)[i]; c.verdict == verdict && c.reason == reason && c.mode == mode {
+			if c := &(*known)[i]; c.decision == decision && c.reason == reason && c.mode == mode {
 				return c.counter
 			}
 		}
 	}
-	counter := vec.WithLabelValues(string(verdict), string(reason), mode)
+	counter := vec.WithLabelValues(string(decision), string(reason), mode)
 	var more []decisionCounter
 	if known != nil {
 		more = append(more, *known...)
 	}
-	more = append(more, decisionCounter{verdict, reason, mode, counter})
+	more = append(more, decisionCounter{decision, reason, mode, counter})
 	// Whoever adds another one at the same time goes first; this one is added later.
 	d.known.CompareAndSwap(known, &more)
 	return counter

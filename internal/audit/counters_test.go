@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 )
 
@@ -16,15 +17,15 @@ func TestDecisionCounters(t *testing.T) {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"decision", "reason", "mode"})
 	var counters decisionCounters
 	decisions := []struct {
-		verdict Verdict
+		verdict judge.Decision
 		reason  policy.Reason
 		mode    string
 	}{
-		{Allow, policy.Permitted, "enforce"},
-		{Allow, policy.Permitted, "observe"},
-		{Deny, policy.MissingScope, "enforce"},
-		{Deny, policy.UnknownToken, "enforce"},
-		{Public, policy.PublicRoute, "enforce"},
+		{judge.Allow, policy.Permitted, "enforce"},
+		{judge.Allow, policy.Permitted, "observe"},
+		{judge.Deny, policy.MissingScope, "enforce"},
+		{judge.Deny, policy.UnknownToken, "enforce"},
+		{judge.Public, policy.PublicRoute, "enforce"},
 	}
 	const workers, times = 8, 500
 	var working sync.WaitGroup

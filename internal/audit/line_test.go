@@ -29,8 +29,8 @@ func zapsLine(t *testing.T, r *Record) string {
 func TestLinesAreZaps(t *testing.T) {
 	odd := typicalRecord()
 	odd.Path, odd.UserAgent = "/\"quoted\\\n\r\t\x00\x1f\x7f", "é世界\u2028\xff\xfe<&>"
-	odd.FactsAge, odd.BytesSent, odd.OwnerID = -time.Nanosecond, math.MaxInt64, math.MinInt64
-	odd.TokenScopes, odd.Dropped = []string{}, []string{"\x01", ""}
+	odd.FactsAge, odd.BytesSent, odd.Facts.Info.OwnerID = -time.Nanosecond, math.MaxInt64, math.MinInt64
+	odd.Held, odd.Dropped = []string{}, []string{"\x01", ""}
 	for _, test := range []struct {
 		name   string
 		record *Record
@@ -57,11 +57,11 @@ func FuzzLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, agent, scope string, status, nanoseconds int64) {
 		r := typicalRecord()
 		r.Method, r.Path, r.UserAgent, r.Creator = method, path, agent, scope
-		r.TokenScopes = []string{scope, "", agent}
+		r.Held = []string{scope, "", agent}
 		r.Status, r.BytesSent, r.FactsAge, r.Duration = int(status), status, time.Duration(nanoseconds), time.Duration(nanoseconds)
 		r.Time = time.Unix(0, nanoseconds)
 		r.Operation = &scopes.Operation{Name: agent, Template: path, AnyOf: []string{scope}}
-		r.FactsSource = tokens.Source(method)
+		r.Facts.Source = tokens.Source(method)
 		line := appendLine(nil, r)
 		if want := zapsLine(t, r); string(line) != want {
 			t.Errorf("got\n%s\nzap has\n%s", line, want)

@@ -8,6 +8,8 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scopegate/scopegate/internal/judge"
 )
 
 // eventName is that of the log records.
@@ -63,7 +65,7 @@ func severityOf(r *Record) log.Severity {
 	switch {
 	case r.Outcome != Answered:
 		return log.SeverityError
-	case r.Verdict == Deny:
+	case r.Decision == judge.Deny:
 		return log.SeverityWarn
 	}
 	return log.SeverityInfo

@@ -121,8 +121,8 @@ func (m *Metrics) Count(r *Record) {
 	if r.Enforced {
 		mode = "enforce"
 	}
-	m.decision.of(m.decisions, r.Verdict, r.Reason, mode).Inc()
-	if r.FactsSource != "" {
+	m.decision.of(m.decisions, r.Decision, r.Reason, mode).Inc()
+	if r.Facts.Source != "" {
 		m.factsAge.Observe(r.FactsAge.Seconds())
 	}
 	if r.Operation != nil && r.Operation.Unmapped() {

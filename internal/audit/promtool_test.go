@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -29,7 +30,7 @@ func TestPromtool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Count(&Record{Verdict: Allow, Reason: policy.Permitted, FactsSource: tokens.FromCache})
+	m.Count(&Record{Judgement: judge.Judgement{Decision: judge.Allow, Reason: policy.Permitted, Facts: tokens.Facts{Source: tokens.FromCache}}})
 	m.CacheUsed("hit")
 	m.LookedUp("found", time.Millisecond)
 	m.Synced("listed", 1, time.Second)

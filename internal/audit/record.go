@@ -3,20 +3,7 @@ package audit
 import (
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
-	"github.com/scopegate/scopegate/internal/policy"
-	"github.com/scopegate/scopegate/internal/tokens"
-	"github.com/scopegate/scopegate/scopes"
-)
-
-// Verdict is the outcome in one word, for records and metrics.
-type Verdict string
-
-const (
-	Allow  Verdict = "allow"
-	Deny   Verdict = "deny"
-	Public Verdict = "public" // no token was needed
+	"github.com/scopegate/scopegate/internal/judge"
 )
 
 // Outcome is the closed set of words for how a request ended here.
@@ -33,20 +20,6 @@ const (
 	// Panicked: a handler behind this one panicked.
 	Panicked Outcome = "panicked"
 )
-
-// Caller is the span that a request came with: that of Caddy's tracing directive,
-// or else the one that the client named. Of a client's trace context only these
-// numbers are kept, never its tracestate or baggage.
-type Caller struct {
-	TraceID trace.TraceID
-	SpanID  trace.SpanID
-	Flags   trace.TraceFlags
-}
-
-// SpanContext returns the caller as OpenTelemetry has it.
-func (c Caller) SpanContext() trace.SpanContext {
-	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: c.TraceID, SpanID: c.SpanID, TraceFlags: c.Flags, Remote: true})
-}
 
 // Record is what is known of one request when its answer has gone out. Fields
 // that the request did not come to stay zero. Once it has been emitted nobody
@@ -68,30 +41,18 @@ type Record struct {
 	// for a refusal, the workspace's for what it answered.
 	RequestID string
 
-	// Token.
-	TokenID     string
-	OwnerID     int64
-	Owner       string // name, where it is known
-	Creator     string // name
-	Comment     string // as the operator wants it: see Comment
-	TokenScopes []string
-	FactsAge    time.Duration // since the workspace said so
-	FactsSource tokens.Source
+	// Judgement is the decision, and what is known of the token.
+	judge.Judgement
+	TokenID string   // hex; empty for a brief record
+	Owner   string   // name, where it is known
+	Creator string   // name
+	Comment string   // as the operator wants it: see Comment
+	Dropped []string // names of headers that must not leave beside the token
 
-	// Decision.
-	Verdict   Verdict
-	Enforced  bool // false when a refusal was only rehearsed
-	Reason    policy.Reason
-	Operation *scopes.Operation
-	Policy    string   // that refused, where one did
-	Asks      string   // what that policy asks for
-	Detail    string   // for the operator: why the facts could not be had
-	Dropped   []string // names of headers that must not leave beside the token
-
-	// Catalogue and Rules are the versions of the map and of the operator's rules
-	// that decided: with both a decision can be made again later.
-	Catalogue string
-	Rules     string
+	// Catalog and Rules are the versions of the map and of the operator's rules that
+	// decided: with both a decision can be made again later.
+	Catalog string
+	Rules   string
 
 	// Answer.
 	Outcome          Outcome
@@ -117,7 +78,7 @@ func (r *Record) TraceID() string {
 // answered. It is empty where nothing did, and so for rehearsed refusals.
 func (r *Record) ErrorType() string {
 	switch {
-	case r.Verdict == Deny && r.Enforced:
+	case r.Refused():
 		return string(r.Reason)
 	case r.Outcome != Answered:
 		return string(r.Outcome)

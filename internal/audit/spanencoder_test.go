@@ -12,6 +12,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -130,11 +131,11 @@ func FuzzSpan(f *testing.F) {
 		r := typicalRecord()
 		r.Method, r.Path, r.UserAgent, r.Creator = CutMethod(method), CutPath(path, path), CutUserAgent(agent), CutName(name)
 		r.Workspace = name
-		r.TokenScopes = []string{scope, "", scope + name}
-		r.Status, r.BytesSent, r.FactsAge, r.OwnerID = int(status), nanoseconds, time.Duration(nanoseconds), status
+		r.Held = []string{scope, "", scope + name}
+		r.Status, r.BytesSent, r.FactsAge, r.Facts.Info.OwnerID = int(status), nanoseconds, time.Duration(nanoseconds), status
 		r.Operation = &scopes.Operation{Name: agent, Template: path, AnyOf: []string{scope}}
 		if denied {
-			r.Verdict, r.Reason, r.Policy, r.Asks = Deny, policy.MissingScope, name, agent
+			r.Decision, r.Reason, r.Policy, r.Requirement = judge.Deny, policy.MissingScope, name, agent
 		}
 		span := decodeSpan(t, new(spanEncoder).append(nil, r))
 		keys := make([]string, 0, len(span.GetAttributes()))

@@ -103,7 +103,7 @@ func spanNameOf(r *Record) (method, template string) {
 // request id that the client was shown, so that the one leads to the other. It is
 // zero for all others; the id of an answer of the workspace's is not ours to rely on.
 func traceIDOf(r *Record) trace.TraceID {
-	if r.Verdict != Deny || !r.Enforced {
+	if !r.Refused() {
 		return trace.TraceID{}
 	}
 	id, err := uuid.Parse(r.RequestID)

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 	"github.com/scopegate/scopegate/scopes"
@@ -78,7 +79,7 @@ const callerTrace = "0af7651916cd43dd8448eb211c80319c"
 
 func deniedRecord() *Record {
 	r := typicalRecord()
-	r.Verdict, r.Reason, r.Status = Deny, policy.MissingScope, http.StatusForbidden
+	r.Decision, r.Reason, r.Status = judge.Deny, policy.MissingScope, http.StatusForbidden
 	r.Operation = &scopes.Operation{Name: "sql.Warehouses.List", Template: "/api/2.0/sql/warehouses", AnyOf: []string{"sql"}}
 	r.RequestID = "6f1c3e0a-3b1f-4d9e-8a43-6a2f0d6b7c11"
 	r.Caller.TraceID, _ = trace.TraceIDFromHex(callerTrace)

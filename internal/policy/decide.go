@@ -40,18 +40,18 @@ type Request struct {
 	WorkspaceID int64
 }
 
-// Decision is the verdict on one request and what it rests on.
-type Decision struct {
+// Ruling is what the rules say of one request, and what it rests on.
+type Ruling struct {
 	Allowed bool
 	Reason  Reason
 	// Operation is the one that decided: the first that the token may not call,
 	// or else the one that the path names as it was sent. Nil where the decision
 	// did not come to that.
 	Operation *scopes.Operation
-	// Policy is the policy that refused the request, and Asks what it asks for.
+	// Policy is the policy that refused the request, and Requirement is what it requires.
 	// They are empty for every other reason.
-	Policy string
-	Asks   string
+	Policy      string
+	Requirement string
 	// Rehearsed means that only policies which are being rehearsed refuse the
 	// request: it is to be recorded as refused, and to pass.
 	Rehearsed bool
@@ -63,41 +63,41 @@ type Decision struct {
 // reading: what the workspace takes the path for is the workspace's to choose.
 // Policies are asked last, since they only narrow; one that enforces goes before
 // one that is rehearsed, and among equals the first.
-func Decide(subject Subject, request Request, rules Rules, now time.Time) Decision {
+func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling {
 	info := subject.Info
 	first := request.Readings[0].Operation
 	switch {
 	case info.Expired(now):
-		return Decision{Reason: TokenExpired, Operation: first}
+		return Ruling{Reason: TokenExpired, Operation: first}
 	case request.WorkspaceID != 0 && info.WorkspaceID != 0 && request.WorkspaceID != info.WorkspaceID:
-		return Decision{Reason: WrongWorkspace, Operation: first}
+		return Ruling{Reason: WrongWorkspace, Operation: first}
 	}
 	held := Held(info, rules)
 	for i := range request.Readings {
 		if operation := request.Readings[i].Operation; !operation.Permits(held) {
-			return Decision{Reason: MissingScope, Operation: operation}
+			return Ruling{Reason: MissingScope, Operation: operation}
 		}
 	}
-	decision := Decision{Allowed: true, Reason: Permitted, Operation: first}
+	ruling := Ruling{Allowed: true, Reason: Permitted, Operation: first}
 	for i := range rules.Policies {
 		p := &rules.Policies[i]
 		if !p.matches(subject, held) {
 			continue
 		}
 		enforced := p.enforces(info.ID)
-		if !enforced && decision.Rehearsed {
+		if !enforced && ruling.Rehearsed {
 			continue // the first one that is rehearsed is the one to name
 		}
 		o := p.judge(subject, request)
 		if o == nil {
 			continue
 		}
-		decision = Decision{Reason: o.reason, Operation: cmp.Or(o.operation, first), Policy: p.Name, Asks: o.asks, Rehearsed: !enforced}
+		ruling = Ruling{Reason: o.reason, Operation: cmp.Or(o.operation, first), Policy: p.Name, Requirement: o.requirement, Rehearsed: !enforced}
 		if enforced {
 			break
 		}
 	}
-	return decision
+	return ruling
 }
 
 // Public reports whether every reading names an operation that needs no token.

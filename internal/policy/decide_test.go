@@ -164,8 +164,8 @@ func TestPolicies(t *testing.T) {
 			if got.Reason != test.want || got.Policy != test.by || got.Allowed != (test.want == Permitted) {
 				t.Errorf("got %+v, want %s by %q", got, test.want, test.by)
 			}
-			if (got.Asks == "") != (test.by == "") {
-				t.Errorf("asks %q", got.Asks)
+			if (got.Requirement == "") != (test.by == "") {
+				t.Errorf("requirement %q", got.Requirement)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ import (
 type Policy struct {
 	// Name stands in refusals and records.
 	Name string
-	// Match says which tokens the policy is about: those that fit every condition.
+	// Match says which tokens the policy is about: those that meet every condition.
 	// None means all tokens.
 	Match []Condition
 	// Ceiling are the only scopes whose operations are permitted. Without any, and
@@ -106,8 +106,8 @@ func (p *Policy) matches(s Subject, held []string) bool {
 type objection struct {
 	reason    Reason
 	operation *scopes.Operation
-	// asks says in words what the policy asks for.
-	asks string
+	// requirement says in words what the policy requires.
+	requirement string
 }
 
 // judge returns the policy's objection to a request, or nil.

@@ -14,26 +14,28 @@ import (
 	sdklogger "github.com/databricks/databricks-sdk-go/logger"
 )
 
-// Admin tells how the gateway itself signs in to the workspace for look-ups. The
-// zero value means the SDK's unified authentication: environment variables, then
-// the configuration file's default profile if it is for this workspace.
+// Admin is the credential with which the gateway itself signs in to the workspace
+// for look-ups. Set one of Profile, ClientID and Token. The zero value means the
+// SDK's unified authentication: environment variables, then the default profile of
+// the configuration file if it is for this workspace.
 type Admin struct {
 	// Profile names a profile of the Databricks configuration file.
 	Profile string
-	// ClientID and ClientSecret are those of a service principal (OAuth M2M).
+	// ClientID and ClientSecret belong to a service principal (OAuth M2M).
 	ClientID     string
 	ClientSecret func() (string, error)
 	// Token is a personal access token of a workspace admin.
 	Token func() (string, error)
 }
 
-// newClient builds an SDK client for the admin API. It may use the network.
-func (a Admin) newClient(workspace string, timeout time.Duration, t *transport) (*client.DatabricksClient, error) {
+// newClient builds an SDK client for the workspace's admin APIs. It may use the
+// network.
+func (a Admin) newClient(workspace string, timeout time.Duration, t *Transport) (*client.DatabricksClient, error) {
 	cfg := &config.Config{
 		Host:          workspace,
 		HTTPTransport: signInTransport{t},
-		// No more than a last resort: the transport bounds each request by its kind.
-		// Whole seconds, and 0 would mean the SDK's minute and five minutes.
+		// A last resort: the transport already bounds each request. In whole seconds; 0
+		// would mean the SDK's defaults of one and five minutes.
 		HTTPTimeoutSeconds:  wholeSeconds(max(timeout, listTimeout)),
 		RetryTimeoutSeconds: wholeSeconds(max(timeout, listTimeout)),
 	}
@@ -49,29 +51,28 @@ func (a Admin) newClient(workspace string, timeout time.Duration, t *transport) 
 	}
 	clientConfig.ErrorRetriable = func(context.Context, error) bool { return false }
 	clientConfig.TransientErrors = nil
-	// The resolver has a limit of its own that operators can see and set. This
-	// lifts the SDK's hidden one of 15 requests a second; on the client's
-	// configuration alone, because on cfg it would switch authentication off too.
+	// Lift the SDK's hidden limit of 15 requests a second; the resolver has its own,
+	// which operators can see and set. Only on the client's configuration, because on
+	// cfg it would disable authentication too.
 	clientConfig.Transport = unlimited{t}
 	return client.NewWithClient(cfg, httpclient.NewApiClient(clientConfig))
 }
 
-// The SDK's names of ways to sign in.
+// The SDK's names of authentication types.
 const (
 	m2mAuthType = "oauth-m2m"
 	patAuthType = "pat"
 )
 
-// unlimited marks a transport as one for which the SDK neither limits nor
-// retries requests.
-type unlimited struct{ *transport }
+// unlimited marks a transport whose requests the SDK neither limits nor retries.
+type unlimited struct{ *Transport }
 
-// SkipRetryOnIO is the mark that the SDK looks for.
+// SkipRetryOnIO is the method that the SDK looks for.
 func (unlimited) SkipRetryOnIO() bool { return true }
 
-// configure sets the credential, and where it may come from, so that what the
-// operator named is never mixed with what happens to be in the environment: a
-// sidecar often shares it with the very client that it judges.
+// configure sets the credential and the sources it may come from. What the operator
+// named is never mixed with what happens to be in the environment, which a sidecar
+// often shares with the very client that it polices.
 func (a Admin) configure(cfg *config.Config) error {
 	var err error
 	switch {
@@ -93,11 +94,11 @@ func (a Admin) configure(cfg *config.Config) error {
 	return err
 }
 
-// typeLoader settles how to sign in where the credential leaves no doubt. Without
-// it the SDK tries one way after another and swallows each failure, so that a
-// workspace that is down reads as "cannot configure default credentials". A
-// service principal goes before a token: in a pod, DATABRICKS_TOKEN is most often
-// the application's own.
+// typeLoader sets the authentication type if the credential determines it. Without
+// it the SDK tries one type after another and swallows each failure, so that a
+// workspace that is down is reported as "cannot configure default credentials". A
+// service principal wins over a token: in a pod, DATABRICKS_TOKEN is most often the
+// application's own.
 type typeLoader struct{}
 
 func (typeLoader) Name() string { return "auth-type" }
@@ -113,16 +114,15 @@ func (typeLoader) Configure(cfg *config.Config) error {
 	return nil
 }
 
-// noLoader loads nothing: the credential is complete.
+// noLoader loads nothing, for a credential that is complete.
 type noLoader struct{}
 
 func (noLoader) Name() string                   { return "admin" }
 func (noLoader) Configure(*config.Config) error { return nil }
 
-// profileLoader reads the Databricks configuration file. The SDK's own loader
-// skips the file once the host is known, and does not look at whether the
-// profile is for that host; sending one workspace's secret to another would be a
-// leak.
+// profileLoader reads the Databricks configuration file. The SDK's own loader skips
+// the file once the host is known, and does not check that the profile is for that
+// host: it could send one workspace's secret to another.
 type profileLoader struct{ required bool }
 
 func (profileLoader) Name() string { return "config-file" }
@@ -160,8 +160,8 @@ func hasCredential(cfg *config.Config) bool {
 	return false
 }
 
-// ProfileHost returns the workspace URL of a profile, or of the default profile
-// for the empty name; it is empty where there is none. It reads files only.
+// ProfileHost returns the workspace URL of a profile, or of the default profile if
+// the name is empty. It returns "" if there is none. It reads files only.
 func ProfileHost(profile string) (string, error) {
 	probe := &config.Config{Profile: profile}
 	if err := config.ConfigFile.Configure(probe); err != nil {
@@ -171,16 +171,17 @@ func ProfileHost(profile string) (string, error) {
 }
 
 func sameHost(a, b string) bool {
-	ua, errA := parseHost(a)
-	ub, errB := parseHost(b)
+	ua, errA := ParseWorkspaceURL(a)
+	ub, errB := ParseWorkspaceURL(b)
 	return errA == nil && errB == nil && strings.EqualFold(ua.Host, ub.Host)
 }
 
-func parseHost(host string) (*url.URL, error) {
-	if !strings.Contains(host, "://") {
-		host = "https://" + host
+// ParseWorkspaceURL parses the URL of a workspace. A URL without a scheme means https.
+func ParseWorkspaceURL(workspace string) (*url.URL, error) {
+	if !strings.Contains(workspace, "://") {
+		workspace = "https://" + workspace
 	}
-	u, err := url.Parse(host)
+	u, err := url.Parse(workspace)
 	if err == nil && u.Hostname() == "" {
 		err = errors.New("no host name")
 	}
@@ -192,8 +193,8 @@ func wholeSeconds(d time.Duration) int {
 }
 
 func init() {
-	// The SDK logs to the process's standard logger, at debug level with headers
-	// and bodies. What is worth saying of a look-up, the resolver's owner logs.
+	// The SDK logs to the process's standard logger, at debug level with headers and
+	// bodies. What is worth logging of a look-up, the resolver's owner logs.
 	sdklogger.DefaultLogger = silentLogger{}
 }
 

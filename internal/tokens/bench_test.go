@@ -12,10 +12,9 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// crowd is a resolver that knows n tokens as a workspace tells of them, and the
-// Authorization values of up to a hundred thousand of them. Their order has
-// nothing to do with where the facts lie in memory; the values themselves lie side
-// by side, because a server has each at hand when it judges the request.
+// crowd returns a resolver that knows n tokens, and the Authorization values of up to a
+// hundred thousand of them. Their order is unrelated to where the facts lie in memory;
+// the values themselves lie side by side, because a server has just read each of them.
 func crowd(n int) (r *Resolver, headers [][]string) {
 	r = NewResolver(&scripted{answer: found}, Settings{Size: n, Rate: 1, Concurrency: 1, Timeout: time.Second})
 	value := func(i int) string { return fmt.Sprintf("dapi%032x", uint64(i)*0x9e3779b97f4a7c15) }
@@ -31,8 +30,8 @@ func crowd(n int) (r *Resolver, headers [][]string) {
 	return r, headers
 }
 
-// typicalInfo has a comment of its own, one of a thousand creators and one of ten
-// sets of scopes, each with memory of its own as JSON leaves it.
+// typicalInfo has a unique comment, one of a thousand creators and one of ten sets of
+// scopes, none of which share memory, like after decoding JSON.
 func typicalInfo(id ID, i int, in *interner) *Info {
 	sets := [][]string{nil, {"all-apis"}, {"sql"}, {"jobs"}, {"sql", "unity-catalog"}, {"jobs", "clusters"},
 		{"files"}, {"workspace"}, {"model-serving"}, {"sql", "jobs", "clusters", "unity-catalog", "workspace"}}
@@ -53,7 +52,7 @@ func typicalInfo(id ID, i int, in *interner) *Info {
 	}, in)
 }
 
-// counter is an observer as cheap as a good one of metrics.
+// counter is an observer as cheap as one for metrics should be.
 type counter struct {
 	noObserver
 	hits atomic.Int64
@@ -66,12 +65,12 @@ var crowds = []struct {
 	n    int
 }{{"10k", 10_000}, {"1M", 1_000_000}}
 
-// benchmarkFresh does not end while a benchmark runs.
+// benchmarkFresh lasts longer than a benchmark.
 var benchmarkFresh = Freshness{TTL: time.Hour, NegativeTTL: time.Hour}
 
-// BenchmarkResolveHit is what every request costs: shape check, SHA-256, memory,
-// age. Tokens come in random order, so that at a million most of it is waiting for
-// memory.
+// BenchmarkResolveHit measures what every request costs: shape check, SHA-256, cache
+// read, age. Tokens come in random order, so that with a million of them most of the
+// time goes to cache misses of the processor.
 func BenchmarkResolveHit(b *testing.B) {
 	for _, size := range crowds {
 		r, headers := crowd(size.n)
@@ -106,7 +105,7 @@ func BenchmarkResolveHit(b *testing.B) {
 	}
 }
 
-// memoryPerToken measures what remembering n tokens takes in all.
+// memoryPerToken returns the bytes of heap for each of n cached tokens.
 func memoryPerToken(n int) float64 {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -135,6 +134,6 @@ func TestMemoryPerToken(t *testing.T) {
 	if got := memoryPerToken(100_000); got > limit {
 		t.Errorf("a token takes %.0f bytes, the limit is %d", got, limit)
 	} else {
-		t.Logf("%.0f bytes a token", got)
+		t.Logf("%.0f bytes per token", got)
 	}
 }

@@ -6,63 +6,66 @@ import (
 )
 
 const (
-	// breakerTrip is how many look-ups in a row must fail before the next ones are
-	// not even tried: one broken answer is no outage.
+	// breakerTrip is how many look-ups in a row must fail before we pause: one bad
+	// answer is not an outage.
 	breakerTrip = 3
 
 	breakerFirstPause = time.Second
 	breakerLastPause  = 10 * time.Second
 
-	// breakerSpread is the part of a pause that chance may add to it, so that the
-	// gateways before one workspace do not all come back at the same moment.
+	// breakerSpread is the fraction of a pause that jitter may add, so that the
+	// gateways in front of one workspace do not all retry at the same moment.
 	breakerSpread = 4 // one fourth
 )
 
-// breaker keeps a dead admin API from costing every request its timeout, and a
-// struggling one from being hammered. After failures in a row it pauses all
-// look-ups, then lets one through to see; each failure doubles the pause. When it
-// ends, the limits on look-ups see to it that not all come at once.
-type breaker struct {
+// Breaker is a circuit breaker for requests to a workspace: a workspace that is down
+// must not cost every request a timeout, and one that is struggling must not be
+// hammered. After 3 failures in a row, or one that is sure to repeat, it pauses all
+// look-ups, then lets one through as a probe. Each failed probe doubles the pause,
+// from 1 up to 10 seconds. When the pause ends, the limits on look-ups keep them
+// from starting all at once.
+//
+// The zero value is ready to use. A Breaker is safe for concurrent use.
+type Breaker struct {
 	jitter func(time.Duration) time.Duration // nil for none
 
 	mu       sync.Mutex
 	failures int
 	pause    time.Duration
-	until    time.Time // no outage while zero
+	until    time.Time // zero unless there is an outage
 	probing  bool
 	last     Outage
 }
 
-// allow reports whether a look-up may be tried now, and if not, when and why. One
-// that is tried during an outage is a probe, which must end in succeeded, failed
-// or abandoned.
-func (b *breaker) allow(now time.Time) (probe bool, err error) {
+// Allow reports whether a look-up may be tried now. If not, the error is an
+// [*UnavailableError] that says when and why. A look-up during an outage is a probe,
+// which must end in Succeeded, Failed or abandoned.
+func (b *Breaker) Allow(now time.Time) (probe bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.until.IsZero() {
 		return false, nil
 	}
-	if b.shut(now) {
+	if b.paused(now) {
 		return false, &UnavailableError{Outage: Paused, RetryAfter: max(b.until.Sub(now), time.Second), Err: &UnavailableError{Outage: b.last}}
 	}
 	b.probing = true
 	return true, nil
 }
 
-func (b *breaker) shut(now time.Time) bool {
+func (b *Breaker) paused(now time.Time) bool {
 	return !b.until.IsZero() && (b.probing || now.Before(b.until))
 }
 
-// refuses reports whether allow would refuse now.
-func (b *breaker) refuses(now time.Time) bool {
+// refuses reports whether Allow would refuse now.
+func (b *Breaker) refuses(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.shut(now)
+	return b.paused(now)
 }
 
-// outage returns why look-ups are paused or probing, and is empty while they
-// work.
-func (b *breaker) outage() Outage {
+// outage returns why look-ups are paused or probing, and "" while they work.
+func (b *Breaker) outage() Outage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.until.IsZero() {
@@ -71,9 +74,9 @@ func (b *breaker) outage() Outage {
 	return b.last
 }
 
-// succeeded tells that the workspace answered, whatever it said of the token.
-// It reports whether this ended an outage.
-func (b *breaker) succeeded() bool {
+// Succeeded records that the workspace answered, whatever it said of the token. It
+// reports whether this ended an outage.
+func (b *Breaker) Succeeded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ended := !b.until.IsZero()
@@ -81,17 +84,17 @@ func (b *breaker) succeeded() bool {
 	return ended
 }
 
-// failed tells that a look-up failed. It reports whether this began an outage.
-func (b *breaker) failed(now time.Time, err *UnavailableError) bool {
+// Failed records that a look-up failed. It reports whether this started an outage.
+func (b *Breaker) Failed(now time.Time, err *UnavailableError) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
-	began := b.until.IsZero()
-	if !began && !b.probing {
+	started := b.until.IsZero()
+	if !started && !b.probing {
 		return false // a straggler from before the pause
 	}
 	b.last = err.Outage
-	if began && b.failures < breakerTrip && !certain(err) {
+	if started && b.failures < breakerTrip && !certain(err) {
 		return false
 	}
 	b.probing = false
@@ -101,12 +104,11 @@ func (b *breaker) failed(now time.Time, err *UnavailableError) bool {
 		wait += b.jitter(wait / breakerSpread)
 	}
 	b.until = now.Add(wait)
-	return began
+	return started
 }
 
-// certain reports whether one failure is enough to know that the next look-up
-// would fail too: the workspace said when to come back, or the operator has
-// something to mend.
+// certain reports whether one failure proves that the next look-up would fail too:
+// the workspace said when to retry, or the operator has something to fix.
 func certain(err *UnavailableError) bool {
 	switch err.Outage {
 	case Rejected, NotConfigured, Disabled, IDRuleBroken:
@@ -115,8 +117,8 @@ func certain(err *UnavailableError) bool {
 	return err.RetryAfter > 0
 }
 
-// abandoned tells that a probe was not carried out after all.
-func (b *breaker) abandoned() {
+// abandoned records that a probe was not sent after all.
+func (b *Breaker) abandoned() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.probing = false

@@ -12,57 +12,55 @@ import (
 )
 
 const (
-	// shardCount is into how many parts the memory is divided, each with a lock of
-	// its own: finding an entry moves it to the front of a list, so that one lock
-	// would make all cores queue. A power of two.
+	// shardCount is the number of shards, each with its own lock: a read moves its
+	// entry to the front of a list, so with one lock all cores would queue. A power of
+	// two.
 	shardCount = 16
 
-	// promoteEvery is how many uses of an entry go by, on average, between two that
-	// count against its eviction.
+	// promoteEvery is how many reads of an entry, on average, cause one move to the
+	// front.
 	promoteEvery = 8
 
-	// maxUnknown bounds the negative cache. It has a room of its own, so that no
-	// number of invented tokens can push out the facts about real ones.
+	// maxUnknown bounds the negative cache. It is separate, so that no number of
+	// invented tokens can evict facts about real ones.
 	maxUnknown = 10_000
 
-	// maxPurged bounds, for each shard, how many ids are remembered as purged.
+	// maxPurged bounds the number of purged IDs that each shard remembers.
 	maxPurged = 64
 )
 
-// fact is one remembered answer. It has no deadline of its own: each reader
-// applies its own maximum age, so that two sites with different settings can
-// share the cache.
+// fact is one cached answer. It has no deadline: each reader applies its own maximum
+// age, so that two sites with different settings can share the cache.
 type fact struct {
 	info *Info
 	at   time.Time
-	// listed means that the workspace's list of tokens has held this one. If a
-	// later list does not, it was revoked.
+	// listed means that the list of all tokens once contained this one. If a later list
+	// does not, the token was revoked.
 	listed bool
 }
 
-// cache remembers answers, bounded in number, least recently used out first.
-// golang-lru's expirable variant would not do: it has one time to live for all
-// entries and a goroutine that cannot be stopped.
+// cache is a bounded LRU cache of answers. golang-lru's expirable variant does not fit:
+// it has one TTL for all entries and a goroutine that cannot be stopped.
 //
-// An answer is as old as its question. Of two answers the one that was asked for
-// later is kept, whichever arrives first, and none is kept that was asked for
-// before its token was purged.
+// An answer is as old as its look-up. Of two answers the cache keeps the one whose
+// look-up started later, whichever arrives first, and none whose look-up started before
+// its token was purged.
 type cache struct {
 	shards [shardCount]shard
-	purges atomic.Uint64 // how many there were: the clock of purges
+	purges atomic.Uint64 // a logical clock: the number of purges so far
 }
 
 type shard struct {
-	// Readers use these alone; golang-lru locks.
+	// Readers use only these; golang-lru locks them.
 	known   *lru.Cache[ID, fact]
 	unknown *lru.Cache[ID, time.Time]
 
-	// mu puts changes in order, so that to check and to change is one step.
-	mu     sync.Mutex
-	limit  int                        // of known
-	purged *simplelru.LRU[ID, uint64] // the number of each id's last purge
-	floor  uint64                     // the greatest number that purged has lost
-	made   uint64                     // the number of the last purge of unknown
+	// mu is held by writers, which check and change in one step.
+	mu            sync.Mutex
+	limit         int                        // of known
+	purged        *simplelru.LRU[ID, uint64] // when each ID was last purged
+	purgedFloor   uint64                     // the latest purge that purged has evicted
+	unknownPurged uint64                     // when unknown was last purged
 }
 
 func newCache(size int) *cache {
@@ -73,35 +71,35 @@ func newCache(size int) *cache {
 		s.limit = limit
 		s.known = must(lru.New[ID, fact](limit))
 		s.unknown = must(lru.New[ID, time.Time](maxUnknown / shardCount))
-		s.purged = must(simplelru.NewLRU(maxPurged, func(_ ID, n uint64) { s.floor = max(s.floor, n) }))
+		s.purged = must(simplelru.NewLRU(maxPurged, func(_ ID, n uint64) { s.purgedFloor = max(s.purgedFloor, n) }))
 	}
 	return c
 }
 
-// must is for sizes, which are constants or were checked with the settings.
-func must[T any](made T, err error) T {
+// must is for constructors that fail only for invalid sizes, which are constants or
+// were validated with the settings.
+func must[T any](value T, err error) T {
 	if err != nil {
 		panic("tokens: " + err.Error())
 	}
-	return made
+	return value
 }
 
-// shardLimit is one shard's part of a size, and room to spare: hashes do not
-// spread evenly, and a crowded shard must not forget tokens while others have
-// room. Four standard deviations are enough for all sixteen.
+// shardLimit is one shard's part of a size, plus spare room: hashes do not spread
+// evenly, and a full shard must not evict tokens while others have room. Four standard
+// deviations are enough for all sixteen.
 func shardLimit(size int) int {
 	share := float64(size) / shardCount
 	return max(1, int(math.Ceil(share+4*math.Sqrt(share))))
 }
 
-// shard returns the part of the memory that an id belongs to. An id is a hash, so
-// any of its bytes will do.
+// shard returns the shard of an ID, which is a hash, so any of its bytes will do.
 func (c *cache) shard(id *ID) *shard { return &c.shards[id[0]%shardCount] }
 
-// find returns what is known of a token. It tells the list that evicts by of one
-// use in a few only: to move an entry to its front takes the lock from all other
-// readers and touches three entries more, which at a million tokens is most of
-// the cost. Whatever is in use is put in front by its refreshes anyway.
+// find returns what is known of a token. It moves the entry to the front of the LRU
+// list only once in a few reads, because that blocks all other readers and touches
+// three more entries, which at a million tokens is most of the cost. Refreshes move
+// every token in use to the front anyway.
 func (s *shard) find(id ID) (fact, bool) {
 	if rand.Uint32()%promoteEvery == 0 {
 		return s.known.Get(id)
@@ -122,7 +120,7 @@ func (c *cache) resize(size int) {
 	}
 }
 
-// len is how many tokens are known.
+// len returns the number of known tokens.
 func (c *cache) len() (n int) {
 	for i := range c.shards {
 		n += c.shards[i].known.Len()
@@ -130,11 +128,12 @@ func (c *cache) len() (n int) {
 	return n
 }
 
-// since marks a moment before a question is asked, for [cache.remember].
+// since returns the time on the clock of purges. Call it before a look-up, for
+// [cache.remember].
 func (c *cache) since() uint64 { return c.purges.Load() }
 
-// remember keeps an answer that was asked for at a time and, in the count of
-// purges, since a moment. It reports whether the answer was still worth keeping.
+// remember stores the answer to a look-up that started at a time and, on the clock of
+// purges, at since. It reports whether it stored it.
 func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) bool {
 	s := c.shard(&id)
 	s.mu.Lock()
@@ -154,7 +153,7 @@ func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
-	if known && old.at.After(at) || s.made > since || s.outdated(id, at, since) {
+	if known && old.at.After(at) || s.unknownPurged > since || s.outdated(id, at, since) {
 		return false
 	}
 	s.known.Remove(id)
@@ -162,12 +161,12 @@ func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) bool {
 	return true
 }
 
-// outdated reports whether an answer has been overtaken by a purge or by a later
-// answer that there is no such token.
+// outdated reports whether an answer was overtaken by a purge or by a later answer that
+// there is no such token.
 func (s *shard) outdated(id ID, at time.Time, since uint64) bool {
 	last, ok := s.purged.Peek(id)
 	if !ok {
-		last = s.floor
+		last = s.purgedFloor
 	}
 	if last > since {
 		return true
@@ -176,7 +175,8 @@ func (s *shard) outdated(id ID, at time.Time, since uint64) bool {
 	return ok && gone.After(at)
 }
 
-// forget drops what is known about a token, and answers under way with it.
+// forget drops what is known about a token, and the answers of look-ups in progress. It
+// reports whether anything was known.
 func (c *cache) forget(id ID) bool {
 	s := c.shard(&id)
 	s.mu.Lock()
@@ -186,23 +186,23 @@ func (c *cache) forget(id ID) bool {
 	return s.known.Remove(id) || unknown
 }
 
-// forgetUnknown drops what is known of ids that there are no tokens for, and such
-// answers under way.
+// forgetUnknown empties the negative cache, and drops such answers of look-ups in
+// progress.
 func (c *cache) forgetUnknown() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.made = c.purges.Add(1)
+		s.unknownPurged = c.purges.Add(1)
 		s.unknown.Purge()
 		s.mu.Unlock()
 	}
 }
 
-// replace brings everything in line with a list of all tokens, as far as nothing
-// newer is known. Listed tokens that were not known are added while there is room;
-// known ones are not made to look recently used. A token that an earlier list had
-// is unknown from now on; one that only a look-up found is forgotten, so that the
-// next request asks: the list may have been made before it.
+// replace updates the cache from a list of all tokens, except where something newer is
+// known. It adds listed tokens while there is room, and keeps the order of eviction. A
+// token that is missing but that an earlier list had becomes unknown. One that only a
+// look-up found is forgotten, so that the next request asks: the list may be older than
+// the token.
 func (c *cache) replace(list []*Info, at time.Time, since uint64) {
 	var parts [shardCount]map[ID]*Info
 	for i := range parts {
@@ -236,7 +236,7 @@ func (s *shard) replace(list map[ID]*Info, at time.Time, since uint64) {
 		switch {
 		case !ok:
 		case old.at.After(at) || s.outdated(id, at, since):
-			s.known.Add(id, old) // keeps its place among the others
+			s.known.Add(id, old) // to keep its place in the order
 		case listed:
 			s.known.Add(id, fact{info: info, at: at, listed: true})
 		default:

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// unknowns is how many ids are known to be of no token.
+// unknowns returns the size of the negative cache.
 func (c *cache) unknowns() (n int) {
 	for i := range c.shards {
 		n += c.shards[i].unknown.Len()
@@ -15,7 +15,7 @@ func (c *cache) unknowns() (n int) {
 	return n
 }
 
-// state is what a cache says of an id.
+// state returns what a cache says of an ID.
 func (c *cache) state(id ID) string {
 	s := c.shard(&id)
 	if f, ok := s.known.Peek(id); ok {
@@ -27,9 +27,10 @@ func (c *cache) state(id ID) string {
 	return ""
 }
 
-// TestCacheKeepsTheLaterAnswer holds for every order in which answers may arrive.
-// An answer is named by when it was asked for.
+// TestCacheKeepsTheLaterAnswer covers the orders in which answers may arrive. An answer
+// is named by when its look-up started.
 func TestCacheKeepsTheLaterAnswer(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	start := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
@@ -50,7 +51,7 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 	}
 	purge := func(c *cache) { c.forget(id) }
 	other := func(c *cache) { c.forget(IDOf("another")) }
-	made := func(c *cache) { c.forgetUnknown() }
+	created := func(c *cache) { c.forgetUnknown() }
 	crowd := func(c *cache) {
 		for i := range 100 * maxPurged {
 			c.forget(IDOf(fmt.Sprint(i)))
@@ -63,34 +64,34 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 	}{
 		{"one", []func(*cache){found(1, 0)}, "at 1"},
 		{"a later one", []func(*cache){found(1, 0), found(2, 0)}, "at 2"},
-		{"an earlier one that comes late", []func(*cache){found(2, 0), found(1, 0)}, "at 2"},
+		{"an earlier one that arrives late", []func(*cache){found(2, 0), found(1, 0)}, "at 2"},
 		{"gone", []func(*cache){found(1, 0), gone(2, 0)}, "unknown"},
 		{"gone before it was found", []func(*cache){found(2, 0), gone(1, 0)}, "at 2"},
 		{"found before it was gone", []func(*cache){gone(2, 0), found(1, 0)}, "unknown"},
 		{"purged", []func(*cache){found(1, 0), purge}, ""},
-		{"asked for before the purge", []func(*cache){purge, found(1, 0)}, ""},
-		{"asked for after the purge", []func(*cache){purge, found(1, 1)}, "at 1"},
-		{"asked for between two purges", []func(*cache){purge, purge, found(1, 1)}, ""},
+		{"look-up started before the purge", []func(*cache){purge, found(1, 0)}, ""},
+		{"look-up started after the purge", []func(*cache){purge, found(1, 1)}, "at 1"},
+		{"look-up started between two purges", []func(*cache){purge, purge, found(1, 1)}, ""},
 		{"gone before the purge", []func(*cache){purge, gone(1, 0)}, ""},
-		{"another token purged meanwhile", []func(*cache){other, found(1, 0)}, "at 1"},
-		{"purged, and so many others that it was lost", []func(*cache){purge, crowd, found(1, 0)}, ""},
-		{"asked for after so many purges", []func(*cache){purge, crowd, found(1, 100*maxPurged+1)}, "at 1"},
-		{"unknown, and then some token was made", []func(*cache){gone(1, 0), made}, ""},
-		{"unknown, asked for before some token was made", []func(*cache){made, gone(1, 0)}, ""},
-		{"known, and then some token was made", []func(*cache){found(1, 0), made}, "at 1"},
+		{"another token purged in the meantime", []func(*cache){other, found(1, 0)}, "at 1"},
+		{"purged, and so many others that it was evicted", []func(*cache){purge, crowd, found(1, 0)}, ""},
+		{"look-up started after many purges", []func(*cache){purge, crowd, found(1, 100*maxPurged+1)}, "at 1"},
+		{"unknown, and then some token was created", []func(*cache){gone(1, 0), created}, ""},
+		{"unknown, look-up started before some token was created", []func(*cache){created, gone(1, 0)}, ""},
+		{"known, and then some token was created", []func(*cache){found(1, 0), created}, "at 1"},
 
 		{"listed", []func(*cache){list(1, 0, id)}, "list 1"},
 		{"listed later", []func(*cache){found(1, 0), list(2, 0, id)}, "list 2"},
-		{"looked up after the list was asked for", []func(*cache){found(2, 0), list(1, 0, id)}, "at 2"},
+		{"looked up after the list was requested", []func(*cache){found(2, 0), list(1, 0, id)}, "at 2"},
 		{"looked up before the list, answered after it", []func(*cache){list(2, 0, id), found(1, 0)}, "list 2"},
-		{"vanished from the list", []func(*cache){list(1, 0, id), list(2, 0)}, "unknown"},
-		{"vanished, once listed and since looked up", []func(*cache){list(1, 0, id), found(2, 0), list(3, 0)}, "unknown"},
-		{"never listed: asked for again", []func(*cache){found(1, 0), list(2, 0)}, ""},
+		{"gone from the list", []func(*cache){list(1, 0, id), list(2, 0)}, "unknown"},
+		{"gone from the list, once listed and since looked up", []func(*cache){list(1, 0, id), found(2, 0), list(3, 0)}, "unknown"},
+		{"never listed: looked up again", []func(*cache){found(1, 0), list(2, 0)}, ""},
 		{"not yet in the list", []func(*cache){found(2, 0), list(1, 0)}, "at 2"},
 		{"unknown, now listed", []func(*cache){gone(1, 0), list(2, 0, id)}, "list 2"},
-		{"gone after the list was asked for", []func(*cache){gone(2, 0), list(1, 0, id)}, "unknown"},
-		{"purged while the list was under way", []func(*cache){purge, list(1, 0, id)}, ""},
-		{"listed, changed, and the list from before", []func(*cache){list(1, 0, id), purge, found(2, 1), list(1, 0, id)}, "at 2"},
+		{"gone after the list was requested", []func(*cache){gone(2, 0), list(1, 0, id)}, "unknown"},
+		{"purged while the list was in progress", []func(*cache){purge, list(1, 0, id)}, ""},
+		{"listed, changed, and then the earlier list again", []func(*cache){list(1, 0, id), purge, found(2, 1), list(1, 0, id)}, "at 2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCache(100)
@@ -105,6 +106,7 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 }
 
 func TestCacheSize(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name           string
 		size, min, max int
@@ -138,9 +140,10 @@ func TestCacheSize(t *testing.T) {
 	}
 }
 
-// TestCacheListKeepsOrder holds that a list does not make all tokens look recently
-// used, or make room for strangers at the cost of those in use.
+// TestCacheListKeepsOrder checks that a list neither makes all tokens look recently used
+// nor evicts tokens in use for others.
 func TestCacheListKeepsOrder(t *testing.T) {
+	t.Parallel()
 	c := newCache(1)
 	var ids []ID
 	for i := 0; len(ids) < c.shards[0].limit+1; i++ {
@@ -158,7 +161,7 @@ func TestCacheListKeepsOrder(t *testing.T) {
 	}
 	c.replace(list, time.Time{}.Add(time.Hour), 0)
 	if got := c.state(stranger); got != "" || c.shards[0].known.Contains(stranger) {
-		t.Error("a token that nobody used took the place of one in use")
+		t.Error("an unused token evicted one in use")
 	}
 	for i, id := range c.shards[0].known.Keys() {
 		if id != inUse[i] {
@@ -168,6 +171,7 @@ func TestCacheListKeepsOrder(t *testing.T) {
 }
 
 func TestIDs(t *testing.T) {
+	t.Parallel()
 	r := newTestResolver(t, &scripted{answer: found}, newClock())
 	for i := range 20 {
 		resolveOrFail(t, r, garbage(i))
@@ -177,7 +181,7 @@ func TestIDs(t *testing.T) {
 		seen[id] = true
 	}
 	if len(seen) != 20 || !seen[garbage(7)] || r.Len() != 20 {
-		t.Errorf("%d ids, %d known", len(seen), r.Len())
+		t.Errorf("%d ids, %d known tokens", len(seen), r.Len())
 	}
 	if got := len(r.IDs(5)); got != 5 {
 		t.Errorf("%d ids, the limit is 5", got)
@@ -185,6 +189,7 @@ func TestIDs(t *testing.T) {
 }
 
 func TestInterner(t *testing.T) {
+	t.Parallel()
 	in := newInterner()
 	fresh := func(s ...string) (copies []string) {
 		for _, one := range s {
@@ -194,17 +199,17 @@ func TestInterner(t *testing.T) {
 	}
 	a, b := in.set(fresh("jobs", "sql")), in.set(fresh("jobs", "sql"))
 	if &a[0] != &b[0] {
-		t.Error("equal sets are two in memory")
+		t.Error("equal sets are stored twice")
 	}
 	if c := in.set(fresh("jobs")); unsafe.StringData(c[0]) != unsafe.StringData(a[0]) {
-		t.Error("equal texts are two in memory")
+		t.Error("equal texts are stored twice")
 	}
-	// The separator in a name must not make two sets one.
+	// A separator in a name must not join two sets.
 	if one := in.set(fresh("jobs\x00sql")); len(one) != 1 {
 		t.Errorf("got %q", one)
 	}
 	if in.set(nil) != nil || in.set([]string{}) == nil {
-		t.Error("none and empty are the same")
+		t.Error("nil and empty are the same")
 	}
 	for i := range 3 * maxInterned {
 		in.text(fmt.Sprint(i))

@@ -14,29 +14,30 @@ import (
 // changeTimeout bounds each request of a [Changer].
 const changeTimeout = 10 * time.Second
 
-// Changer changes tokens of a workspace, as its administrator does by hand. Gateways
-// never do.
+// Changer changes or revokes tokens of a workspace on behalf of an admin who runs a
+// command. Gateways never do.
 type Changer struct {
 	api       *settings.TokenManagementAPI
-	transport *transport
+	transport *Transport
 }
 
-// NewChanger returns what changes the tokens of a workspace. It may use the network
-// to sign in. Close it.
+// NewChanger returns a changer for the tokens of a workspace. It may use the network
+// to sign in. Its error is an [*UnavailableError]. Close it.
 func NewChanger(workspace string, admin Admin) (*Changer, error) {
-	t := newTransport(changeTimeout)
+	t := NewTransport(changeTimeout)
 	c, err := admin.newClient(workspace, changeTimeout, t)
 	if err != nil {
-		t.close()
+		t.Close()
 		return nil, notConfigured(err)
 	}
 	return &Changer{api: settings.NewTokenManagement(c), transport: t}, nil
 }
 
-// Close lets go of connections.
-func (c *Changer) Close() { c.transport.close() }
+// Close closes connections.
+func (c *Changer) Close() { c.transport.Close() }
 
-// Get returns what the workspace tells of a token, or [ErrUnknownToken].
+// Get looks up a token. It returns [ErrUnknownToken] or an [*UnavailableError] if that
+// fails.
 func (c *Changer) Get(ctx context.Context, id ID) (*Info, error) {
 	info, err := get(ctx, c.api, id)
 	if err != nil {
@@ -45,15 +46,15 @@ func (c *Changer) Get(ctx context.Context, id ID) (*Info, error) {
 	return newInfo(id, info, newInterner()), nil
 }
 
-// ErrScopesNotSet says that the workspace accepted a change of scopes and did not
-// make it.
+// ErrScopesNotSet says that the workspace accepted a change of scopes but did not
+// apply it.
 var ErrScopesNotSet = errors.New("the workspace accepted the change, but the token does not have the new scopes")
 
-// SetScopes replaces the scopes of a token. An empty list is refused, because
-// Databricks takes none for all.
+// SetScopes replaces the scopes of a token. It rejects an empty list, because to
+// Databricks no scopes means all scopes.
 func (c *Changer) SetScopes(ctx context.Context, id ID, scopes []string) error {
 	if len(scopes) == 0 {
-		return errors.New("setting no scopes would let the token do everything")
+		return errors.New("setting no scopes would allow the token everything; name at least one scope")
 	}
 	request := settings.UpdateTokenManagementRequest{TokenId: id.String()}
 	request.Token.Scopes = scopes
@@ -68,12 +69,12 @@ func (c *Changer) SetScopes(ctx context.Context, id ID, scopes []string) error {
 	return nil
 }
 
-// SameScopes reports whether two lists hold the same scopes, in any order.
+// SameScopes reports whether two lists contain the same scopes, in any order.
 func SameScopes(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// Revoke deletes a token for good.
+// Revoke deletes a token. This cannot be undone.
 func (c *Changer) Revoke(ctx context.Context, id ID) error {
 	if err := c.api.Delete(ctx, settings.DeleteTokenManagementRequest{TokenId: id.String()}); err != nil {
 		return fmt.Errorf("revoking the token: %w", changeFailed(err))
@@ -81,8 +82,8 @@ func (c *Changer) Revoke(ctx context.Context, id ID) error {
 	return nil
 }
 
-// changeFailed says more than classify: who changes tokens by hand wants to know
-// what the workspace said. It was sent no secret, so its words hold none.
+// changeFailed says more than classify: the admin who runs a command needs to see
+// what the workspace said. The request held no secret, so the answer holds none.
 func changeFailed(err error) error {
 	known := classify(err)
 	if errors.Is(known, ErrUnknownToken) {
@@ -99,7 +100,8 @@ func changeFailed(err error) error {
 	return refused
 }
 
-// changeError is an outage in the words of what was to be done.
+// changeError is an outage without the prefix "looking up a token", since the caller
+// says what failed.
 type changeError struct {
 	outage *UnavailableError
 	said   string

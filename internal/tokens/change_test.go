@@ -12,6 +12,7 @@ import (
 )
 
 func TestChanger(t *testing.T) {
+	t.Parallel()
 	workspace := fakeworkspace.New()
 	if err := workspace.Start(); err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func TestChanger(t *testing.T) {
 		t.Errorf("narrowed: %v %v", info, err)
 	}
 	if err := c.SetScopes(t.Context(), id, nil); err == nil {
-		t.Error("no scopes were set, which would open everything")
+		t.Error("an empty list was accepted, which would allow everything")
 	}
 	workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(403))
 	if err := c.Revoke(t.Context(), id); err == nil || !strings.Contains(err.Error(), "revoking the token: the workspace refused the admin credential") {
@@ -48,16 +49,17 @@ func TestChanger(t *testing.T) {
 		t.Errorf("revoking again: %v", err)
 	}
 	if err := c.SetScopes(t.Context(), id, []string{"sql"}); !errors.Is(err, ErrUnknownToken) {
-		t.Errorf("narrowing what is gone: %v", err)
+		t.Errorf("narrowing a revoked token: %v", err)
 	}
 }
 
 func TestList(t *testing.T) {
-	directory := &scripted{answer: found}
+	t.Parallel()
+	service := &scripted{answer: found}
 	clock := newClock()
-	r := newTestResolver(t, directory, clock)
+	r := newTestResolver(t, service, clock)
 	a, b := IDOf("dapi-a"), IDOf("dapi-b")
-	directory.list = listed("", a)
+	service.list = listed("", a)
 	for _, step := range []struct {
 		name    string
 		before  func()
@@ -71,9 +73,9 @@ func TestList(t *testing.T) {
 		{"after a change", func() { r.Purge(a) }, 3, "", 1},
 		{"failing", func() {
 			clock.advance(listReuse)
-			directory.setList(func(context.Context) ([]*Info, error) { return nil, &UnavailableError{Outage: Throttled} })
+			service.setList(func(context.Context) ([]*Info, error) { return nil, &UnavailableError{Outage: Throttled} })
 		}, 4, Throttled, 0},
-		{"working again", func() { directory.setList(listed("", a, b)) }, 5, "", 2},
+		{"working again", func() { service.setList(listed("", a, b)) }, 5, "", 2},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			step.before()
@@ -86,7 +88,7 @@ func TestList(t *testing.T) {
 			} else if !errors.As(err, &outage) || outage.Outage != step.outage {
 				t.Errorf("got %v, want %s", err, step.outage)
 			}
-			if got := directory.countLists(); got != step.lists {
+			if got := service.countLists(); got != step.lists {
 				t.Errorf("%d lists, want %d", got, step.lists)
 			}
 		})

@@ -11,8 +11,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// TestCloseOverSockets closes a resolver while look-ups, a refresh, a list or the
-// admin's sign-in hang in a real connection. Nothing of it may be left.
+// TestCloseOverSockets closes a resolver while look-ups, a refresh, a list or the admin's
+// sign-in hang in a real connection. No goroutine may be left.
 func TestCloseOverSockets(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -27,7 +27,7 @@ func TestCloseOverSockets(t *testing.T) {
 			settings := quick
 			settings.Timeout, settings.Sync = time.Minute, time.Hour
 			c := newClock()
-			r := NewResolver(NewDirectory(workspace.URL(), m2m(workspace), settings.Timeout), settings, WithClock(c.Now), withJitter(never))
+			r := NewResolver(NewService(workspace.URL(), m2m(workspace), settings.Timeout), settings, WithClock(c.Now), withJitter(never))
 			known := IDOf(somePAT)
 			r.cache.remember(known, &Info{ID: known}, c.Now().Add(-50*time.Second), 0)
 			hanging := workspace.Faults().Set(test.prefix, fakeworkspace.Hang())
@@ -58,7 +58,7 @@ func TestCloseOverSockets(t *testing.T) {
 				t.Errorf("closing took %s", took)
 			}
 			if got := r.Outage(); got != "" {
-				t.Errorf("closing is taken for an outage of the workspace: %s", got)
+				t.Errorf("closing is reported as an outage of the workspace: %s", got)
 			}
 			hanging.Remove()
 			workspace.Close() // its own side of the connections
@@ -66,7 +66,7 @@ func TestCloseOverSockets(t *testing.T) {
 				t.Error(err)
 			}
 
-			// What is known can still be read by requests that are not finished.
+			// Requests that are still running can read the cache.
 			if facts, err := r.Resolve(t.Context(), known, fresh); err != nil || facts.Source != FromCache {
 				t.Errorf("after closing: from %q, %v", facts.Source, err)
 			}

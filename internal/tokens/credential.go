@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Kind says what a credential is, by its shape alone.
+// Kind is the type of a credential, judged by its shape alone.
 type Kind uint8
 
 const (
-	// NoCredential is the zero Kind: nothing was sent, or nothing usable.
+	// NoCredential is the zero Kind: no credential was sent, or none that is usable.
 	NoCredential Kind = iota
-	// PAT is a Databricks personal access token, the owner's or one that an
-	// administrator minted on behalf of a service principal.
+	// PAT is a Databricks personal access token, including one that an admin minted on
+	// behalf of a service principal.
 	PAT
-	// JWT is an OAuth, Entra ID or federation access token. It has no token id.
+	// JWT is an OAuth, Entra ID or federation access token. It has no token ID.
 	JWT
 )
 
-// Credential is the one credential that a request bears. It does not hold the
-// value: only what is needed to judge it.
+// Credential is the one credential that a request carries. It holds only what is
+// needed to judge it, not the value.
 type Credential struct {
 	Kind Kind
 	ID   ID // of a PAT
@@ -33,9 +33,10 @@ var (
 	ErrSeveralCredentials    = errors.New("more than one Authorization header was sent")
 )
 
-// UnsupportedError is an [ErrUnsupportedCredential] whose kind shows in its shape.
+// UnsupportedError is an [ErrUnsupportedCredential] whose type can be told by its
+// shape.
 type UnsupportedError struct {
-	// Kind names it, with its article: "a cluster-internal token".
+	// Kind names the type with its article, such as "a cluster-internal token".
 	Kind string
 }
 
@@ -44,16 +45,16 @@ func (e *UnsupportedError) Error() string { return ErrUnsupportedCredential.Erro
 // Is reports that the error is an ErrUnsupportedCredential.
 func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupportedCredential }
 
-// kinds are the credentials of Databricks' that people send by mistake, or that
-// programs inside a cluster send, by their prefix. What they are is what others
-// found out; Databricks does not document the prefixes.
+// kinds are Databricks credentials, by prefix, that people send by mistake or that
+// programs inside a cluster send. Databricks does not document the prefixes; these
+// are the findings of others.
 var kinds = []struct{ prefix, kind string }{
 	{"dkea", "a cluster-internal token"},
 	{"dosa", "a cluster-internal token"},
 	{"dose", "an OAuth client secret"},
 }
 
-// unsupported returns the error for a bearer value of no accepted shape.
+// unsupported returns the error for a bearer value whose shape is not accepted.
 func unsupported(value string) error {
 	for _, k := range kinds {
 		if strings.HasPrefix(value, k.prefix) {
@@ -70,23 +71,23 @@ const (
 	patPrefix = "dapi"
 
 	// minPATLength and maxPATLength bound what may be looked up. Known values are
-	// "dapi" and 32 hexadecimal digits, on some clouds with "-2" or "-3" behind;
-	// the window is wider so that a longer form does not need a release.
+	// "dapi" and 32 hexadecimal digits, on some clouds followed by "-2" or "-3". The
+	// bounds are wider, so that a longer form needs no release of ours.
 	minPATLength = len(patPrefix) + 16
 	maxPATLength = len(patPrefix) + 128
 
 	// maxBasicLength bounds the base64 text of "token:" and a PAT.
 	maxBasicLength = 4 * (len("token:") + maxPATLength + 2) / 3
 
-	// maxJWTLength keeps a header that is no token from being taken for one.
+	// maxJWTLength bounds what is parsed as a JWT.
 	maxJWTLength = 16 << 10
 )
 
-// ParseAuthorization reads the values of all Authorization headers of a request.
-// It accepts exactly one, of the form "Bearer <token>" or of the form
-// "Basic <base64 of token:PAT>", which .netrc files and older tools send.
-// The scheme may be in any letter case (RFC 9110, section 11.1); everything else
-// must be as the workspace will read it, because the header goes on unchanged.
+// ParseAuthorization parses the values of all Authorization headers of a request. It
+// accepts exactly one value, either "Bearer <token>" or "Basic <base64 of
+// token:PAT>", which .netrc files and older tools send. The scheme is
+// case-insensitive (RFC 9110, section 11.1). Everything else must be exactly as the
+// workspace will read it, because the header is forwarded unchanged.
 func ParseAuthorization(values []string) (Credential, error) {
 	switch len(values) {
 	case 0:
@@ -113,7 +114,7 @@ func parseBearer(value string) (Credential, error) {
 	switch {
 	case isPAT(value):
 		return Credential{Kind: PAT, ID: IDOf(value)}, nil
-	case isJWT(value):
+	case IsJWT(value):
 		return Credential{Kind: JWT}, nil
 	}
 	return Credential{}, unsupported(value)
@@ -123,8 +124,8 @@ func parseBasic(encoded string) (Credential, error) {
 	if len(encoded) > maxBasicLength {
 		return Credential{}, ErrUnsupportedCredential
 	}
-	// Strict, and without the line breaks that Go's decoder skips: two decoders
-	// must not be able to read two tokens out of the same text.
+	// Strict, and without the line breaks that Go's decoder skips: no two decoders
+	// may read different tokens from the same text.
 	if strings.ContainsAny(encoded, "\r\n") {
 		return Credential{}, ErrUnsupportedCredential
 	}
@@ -132,8 +133,8 @@ func parseBasic(encoded string) (Credential, error) {
 	if err != nil {
 		return Credential{}, ErrUnsupportedCredential
 	}
-	// Any other user name would be a password login, which Databricks ended in
-	// July 2024.
+	// Any other user name would be a password login, which Databricks removed in July
+	// 2024.
 	value, ok := strings.CutPrefix(string(decoded), "token:")
 	if !ok || !isPAT(value) {
 		return Credential{}, ErrUnsupportedCredential
@@ -142,7 +143,7 @@ func parseBasic(encoded string) (Credential, error) {
 }
 
 // isPAT reports whether a value may be a personal access token. Only such values
-// reach the admin API: everything else is refused by its shape, at no cost.
+// cause a look-up; everything else is rejected by its shape, which is cheap.
 func isPAT(value string) bool {
 	if len(value) < minPATLength || len(value) > maxPATLength || value[:len(patPrefix)] != patPrefix {
 		return false
@@ -155,10 +156,10 @@ func isPAT(value string) bool {
 	return true
 }
 
-// isJWT reports whether a value has the shape of a signed JWT in compact form
-// (RFC 7515, section 7.1): three base64url parts, of which the first encodes a
-// JSON object and so begins with "eyJ".
-func isJWT(value string) bool {
+// IsJWT reports whether a value has the shape of a signed JWT in compact form (RFC
+// 7515, section 7.1): three base64url parts, of which the first encodes a JSON
+// object and so starts with "eyJ". It accepts at most 16 KiB.
+func IsJWT(value string) bool {
 	if len(value) > maxJWTLength || !strings.HasPrefix(value, "eyJ") {
 		return false
 	}
@@ -177,11 +178,11 @@ func isJWT(value string) bool {
 	return dots == 2
 }
 
-// isTokenByte reports whether c belongs to the base64url alphabet, which covers
-// the hexadecimal digits and the hyphen of known tokens too.
+// isTokenByte reports whether c is in the base64url alphabet, which includes the
+// hexadecimal digits and the hyphen of PATs.
 func isTokenByte(c byte) bool { return tokenBytes[c] }
 
-// tokenBytes is a table because every byte of every request's token is looked at.
+// tokenBytes is a table because every byte of every request's token is checked.
 var tokenBytes = func() (table [256]bool) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
 		table[c] = true

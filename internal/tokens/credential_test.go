@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A published pair would do as well, but no real token belongs in a repository:
-// this value is invented, its id computed with sha256sum.
+// An invented value, because no real token belongs in a repository, and its ID as
+// computed by sha256sum.
 const (
 	somePAT   = "dapi0123456789abcdef0123456789abcdef"
 	somePATID = "033a260745662d058cf6e77ffcbc2de0fea7ec786055e23efe2dfd3e6dd7a85e"
@@ -19,6 +19,7 @@ func basic(userinfo string) string {
 }
 
 func TestParseAuthorization(t *testing.T) {
+	t.Parallel()
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"
 	good := Credential{Kind: PAT, ID: IDOf(somePAT)}
 	for _, test := range []struct {
@@ -86,9 +87,8 @@ var wantKinds = map[string]string{
 	"pasted token id":        "the id of a token, not its value",
 }
 
-// FuzzParseAuthorization holds that whatever is accepted as a PAT is one that can
-// be taken out of the header again by the plainest of readers, and hashes to the
-// id that was given for it.
+// FuzzParseAuthorization checks that an accepted PAT can be read from the header by the
+// simplest possible parser, and hashes to the same ID.
 func FuzzParseAuthorization(f *testing.F) {
 	f.Add("Bearer " + somePAT)
 	f.Add(basic("token:" + somePAT))

@@ -7,19 +7,31 @@
 //
 // # Identity
 //
-// A personal access token (PAT) is known to the Token Management API by the
-// lower-case hexadecimal SHA-256 of its whole value, prefix and suffix included,
-// without salt. Databricks' SDK says so of the token_id of
-// PATCH /api/2.0/token/{token_id}, and published pairs of value and id agree.
-// Only the [ID] leaves this package: it is the cache key and what logs, metrics
-// and records show. The value is neither stored nor logged.
+// The Token Management API identifies a personal access token (PAT) by the SHA-256
+// of its whole value, including prefix and suffix, unsalted, in lower-case
+// hexadecimal. Databricks' SDK documents this for the token_id of PATCH
+// /api/2.0/token/{token_id}, and published pairs of value and ID agree. Only the
+// [ID] leaves this package: it is the cache key and what logs, metrics and records
+// show. The value is neither stored nor logged.
 //
-// # Facts, not verdicts
+// # Facts, not decisions
 //
-// The [Resolver] caches what the admin API said about a token and when it said
-// so. Whether a token has expired or holds a scope is judged on every request by
-// the policy package, so that a cached answer can never outlive the expiry of the
-// token or be taken for permission on another route.
+// The [Resolver] caches what the workspace's token service said about a token, and
+// when. Whether a token has expired or holds a scope is decided on every request by
+// the policy package, so that a cached answer can never outlive the token's expiry
+// or be mistaken for permission on another route.
+//
+// # Files
+//
+//	credential.go, id.go           Authorization header → Credential, ID
+//	resolver.go, lookup.go         Resolver: cache or look-up, one per token at a time
+//	cache.go, info.go, facts.go    what is remembered
+//	refresh.go, sync.go, list.go   background refresh, refresh from the list, reports
+//	limits.go, breaker.go          rate, concurrency, pauses after failures
+//	service.go, admin.go           the Token Management API and how we sign in to it
+//	transport*.go, errors.go       bounded requests; outages and what to do about them
+//	owners.go                      owner names by SCIM
+//	change.go, verify.go           for commands: change or revoke tokens, prove the ID rule
 //
 // The package knows the Databricks SDK. It does not know Caddy, routes or scopes.
 package tokens

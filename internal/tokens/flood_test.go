@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// garbage is the id of an invented token.
+// garbage returns the ID of an invented token.
 func garbage(i int) ID {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(i))
 	return IDOf("dapi" + string(b[:]))
 }
 
-// TestFlood sends 100,000 random tokens in 200 seconds beside good traffic.
+// TestFlood sends 100,000 random tokens in 200 seconds beside valid ones.
 func TestFlood(t *testing.T) {
+	t.Parallel()
 	const (
 		flood   = 100_000
 		good    = 60
-		late    = 20 // good tokens that come when the flood is there
+		late    = 20 // valid tokens that first come during the flood
 		rate    = 10
 		seconds = 200
 	)
@@ -33,8 +34,8 @@ func TestFlood(t *testing.T) {
 		for i := range good + late {
 			isGood[garbage(-1-i)] = true
 		}
-		directory := &scripted{answer: func(_ context.Context, id ID) (*Info, error) {
-			time.Sleep(50 * time.Millisecond) // as far away as a real one
+		service := &scripted{answer: func(_ context.Context, id ID) (*Info, error) {
+			time.Sleep(50 * time.Millisecond) // a realistic latency
 			if !isGood[id] {
 				badCalls.Add(1)
 				return nil, ErrUnknownToken
@@ -42,12 +43,12 @@ func TestFlood(t *testing.T) {
 			goodCalls.Add(1)
 			return &Info{ID: id}, nil
 		}}
-		r := NewResolver(directory, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
+		r := NewResolver(service, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 
 		var wg sync.WaitGroup
 		for i := range good {
-			for { // before the flood begins
+			for { // before the flood starts
 				if _, err := r.Resolve(t.Context(), garbage(-1-i), fresh); err == nil {
 					break
 				}
@@ -85,13 +86,13 @@ func TestFlood(t *testing.T) {
 					asked := time.Now()
 					facts, err := r.Resolve(t.Context(), garbage(-1-i), fresh)
 					if err != nil || facts.Source != FromCache || time.Since(asked) > 0 {
-						t.Errorf("a good token: from %q after %s, %v", facts.Source, time.Since(asked), err)
+						t.Errorf("a valid token: from %q after %s, %v", facts.Source, time.Since(asked), err)
 					}
 					time.Sleep(time.Second)
 				}
 			})
 		}
-		// Who comes new at the height of the flood and tries again, gets in.
+		// A client that comes during the flood and retries gets in.
 		var tries atomic.Int64
 		for i := range late {
 			wg.Go(func() {
@@ -104,7 +105,7 @@ func TestFlood(t *testing.T) {
 					}
 					var outage *UnavailableError
 					if !errors.As(err, &outage) || try == 10 {
-						t.Errorf("a new good token, try %d: %v", try, err)
+						t.Errorf("a new valid token, try %d: %v", try, err)
 						return
 					}
 					time.Sleep(outage.RetryAfter)
@@ -117,25 +118,26 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d look-ups in %d s at %d a second", got, seconds, rate)
 		}
 		if got := goodCalls.Load(); got < good*(seconds/60-1) {
-			t.Errorf("%d refreshes of %d good tokens in %d s", got, good, seconds)
+			t.Errorf("%d refreshes of %d valid tokens in %d s", got, good, seconds)
 		}
 		if refused.Load()+turnedAway.Load() != flood {
 			t.Errorf("%d refused and %d turned away of %d", refused.Load(), turnedAway.Load(), flood)
 		}
 		if got := r.cache.unknowns(); got > maxUnknown {
-			t.Errorf("%d unknown tokens are remembered", got)
+			t.Errorf("%d unknown tokens are cached", got)
 		}
-		t.Logf("%d look-ups for the flood, %d for good tokens; %d turned away; a new good token took %.1f tries",
+		t.Logf("%d look-ups for the flood, %d for valid tokens; %d turned away; a new valid token took %.1f tries",
 			badCalls.Load(), goodCalls.Load(), turnedAway.Load(), float64(tries.Load())/late)
 	})
 }
 
-// TestFloodThatRepeats sends every invented token again and again, as fast as it
-// is told to.
+// TestFloodThatRepeats sends every invented token again and again, as soon as it is told
+// to retry.
 func TestFloodThatRepeats(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		directory := &scripted{answer: unknown}
-		r := NewResolver(directory, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
+		service := &scripted{answer: unknown}
+		r := NewResolver(service, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		known := IDOf(somePAT)
 		r.cache.remember(known, &Info{ID: known}, time.Now(), 0)
@@ -155,24 +157,25 @@ func TestFloodThatRepeats(t *testing.T) {
 		}
 		wg.Wait()
 		if !r.limits.try(knownLane) {
-			t.Error("nothing is left for refreshing known tokens")
+			t.Error("no turn is left to refresh known tokens")
 		}
 	})
 }
 
-// TestSlowDirectoryLeavesRoom holds that look-ups of invented tokens which hang
-// leave some of the concurrency to tokens that are known.
-func TestSlowDirectoryLeavesRoom(t *testing.T) {
+// TestSlowServiceLeavesRoom checks that hanging look-ups of invented tokens leave some
+// slots to known tokens.
+func TestSlowServiceLeavesRoom(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		known := IDOf(somePAT)
-		directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+		service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 			if id == known {
 				return found(ctx, id)
 			}
 			<-ctx.Done()
 			return nil, &UnavailableError{Outage: TimedOut}
 		}}
-		r := NewResolver(directory, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
+		r := NewResolver(service, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 		r.cache.remember(known, &Info{ID: known}, time.Now().Add(-time.Minute), 0)
 		for i := range 100 {
@@ -186,9 +189,10 @@ func TestSlowDirectoryLeavesRoom(t *testing.T) {
 	})
 }
 
-// TestColdStart has a small fleet begin at once: nobody is turned away who can
-// have a turn within a second.
+// TestColdStart has a small fleet start at once: only clients that cannot have a turn
+// within a second are turned away.
 func TestColdStart(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := NewResolver(&scripted{answer: found}, DefaultSettings)
 		defer r.Close()
@@ -204,6 +208,63 @@ func TestColdStart(t *testing.T) {
 		wg.Wait()
 		if got := served.Load(); got < 15 || got > 25 {
 			t.Errorf("%d of 100 were served, want those of the burst and of one second", got)
+		}
+	})
+}
+
+// TestFloodThatRepeatsLeavesRefreshes checks that known tokens are refreshed at their
+// share of the rate while a flood retries each of its tokens.
+func TestFloodThatRepeatsLeavesRefreshes(t *testing.T) {
+	t.Parallel()
+	const (
+		flood   = 400
+		known   = 240
+		rate    = 8
+		seconds = 200
+	)
+	synctest.Test(t, func(t *testing.T) {
+		var refreshes atomic.Int64
+		isKnown := make(map[ID]bool)
+		for i := range known {
+			isKnown[garbage(-1-i)] = true
+		}
+		service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+			time.Sleep(50 * time.Millisecond)
+			if !isKnown[id] {
+				return nil, ErrUnknownToken
+			}
+			refreshes.Add(1)
+			return &Info{ID: id}, nil
+		}}
+		r := NewResolver(service, Settings{Size: 2 * known, Rate: rate, Concurrency: 4, Timeout: time.Second})
+		defer r.Close()
+		for id := range isKnown {
+			r.cache.remember(id, &Info{ID: id}, time.Now(), 0)
+		}
+		started := time.Now()
+		var wg sync.WaitGroup
+		for i := range flood {
+			wg.Go(func() {
+				for time.Since(started) < seconds*time.Second {
+					wait := time.Second
+					var outage *UnavailableError
+					if _, err := r.Resolve(t.Context(), garbage(i), fresh); errors.As(err, &outage) {
+						wait = outage.RetryAfter
+					}
+					time.Sleep(wait)
+				}
+			})
+		}
+		for time.Since(started) < seconds*time.Second {
+			for id := range isKnown {
+				resolveOrFail(t, r, id)
+			}
+			time.Sleep(time.Second)
+		}
+		wg.Wait()
+		// They are due for the first time after four fifths of a minute.
+		if got, least := refreshes.Load(), int64(rate/2*(seconds-48)*9/10); got < least {
+			t.Errorf("%d refreshes in %d s, want at least %d", got, seconds, least)
 		}
 	})
 }

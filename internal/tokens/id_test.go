@@ -6,6 +6,7 @@ import (
 )
 
 func TestIDOf(t *testing.T) {
+	t.Parallel()
 	if got := IDOf(somePAT).String(); got != somePATID {
 		t.Errorf("got %s, want %s", got, somePATID)
 	}
@@ -19,6 +20,7 @@ func TestIDOf(t *testing.T) {
 }
 
 func TestParseID(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, in, err string }{
 		{"good", somePATID, ""},
 		{"upper case", strings.ToUpper(somePATID), ""},

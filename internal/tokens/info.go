@@ -6,57 +6,55 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// Info is what the workspace's administrator can know of a token. A value is
-// never changed after it was made, so it may be shared between requests.
+// Info is what a workspace admin can find out about a token. It is immutable, so
+// requests may share it.
 type Info struct {
-	// What every request asks for comes first, and so lies together in memory.
+	// Fields that every request reads come first, so that they share cache lines.
 
-	// OwnerID is the numeric id of the user or service principal whose rights the
-	// token carries. Token Management does not tell the owner's name.
+	// OwnerID is the numeric ID of the user or service principal whose rights the
+	// token carries. The Token Management API does not return the owner's name.
 	OwnerID int64
 
-	// WorkspaceID is the workspace that the token belongs to, 0 where unknown.
+	// WorkspaceID is the workspace that the token belongs to, 0 if unknown.
 	WorkspaceID int64
 
-	// Expires is the end of the token's life. It is zero for a token that never
-	// expires (then NeverExpires is true) and for one whose expiry the workspace
-	// did not tell.
+	// Expires is zero for a token that never expires (then NeverExpires is true) and
+	// for one whose expiry the workspace did not return.
 	Expires time.Time
 
-	// Scopes are the API scopes that the token was granted. None at all means that
+	// Scopes are the API scopes that the token was granted. An empty list means that
 	// the token was never narrowed, which Databricks treats as all-apis.
 	Scopes []string
 
-	// CreatorID and CreatorName tell who minted the token: for a token on behalf
-	// of a service principal this is the administrator, not the owner.
+	// CreatorID and CreatorName say who minted the token. For a token on behalf of a
+	// service principal this is the admin, not the owner.
 	CreatorID   int64
 	CreatorName string
 
-	// Comment is what the creator wrote to tell the token's purpose.
+	// Comment is the creator's description of the token. Its creator can write
+	// anything here.
 	Comment string
 
 	ID ID
 
-	// Created is zero where unknown.
+	// Created is zero if unknown.
 	Created      time.Time
 	NeverExpires bool
 
-	// InferredScopes and BackfillScopes are Databricks' observations of what the
-	// token used. They grant nothing.
+	// InferredScopes and BackfillScopes are the scopes that Databricks saw the token
+	// use. They grant nothing.
 	InferredScopes []string
 	BackfillScopes []string
 
-	// AutoscopeState is Databricks' word for how far it has got with narrowing the
-	// token by itself.
+	// AutoscopeState is Databricks' own progress in narrowing the token.
 	AutoscopeState string
 
-	// LastUsed is the day on which Databricks saw the token used last; zero where it
-	// does not tell.
+	// LastUsed is the day on which Databricks last saw the token used, zero if unknown.
 	LastUsed time.Time
 }
 
-// OwnerName returns the owner's name where the creator is the owner, and an empty
-// string where only SCIM knows it, see [Owners].
+// OwnerName returns the owner's name if the creator is the owner, and "" if only SCIM
+// knows it (see [Owners]).
 func (i *Info) OwnerName() string {
 	if i.OwnerID == 0 || i.OwnerID != i.CreatorID {
 		return ""
@@ -64,10 +62,10 @@ func (i *Info) OwnerName() string {
 	return i.CreatorName
 }
 
-// neverExpires is the expiry_time of a token without end.
+// neverExpires is the expiry_time of a token that never expires.
 const neverExpires = -1
 
-// newInfo translates the SDK's form. Times arrive as epoch milliseconds.
+// newInfo converts the SDK's form. Times arrive as epoch milliseconds.
 func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	info := &Info{
 		ID:             id,
@@ -94,8 +92,8 @@ func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	return info
 }
 
-// Expired reports whether the token's life had ended at a time. The admin API
-// goes on returning expired tokens, so this must be asked on every request.
+// Expired reports whether the token has expired by now. The Token Management API
+// keeps returning expired tokens, so check this on every request.
 func (i *Info) Expired(now time.Time) bool {
 	return !i.Expires.IsZero() && !now.Before(i.Expires)
 }

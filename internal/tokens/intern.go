@@ -7,13 +7,17 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxInterned bounds each table of an interner. Most workspaces have fewer
-// people who mint tokens, and far fewer sets of scopes.
+// maxInterned bounds each table of an interner. Most workspaces have fewer people who
+// mint tokens, and far fewer sets of scopes.
 const maxInterned = 4096
 
-// interner makes the texts that many tokens have in common one in memory: of a
-// million tokens a thousand people minted, most have one of ten sets of scopes.
-// What it has forgotten is held again at most once more, and is never wrong.
+// interner stores equal texts and sets of scopes once: of a million tokens, a thousand
+// people minted most, and most have one of ten sets of scopes. An evicted entry costs
+// one more copy.
+//
+// [unique.Make] does not fit. It drops a value once its last handle is gone, so each
+// [Info] would have to keep handles beside its texts, and it cannot share slices: a
+// token takes 573 bytes with it, 517 with this.
 type interner struct {
 	texts *lru.Cache[string, string]
 	sets  *lru.Cache[string, []string]
@@ -33,14 +37,14 @@ func (i *interner) text(s string) string {
 	if same, ok := i.texts.Get(s); ok {
 		return same
 	}
-	// A copy: the text may be part of a much larger one.
+	// Cloned, because the text may be part of a much larger one.
 	s = strings.Clone(s)
 	i.texts.Add(s, s)
 	return s
 }
 
-// set returns an equal slice that no one may change. nil stays nil and empty
-// stays empty, in case that they turn out to mean different things.
+// set returns an equal slice, which must not be changed. nil stays nil and empty stays
+// empty, in case they turn out to mean different things.
 func (i *interner) set(texts []string) []string {
 	if len(texts) == 0 {
 		return texts

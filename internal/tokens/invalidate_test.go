@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// TestInvalidateBeatsLookups changes a token while a look-up or a refresh of it is
-// under way. What that brings must not be remembered.
+// TestInvalidateBeatsLookups changes a token while a look-up or a refresh of it is in
+// progress, whose answer must not be cached.
 func TestInvalidateBeatsLookups(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	old := func(_ context.Context, id ID) (*Info, error) { return &Info{ID: id, Comment: "old"}, nil }
 	for _, test := range []struct {
 		name   string
-		known  time.Duration // age of what is known, 0 for nothing
-		under  func(context.Context, ID) (*Info, error)
+		known  time.Duration // age of the facts, 0 for none
+		during func(context.Context, ID) (*Info, error)
 		change func(*Resolver)
 		after  func(context.Context, ID) (*Info, error)
 	}{
@@ -24,25 +25,25 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 		{"narrowed during the first look-up", 0, old, func(r *Resolver) { r.Purge(id) }, found},
 		{"revoked during a refresh", 50 * time.Second, old, func(r *Resolver) { r.Purge(id) }, unknown},
 		{"revoked during a look-up of stale facts", time.Hour, old, func(r *Resolver) { r.Purge(id) }, unknown},
-		{"made during a look-up", 0, unknown, func(r *Resolver) { r.Purge(id) }, found},
-		{"some token made during a look-up", 0, unknown, func(r *Resolver) { r.ForgetUnknown() }, found},
+		{"created during a look-up", 0, unknown, func(r *Resolver) { r.Purge(id) }, found},
+		{"some token created during a look-up", 0, unknown, func(r *Resolver) { r.ForgetUnknown() }, found},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
-				directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+				service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 					<-release
-					return test.under(ctx, id)
+					return test.during(ctx, id)
 				}}
-				r := NewResolver(directory, quick)
+				r := NewResolver(service, quick)
 				defer r.Close()
 				if test.known > 0 {
 					r.cache.remember(id, &Info{ID: id, Comment: "old"}, time.Now().Add(-test.known), 0)
 				}
 				go func() { _, _ = r.Resolve(context.Background(), id, fresh) }()
-				synctest.Wait() // it is under way
+				synctest.Wait() // until it is in progress
 				test.change(r)
-				directory.set(test.after)
+				service.set(test.after)
 
 				want, wantErr := test.after(t.Context(), id)
 				check := func(when string) {
@@ -52,8 +53,8 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 						t.Errorf("%s: %v, %v", when, facts.Info, err)
 					}
 				}
-				if test.name != "some token made during a look-up" {
-					check("while the old look-up is under way")
+				if test.name != "some token created during a look-up" {
+					check("during the old look-up")
 				}
 				close(release)
 				synctest.Wait()
@@ -64,8 +65,9 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 }
 
 func TestInvalidateLeavesNoNegative(t *testing.T) {
-	directory := &scripted{answer: unknown}
-	r := newTestResolver(t, directory, newClock())
+	t.Parallel()
+	service := &scripted{answer: unknown}
+	r := newTestResolver(t, service, newClock())
 	id := IDOf(somePAT)
 	for _, test := range []struct {
 		name   string
@@ -75,12 +77,12 @@ func TestInvalidateLeavesNoNegative(t *testing.T) {
 		{"purge", func() { r.Purge(id) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			directory.set(unknown)
+			service.set(unknown)
 			if _, err := r.Resolve(t.Context(), id, fresh); !errors.Is(err, ErrUnknownToken) {
 				t.Fatal(err)
 			}
 			test.forget()
-			directory.set(found)
+			service.set(found)
 			if _, err := r.Resolve(t.Context(), id, fresh); err != nil {
 				t.Error(err)
 			}

@@ -10,40 +10,44 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// lane is what a look-up is for. Each lane has a share of the rate that is its
-// own, so that none can starve another, and may use what others leave.
+// lane is a class of look-ups. Each lane has a reserved share of the rate, so that none
+// can starve another, and may use what the others leave.
+//
+// Two lanes are not enough. If returning tokens shared the first lane, a new token would
+// not get through a flood in ten tries (with three lanes it takes two). If they shared
+// the known lane, a flood that repeats its values would stop all refreshes.
 type lane uint8
 
 const (
-	// knownLane refreshes the facts about tokens that are known to be real.
+	// knownLane refreshes facts about known tokens.
 	knownLane lane = iota
-	// returningLane is for tokens not known that were turned away before: a client
-	// with a token comes back with it, a flood of random values does not.
+	// returningLane is for unknown tokens that were turned away before: a client with a
+	// valid token retries with it, a flood of random values does not repeat them.
 	returningLane
-	// firstLane is for tokens never seen. All of a flood is here.
+	// firstLane is for tokens never seen before, and so for a whole flood.
 	firstLane
 
 	laneCount = 3
 )
 
-// laneShares are the parts of the rate that each lane is sure of.
+// laneShares are the shares of the rate that are reserved for each lane.
 var laneShares = [laneCount]float64{knownLane: 0.5, returningLane: 0.25, firstLane: 0.25}
 
 const (
-	// maxLine is how far away a look-up's turn may be, at best, for it to wait. A
-	// longer line would fill with a flood, and hold its connections.
-	maxLine = time.Second
+	// maxQueue is how far away a look-up's turn may be, at best, for it to wait. A
+	// longer queue would fill up with a flood, and hold its connections.
+	maxQueue = time.Second
 
-	// minRetry and maxRetry bound what those turned away are told: some time
-	// between, so that they do not return all at once.
+	// minRetry and maxRetry bound the Retry-After of those turned away. It is random, so
+	// that they do not return all at once.
 	minRetry = time.Second
 	maxRetry = 3 * time.Second
 
-	// sliver makes up for rounding in fractions of a look-up.
-	sliver = 1e-6
+	// epsilon makes up for rounding in fractions of a look-up.
+	epsilon = 1e-6
 )
 
-// limits keep look-ups within what the workspace is asked to bear.
+// limits bound the rate and the concurrency of look-ups.
 type limits struct {
 	now    func() time.Time
 	jitter func(time.Duration) time.Duration
@@ -53,17 +57,17 @@ type limits struct {
 	lanes   [laneCount]*rate.Limiter
 	waiting [laneCount]int
 
-	// heads are held by whoever is first in each line.
+	// heads are held by the first waiter of each lane.
 	heads [laneCount]chan struct{}
 
-	slots atomic.Pointer[slots] // replaced by tune
-	back  returning
+	slots     atomic.Pointer[slots] // replaced by tune
+	returning returning
 }
 
-// slots bound what is under way at once. Look-ups of tokens not known must hold
-// one of each; some of all are so kept free for the others.
+// slots bound concurrent look-ups. Those of unknown tokens must hold a slot of each
+// kind, which reserves some slots for known tokens.
 type slots struct {
-	all, unproven chan struct{}
+	all, unknown chan struct{}
 }
 
 func (l *limits) tune(perSecond, concurrency int) {
@@ -71,7 +75,7 @@ func (l *limits) tune(perSecond, concurrency int) {
 	defer l.mu.Unlock()
 	l.total = float64(perSecond)
 	for i, share := range laneShares {
-		// A second's share for those who come all at once, and one to lend.
+		// A burst of one second's share, and one to lend.
 		limit, burst := rate.Limit(share*l.total), 1+int(math.Ceil(share*l.total))
 		if l.lanes[i] == nil {
 			l.lanes[i], l.heads[i] = rate.NewLimiter(limit, burst), make(chan struct{}, 1)
@@ -83,8 +87,8 @@ func (l *limits) tune(perSecond, concurrency int) {
 	}
 	if old := l.slots.Load(); old == nil || cap(old.all) != concurrency {
 		l.slots.Store(&slots{
-			all:      make(chan struct{}, concurrency),
-			unproven: make(chan struct{}, max(1, concurrency-(concurrency+3)/4)),
+			all:     make(chan struct{}, concurrency),
+			unknown: make(chan struct{}, max(1, concurrency-(concurrency+3)/4)),
 		})
 	}
 }
@@ -101,20 +105,19 @@ func (l *limits) take(now time.Time, own lane) bool {
 		return true
 	}
 	for other, limiter := range l.lanes {
-		if lane(other) != own && limiter.TokensAt(now) >= spare(limiter)-sliver && limiter.AllowN(now, 1) {
+		if lane(other) != own && limiter.TokensAt(now) >= spare(limiter)-epsilon && limiter.AllowN(now, 1) {
 			return true
 		}
 	}
 	return false
 }
 
-// spare is how much a lane must have left for others to borrow of it. It must be
-// full, so that they take only what would otherwise be lost: its own may come all
+// spare is how many turns a lane must have for others to borrow one: all of them, so
+// that they take only what would otherwise be lost. The lane's own look-ups may all come
 // in one moment of each second.
 func spare(limiter *rate.Limiter) float64 { return float64(limiter.Burst()) }
 
-// next is how long it takes until there is a turn for a lane, if nobody else
-// takes it.
+// next returns how long until there is a turn for a lane, if no other look-up takes it.
 func (l *limits) next(now time.Time, own lane) time.Duration {
 	soonest := math.Inf(1)
 	for other, limiter := range l.lanes {
@@ -127,8 +130,8 @@ func (l *limits) next(now time.Time, own lane) time.Duration {
 	return max(time.Millisecond, seconds(soonest))
 }
 
-// wait waits for a turn, first come, first served in each lane, unless it is too
-// far away: then it says so at once.
+// wait waits for a turn, first come, first served within each lane. If the turn is too
+// far away, it fails at once.
 func (l *limits) wait(ctx context.Context, own lane) error {
 	if taken, err := l.join(ctx, own); taken || err != nil {
 		return err
@@ -155,18 +158,18 @@ func (l *limits) wait(ctx context.Context, own lane) error {
 	}
 }
 
-// join takes a turn if there is one and nobody waits for it, or else a place in
-// the line, if that moves fast enough.
+// join takes a turn if there is one and no look-up is waiting for it, and otherwise
+// joins the queue, if that moves fast enough.
 func (l *limits) join(ctx context.Context, own lane) (taken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting[own] == 0 && l.take(l.now(), own) {
 		return true, nil
 	}
-	// At best everything that others leave is lent to this lane, at worst nothing.
+	// At best this lane gets all that others leave, at worst nothing.
 	ahead, next := float64(l.waiting[own]), l.next(l.now(), own)
 	best, worst := next+seconds(ahead/l.total), next+seconds(ahead/float64(l.lanes[own].Limit()))
-	if deadline, ok := ctx.Deadline(); best > maxLine || ok && worst > time.Until(deadline) {
+	if deadline, ok := ctx.Deadline(); best > maxQueue || ok && worst > time.Until(deadline) {
 		return false, l.overloaded()
 	}
 	l.waiting[own]++
@@ -179,7 +182,7 @@ func (l *limits) leave(own lane) {
 	l.waiting[own]--
 }
 
-// takeOrNext takes a turn and returns 0, or returns how long to wait for it.
+// takeOrNext takes a turn and returns 0, or returns how long to wait for one.
 func (l *limits) takeOrNext(own lane) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,13 +195,12 @@ func (l *limits) takeOrNext(own lane) time.Duration {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// enter waits for a place among the look-ups under way, and returns what gives it
-// back.
+// enter waits for a slot. Call leave to free it.
 func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) {
 	s := l.slots.Load()
 	if own != knownLane {
 		select {
-		case s.unproven <- struct{}{}:
+		case s.unknown <- struct{}{}:
 		case <-ctx.Done():
 			return nil, l.overloaded()
 		}
@@ -206,7 +208,7 @@ func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) 
 	leave = func() {
 		<-s.all
 		if own != knownLane {
-			<-s.unproven
+			<-s.unknown
 		}
 	}
 	select {
@@ -214,7 +216,7 @@ func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) 
 		return leave, nil
 	case <-ctx.Done():
 		if own != knownLane {
-			<-s.unproven
+			<-s.unknown
 		}
 		return nil, l.overloaded()
 	}

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// listReuse is how long a list of all tokens is used again: it is not paginated,
-// and may be long.
+// listReuse is how long a list of all tokens is reused: it is not paginated, and may be
+// long.
 const listReuse = 30 * time.Second
 
-// listing is the list that was had last.
+// listing is the last list.
 type listing struct {
 	flights singleflight.Group
 
@@ -21,9 +21,10 @@ type listing struct {
 	at   time.Time
 }
 
-// List returns all tokens of the workspace, expired ones among them, and since when
-// that is known, which may be half a minute. It is for reports: no request is judged
-// by it. The error is an [*UnavailableError], or the context's when the caller left.
+// List returns all tokens of the workspace, including expired ones, and when the
+// workspace was asked, which may be half a minute ago. It is for reports; no request is
+// judged by it. The error is an [*UnavailableError], or the context's if the caller
+// left.
 func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	answer := r.listed.flights.DoChan("", func() (any, error) { return nil, r.relist() })
 	select {
@@ -41,7 +42,7 @@ func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	return r.listed.list, r.listed.at, nil
 }
 
-// relist asks for the list, unless there is one that will do.
+// relist asks for the list, unless the last one is young enough.
 func (r *Resolver) relist() error {
 	if !r.tasks.begin() {
 		return &UnavailableError{Outage: Closed}
@@ -59,7 +60,7 @@ func (r *Resolver) relist() error {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
 	defer cancel()
-	list, err := r.directory.List(ctx)
+	list, err := r.service.List(ctx)
 	if err != nil {
 		if r.ctx.Err() != nil {
 			return &UnavailableError{Outage: Closed}
@@ -73,7 +74,7 @@ func (r *Resolver) relist() error {
 	return nil
 }
 
-// forgetList makes the next report ask again.
+// forgetList makes the next [Resolver.List] ask again.
 func (r *Resolver) forgetList() {
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()

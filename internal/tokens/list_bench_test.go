@@ -11,8 +11,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// listServer answers with a list of n tokens that was written before.
-func listServer(t testing.TB, n int) Directory {
+// listServer answers with a prepared list of n tokens.
+func listServer(t testing.TB, n int) Service {
 	t.Helper()
 	var answer struct {
 		TokenInfos []tokenInfo `json:"token_infos"`
@@ -33,8 +33,8 @@ func listServer(t testing.TB, n int) Directory {
 		_, _ = w.Write(body)
 	}))
 	t.Cleanup(server.Close)
-	// No token that could be looked up, so that the client needs no proof of it.
-	d := NewDirectory(server.URL, Admin{Token: func() (string, error) { return "test", nil }}, 10*time.Second)
+	// Not the shape of a PAT, so that the client skips proving the ID rule.
+	d := NewService(server.URL, Admin{Token: func() (string, error) { return "test", nil }}, 10*time.Second)
 	t.Cleanup(d.Close)
 	return d
 }

@@ -6,49 +6,49 @@ import (
 	"time"
 )
 
-// question is one look-up to make.
-type question struct {
+// lookupRequest is one look-up to make.
+type lookupRequest struct {
 	id   ID
 	lane lane
 	// patient means to wait for a turn; otherwise there must be one now.
 	patient bool
-	// admitted means that the turn has been taken already.
+	// admitted means that the turn has already been taken.
 	admitted bool
-	// What was known when it was asked, with zero times for nothing.
+	// When the cached answers were obtained that the caller has seen; zero for none.
 	knownAt, unknownAt time.Time
 }
 
-// laneOf chooses by what is known about a token before it is asked for.
+// laneOf chooses a lane by what is known of a token before the look-up.
 func (r *Resolver) laneOf(id *ID, known bool) lane {
 	switch {
 	case known:
 		return knownLane
-	case r.limits.back.has(id):
+	case r.limits.returning.has(id):
 		return returningLane
 	}
 	return firstLane
 }
 
-// share lets all who ask for one token at the same time wait for one look-up,
-// each under its own context.
+// share makes all concurrent callers for one token wait for one look-up, each under its
+// own context.
 //
-// It hardly waits longer than a look-up may take, even where the SDK does: that
-// signs in under a context of its own. The tenth more lets a look-up that runs out
-// of time say so itself, and be counted before the caller asks again.
-func (r *Resolver) share(ctx context.Context, q question) (Facts, error) {
+// A caller waits hardly longer than a look-up may take, even if the SDK does: it signs
+// in under a context of its own. The extra tenth lets a look-up that times out report
+// that itself, and be counted before the caller retries.
+func (r *Resolver) share(ctx context.Context, req lookupRequest) (Facts, error) {
 	r.Start()
 	timeout := time.Duration(r.timeout.Load())
-	patience := time.NewTimer(timeout + timeout/10)
-	defer patience.Stop()
-	answer := r.flights.DoChan(string(q.id[:]), func() (any, error) {
-		return r.lookup(q)
+	timer := time.NewTimer(timeout + timeout/10)
+	defer timer.Stop()
+	answer := r.flights.DoChan(string(req.id[:]), func() (any, error) {
+		return r.lookup(req)
 	})
 	select {
 	case <-ctx.Done():
 		return Facts{}, ctx.Err()
 	case <-r.ctx.Done():
 		return Facts{}, &UnavailableError{Outage: Closed}
-	case <-patience.C:
+	case <-timer.C:
 		return Facts{}, &UnavailableError{Outage: TimedOut}
 	case result := <-answer:
 		facts, _ := result.Val.(Facts)
@@ -56,22 +56,22 @@ func (r *Resolver) share(ctx context.Context, q question) (Facts, error) {
 	}
 }
 
-// lookup asks the directory, within the limits and unless an outage says not to.
-func (r *Resolver) lookup(q question) (Facts, error) {
+// lookup asks the token service, within the limits and unless look-ups are paused.
+func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 	if !r.tasks.begin() {
 		return Facts{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	if facts, answered, err := r.meanwhile(q); answered {
+	if facts, answered, err := r.answeredSince(req); answered {
 		return facts, err
 	}
-	probe, err := r.breaker.allow(r.now())
+	probe, err := r.breaker.Allow(r.now())
 	if err != nil {
 		return Facts{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
-	leave, err := r.admit(ctx, q)
+	leave, err := r.admit(ctx, req)
 	if err != nil {
 		if probe {
 			r.breaker.abandoned()
@@ -81,16 +81,16 @@ func (r *Resolver) lookup(q question) (Facts, error) {
 	defer leave()
 
 	since, asked := r.cache.since(), r.now()
-	info, err := r.directory.Lookup(ctx, q.id)
+	info, err := r.service.Lookup(ctx, req.id)
 	now := r.now()
 	switch {
 	case err == nil:
-		r.answered("found", now.Sub(asked))
-		r.cache.remember(q.id, info, asked, since)
+		r.succeeded("found", now.Sub(asked))
+		r.cache.remember(req.id, info, asked, since)
 		return Facts{Info: info, At: asked, Source: FromLookup}, nil
 	case errors.Is(err, ErrUnknownToken):
-		r.answered("unknown", now.Sub(asked))
-		r.cache.rememberUnknown(q.id, asked, since)
+		r.succeeded("unknown", now.Sub(asked))
+		r.cache.rememberUnknown(req.id, asked, since)
 		return Facts{At: asked}, ErrUnknownToken
 	case r.ctx.Err() != nil:
 		return Facts{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
@@ -101,61 +101,61 @@ func (r *Resolver) lookup(q question) (Facts, error) {
 	return Facts{At: asked}, outage
 }
 
-// meanwhile returns the answer to the same question that came after this caller
-// found none in the memory and before it began to ask.
-func (r *Resolver) meanwhile(q question) (facts Facts, answered bool, err error) {
-	s := r.cache.shard(&q.id)
-	if known, ok := s.known.Peek(q.id); ok && known.at.After(q.knownAt) {
+// answeredSince returns the answer of another look-up for the same token that ended
+// after the caller read the cache and before this look-up started.
+func (r *Resolver) answeredSince(req lookupRequest) (facts Facts, answered bool, err error) {
+	s := r.cache.shard(&req.id)
+	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) {
 		return Facts{Info: known.info, At: known.at, Source: FromLookup}, true, nil
 	}
-	if at, ok := s.unknown.Peek(q.id); ok && at.After(q.unknownAt) {
+	if at, ok := s.unknown.Peek(req.id); ok && at.After(req.unknownAt) {
 		return Facts{}, true, ErrUnknownToken
 	}
 	return Facts{}, false, nil
 }
 
-// admit waits for a look-up's turn and place, and returns what gives the place
-// back.
-func (r *Resolver) admit(ctx context.Context, q question) (leave func(), err error) {
+// admit waits for a look-up's turn and slot. Call leave to free the slot.
+func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), err error) {
 	switch {
-	case q.admitted:
-	case q.patient:
-		err = r.limits.wait(ctx, q.lane)
-	case !r.limits.try(q.lane):
+	case req.admitted:
+	case req.patient:
+		err = r.limits.wait(ctx, req.lane)
+	case !r.limits.try(req.lane):
 		err = r.limits.overloaded()
 	}
 	if err != nil {
-		r.limits.back.add(&q.id)
+		r.limits.returning.add(&req.id)
 		return nil, err
 	}
-	r.limits.back.remove(&q.id)
-	return r.limits.enter(ctx, q.lane)
+	r.limits.returning.remove(&req.id)
+	return r.limits.enter(ctx, req.lane)
 }
 
-func (r *Resolver) answered(result string, took time.Duration) {
+// succeeded records that the workspace answered, whatever it said of the token.
+func (r *Resolver) succeeded(result string, took time.Duration) {
 	r.worked.Store(true)
 	r.observer.LookedUp(result, took)
-	if r.breaker.succeeded() {
-		r.observer.AuthorityChanged(nil)
+	if r.breaker.Succeeded() {
+		r.observer.ServiceChanged(nil)
 	}
 }
 
 func (r *Resolver) failed(now time.Time, outage *UnavailableError) {
-	if r.breaker.failed(now, outage) {
-		r.observer.AuthorityChanged(outage)
+	if r.breaker.Failed(now, outage) {
+		r.observer.ServiceChanged(outage)
 	}
 }
 
-func isOutage(err error) bool {
-	var outage *UnavailableError
-	return errors.As(err, &outage)
-}
-
-// asOutage makes an outage of any error of a directory.
+// asOutage converts any error of a [Service] to an outage.
 func asOutage(err error) *UnavailableError {
 	var outage *UnavailableError
 	if errors.As(err, &outage) {
 		return outage
 	}
 	return &UnavailableError{Outage: BadAnswer, Err: err}
+}
+
+func isOutage(err error) bool {
+	var outage *UnavailableError
+	return errors.As(err, &outage)
 }

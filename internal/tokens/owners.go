@@ -14,27 +14,26 @@ import (
 )
 
 const (
-	// maxOwners bounds how many names are remembered.
+	// maxOwners bounds the cache of names.
 	maxOwners = 10_000
-	// maxOwnersAsked bounds how many wait to be asked for; what is beyond is asked
-	// for when it is next needed.
-	maxOwnersAsked = 256
+	// maxOwnersQueued bounds the queue; IDs that do not fit are queued when they are
+	// next needed.
+	maxOwnersQueued = 256
 
-	// ownerAge is how long a name is used without asking again: names of users
-	// hardly ever change.
+	// ownerAge is how long a name is used without asking again: user names hardly ever
+	// change.
 	ownerAge = time.Hour
-	// ownerRetry is how long after a failure, or after the workspace knew nobody of
-	// the id, it is asked again.
+	// ownerRetry is when to ask again after a failure or for an unknown ID.
 	ownerRetry = time.Minute
 
-	// ownerRate is how many names are asked for in a second, one at a time. SCIM is
-	// slow, and workspaces were seen to refuse more than four requests at once.
+	// ownerRate is how many names are looked up a second, one at a time. SCIM is slow,
+	// and workspaces were seen to refuse more than four concurrent requests.
 	ownerRate = 2
 )
 
-// Owners finds out what the owners of tokens are called, by SCIM and in the
-// background: Token Management tells only their numeric ids. It is safe for
-// concurrent use, and starts nothing before it is first asked.
+// Owners looks up the names of token owners, by SCIM and in the background: the Token
+// Management API returns only numeric IDs. It is safe for concurrent use, and starts
+// its goroutine on first use.
 type Owners struct {
 	lookup func(ctx context.Context, id int64) (string, error)
 	now    func() time.Time
@@ -51,18 +50,19 @@ type Owners struct {
 	close   func()
 }
 
-// ownerName is one answer, or the wait for it.
+// ownerName is a cache entry, also while the name is queued.
 type ownerName struct {
-	name string    // empty while unknown
+	name string    // "" while unknown
 	due  time.Time // when to ask again
 }
 
-// NewOwners returns the owners of a workspace's tokens. The admin credential is
-// that of the look-ups; it must be allowed to read users and service principals.
+// NewOwners returns the owners of a workspace's tokens. The admin credential is the
+// one for look-ups; it must be allowed to read users and service principals. The
+// timeout bounds one request. Close it.
 func NewOwners(workspace string, admin Admin, timeout time.Duration) *Owners {
-	t := newTransport(timeout)
+	t := NewTransport(timeout)
 	source := &scimSource{workspace: workspace, admin: admin, timeout: timeout, transport: t}
-	return newOwners(source.name, t.close, time.Now)
+	return newOwners(source.name, t.Close, time.Now)
 }
 
 func newOwners(lookup func(context.Context, int64) (string, error), closing func(), now func() time.Time) *Owners {
@@ -74,7 +74,7 @@ func newOwners(lookup func(context.Context, int64) (string, error), closing func
 		lookup:  lookup,
 		now:     now,
 		names:   names,
-		queue:   make(chan int64, maxOwnersAsked),
+		queue:   make(chan int64, maxOwnersQueued),
 		limiter: rate.NewLimiter(ownerRate, ownerRate),
 		done:    make(chan struct{}),
 		close:   closing,
@@ -83,8 +83,8 @@ func newOwners(lookup func(context.Context, int64) (string, error), closing func
 	return o
 }
 
-// Name returns the user name of a user, or the application id of a service
-// principal, and an empty string while that is not known. It never waits.
+// Name returns the user name of a user or the application ID of a service principal,
+// and "" while it is unknown. It never blocks.
 func (o *Owners) Name(id int64) string {
 	if id == 0 {
 		return ""
@@ -102,7 +102,7 @@ func (o *Owners) Name(id int64) string {
 	}
 	select {
 	case o.queue <- id:
-		// Not again while it waits.
+		// Don't queue it twice.
 		known.due = now.Add(ownerRetry)
 		o.names.Add(id, known)
 	default:
@@ -110,7 +110,7 @@ func (o *Owners) Name(id int64) string {
 	return known.name
 }
 
-// Close ends what is under way.
+// Close cancels the request in progress and stops the goroutine.
 func (o *Owners) Close() {
 	o.cancel()
 	o.mu.Lock()
@@ -143,7 +143,7 @@ func (o *Owners) remember(id int64, name string, err error) {
 	defer o.mu.Unlock()
 	known, _ := o.names.Peek(id)
 	if err != nil || name == "" {
-		// What was known stays: a name is no permission.
+		// Keep the old name: it grants nothing.
 		known.due = o.now().Add(ownerRetry)
 	} else {
 		known = ownerName{name: name, due: o.now().Add(ownerAge)}
@@ -151,14 +151,14 @@ func (o *Owners) remember(id int64, name string, err error) {
 	o.names.Add(id, known)
 }
 
-// scimSource asks a workspace's SCIM API. It is used by one goroutine.
+// scimSource asks a workspace's SCIM API. It is not safe for concurrent use.
 type scimSource struct {
 	workspace string
 	admin     Admin
 	timeout   time.Duration
-	transport *transport
+	transport *Transport
 
-	users      *iam.UsersV2API // nil until the first question, and after a failure
+	users      *iam.UsersV2API // nil before the first request, and after a failure
 	principals *iam.ServicePrincipalsV2API
 }
 
@@ -182,7 +182,7 @@ func (s *scimSource) name(ctx context.Context, id int64) (string, error) {
 		}
 	}
 	if !errors.Is(err, apierr.ErrNotFound) {
-		s.users = nil // the credential may be another by the next time
+		s.users = nil // the credential may have changed by the next request
 	}
 	return "", err
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestOwners(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	user := workspace.AddUser("etl@example.com", false)
 	robot := workspace.AddServicePrincipal("robot", false)
@@ -26,7 +27,7 @@ func TestOwners(t *testing.T) {
 		}
 	}
 	if got := owners.Name(user); got != "" {
-		t.Errorf("a name was known before it was asked for: %q", got)
+		t.Errorf("a name was known before it was looked up: %q", got)
 	}
 	await(user, "etl@example.com")
 	await(robot.ID, robot.ApplicationID)
@@ -37,27 +38,28 @@ func TestOwners(t *testing.T) {
 		owners.Name(0)
 	}
 	if got := workspace.Counts().Requests; got != asked {
-		t.Errorf("%d requests for what was known", got-asked)
+		t.Errorf("%d requests for known names", got-asked)
 	}
 }
 
 func TestOwnersInAnOutage(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	user := workspace.AddUser("etl@example.com", false)
 	c := newClock()
-	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: newTransport(5 * time.Second)}
-	owners := newOwners(source.name, source.transport.close, c.Now)
+	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: NewTransport(5 * time.Second)}
+	owners := newOwners(source.name, source.transport.Close, c.Now)
 	t.Cleanup(owners.Close)
 	fault := workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.InternalError())
 	owners.Name(user)
 	for deadline := time.Now().Add(10 * time.Second); fault.Hits() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("nothing was asked")
+			t.Fatal("no request was made")
 		}
 	}
 	for range 10 {
 		if got := owners.Name(user); got != "" {
-			t.Fatalf("a name out of an outage: %q", got)
+			t.Fatalf("a name during an outage: %q", got)
 		}
 	}
 	workspace.Faults().Clear()

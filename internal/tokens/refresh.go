@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// refreshPart is the part of a ttl, its last fifth, in which asking for facts has
-// them refreshed.
+// refreshPart is the last fraction of a TTL, a fifth, in which a request for facts
+// starts a refresh.
 const refreshPart = 5
 
-// refreshes are the ids being refreshed, so that the thousand requests that a
-// busy token makes meanwhile start one refresh only.
+// refreshes holds the IDs being refreshed, so that the thousand requests that a busy
+// token makes meanwhile start only one refresh.
 type refreshes struct {
 	mu  sync.Mutex
 	ids map[ID]struct{}
@@ -35,10 +35,10 @@ func (s *refreshes) end(id ID) {
 	delete(s.ids, id)
 }
 
-// refresh asks for a known token in the background, if there is a turn now and
-// the workspace can be asked. Otherwise the next request for the token tries
-// again: nothing waits for it. It is also what finds out, while stale facts are
-// in use, that an outage is over.
+// refresh looks up a known token in the background, if look-ups are not paused and
+// there is a turn now. Otherwise the next request for the token tries again; nothing
+// waits. While stale facts are in use, this is also how the end of an outage is
+// noticed.
 func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
 	if r.breaker.refuses(now) || !r.refreshes.begin(id) {
 		return
@@ -50,9 +50,9 @@ func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
 	go func() {
 		defer r.tasks.end()
 		defer r.refreshes.end(id)
-		// A flight of its own would let a request that comes meanwhile ask again.
+		// In the shared flight, so that a concurrent request does not ask again.
 		_, _, _ = r.flights.Do(string(id[:]), func() (any, error) {
-			return r.lookup(question{id: id, lane: knownLane, admitted: true, knownAt: knownAt})
+			return r.lookup(lookupRequest{id: id, lane: knownLane, admitted: true, knownAt: knownAt})
 		})
 	}()
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// resolveOrFail wants facts.
+// resolveOrFail returns facts, or fails the test.
 func resolveOrFail(t *testing.T, r *Resolver, id ID) Facts {
 	t.Helper()
 	facts, err := r.Resolve(context.Background(), id, fresh)
@@ -19,13 +19,14 @@ func resolveOrFail(t *testing.T, r *Resolver, id ID) Facts {
 }
 
 func TestRefreshAhead(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	for _, test := range []struct {
 		name   string
 		age    time.Duration
 		answer func(context.Context, ID) (*Info, error)
-		calls  int           // in all, after asking at that age
-		after  time.Duration // age of what is known then, -1 for nothing
+		calls  int           // in total, after asking at that age
+		after  time.Duration // age of the facts then, -1 for none
 	}{
 		{"just before the last fifth", 48*time.Second - 1, found, 1, 48*time.Second - 1},
 		{"in the last fifth", 48 * time.Second, found, 2, 0},
@@ -35,17 +36,17 @@ func TestRefreshAhead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				directory := &scripted{answer: found}
-				r := NewResolver(directory, quick, withJitter(never))
+				service := &scripted{answer: found}
+				r := NewResolver(service, quick, withJitter(never))
 				defer r.Close()
 				resolveOrFail(t, r, id)
 				time.Sleep(test.age)
-				directory.set(test.answer)
+				service.set(test.answer)
 				if facts := resolveOrFail(t, r, id); facts.Source != FromCache || time.Since(facts.At) != test.age {
 					t.Errorf("got facts from %q of %s ago: the request waited", facts.Source, time.Since(facts.At))
 				}
 				synctest.Wait()
-				if got := directory.count(); got != test.calls {
+				if got := service.count(); got != test.calls {
 					t.Errorf("%d look-ups, want %d", got, test.calls)
 				}
 				facts, err := r.Resolve(context.Background(), id, fresh)
@@ -61,14 +62,15 @@ func TestRefreshAhead(t *testing.T) {
 }
 
 func TestRefreshAheadIsOnePerToken(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		id, release := IDOf(somePAT), make(chan struct{})
-		directory := &scripted{answer: found}
-		r := NewResolver(directory, quick)
+		service := &scripted{answer: found}
+		r := NewResolver(service, quick)
 		defer r.Close()
 		resolveOrFail(t, r, id)
 		time.Sleep(50 * time.Second)
-		directory.set(func(ctx context.Context, id ID) (*Info, error) {
+		service.set(func(ctx context.Context, id ID) (*Info, error) {
 			<-release
 			return found(ctx, id)
 		})
@@ -78,7 +80,7 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if got := directory.count(); got != 2 {
+		if got := service.count(); got != 2 {
 			t.Errorf("%d look-ups, want the first and one refresh", got)
 		}
 		close(release)
@@ -89,13 +91,14 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 	})
 }
 
-// TestRefreshesKeepToTheRate has more busy tokens than the rate can refresh: what
-// cannot be refreshed is stale, which is not the same as refused.
+// TestRefreshesKeepToTheRate has more busy tokens than the rate can refresh: the others
+// get stale facts, not a refusal.
 func TestRefreshesKeepToTheRate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const tokens = 500
-		directory := &scripted{answer: found}
-		r := NewResolver(directory, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
+		service := &scripted{answer: found}
+		r := NewResolver(service, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		for i := range tokens {
 			r.cache.remember(garbage(i), &Info{ID: garbage(i)}, time.Now(), 0)
@@ -108,7 +111,7 @@ func TestRefreshesKeepToTheRate(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if got := directory.count(); got < 4*(seconds-60) || got > 4*seconds+6 {
+		if got := service.count(); got < 4*(seconds-60) || got > 4*seconds+6 {
 			t.Errorf("%d look-ups in %d s at 4 a second", got, seconds)
 		}
 	})

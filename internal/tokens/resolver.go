@@ -10,40 +10,39 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Observer is told what the resolver does, for metrics and logs. Its methods must
-// not block and must be safe for concurrent use. An observer that is a
-// [SyncObserver] too is also told of the list of all tokens.
+// Observer is told what a [Resolver] does, for metrics and logs. Its methods must not
+// block and must be safe for concurrent use. It may implement [SyncObserver] too.
 type Observer interface {
-	// CacheUsed tells how a request was served: hit, stale, negative or miss. It is
-	// called once for every request, so it should cost no more than a counter.
+	// CacheUsed reports how a request was served: "hit", "stale", "negative" or "miss".
+	// It is called once for every request, so it should cost no more than a counter.
 	CacheUsed(event string)
-	// LookedUp tells the outcome of one look-up: found, unknown or an [Outage].
+	// LookedUp reports one look-up: its result ("found", "unknown" or an [Outage]) and
+	// how long it took.
 	LookedUp(result string, took time.Duration)
-	// AuthorityChanged tells that look-ups stopped working (with the reason) or
-	// work again (nil).
-	AuthorityChanged(err *UnavailableError)
+	// ServiceChanged reports that the token service stopped working, with the reason,
+	// or works again, with nil.
+	ServiceChanged(err *UnavailableError)
 }
 
-// Resolver finds the facts about tokens: from memory, or by asking a [Directory].
-// It is safe for concurrent use, and meant to be shared by all handlers that
-// judge requests for one workspace with one admin credential.
+// Resolver finds the facts about tokens, from its cache or by asking a [Service]. It is
+// safe for concurrent use, and meant to be shared by all handlers that judge requests
+// for one workspace with one admin credential.
 //
-// # What a flood can and cannot do
+// # What a flood of invented tokens can and cannot do
 //
-// Values that have the shape of a token but are none cost one look-up each, until
-// the limits are reached. From then on they are turned away, and nothing else
-// changes for tokens that are known: they are served from memory, and half of the
-// rate and a fourth of the concurrency are kept for refreshing them. What a flood
-// does harm is the first look-up of a good token, which looks the same as the
-// flood: it shares a quarter of the rate with it, so that at ten thousand
-// invented tokens a second next to nobody gets through at the first try. Whoever
-// tries again within seconds, as the SDKs do, has a quarter of the rate apart from
-// the flood, unless the flood repeats its values too. Two things help against
-// that: [Settings.Sync], with which no token needs a first look-up unless it is
-// younger than the last list, and a limit on requests by client address in front.
+// Each invented token costs one look-up, until the limits are reached. From then on
+// they are turned away. Known tokens are not affected: they are served from the cache,
+// and half of the rate and a fourth of the concurrency are reserved for refreshing
+// them. What suffers is the first look-up of a valid token, which looks the same as the
+// flood and shares a quarter of the rate with it: at ten thousand invented tokens a
+// second, almost none gets through at the first try. A client that retries within
+// seconds, as the SDKs do, competes for another quarter of the rate, which the flood
+// cannot use unless it repeats its values. Two things help further: [Settings.Sync],
+// with which a token needs a look-up only if it is newer than the last list, and a limit
+// on requests by client address in front of the gateway.
 type Resolver struct {
-	directory Directory
-	workspace interface{ WorkspaceID() int64 } // the directory, if it knows; else nil
+	service   Service
+	workspace interface{ WorkspaceID() int64 } // the service, or nil if it does not know
 	observer  Observer
 	now       func() time.Time
 	// jitter returns a random time up to the one given.
@@ -54,7 +53,7 @@ type Resolver struct {
 	refreshes refreshes
 	limits    limits
 	timeout   atomic.Int64 // a time.Duration
-	breaker   breaker
+	breaker   Breaker
 	sync      syncing
 	listed    listing
 
@@ -66,31 +65,31 @@ type Resolver struct {
 	worked atomic.Bool
 }
 
-// Option changes how a [Resolver] is made.
+// Option configures a [Resolver].
 type Option func(*Resolver)
 
 // WithClock replaces time.Now, for tests.
 func WithClock(now func() time.Time) Option { return func(r *Resolver) { r.now = now } }
 
-// WithObserver sets who is told what happens.
+// WithObserver sets the observer.
 func WithObserver(o Observer) Option { return func(r *Resolver) { r.observer = o } }
 
-// withJitter replaces chance, for tests.
+// withJitter replaces the random jitter, for tests.
 func withJitter(jitter func(time.Duration) time.Duration) Option {
 	return func(r *Resolver) { r.jitter = jitter }
 }
 
-// NewResolver returns a resolver that asks the directory. It starts nothing and
-// does not use the network until the first look-up.
-func NewResolver(d Directory, s Settings, options ...Option) *Resolver {
+// NewResolver returns a resolver that asks a token service. It starts nothing and does
+// not use the network before the first look-up. Close it.
+func NewResolver(service Service, s Settings, options ...Option) *Resolver {
 	r := &Resolver{
-		directory: d,
-		observer:  noObserver{},
-		now:       time.Now,
-		jitter:    randomUpTo,
-		cache:     newCache(s.Size),
+		service:  service,
+		observer: noObserver{},
+		now:      time.Now,
+		jitter:   randomUpTo,
+		cache:    newCache(s.Size),
 	}
-	r.workspace, _ = d.(interface{ WorkspaceID() int64 })
+	r.workspace, _ = service.(interface{ WorkspaceID() int64 })
 	for _, option := range options {
 		option(r)
 	}
@@ -102,9 +101,8 @@ func NewResolver(d Directory, s Settings, options ...Option) *Resolver {
 
 func randomUpTo(d time.Duration) time.Duration { return rand.N(max(d, 1)) }
 
-// Tune changes the settings and keeps what is remembered, so that a reload of the
-// configuration finds a warm cache. Look-ups under way end under the settings
-// they began with.
+// Tune changes the settings and keeps the cache, so that a reload of the configuration
+// finds it warm. Look-ups in progress keep their settings.
 func (r *Resolver) Tune(s Settings) {
 	r.timeout.Store(int64(s.Timeout))
 	r.cache.resize(s.Size)
@@ -112,10 +110,10 @@ func (r *Resolver) Tune(s Settings) {
 	r.tuneSync(s.Sync)
 }
 
-// Resolve returns the facts about a token. It returns [ErrUnknownToken] for a
-// token that the workspace does not have, an [*UnavailableError] where that
-// cannot be told, and the context's error when the caller left. Beside an error
-// [Facts.At] is when the workspace was asked, and zero where it was not.
+// Resolve returns the facts about a token. It returns [ErrUnknownToken] if the workspace
+// has no such token, an [*UnavailableError] if that could not be found out, and the
+// context's error if the caller left. With an error, [Facts.At] is when the workspace
+// was asked, zero if it was not.
 func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
@@ -139,12 +137,12 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 
 	stale := remembered && age < fresh.TTL+fresh.MaxStale
 	if stale && r.breaker.outage() != "" {
-		// In an outage nobody who can do without the answer waits for a probe.
+		// In an outage, don't wait for a probe if stale facts will do.
 		r.refresh(id, known.at, now)
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
-	facts, err := r.share(ctx, question{
+	facts, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
 		knownAt: known.at, unknownAt: unknownAt,
 	})
@@ -156,10 +154,10 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	return facts, err
 }
 
-// Purge forgets what is known about a token that was just made, changed or revoked,
-// that it was unknown too, so that the next request asks the workspace: a look-up
-// under way that began before is of no use to it. Call it when the workspace has
-// answered, not before. It reports whether anything was known.
+// Purge forgets what is known about a token that was just created, changed or revoked,
+// including that it was unknown. The next request asks the workspace, even if a look-up
+// that started earlier is in progress. Call it after the workspace has answered, not
+// before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
 	known := r.cache.forget(id)
 	r.flights.Forget(string(id[:]))
@@ -167,11 +165,11 @@ func (r *Resolver) Purge(id ID) bool {
 	return known
 }
 
-// ForgetUnknown forgets which tokens are unknown, for when one was just made whose
-// id the caller does not know.
+// ForgetUnknown forgets which tokens are unknown. Call it when a token was created whose
+// ID the caller does not know.
 func (r *Resolver) ForgetUnknown() { r.cache.forgetUnknown() }
 
-// IDs returns the ids of known tokens, in no order, and at most a number of them.
+// IDs returns the IDs of known tokens, up to a limit and in no particular order.
 func (r *Resolver) IDs(limit int) []ID {
 	ids := make([]ID, 0, min(limit, r.Len()))
 	for i := range r.cache.shards {
@@ -185,19 +183,18 @@ func (r *Resolver) IDs(limit int) []ID {
 	return ids
 }
 
-// Len returns how many tokens are known.
+// Len returns the number of known tokens.
 func (r *Resolver) Len() int { return r.cache.len() }
 
-// Worked reports whether the admin credential has been accepted at least once.
+// Worked reports whether the workspace has accepted the admin credential at least once.
 func (r *Resolver) Worked() bool { return r.worked.Load() }
 
-// Outage returns why look-ups do not work now, as far as known without asking. It
-// is empty while they work, and before the first.
+// Outage returns why look-ups are failing, as far as known without asking. It is ""
+// while they work, and before the first.
 func (r *Resolver) Outage() Outage { return r.breaker.outage() }
 
-// WorkspaceID returns the id of the workspace as it introduced itself when it
-// last answered the admin credential, 0 before that. Facts with another
-// WorkspaceID are about a token that is not good here.
+// WorkspaceID returns the workspace ID of the workspace's last answer, 0 before the
+// first. A token whose [Info.WorkspaceID] differs does not belong to this workspace.
 func (r *Resolver) WorkspaceID() int64 {
 	if r.workspace == nil {
 		return 0
@@ -205,23 +202,22 @@ func (r *Resolver) WorkspaceID() int64 {
 	return r.workspace.WorkspaceID()
 }
 
-// Close ends look-ups, refreshes and lists that are under way, lets go of
-// connections, and waits until nothing runs any more. What is remembered can
-// still be read.
+// Close cancels look-ups, refreshes and lists in progress, closes connections, and waits
+// until nothing is running. The cache can still be read.
 func (r *Resolver) Close() {
 	r.cancel()
-	r.directory.Close()
+	r.service.Close()
 	r.tasks.close()
 }
 
-// tasks counts what runs in the background.
+// tasks counts what is running, so that closing can wait for it.
 type tasks struct {
 	mu     sync.Mutex
 	closed bool
 	wg     sync.WaitGroup
 }
 
-// begin reports whether something new may run; if so, call end after it.
+// begin reports whether a new task may run; if so, call end after it.
 func (t *tasks) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -242,6 +238,6 @@ func (t *tasks) close() {
 
 type noObserver struct{}
 
-func (noObserver) CacheUsed(string)                   {}
-func (noObserver) LookedUp(string, time.Duration)     {}
-func (noObserver) AuthorityChanged(*UnavailableError) {}
+func (noObserver) CacheUsed(string)                 {}
+func (noObserver) LookedUp(string, time.Duration)   {}
+func (noObserver) ServiceChanged(*UnavailableError) {}

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scripted is a directory that answers as a test says.
+// scripted is a token service that a test controls.
 type scripted struct {
 	mu     sync.Mutex
 	calls  int
@@ -60,7 +60,7 @@ func failing(o Outage) func(context.Context, ID) (*Info, error) {
 	return func(context.Context, ID) (*Info, error) { return nil, &UnavailableError{Outage: o} }
 }
 
-// clock is time that a test moves.
+// clock is a clock that a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -80,10 +80,10 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// quick are settings under which nothing has to wait for its turn.
+// quick are settings under which no look-up has to wait for its turn.
 var quick = Settings{Size: 100, Rate: 1000, Concurrency: 100, Timeout: 5 * time.Second}
 
-func newTestResolver(t testing.TB, d Directory, c *clock) *Resolver {
+func newTestResolver(t testing.TB, d Service, c *clock) *Resolver {
 	r := NewResolver(d, quick, WithClock(c.Now), withJitter(never))
 	t.Cleanup(r.Close)
 	return r
@@ -95,24 +95,25 @@ func never(time.Duration) time.Duration { return 0 }
 var fresh = Freshness{TTL: time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute}
 
 func TestResolverRemembers(t *testing.T) {
+	t.Parallel()
 	id := IDOf(somePAT)
 	type step struct {
 		wait   time.Duration
 		answer func(context.Context, ID) (*Info, error)
 		source Source
 		err    string
-		calls  int // in all
+		calls  int // in total
 	}
 	for _, test := range []struct {
 		name  string
 		steps []step
 	}{
-		{"a known token is asked for once in its ttl", []step{
+		{"a known token is looked up once in its ttl", []step{
 			{0, found, FromLookup, "", 1},
 			{47 * time.Second, found, FromCache, "", 1},
 			{13 * time.Second, found, FromLookup, "", 2},
 		}},
-		{"an unknown token is asked for once in its negative ttl", []step{
+		{"an unknown token is looked up once in its negative ttl", []step{
 			{0, unknown, "", ErrUnknownToken.Error(), 1},
 			{9 * time.Second, found, "", ErrUnknownToken.Error(), 1},
 			{time.Second, found, FromLookup, "", 2},
@@ -122,7 +123,7 @@ func TestResolverRemembers(t *testing.T) {
 			{time.Minute, unknown, "", ErrUnknownToken.Error(), 2},
 			{10 * time.Second, failing(ServerError), "", "looking up a token: " + outageHints[ServerError], 3},
 		}},
-		{"stale facts serve while the workspace fails, up to the limit", []step{
+		{"stale facts are used while the workspace fails, up to the limit", []step{
 			{0, found, FromLookup, "", 1},
 			{time.Minute, failing(ServerError), FromStale, "", 2},
 			{15*time.Minute - time.Second, failing(ServerError), FromStale, "", 3},
@@ -141,11 +142,11 @@ func TestResolverRemembers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newClock()
-			directory := &scripted{}
-			r := newTestResolver(t, directory, c)
+			service := &scripted{}
+			r := newTestResolver(t, service, c)
 			for i, step := range test.steps {
 				c.advance(step.wait)
-				directory.set(step.answer)
+				service.set(step.answer)
 				facts, err := r.Resolve(context.Background(), id, fresh)
 				if got := fmt.Sprint(err); err != nil && got != step.err || err == nil && step.err != "" {
 					t.Fatalf("step %d: error %v, want %q", i, err, step.err)
@@ -153,7 +154,7 @@ func TestResolverRemembers(t *testing.T) {
 				if facts.Source != step.source {
 					t.Errorf("step %d: facts from %q, want %q", i, facts.Source, step.source)
 				}
-				if got := directory.count(); got != step.calls {
+				if got := service.count(); got != step.calls {
 					t.Errorf("step %d: %d look-ups, want %d", i, got, step.calls)
 				}
 			}
@@ -161,17 +162,18 @@ func TestResolverRemembers(t *testing.T) {
 	}
 }
 
-func TestResolverNeverStaleWhenToldSo(t *testing.T) {
+func TestResolverWithoutMaxStale(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	directory := &scripted{answer: found}
-	r := newTestResolver(t, directory, c)
+	service := &scripted{answer: found}
+	r := newTestResolver(t, service, c)
 	current := fresh
 	current.MaxStale = 0
 	if _, err := r.Resolve(context.Background(), IDOf(somePAT), current); err != nil {
 		t.Fatal(err)
 	}
 	c.advance(time.Minute)
-	directory.set(failing(ServerError))
+	service.set(failing(ServerError))
 	var outage *UnavailableError
 	if _, err := r.Resolve(context.Background(), IDOf(somePAT), current); !errors.As(err, &outage) {
 		t.Errorf("got %v, want an outage", err)
@@ -179,12 +181,13 @@ func TestResolverNeverStaleWhenToldSo(t *testing.T) {
 }
 
 func TestResolverSharesLookups(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
-	directory := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+	service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 		<-release
 		return found(ctx, id)
 	}}
-	r := newTestResolver(t, directory, newClock())
+	r := newTestResolver(t, service, newClock())
 
 	const crowd = 100
 	var arrived, done sync.WaitGroup
@@ -197,11 +200,11 @@ func TestResolverSharesLookups(t *testing.T) {
 		})
 	}
 	arrived.Wait()
-	// One who leaves does not take the look-up away from the others.
+	// A caller who leaves does not cancel the look-up for the others.
 	leaving, leave := context.WithCancel(context.Background())
 	leave()
 	if _, err := r.Resolve(leaving, IDOf(somePAT), fresh); !errors.Is(err, context.Canceled) {
-		t.Errorf("who left got %v", err)
+		t.Errorf("the caller who left got %v", err)
 	}
 	close(release)
 	done.Wait()
@@ -210,38 +213,40 @@ func TestResolverSharesLookups(t *testing.T) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	}
-	if got := directory.count(); got != 1 {
+	if got := service.count(); got != 1 {
 		t.Errorf("%d look-ups, want 1", got)
 	}
 }
 
 func TestResolverGarbageDoesNotEvict(t *testing.T) {
-	directory := &scripted{answer: found}
+	t.Parallel()
+	service := &scripted{answer: found}
 	c := newClock()
-	r := NewResolver(directory, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: time.Second}, WithClock(c.Now))
+	r := NewResolver(service, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: time.Second}, WithClock(c.Now))
 	t.Cleanup(r.Close)
 	good := IDOf(somePAT)
 	if _, err := r.Resolve(context.Background(), good, fresh); err != nil {
 		t.Fatal(err)
 	}
-	directory.set(unknown)
+	service.set(unknown)
 	for i := range 2 * maxUnknown {
 		if _, err := r.Resolve(context.Background(), IDOf(fmt.Sprint("dapi", i)), fresh); !errors.Is(err, ErrUnknownToken) {
 			t.Fatal(err)
 		}
 	}
 	if facts, err := r.Resolve(context.Background(), good, fresh); err != nil || facts.Source != FromCache {
-		t.Errorf("the good token came from %q, %v", facts.Source, err)
+		t.Errorf("the valid token came from %q, %v", facts.Source, err)
 	}
 	if got := r.cache.unknowns(); got > maxUnknown {
-		t.Errorf("%d unknown tokens are remembered, the limit is %d", got, maxUnknown)
+		t.Errorf("%d unknown tokens are cached, the limit is %d", got, maxUnknown)
 	}
 }
 
 func TestResolverLimitsLookups(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	directory := &scripted{answer: unknown}
-	r := NewResolver(directory, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
+	service := &scripted{answer: unknown}
+	r := NewResolver(service, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
 	t.Cleanup(r.Close)
 	overloaded := 0
 	for i := range 100 {
@@ -254,19 +259,20 @@ func TestResolverLimitsLookups(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 	}
-	// The clock stands still, so nothing comes after the burst.
-	if got := directory.count(); got < 5 || got > 7 {
+	// The clock stands still, so there are no turns after the burst.
+	if got := service.count(); got < 5 || got > 7 {
 		t.Errorf("%d look-ups, want about 5", got)
 	}
-	if overloaded != 100-directory.count() {
-		t.Errorf("%d turned away and %d looked up, of 100", overloaded, directory.count())
+	if overloaded != 100-service.count() {
+		t.Errorf("%d turned away and %d looked up, of 100", overloaded, service.count())
 	}
 }
 
 func TestResolverPausesDuringOutage(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	directory := &scripted{answer: failing(TimedOut)}
-	r := newTestResolver(t, directory, c)
+	service := &scripted{answer: failing(TimedOut)}
+	r := newTestResolver(t, service, c)
 	resolve := func(i int) *UnavailableError {
 		t.Helper()
 		var outage *UnavailableError
@@ -286,7 +292,7 @@ func TestResolverPausesDuringOutage(t *testing.T) {
 			t.Fatalf("during the pause: %v", got)
 		}
 	}
-	if got := directory.count(); got != breakerTrip {
+	if got := service.count(); got != breakerTrip {
 		t.Errorf("%d look-ups, want %d", got, breakerTrip)
 	}
 	c.advance(breakerFirstPause)
@@ -298,7 +304,7 @@ func TestResolverPausesDuringOutage(t *testing.T) {
 		t.Errorf("the pause did not grow: %v", got)
 	}
 	c.advance(breakerFirstPause)
-	directory.set(found)
+	service.set(found)
 	for i := range 3 {
 		if _, err := r.Resolve(context.Background(), IDOf(fmt.Sprint("dapi", i)), fresh); err != nil {
 			t.Errorf("after the outage: %v", err)
@@ -306,56 +312,59 @@ func TestResolverPausesDuringOutage(t *testing.T) {
 	}
 }
 
-func TestResolverBelievesRetryAfter(t *testing.T) {
+func TestResolverHonorsRetryAfter(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	directory := &scripted{answer: func(context.Context, ID) (*Info, error) {
+	service := &scripted{answer: func(context.Context, ID) (*Info, error) {
 		return nil, &UnavailableError{Outage: Throttled, RetryAfter: 20 * time.Second}
 	}}
-	r := newTestResolver(t, directory, c)
+	r := newTestResolver(t, service, c)
 	var outage *UnavailableError
 	for range 2 {
 		if _, err := r.Resolve(context.Background(), IDOf(somePAT), fresh); !errors.As(err, &outage) {
 			t.Fatalf("got %v", err)
 		}
 	}
-	if outage.Outage != Paused || outage.RetryAfter != 20*time.Second || directory.count() != 1 {
-		t.Errorf("after one 429: %v, again in %s, %d look-ups", outage, outage.RetryAfter, directory.count())
+	if outage.Outage != Paused || outage.RetryAfter != 20*time.Second || service.count() != 1 {
+		t.Errorf("after one 429: %v, again in %s, %d look-ups", outage, outage.RetryAfter, service.count())
 	}
 	c.advance(20 * time.Second)
-	directory.set(found)
+	service.set(found)
 	if _, err := r.Resolve(context.Background(), IDOf(somePAT), fresh); err != nil {
 		t.Errorf("when it is due: %v", err)
 	}
 }
 
 func TestResolverPurge(t *testing.T) {
-	directory := &scripted{answer: found}
-	r := newTestResolver(t, directory, newClock())
+	t.Parallel()
+	service := &scripted{answer: found}
+	r := newTestResolver(t, service, newClock())
 	id := IDOf(somePAT)
 	if r.Purge(id) {
-		t.Error("something was known before anything was asked")
+		t.Error("the token was known before any look-up")
 	}
 	for want := 1; want <= 2; want++ {
 		if _, err := r.Resolve(context.Background(), id, fresh); err != nil {
 			t.Fatal(err)
 		}
-		if got := directory.count(); got != want {
+		if got := service.count(); got != want {
 			t.Errorf("%d look-ups, want %d", got, want)
 		}
 		if !r.Purge(id) {
-			t.Error("nothing was known after a look-up")
+			t.Error("the token was unknown after a look-up")
 		}
 	}
 }
 
 func TestResolverCloseEndsLookups(t *testing.T) {
+	t.Parallel()
 	started := make(chan struct{})
-	directory := &scripted{answer: func(ctx context.Context, _ ID) (*Info, error) {
+	service := &scripted{answer: func(ctx context.Context, _ ID) (*Info, error) {
 		close(started)
 		<-ctx.Done()
 		return nil, &UnavailableError{Outage: TimedOut, Err: ctx.Err()}
 	}}
-	r := NewResolver(directory, quick)
+	r := NewResolver(service, quick)
 	result := make(chan error)
 	go func() {
 		_, err := r.Resolve(context.Background(), IDOf(somePAT), fresh)

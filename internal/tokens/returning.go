@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// returning remembers, in a fixed 256 KiB, which ids were turned away lately. An
-// id is a hash, so that parts of it make a table and a fingerprint. At 10,000
-// invented tokens a second, 74 of 100 clients that return after two seconds are
-// still known here; others start again in the first lane.
+// returning remembers, in a fixed 256 KiB, which IDs were turned away recently. It is a
+// table of fingerprints; an ID is a hash, so one part of it is the index and another the
+// fingerprint. At 10,000 invented tokens a second, 74 of 100 clients that retry after
+// two seconds are still in it; the others start again in the first lane.
 type returning struct {
 	prints [1 << 16]atomic.Uint32
 }
@@ -27,8 +27,8 @@ func (t *returning) has(id *ID) bool {
 	return cell.Load() == print
 }
 
-// remove makes one visit good for one look-up only, so that a flood of values
-// sent twice each has no lane of its own for long.
+// remove makes one rejection good for one look-up only, so that a flood that sends each
+// value twice does not keep this lane to itself.
 func (t *returning) remove(id *ID) {
 	cell, print := t.entry(id)
 	cell.CompareAndSwap(print, 0)

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// SyncObserver is an [Observer] that wants to know of the list of all tokens, see
-// [Settings.Sync].
+// SyncObserver is an [Observer] that is also told of refreshes from the list of all
+// tokens (see [Settings.Sync]).
 type SyncObserver interface {
-	// Synced tells the outcome of one refresh from the list: listed, or an
-	// [Outage]; and how many tokens it held.
+	// Synced reports one refresh from the list: the result ("listed" or an [Outage]),
+	// how many tokens the list held, and how long it took.
 	Synced(result string, tokens int, took time.Duration)
 }
 
 // listTimeout bounds one request for the list of all tokens.
 const listTimeout = time.Minute
 
-// syncing is the refresh from the list, which runs beside the look-ups.
+// syncing is the state of the background refresh from the list.
 type syncing struct {
 	started atomic.Bool
 
 	mu    sync.Mutex
 	every time.Duration
-	stop  context.CancelFunc // nil while it does not run
+	stop  context.CancelFunc // nil while it is not running
 }
 
-// Start begins what runs in the background, which is the refresh from the list of
-// all tokens, if [Settings.Sync] asks for it. The first look-up starts it too.
+// Start starts the background refresh from the list of all tokens, if [Settings.Sync]
+// asks for it. So does the first look-up.
 func (r *Resolver) Start() {
 	if r.sync.started.Load() {
 		return
@@ -67,8 +67,8 @@ func (r *Resolver) restartSync() {
 	go func() {
 		defer r.tasks.end()
 		defer cancel()
-		// At a random moment first: a hundred pods of one roll-out must not ask for
-		// the same long list at the same time, now and every minute after.
+		// Start at a random moment: a hundred pods of one roll-out must not ask for the
+		// same long list at the same time, now and in every interval after.
 		timer := time.NewTimer(r.jitter(every))
 		defer timer.Stop()
 		for {
@@ -83,8 +83,8 @@ func (r *Resolver) restartSync() {
 	}()
 }
 
-// syncOnce refreshes everything from the list. When that fails, the facts grow
-// old and are looked up one by one, as they would be without it.
+// syncOnce refreshes all facts from the list. If that fails, the facts age and are
+// looked up one by one, as without sync.
 func (r *Resolver) syncOnce(ctx context.Context) {
 	started := r.now()
 	if r.breaker.refuses(started) {
@@ -94,11 +94,11 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	since := r.cache.since()
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	list, err := r.directory.List(ctx)
+	list, err := r.service.List(ctx)
 	now := r.now()
 	if err == nil && len(list) == 0 && r.cache.len() > 0 {
-		// Something else than the API can answer {}. Not all at once, whoever revoked
-		// every token will find them looked up one by one.
+		// Don't trust it: something other than the API may answer {}. If all tokens were
+		// in fact revoked, look-ups find out one by one.
 		err = &UnavailableError{Outage: BadAnswer, Err: errors.New("the list of tokens is empty")}
 	}
 	switch {
@@ -110,8 +110,8 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	default:
 		outage := asOutage(err)
 		r.synced(string(outage.Outage), 0, now.Sub(started))
-		// A list may fail for its length alone. Only what holds for look-ups too
-		// pauses them.
+		// A list may fail only because it is long. Pause look-ups only for what would fail
+		// them too.
 		if certain(outage) {
 			r.failed(now, outage)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// listed answers with tokens of given comments.
+// listed answers with tokens that have a given comment.
 func listed(comment string, ids ...ID) func(context.Context) ([]*Info, error) {
 	return func(context.Context) ([]*Info, error) {
 		var list []*Info
@@ -40,7 +40,7 @@ var (
 	slow   = Freshness{TTL: 2 * time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute}
 )
 
-// startSynced is a resolver whose first list has come, a minute after its start.
+// startSynced returns a resolver a minute after its start, when it has its first list.
 func startSynced(t *testing.T, d *scripted, options ...Option) *Resolver {
 	t.Helper()
 	r := NewResolver(d, synced, append(options, withJitter(func(most time.Duration) time.Duration { return most }))...)
@@ -53,6 +53,7 @@ func startSynced(t *testing.T, d *scripted, options ...Option) *Resolver {
 }
 
 func TestSync(t *testing.T) {
+	t.Parallel()
 	a, b, c := garbage(1), garbage(2), garbage(3)
 	for _, test := range []struct {
 		name string
@@ -90,7 +91,7 @@ func TestSync(t *testing.T) {
 				t.Errorf("from %q, %v", facts.Source, err)
 			}
 		}},
-		{"an empty list is not believed", func(t *testing.T, r *Resolver, d *scripted) {
+		{"an empty list is not trusted", func(t *testing.T, r *Resolver, d *scripted) {
 			d.setList(listed(""))
 			time.Sleep(time.Minute)
 			synctest.Wait()
@@ -134,7 +135,7 @@ func TestSync(t *testing.T) {
 				t.Errorf("%d lists", got)
 			}
 		}},
-		{"a token purged while the list is under way", func(t *testing.T, r *Resolver, d *scripted) {
+		{"a token purged while the list is in progress", func(t *testing.T, r *Resolver, d *scripted) {
 			d.setList(func(ctx context.Context) ([]*Info, error) {
 				time.Sleep(10 * time.Second)
 				return listed("before the change", a, b)(ctx)
@@ -146,7 +147,7 @@ func TestSync(t *testing.T) {
 				t.Errorf("%v, %v", facts.Info, err)
 			}
 		}},
-		{"closed while the list is under way", func(t *testing.T, r *Resolver, d *scripted) {
+		{"closed while the list is in progress", func(t *testing.T, r *Resolver, d *scripted) {
 			d.setList(func(ctx context.Context) ([]*Info, error) {
 				<-ctx.Done()
 				return nil, &UnavailableError{Outage: TimedOut}
@@ -169,28 +170,29 @@ func TestSync(t *testing.T) {
 	}
 }
 
-// TestSyncStartsWithTheFirstLookup holds that making a resolver, as validating a
-// configuration does, asks for nothing.
+// TestSyncStartsWithTheFirstLookup checks that creating a resolver, as validating a
+// configuration does, makes no requests.
 func TestSyncStartsWithTheFirstLookup(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &scripted{answer: found, list: listed("")}
 		r := NewResolver(d, synced, withJitter(never))
 		defer r.Close()
 		time.Sleep(time.Hour)
 		if d.countLists() != 0 {
-			t.Fatal("a list was asked for")
+			t.Fatal("a list was requested")
 		}
 		resolveOrFail(t, r, garbage(1))
 		synctest.Wait()
 		if d.countLists() != 1 {
-			t.Error("no list was asked for")
+			t.Error("no list was requested")
 		}
 	})
 }
 
-// TestSyncMakesFloodsHarmless has good tokens used for the first time in the
-// middle of a flood.
+// TestSyncMakesFloodsHarmless uses a valid token for the first time during a flood.
 func TestSyncMakesFloodsHarmless(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		good := garbage(-1)
 		d := &scripted{answer: unknown, list: listed("", good)}
@@ -205,9 +207,10 @@ func TestSyncMakesFloodsHarmless(t *testing.T) {
 	})
 }
 
-func TestDirectoryList(t *testing.T) {
+func TestServiceList(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
-	d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	for i, scope := range []string{"jobs", "sql"} {
 		workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Comment: scope, Scopes: []string{scope}, Lifetime: time.Duration(i) * time.Hour})
 	}
@@ -229,21 +232,22 @@ func TestDirectoryList(t *testing.T) {
 	}
 }
 
-// TestDirectoryListOutages takes the faults to the list too.
-func TestDirectoryListOutages(t *testing.T) {
+// TestServiceListOutages tests the faults with the list.
+func TestServiceListOutages(t *testing.T) {
+	t.Parallel()
 	for _, test := range faults {
 		if test.want == TimedOut || test.name == "another token's facts" {
-			continue // a list may take a minute; and it is about no token
+			continue // a list may take a minute, and it is not about one token
 		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			workspace := startWorkspace(t)
-			d := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second)
+			d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 			workspace.Faults().Set(test.prefix, test.fault)
 			list, err := d.List(t.Context())
 			var outage *UnavailableError
 			switch {
-			case test.name == "JSON of another kind" && err == nil && len(list) == 0: // the resolver's to refuse
+			case test.name == "JSON of another shape" && err == nil && len(list) == 0: // the resolver rejects it
 			case !errors.As(err, &outage) || outage.Outage != test.want || outage.RetryAfter != test.retry:
 				t.Errorf("got %d tokens, %v, want %s", len(list), err, test.want)
 			}

@@ -16,53 +16,55 @@ import (
 )
 
 const (
-	// maxAnswer bounds one answer of the admin API. One TokenInfo takes about a
-	// kilobyte. The list has no pages and takes that, or half of it, for each of a
-	// workspace's tokens: maxList is enough for a hundred thousand.
+	// maxAnswer bounds one answer; a token takes about a kilobyte. The list has no
+	// pages and takes up to a kilobyte for each token of a workspace: maxList is enough
+	// for a hundred thousand.
 	maxAnswer = 1 << 20
 	maxList   = 64 << 20
 
-	// listPath is the end of the list's path, and of no other.
+	// listPath is the suffix of the list's path, and of no other.
 	listPath = "/token-management/tokens"
 
-	// workspaceHeader is where the workspace tells its own id. The SDK relies on it
-	// too.
+	// workspaceHeader carries the workspace's own ID. The SDK relies on it too.
 	workspaceHeader = "X-Databricks-Org-Id"
 
-	// maxRetryAfter bounds how long the workspace may tell us to stay away.
+	// maxRetryAfter bounds how long the workspace can make us wait.
 	maxRetryAfter = 5 * time.Minute
 )
 
-// transport carries the look-ups. It is separate from the one that proxies
-// requests, so that neither can starve the other or borrow its credential, and
-// it tames the SDK: answers are bounded in time and size, and what means "the
-// authority does not answer now" (429, 5xx, broken connections, timeouts) is
-// turned into an [UnavailableError] that the SDK does not recognise as worth
-// retrying. Its own retries would hold a request for minutes.
-type transport struct {
+// Transport is the [http.RoundTripper] for requests of our own to a workspace, such as
+// look-ups. It is separate from the one that proxies requests, so that neither can
+// starve the other or use its credential. It bounds answers in time and size, and
+// turns 429, 5xx, broken connections and timeouts into an [*UnavailableError] that the
+// SDK does not recognize as worth retrying: the SDK's retries would hold a request for
+// minutes. It follows no redirects.
+type Transport struct {
 	base    http.RoundTripper
 	timeout time.Duration
 
-	workspaceID atomic.Int64 // as last told, 0 before
+	workspaceID atomic.Int64 // of the last answer, 0 before
 
-	// The SDK signs in under a context of its own, so that closing must reach what
-	// is under way from here.
+	// Close cancels requests through closing, because the SDK signs in under a context
+	// of its own.
 	closing context.Context
 	stop    context.CancelFunc
 	running tasks
 }
 
-func newTransport(timeout time.Duration) *transport {
+// NewTransport returns a transport whose requests may take as long as the timeout, or
+// a minute for the list of all tokens. Close it.
+func NewTransport(timeout time.Duration) *Transport {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 16
 	base.DialContext = (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
 	base.TLSHandshakeTimeout = timeout
 	closing, stop := context.WithCancel(context.Background())
-	return &transport{base: base, timeout: timeout, closing: closing, stop: stop}
+	return &Transport{base: base, timeout: timeout, closing: closing, stop: stop}
 }
 
-// RoundTrip reads the whole answer, so that the deadline covers the body too.
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip implements [http.RoundTripper]. It reads the whole answer, so that the
+// deadline covers the body too. Its errors are of type [*UnavailableError].
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.running.begin() {
 		return nil, &UnavailableError{Outage: Closed}
 	}
@@ -84,7 +86,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, outageOf(err)
 	}
 	if int64(len(body)) > limit {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("an answer of more than %d MiB", limit>>20)}
+		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("the answer is larger than %d MiB", limit>>20)}
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
@@ -103,34 +105,34 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// outageOf hides the cause: the SDK retries what it recognises as a network error,
-// by its type or by words in its text.
+// outageOf hides the cause, because the SDK retries what it recognizes as a network
+// error by its type or text.
 func outageOf(err error) *UnavailableError {
 	var timeout interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return &UnavailableError{Outage: TimedOut}
 	}
 	var (
-		resolving   *net.DNSError
-		dialling    *net.OpError
+		dns         *net.DNSError
+		dial        *net.OpError
 		certificate *tls.CertificateVerificationError
 		notTLS      tls.RecordHeaderError
 	)
 	switch {
-	case errors.As(err, &resolving):
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("its name %q does not resolve", resolving.Name)}
+	case errors.As(err, &dns):
+		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("host name %q does not resolve", dns.Name)}
 	case errors.As(err, &certificate):
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("its certificate is not trusted: %w", certificate.Err)}
+		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("its TLS certificate is not trusted: %w", certificate.Err)}
 	case errors.As(err, &notTLS):
 		return &UnavailableError{Outage: Unreachable, Err: errors.New("it does not speak TLS")}
-	case errors.As(err, &dialling) && dialling.Op == "dial":
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("nothing accepts connections at %s", dialling.Addr)}
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("nothing accepts connections at %s", dial.Addr)}
 	}
 	return &UnavailableError{Outage: Unreachable, Err: errors.New("the connection broke")}
 }
 
-// retryAfter reads a Retry-After header, in seconds or as a date (RFC 9110,
-// section 10.2.3). It returns 0 for none and for what it cannot read.
+// retryAfter parses a Retry-After header, in seconds or as a date (RFC 9110, section
+// 10.2.3). It returns 0 if there is none or it is invalid.
 func retryAfter(value string) time.Duration {
 	var wait time.Duration
 	if seconds, err := strconv.Atoi(value); err == nil {
@@ -141,9 +143,9 @@ func retryAfter(value string) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// close ends requests under way and then idle connections, of which there are no
-// new ones after it.
-func (t *transport) close() {
+// Close cancels requests in progress, waits for them, and closes idle connections.
+// Later requests fail with [Closed].
+func (t *Transport) Close() {
 	t.stop()
 	t.running.close()
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {

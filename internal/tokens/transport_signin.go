@@ -6,16 +6,16 @@ import (
 	"net/http"
 )
 
-// signInTransport is a transport for the requests with which the SDK signs in. It
-// retries those for a minute when the text of an error holds one of a few words, 429
-// among them, and net/http's errors quote the URL: the number of a workspace, or a
-// port, may hold it as well. So an outage comes as an answer whose body cannot be
-// read, in words that are none of those.
-type signInTransport struct{ *transport }
+// signInTransport is the transport for the SDK's sign-in requests. The SDK retries
+// those for a minute if the text of an error contains one of a few words, such as
+// 429, and net/http's errors quote the URL, where the number of a workspace or a port
+// may contain 429 too. So this transport reports an outage as an answer whose body
+// cannot be read, with a text that contains none of these words.
+type signInTransport struct{ *Transport }
 
 // RoundTrip implements [http.RoundTripper].
 func (t signInTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.transport.RoundTrip(req)
+	resp, err := t.Transport.RoundTrip(req)
 	var outage *UnavailableError
 	if !errors.As(err, &outage) {
 		return resp, err
@@ -30,7 +30,7 @@ func (t signInTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// unreadable is a body that ends in an outage, and the error that says so.
+// unreadable is a body that fails with an outage, and the error it fails with.
 type unreadable struct{ outage *UnavailableError }
 
 func (u unreadable) Read([]byte) (int, error) { return 0, u }

@@ -12,87 +12,86 @@ import (
 )
 
 const (
-	// verifyLifetime is that of a token minted as a proof: should it not be possible
-	// to delete it, it is gone in a minute.
+	// verifyLifetime is the lifetime of the token minted as a proof: if it cannot be
+	// deleted, it expires in a minute.
 	verifyLifetime = time.Minute
 
 	verifyComment = "scopegate verify: a proof, deleted at once"
 
-	// verifyEvery is how often a token just minted is looked for.
+	// verifyEvery is the pause between two look-ups of a new token.
 	verifyEvery = 200 * time.Millisecond
 
 	defaultVerifyTimeout  = 10 * time.Second
 	defaultVerifyPatience = 10 * time.Second
 )
 
-// VerifyOptions are the options of [Verify]. The zero value is good.
+// VerifyOptions are the options of [Verify]. The zero value is usable.
 type VerifyOptions struct {
-	// ApplicationID of a service principal, to prove the rule for tokens minted on
-	// behalf of one too. Empty: not proven.
+	// ApplicationID of a service principal, to also prove the rule for tokens minted on
+	// behalf of one. "" skips this.
 	ApplicationID string
 	// Timeout bounds each request, default 10 seconds.
 	Timeout time.Duration
-	// Patience is how long a new token may take until the workspace finds it,
+	// Patience is how long the workspace may take until it finds a new token,
 	// default 10 seconds.
 	Patience time.Duration
 }
 
-// VerifyReport is what [Verify] learned of a workspace. It holds no secret.
+// VerifyReport is what [Verify] found out. It holds no secret.
 type VerifyReport struct {
-	// WorkspaceID is how the workspace names itself, 0 if it does not.
+	// WorkspaceID is the workspace's own ID, 0 if it did not say.
 	WorkspaceID int64
-	// Own is about a token of the admin itself.
+	// Own is about a token of the admin's own.
 	Own *TokenProof
-	// OnBehalf is about a token on behalf of a service principal, nil if none was
-	// asked for.
+	// OnBehalf is about a token on behalf of a service principal, nil if it was not
+	// requested.
 	OnBehalf *TokenProof
 }
 
-// TokenProof is what was learned from one token that was minted for it.
+// TokenProof is what one minted token proved.
 type TokenProof struct {
-	// ID is what the workspace calls the token.
+	// ID is the token ID that the workspace returned.
 	ID string
-	// IDIsHash tells that this is the SHA-256 of the token's whole value.
+	// IDIsHash reports whether ID is the SHA-256 of the token's whole value.
 	IDIsHash bool
-	// Suffixed tells that the value ends in a hyphen and a number, as on some
-	// clouds, and IDIsHashWithoutSuffix that the ID is the hash of what is before
-	// that.
+	// Suffixed reports whether the value ends in a hyphen and a number, as on some
+	// clouds, and IDIsHashWithoutSuffix whether ID is the hash of the part before it.
 	Suffixed              bool
 	IDIsHashWithoutSuffix bool
-	// Found tells that the token was found by the hash of its value, FoundAfter how
-	// long after it was minted.
+	// Found reports whether the token was found by the hash of its value, and
+	// FoundAfter how long after minting.
 	Found      bool
 	FoundAfter time.Duration
-	// Info are the facts as found, nil if it was not.
+	// Info holds the facts, nil if the token was not found.
 	Info *Info
-	// WorkspaceIDFits tells that the facts name a workspace, and the one that
-	// answered, if that told.
+	// WorkspaceIDFits reports whether the facts name a workspace, and, if the answer
+	// said which workspace sent it, the same one.
 	WorkspaceIDFits bool
-	// Deleted tells that the token was deleted. If not, it expires within a minute
-	// of its making.
+	// Deleted reports whether the token was deleted. If not, it expires a minute after
+	// minting.
 	Deleted bool
 }
 
-// Proven reports whether the rule holds for this token: its id is the hash of its
-// value, and it is found by it.
+// Proven reports whether the rule holds for this token: its ID is the hash of its
+// value, and the workspace finds it by that.
 func (p *TokenProof) Proven() bool { return p.IDIsHash && p.Found }
 
-// Verify proves on a workspace that a token's id is the SHA-256 of its value. It
-// mints a token that lives a minute, compares, looks for it as the resolver
-// would, and deletes it, also when it fails or the context ends on the way. It
-// neither returns nor prints the value.
+// Verify proves on a workspace that a token's ID is the SHA-256 of its value. It mints
+// a token that expires in a minute, compares, looks it up as the resolver would, and
+// deletes it, even if it fails or the context ends. It neither returns nor prints the
+// value.
 //
-// The error is an [*UnavailableError] of [IDRuleBroken] if the rule does not hold,
-// and anything else if that could not be found out. The report holds what was
-// learned in either case.
+// The error is an [*UnavailableError] with [IDRuleBroken] if the rule does not hold,
+// and another error if Verify could not find out. The report holds the results so far
+// in either case.
 func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOptions) (VerifyReport, error) {
 	timeout := cmp.Or(options.Timeout, defaultVerifyTimeout)
 	v := verification{
-		transport: newTransport(timeout),
+		transport: NewTransport(timeout),
 		timeout:   timeout,
 		patience:  cmp.Or(options.Patience, defaultVerifyPatience),
 	}
-	defer v.transport.close()
+	defer v.transport.Close()
 	c, err := admin.newClient(workspace, timeout, v.transport)
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verifying the id rule: %w", notConfigured(err))
@@ -137,13 +136,13 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 // verification is one run of [Verify].
 type verification struct {
 	api       *settings.TokenManagementAPI
-	transport *transport
+	transport *Transport
 	timeout   time.Duration
 	patience  time.Duration
 }
 
-// prove learns what there is to learn from one token. The value does not outlive
-// it.
+// prove mints one token and tests the rule with it. The value does not outlive the
+// call.
 func (v *verification) prove(ctx context.Context, mint func() (id, value string, err error)) (*TokenProof, error) {
 	id, value, err := mint()
 	minted := time.Now()
@@ -163,19 +162,19 @@ func (v *verification) prove(ctx context.Context, mint func() (id, value string,
 
 	info, err := v.find(ctx, hash)
 	if errors.Is(err, ErrUnknownToken) {
-		return proof, nil // which is what we came to find out
+		return proof, nil // a result, not a failure
 	}
 	if err != nil {
-		return proof, fmt.Errorf("looking for the token minted: %w", err)
+		return proof, fmt.Errorf("looking up the minted token: %w", err)
 	}
 	proof.Found, proof.FoundAfter = true, time.Since(minted)
 	proof.Info = newInfo(hash, info, newInterner())
-	told := v.transport.workspaceID.Load()
-	proof.WorkspaceIDFits = info.WorkspaceId != 0 && (told == 0 || told == info.WorkspaceId)
+	answered := v.transport.workspaceID.Load()
+	proof.WorkspaceIDFits = info.WorkspaceId != 0 && (answered == 0 || answered == info.WorkspaceId)
 	return proof, nil
 }
 
-// find asks until the workspace has heard of its own token.
+// find looks a token up until the workspace finds it.
 func (v *verification) find(ctx context.Context, id ID) (*settings.TokenInfo, error) {
 	patience := time.NewTimer(v.patience)
 	defer patience.Stop()
@@ -194,7 +193,7 @@ func (v *verification) find(ctx context.Context, id ID) (*settings.TokenInfo, er
 	}
 }
 
-// delete works after the context's end too.
+// delete works even if the context has ended.
 func (v *verification) delete(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.timeout)
 	defer cancel()

@@ -16,8 +16,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// hide makes a workspace answer that it has no such token, as long as the switch
-// is on, and leave lists and changes alone.
+// hide makes a workspace answer look-ups of hidden tokens as if they did not exist. It
+// does not affect lists and changes.
 func hide(workspace *fakeworkspace.Workspace, hidden func(id string) bool) {
 	workspace.Handle("GET /api/2.0/token-management/tokens/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -31,7 +31,8 @@ func hide(workspace *fakeworkspace.Workspace, hidden func(id string) bool) {
 	}))
 }
 
-func TestDirectoryProvesIDRule(t *testing.T) {
+func TestServiceProvesIDRule(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{})
 	var broken atomic.Bool
@@ -39,7 +40,7 @@ func TestDirectoryProvesIDRule(t *testing.T) {
 	hide(workspace, func(id string) bool { return broken.Load() && id == own })
 
 	c, seen := newClock(), new(recorder)
-	r := NewResolver(NewDirectory(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
+	r := NewResolver(NewService(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
 		WithClock(c.Now), WithObserver(seen), withJitter(never))
 	t.Cleanup(r.Close)
 
@@ -60,13 +61,13 @@ func TestDirectoryProvesIDRule(t *testing.T) {
 	broken.Store(false)
 	c.advance(breakerFirstPause)
 	if _, err := r.Resolve(t.Context(), IDOf(token.Value), fresh); err != nil {
-		t.Errorf("when it holds again: %v", err)
+		t.Errorf("once the rule holds again: %v", err)
 	}
 	if got := r.WorkspaceID(); got != workspace.WorkspaceID() {
 		t.Errorf("workspace %d, want %d", got, workspace.WorkspaceID())
 	}
 
-	// Proven once, not for every look-up.
+	// The proof is made once, not for every look-up.
 	workspace.Reset()
 	for i := range 3 {
 		_, _ = r.Resolve(t.Context(), garbage(i), fresh)
@@ -76,12 +77,13 @@ func TestDirectoryProvesIDRule(t *testing.T) {
 	}
 }
 
-// TestDirectoryProofNeedsAnAnswer holds that an outage is not taken for a proof,
-// one way or the other.
-func TestDirectoryProofNeedsAnAnswer(t *testing.T) {
+// TestServiceProofNeedsAnAnswer checks that an outage neither proves nor disproves the ID
+// rule.
+func TestServiceProofNeedsAnAnswer(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{})
-	d := startDirectory(t, workspace.URL(), Admin{Token: given(workspace.AdminToken())}, 5*time.Second)
+	d := startService(t, workspace.URL(), Admin{Token: given(workspace.AdminToken())}, 5*time.Second)
 	workspace.Faults().Set(managementAPI, fakeworkspace.InternalError(), fakeworkspace.Times(1))
 	_, err := d.Lookup(t.Context(), IDOf(token.Value))
 	var outage *UnavailableError
@@ -96,10 +98,10 @@ func TestDirectoryProofNeedsAnAnswer(t *testing.T) {
 	}
 }
 
-// minted are the ids of the tokens that a workspace has beside the admin's.
+// minted returns the IDs of all tokens except the admin's.
 func minted(t *testing.T, workspace *fakeworkspace.Workspace) (ids []ID) {
 	t.Helper()
-	list, err := startDirectory(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
+	list, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +114,7 @@ func minted(t *testing.T, workspace *fakeworkspace.Workspace) (ids []ID) {
 }
 
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	robot := workspace.AddServicePrincipal("robot", false)
 	for _, test := range []struct {
@@ -139,7 +142,7 @@ func TestVerify(t *testing.T) {
 				}
 			}
 			if report.OnBehalf.Info.OwnerID == report.Own.Info.OwnerID {
-				t.Error("the token on behalf of another is the admin's own")
+				t.Error("the token on behalf of a service principal belongs to the admin")
 			}
 			if left := minted(t, workspace); len(left) > 0 {
 				t.Errorf("%d tokens are left", len(left))
@@ -149,8 +152,9 @@ func TestVerify(t *testing.T) {
 }
 
 func TestVerifyFailures(t *testing.T) {
+	t.Parallel()
 	const value = "dapi00112233445566778899aabbccddeeff-3"
-	// create answers as if the id of every token were that of another text.
+	// create mints tokens whose ID is the hash of another text.
 	create := func(workspace *fakeworkspace.Workspace, hashed string) {
 		workspace.Handle("POST /api/2.0/token/create", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			token := workspace.Mint(fakeworkspace.TokenSpec{Value: hashed, Lifetime: time.Minute})
@@ -221,7 +225,7 @@ func TestVerifyFailures(t *testing.T) {
 				test.check(t, report)
 			}
 			if text := fmt.Sprintf("%+v %+v %v", report, report.Own, err); strings.Contains(text, "dapi00") {
-				t.Errorf("the token shows: %s", text)
+				t.Errorf("the token is quoted: %s", text)
 			}
 			workspace.Faults().Clear()
 			if left := minted(t, workspace); len(left) > 0 && !strings.Contains(test.name, "cannot be deleted") {
@@ -231,8 +235,9 @@ func TestVerifyFailures(t *testing.T) {
 	}
 }
 
-// TestVerifyCleansUp has the user give up at the worst moment.
+// TestVerifyCleansUp cancels the context between minting and deleting.
 func TestVerifyCleansUp(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	ctx, giveUp := context.WithCancel(t.Context())
 	hide(workspace, func(string) bool { giveUp(); return true })
@@ -244,8 +249,9 @@ func TestVerifyCleansUp(t *testing.T) {
 	}
 }
 
-// TestVerifyWaits has a workspace that takes a while to find what it made.
+// TestVerifyWaits has a workspace that finds a new token only after a while.
 func TestVerifyWaits(t *testing.T) {
+	t.Parallel()
 	workspace := startWorkspace(t)
 	var asked atomic.Int32
 	hide(workspace, func(string) bool { return asked.Add(1) <= 2 })

@@ -136,7 +136,7 @@ func TestPoliciesThatPermitNothing(t *testing.T) {
 		says   string // "" if it may be loaded
 	}{
 		{"a scope", "scopes sql\n", ""},
-		{"a scope of no operation", "scopes ai-functions\n", "no operation of the catalogue asks for ai-functions"},
+		{"a scope of no operation", "scopes ai-functions\n", "no operation of the catalog needs ai-functions"},
 		{"that and another", "scopes ai-functions sql\n", ""},
 		{"that and a route", "scopes ai-functions\nallow GET /api/2.1/jobs/list\n", ""},
 		{"everything denied", "scopes sql\n" + all, "what it allows, it denies as well"},

@@ -80,12 +80,40 @@ func (k *keyring) jwks() map[string]any {
 	return map[string]any{"keys": keys}
 }
 
+// spareKeys are the key pairs of closed workspaces. New ones reuse them, because generating a pair
+// takes longer than most tests. No two open workspaces share a pair.
+var spareKeys struct {
+	mu   sync.Mutex
+	keys []*rsa.PrivateKey
+}
+
+// newSigningKey returns a key pair under a new id.
 func newSigningKey() signingKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(fmt.Sprintf("fakeworkspace: making a signing key: %v", err)) // the system has no randomness
+	key := signingKey{id: randomHex(16)}
+	spareKeys.mu.Lock()
+	if last := len(spareKeys.keys) - 1; last >= 0 {
+		key.key, spareKeys.keys = spareKeys.keys[last], spareKeys.keys[:last]
 	}
-	return signingKey{id: randomHex(16), key: key}
+	spareKeys.mu.Unlock()
+	if key.key == nil {
+		var err error
+		if key.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			panic(fmt.Sprintf("fakeworkspace: generating a signing key: %v", err)) // the system has no randomness
+		}
+	}
+	return key
+}
+
+// release lets new workspaces reuse the key pairs. The keyring still works, for requests that outlive
+// the workspace.
+func (k *keyring) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	spareKeys.mu.Lock()
+	defer spareKeys.mu.Unlock()
+	for _, key := range k.keys {
+		spareKeys.keys = append(spareKeys.keys, key.key)
+	}
 }
 
 // RotateKey makes a new signing key and returns its id. The old ones stay published, or, if drop, go:

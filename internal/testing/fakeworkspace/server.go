@@ -169,6 +169,7 @@ func (w *Workspace) Close() {
 	}
 	w.spark.Stop()
 	w.waitForRequests(10 * time.Second)
+	w.keys.release()
 }
 
 // waitForRequests is bounded because a server of the test's own may hold a request body open.

@@ -1,0 +1,108 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
+)
+
+// Admin is the credential with which scopegate looks up tokens. Set a profile, or
+// a client id and secret, or a token.
+type Admin struct {
+	// Name of a profile of the Databricks configuration file (`~/.databrickscfg`,
+	// or the file that `DATABRICKS_CONFIG_FILE` names).
+	Profile string `json:"profile,omitempty"`
+
+	// Client id (application id) of a service principal that is a workspace admin.
+	// This is the recommended way. Placeholders are supported.
+	ClientID string `json:"client_id,omitempty"`
+
+	// OAuth secret of the service principal, as one placeholder: `{file./path}` or
+	// `{env.NAME}`. A secret written out here is refused, because configuration is
+	// readable in many places.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// Personal access token of a workspace admin, as one placeholder.
+	Token string `json:"token,omitempty"`
+}
+
+func (a *Admin) validate() error {
+	if a == nil {
+		return nil
+	}
+	ways := 0
+	for _, used := range []bool{a.Profile != "", a.ClientID != "" || a.ClientSecret != "", a.Token != ""} {
+		if used {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return errors.New("admin is empty; set profile, or client_id and client_secret, or token, or leave admin out to use the SDK's unified authentication")
+	case ways > 1:
+		return errors.New("admin has more than one credential; set profile, or client_id and client_secret, or token")
+	case a.ClientID != "" && a.ClientSecret == "":
+		return errors.New("admin has a client_id but no client_secret")
+	case a.ClientID == "" && a.ClientSecret != "":
+		return errors.New("admin has a client_secret but no client_id")
+	}
+	return errors.Join(secretPlaceholder("client_secret", a.ClientSecret), secretPlaceholder("token", a.Token))
+}
+
+// onePlaceholder matches a value that is one placeholder for a file or an
+// environment variable.
+var onePlaceholder = regexp.MustCompile(`^\{(file\.[^{}]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// secretPlaceholder refuses a secret that stands in the configuration itself.
+// {$NAME} counts as such: it is replaced when the Caddyfile is read, and so ends
+// in the JSON that the admin API shows and that Caddy saves.
+func secretPlaceholder(name, value string) error {
+	if value == "" || onePlaceholder.MatchString(value) {
+		return nil
+	}
+	return fmt.Errorf("admin %s must be a placeholder, {file./path/to/secret} or {env.NAME}, so that the secret does not stand in the configuration (a value from {$NAME} does)", name)
+}
+
+// credential translates to the form that the resolver's directory takes. Secrets
+// are read when they are used, so that validation needs none and a rotated one is
+// found.
+func (a Admin) credential() tokens.Admin {
+	admin := tokens.Admin{Profile: a.Profile}
+	if a.ClientID != "" {
+		admin.ClientID = caddy.NewReplacer().ReplaceKnown(a.ClientID, "")
+		admin.ClientSecret = func() (string, error) { return readSecret("client_secret", a.ClientSecret) }
+	}
+	if a.Token != "" {
+		admin.Token = func() (string, error) { return readSecret("token", a.Token) }
+	}
+	return admin
+}
+
+func readSecret(name, placeholder string) (string, error) {
+	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
+	if err != nil || value == "" {
+		return "", fmt.Errorf("admin %s: %s is empty or cannot be read; check that it exists and that this process may read it", name, placeholder)
+	}
+	return strings.TrimSpace(value), nil
+}
+
+// resolveWorkspace returns the URL of the workspace that is configured or, where none
+// is, of the environment or the admin's profile.
+func resolveWorkspace(configured string, admin *Admin) (string, error) {
+	named := caddy.NewReplacer().ReplaceKnown(configured, "")
+	if configured == "" {
+		named = os.Getenv(workspaceurl.Variable)
+	}
+	profile := ""
+	if admin != nil {
+		profile = admin.Profile
+	}
+	return workspaceurl.Find(named, profile)
+}

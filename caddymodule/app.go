@@ -1,0 +1,163 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/internal/audit"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+}
+
+// appName is the name of the app's module and of its global Caddyfile option.
+const appName = "databricks"
+
+// App holds what the handlers of a configuration share: the workspaces, with the
+// credential, cache and limits of each, and where records of decisions go.
+//
+// It may be left out: a handler that names a workspace by its URL and states the
+// workspace's options itself makes the app on the fly. Handlers that use the same
+// workspace share its cache and what was seen of its tokens. An option that is stated
+// in several places must say the same in all of them.
+type App struct {
+	// Workspaces by the names that handlers use.
+	Workspaces map[string]*Workspace `json:"workspaces,omitempty"`
+
+	// What becomes of the record of every decision, for handlers that do not say so
+	// themselves.
+	Audit *Audit `json:"audit,omitempty"`
+
+	ctx      caddy.Context
+	logger   *zap.Logger
+	events   *caddyevents.App
+	metrics  *audit.Metrics
+	now      func() time.Time
+	shared   *registry
+	handlers []*Handler
+	writers  map[string]sinksKey // audit outputs in use
+	unguard  func()              // gives back OpenTelemetry's error handling
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  appName,
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision sets up the app. It uses neither the network nor the admin credentials.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.logger = ctx.Logger()
+	a.now = clock
+	if events, err := ctx.App("events"); err == nil {
+		a.events, _ = events.(*caddyevents.App)
+	}
+	var err error
+	if a.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := a.Audit.validate(); err != nil {
+		return err
+	}
+	a.shared, err = newRegistry(a.Workspaces, resolveWorkspace, a.newTokenService)
+	return err
+}
+
+// Start opens what the handlers use. They may have begun to use it before.
+func (a *App) Start() error {
+	audit.GuardOpenTelemetry(func(problem, detail string) {
+		handlerLogger().Warn(problem, zap.String("detail", detail))
+	})
+	for _, w := range a.shared.used() {
+		w.keepUsage(a.ctx.Storage(), a.logger)
+	}
+	for _, h := range a.handlers {
+		h.warnOfRewrites()
+	}
+	return nil
+}
+
+// Stop does nothing yet: requests may still be under way, and Cleanup comes after.
+func (a *App) Stop() error { return nil }
+
+// Cleanup releases what is shared, which stays alive while another configuration uses
+// it. Provisioning may have failed before any of it existed.
+func (a *App) Cleanup() error {
+	if a.unguard != nil {
+		a.unguard()
+	}
+	var errs []error
+	for _, w := range a.shared.all() {
+		errs = append(errs, w.release())
+	}
+	return errors.Join(errs...)
+}
+
+// databricksApp returns the app of a configuration, which Caddy makes if the
+// configuration does not mention it.
+func databricksApp(ctx caddy.Context) (*App, error) {
+	app, err := ctx.App(appName)
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App), nil
+}
+
+// activeApp returns the app of the running configuration, or nil. It is for what
+// outlives configurations: the admin API, token services and sinks.
+func activeApp() *App {
+	app, err := caddy.ActiveContext().AppIfConfigured(appName)
+	if err != nil {
+		return nil
+	}
+	return app.(*App)
+}
+
+// join makes a handler part of the app: it resolves the handler's workspace and
+// compiles its rules, and those of its neighbors if it states something new about
+// the workspace that they share.
+func (a *App) join(h *Handler) (*workspace, error) {
+	w, err := a.shared.join(h)
+	if err != nil {
+		return nil, err
+	}
+	a.handlers = append(a.handlers, h)
+	return w, nil
+}
+
+// ready reports whether every workspace in use can be expected to work.
+func (a *App) ready(ctx context.Context) bool {
+	used := a.shared.used()
+	if len(used) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return !slices.ContainsFunc(used, func(w *workspace) bool { return !w.service().ready(ctx) })
+}
+
+// emit emits an event. Caddy runs an event's subscribers before it returns, and
+// neither a request nor a look-up must wait for a webhook.
+func (a *App) emit(name string, data map[string]any) {
+	if a != nil && a.events != nil {
+		go a.events.Emit(a.ctx, name, data)
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,216 @@
+package caddymodule
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/internal/audit"
+)
+
+// sinks are where a handler's records go beside the logger: an output of their own, and
+// OpenTelemetry. Both are queues, which handlers with the same settings share. Nil is
+// none.
+type sinks struct {
+	all []*pooledSinks
+
+	// A handler that is no longer in use has records to come while requests are under
+	// way: they are released after the last.
+	underWay atomic.Int64
+	left     atomic.Bool
+	released sync.Once
+}
+
+// maxSinks bounds them, so that a request's reservations need no memory of their own.
+const maxSinks = 2
+
+// reservations are what a request was promised in each of the sinks.
+type reservations [maxSinks]audit.Place
+
+// pooledSinks are sinks that several handlers may share.
+type pooledSinks struct {
+	*audit.Sinks
+	key sinksKey
+}
+
+// Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
+func (s *pooledSinks) Destruct() error {
+	s.Close()
+	return nil
+}
+
+// sinksKey tells which are the same.
+type sinksKey struct {
+	writer   string // empty for OpenTelemetry
+	settings string // of the writer, as JSON
+	queue    audit.Settings
+}
+
+// sinksPool holds the sinks of all configurations in use. They outlive reloads, so
+// that no record waits for its end, and no file is opened twice.
+var sinksPool = caddy.NewUsagePool()
+
+func shareSinks(key sinksKey, open func() (*audit.Sinks, error)) (*pooledSinks, error) {
+	pooled, _, err := sinksPool.LoadOrNew(key, func() (caddy.Destructor, error) {
+		opened, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return &pooledSinks{Sinks: opened, key: key}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pooled.(*pooledSinks), nil
+}
+
+// openSinks opens what the settings and the environment ask for. What was opened
+// before something else failed is among what it returns.
+func (a *App) openSinks(settings *Audit) (*sinks, error) {
+	opened, queue := new(sinks), settings.settings()
+	if settings != nil && settings.OutputRaw != nil {
+		output, err := a.openOutput(settings)
+		if err != nil {
+			return nil, err
+		}
+		opened.all = append(opened.all, output)
+	}
+	if audit.Wanted() {
+		telemetry, err := shareSinks(sinksKey{queue: queue}, func() (*audit.Sinks, error) {
+			return audit.NewTelemetry(queue, lossObserver{})
+		})
+		if err != nil {
+			return opened, err
+		}
+		opened.all = append(opened.all, telemetry)
+	}
+	if len(opened.all) == 0 {
+		return nil, nil
+	}
+	return opened, nil
+}
+
+// claimWriter refuses a writer that another handler of this configuration opens with
+// other settings: both would write to one file, and lose lines when it rolls. For
+// standard streams it does no harm.
+func (a *App) claimWriter(key sinksKey) error {
+	if strings.HasPrefix(key.writer, "std:") {
+		return nil
+	}
+	if other, ok := a.writers[key.writer]; ok && other != key {
+		return fmt.Errorf("audit output %s is used by several handlers with different settings, and would lose lines when it rolls; set the same output, queue and when_full everywhere, or once in the %s app", key.writer, appName)
+	}
+	if a.writers == nil {
+		a.writers = make(map[string]sinksKey)
+	}
+	a.writers[key.writer] = key
+	return nil
+}
+
+// begin notes that a request is under way, and end that it has ended.
+func (s *sinks) begin() {
+	if s != nil {
+		s.underWay.Add(1)
+	}
+}
+
+func (s *sinks) end() {
+	if s != nil && s.underWay.Add(-1) == 0 && s.left.Load() {
+		go s.release() // it may take a moment, which is not the request's
+	}
+}
+
+// leave releases them, after the last request that is under way. A process that exits
+// does not wait for any: connections that were taken over are under way as long as
+// they like, also those of handlers that left before.
+func (s *sinks) leave() {
+	if s == nil {
+		return
+	}
+	s.left.Store(true)
+	if s.underWay.Load() == 0 {
+		s.release()
+	}
+	if caddy.Exiting() {
+		closeAllSinks()
+	}
+}
+
+// closeAllSinks sends what waits in all of them, at the same time.
+func closeAllSinks() {
+	var closing sync.WaitGroup
+	sinksPool.Range(func(_, pooled any) bool {
+		closing.Go(pooled.(*pooledSinks).Close)
+		return true
+	})
+	closing.Wait()
+}
+
+func (s *sinks) release() {
+	s.released.Do(func() {
+		for _, one := range s.all {
+			_, _ = sinksPool.Delete(one.key) // closing them counts what goes wrong
+		}
+	})
+}
+
+// reserve is asked before a request passes. It is false where requests are to be
+// refused whose record would not fit.
+func (s *sinks) reserve() (reserved reservations, ok bool) {
+	if s == nil {
+		return reservations{}, true
+	}
+	for i, one := range s.all {
+		if reserved[i], ok = one.Reserve(); !ok {
+			for j := range i {
+				s.all[j].Cancel(reserved[j])
+			}
+			return reservations{}, false
+		}
+	}
+	return reserved, true
+}
+
+// put hands a finished record to all of them.
+func (s *sinks) put(rec *audit.Record, reserved reservations) {
+	if s == nil {
+		return
+	}
+	for i, one := range s.all {
+		one.Put(rec, reserved[i])
+	}
+}
+
+// eventLossy: the audit began to lose records, or has stopped to. Data: sink (output,
+// log, traces or logs), losing (true or false); at the beginning cause and detail, at
+// the end lost, the number of records.
+const eventLossy = "databricks_audit_lossy"
+
+// lossObserver tells the log and the events app that records are lost.
+type lossObserver struct{}
+
+// LosingRecords implements [audit.LossObserver].
+func (lossObserver) LosingRecords(sink, cause, detail string) {
+	handlerLogger().Error("the audit loses records; scopegate_audit_dropped_total counts them",
+		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
+	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "cause": cause, "detail": detail})
+}
+
+// KeepingRecords implements [audit.LossObserver].
+func (lossObserver) KeepingRecords(sink string, lost int64) {
+	handlerLogger().Info("the audit keeps all records again",
+		zap.String("sink", sink), zap.Int64("lost", lost))
+	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})
+}
+
+// logLosses are those of the audit logger, of all handlers and configurations.
+var logLosses = newLosses(audit.SinkLog)
+
+func newLosses(sink string) *audit.Losses { return audit.NewLosses(sink, lossObserver{}) }
+
+// handlerLogger is for what outlives configurations.
+func handlerLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }

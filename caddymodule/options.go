@@ -1,0 +1,128 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+// Cache says how long what is known about tokens is remembered. Whether a token
+// has expired or holds a scope is judged on every request, whatever the cache.
+type Cache struct {
+	// How many tokens are remembered. Default: `100000`.
+	Size int `json:"size,omitempty"`
+
+	// How long what the workspace said about a token is used without asking
+	// again. A revoked or narrowed token may pass here for as long. Default: `1m`.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
+	// How long an unknown token is refused without asking again. Default: `10s`.
+	NegativeTTL caddy.Duration `json:"negative_ttl,omitempty"`
+
+	// How long past `ttl` what is known is used while the workspace cannot be
+	// asked; `0` means not at all. Default: `15m`.
+	MaxStale *caddy.Duration `json:"max_stale,omitempty"`
+}
+
+// Lookup limits the requests to the workspace's Token Management API.
+type Lookup struct {
+	// How long one look-up may take, waiting for its turn included. Default: `5s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How many look-ups may start in a second. Default: `10`.
+	Rate int `json:"rate,omitempty"`
+
+	// How many look-ups may be under way at once. Default: `8`.
+	Concurrency int `json:"concurrency,omitempty"`
+}
+
+const (
+	maxCacheSize = 10_000_000
+	maxRate      = 1_000
+	maxTTL       = 24 * time.Hour
+	maxTimeout   = time.Minute
+)
+
+// intervalOrOff accepts zero, which stands for the default.
+func intervalOrOff(name string, value caddy.Duration, least time.Duration) error {
+	if d := time.Duration(value); value != intervalOff && d != 0 && (d < least || d > maxTTL) {
+		return fmt.Errorf("%s must be between %s and %s, or off, not %s", name, least, maxTTL, d)
+	}
+	return nil
+}
+
+func oneOf(name, value string, choices []string) error {
+	if value == "" {
+		return nil
+	}
+	for _, choice := range choices {
+		if value == choice {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s must be %s, not %q", name, strings.Join(choices, " or "), value)
+}
+
+func (c *Cache) validate() error {
+	if c == nil {
+		return nil
+	}
+	problems := []error{
+		between("cache size", c.Size, maxCacheSize),
+		betweenDurations("cache ttl", c.TTL, maxTTL),
+		betweenDurations("cache negative_ttl", c.NegativeTTL, maxTTL),
+	}
+	if c.MaxStale != nil && (*c.MaxStale < 0 || time.Duration(*c.MaxStale) > maxTTL) {
+		problems = append(problems, fmt.Errorf("cache max_stale must be between 0 and %s", maxTTL))
+	}
+	return errors.Join(problems...)
+}
+
+func (l *Lookup) validate() error {
+	if l == nil {
+		return nil
+	}
+	return errors.Join(
+		betweenDurations("lookup timeout", l.Timeout, maxTimeout),
+		between("lookup rate", l.Rate, maxRate),
+		between("lookup concurrency", l.Concurrency, maxRate),
+	)
+}
+
+// between and betweenDurations accept zero, which stands for the default.
+func between(name string, value, limit int) error {
+	if value < 0 || value > limit {
+		return fmt.Errorf("%s must be between 1 and %d, not %d", name, limit, value)
+	}
+	return nil
+}
+
+func betweenDurations(name string, value caddy.Duration, limit time.Duration) error {
+	if value < 0 || time.Duration(value) > limit {
+		return fmt.Errorf("%s must be more than 0 and at most %s, not %s", name, limit, time.Duration(value))
+	}
+	return nil
+}
+
+// freshness returns the cache's settings with their defaults. It works on nil.
+func (c *Cache) freshness() tokens.Freshness {
+	f := tokens.DefaultFreshness
+	if c == nil {
+		return f
+	}
+	if c.TTL > 0 {
+		f.TTL = time.Duration(c.TTL)
+	}
+	if c.NegativeTTL > 0 {
+		f.NegativeTTL = time.Duration(c.NegativeTTL)
+	}
+	if c.MaxStale != nil {
+		f.MaxStale = time.Duration(*c.MaxStale)
+	}
+	return f
+}

@@ -1,0 +1,210 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/oauth"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// tokenServices holds the token services of all configurations in use. A reload finds
+// them here with their caches warm.
+var tokenServices = caddy.NewUsagePool()
+
+// tokenServiceKey says whose facts are interchangeable: those of one workspace, seen
+// with one admin credential. It holds the placeholder of a secret, never the secret.
+type tokenServiceKey struct {
+	workspace string
+	admin     Admin
+	timeout   time.Duration
+}
+
+// tokenService is what knows the tokens of a workspace: a resolver for personal access
+// tokens, a verifier for OAuth access tokens, the names of owners, and usage.
+type tokenService struct {
+	*tokens.Resolver
+	verifier *oauth.Verifier
+	owners   *tokens.Owners
+	usage    *usage.Ledger
+}
+
+// Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
+func (s *tokenService) Destruct() error {
+	s.Resolver.Close()
+	s.verifier.Close()
+	s.owners.Close()
+	return s.usage.Close()
+}
+
+// Verify implements [judge.TokenService].
+func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, error) {
+	return s.verifier.Verify(ctx, raw)
+}
+
+// OwnerName implements [judge.TokenService]. A name that is not known is looked up in
+// the background.
+func (s *tokenService) OwnerName(info *tokens.Info) string {
+	if name := info.OwnerName(); name != "" {
+		return name
+	}
+	return s.owners.Name(info.OwnerID)
+}
+
+// newTokenService opens the token service of a workspace, or shares that of another
+// configuration.
+func (a *App) newTokenService(w *workspace) *tokenService {
+	settings := w.options.settings()
+	pooled, loaded, _ := tokenServices.LoadOrNew(w.key(), func() (caddy.Destructor, error) {
+		var admin tokens.Admin
+		if w.options.Admin != nil {
+			admin = w.options.Admin.credential()
+		}
+		api := tokens.NewService(w.url, admin, settings.Timeout)
+		observer := lookupObserver{Metrics: a.metrics, workspace: w.url}
+		return &tokenService{
+			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(a.now)),
+			verifier: oauth.NewVerifier(w.url, settings.Timeout),
+			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
+			usage:    usage.NewLedger(usage.Options{Now: a.now}),
+		}, nil // so there is no error to return above
+	})
+	service := pooled.(*tokenService)
+	if loaded {
+		service.Tune(settings)
+	}
+	return service
+}
+
+// key tells which configurations share a token service.
+func (w *workspace) key() tokenServiceKey {
+	key := tokenServiceKey{workspace: w.url, timeout: w.options.settings().Timeout}
+	if w.options.Admin != nil {
+		key.admin = *w.options.Admin
+	}
+	return key
+}
+
+// release gives the token service back to the pool, if it was opened.
+func (w *workspace) release() error {
+	if !w.opened.Load() {
+		return nil
+	}
+	w.service() // so that one that is being opened is not left behind
+	_, err := tokenServices.Delete(w.key())
+	return err
+}
+
+// settings returns the resolver's settings with their defaults.
+func (o *WorkspaceOptions) settings() tokens.Settings {
+	s := tokens.DefaultSettings
+	s.Sync = max(0, time.Duration(o.Sync))
+	if o.Cache != nil && o.Cache.Size > 0 {
+		s.Size = o.Cache.Size
+	}
+	if l := o.Lookup; l != nil {
+		if l.Timeout > 0 {
+			s.Timeout = time.Duration(l.Timeout)
+		}
+		if l.Rate > 0 {
+			s.Rate = l.Rate
+		}
+		if l.Concurrency > 0 {
+			s.Concurrency = l.Concurrency
+		}
+	}
+	return s
+}
+
+// probeTimeout bounds how long a probe waits for a look-up. Kubernetes gives up after
+// a second by default.
+const probeTimeout = 800 * time.Millisecond
+
+// probeFreshness spares the workspace: probes come every few seconds.
+var probeFreshness = tokens.Freshness{NegativeTTL: 30 * time.Second}
+
+// ready asks for a token that does not exist: the answer that it is unknown proves the
+// admin credential, without waiting for a client to come first.
+func (s *tokenService) ready(ctx context.Context) bool {
+	_, err := s.Resolve(ctx, tokens.ID{}, probeFreshness)
+	if errors.Is(err, tokens.ErrUnknownToken) {
+		return true
+	}
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if outage, ok := cause.(*tokens.UnavailableError); ok {
+			switch outage.Outage {
+			case tokens.Rejected, tokens.NotConfigured, tokens.Disabled, tokens.IDRuleBroken:
+				return false
+			}
+		}
+	}
+	return s.Worked()
+}
+
+// lazyTokens opens a workspace's token service when a request first needs it.
+type lazyTokens struct{ *workspace }
+
+func (l lazyTokens) Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error) {
+	return l.service().Resolve(ctx, id, fresh)
+}
+
+func (l lazyTokens) Verify(ctx context.Context, raw string) (*tokens.Info, error) {
+	return l.service().Verify(ctx, raw)
+}
+
+func (l lazyTokens) OwnerName(info *tokens.Info) string { return l.service().OwnerName(info) }
+
+func (l lazyTokens) WorkspaceID() int64 { return l.service().WorkspaceID() }
+
+const defaultUsage = 5 * time.Minute
+
+// keepUsage begins, or goes on, to save what tokens are seen to use.
+func (w *workspace) keepUsage(storage certmagic.Storage, logger *zap.Logger) {
+	ledger := w.service().usage
+	if w.options.Usage == intervalOff {
+		ledger.Keep(nil, "", 0, nil)
+		return
+	}
+	every := time.Duration(w.options.Usage)
+	if every == 0 {
+		every = defaultUsage
+	}
+	ledger.Keep(usageStore{storage}, usageKey(w.url), every, usageWarner(logger))
+}
+
+// Interface guards
+var (
+	_ judge.TokenService = lazyTokens{}
+	_ judge.TokenService = (*tokenService)(nil)
+	_ judge.Forgetter    = (*tokenService)(nil)
+)
+
+// lookupObserver tells metrics, the log and the events app what a resolver does. It
+// outlives the configuration that made it, so it asks for those each time.
+type lookupObserver struct {
+	*audit.Metrics
+	workspace string
+}
+
+// ServiceChanged implements [tokens.Observer].
+func (o lookupObserver) ServiceChanged(outage *tokens.UnavailableError) {
+	logger := handlerLogger().With(zap.String("workspace", o.workspace))
+	o.AuthorityUp(outage == nil)
+	if outage == nil {
+		logger.Info("token look-ups work again")
+		activeApp().emit(eventUp, map[string]any{"workspace": o.workspace})
+		return
+	}
+	logger.Error("token look-ups fail; known tokens pass until cache max_stale, all others are answered 503",
+		zap.String("outage", string(outage.Outage)),
+		zap.Error(outage))
+	activeApp().emit(eventDown, map[string]any{"workspace": o.workspace, "outage": string(outage.Outage)})
+}

@@ -1,0 +1,320 @@
+package caddymodule
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Workspace is a Databricks workspace whose tokens are judged.
+type Workspace struct {
+	// URL of the workspace, such as `https://dbc-a1b2345c-d6e7.cloud.databricks.com`.
+	// Where one host serves several workspaces, add the workspace's id as `?o=<id>`.
+	// Placeholders are supported. Default: `{env.DATABRICKS_HOST}`.
+	URL string `json:"url,omitempty"`
+
+	WorkspaceOptions
+}
+
+// WorkspaceOptions are what is said once about a workspace, either in the app or in a
+// handler that uses it.
+type WorkspaceOptions struct {
+	// How scopegate itself signs in to the workspace to look up tokens. Only a
+	// workspace admin may do so. Default: the Databricks SDK's unified
+	// authentication, that is environment variables such as
+	// `DATABRICKS_CLIENT_ID`, then the default profile of `~/.databrickscfg` if
+	// it is for this workspace.
+	Admin *Admin `json:"admin,omitempty"`
+
+	// How long facts about tokens are remembered.
+	Cache *Cache `json:"cache,omitempty"`
+
+	// Limits on look-ups with the workspace.
+	Lookup *Lookup `json:"lookup,omitempty"`
+
+	// How often the facts about all tokens are refreshed by one request for the
+	// workspace's whole list, which is not paginated. A revoked token is refused
+	// here after that time at the latest. `-1` turns it off. Default: off.
+	Sync caddy.Duration `json:"sync,omitempty"`
+
+	// Path of a file with catalog rows that are added to the built-in catalog or
+	// override its rows of the same method and path. The columns, separated by
+	// tabs, are method, path template, scopes, evidence, operation and source. The
+	// file is read when the configuration is loaded.
+	Routes string `json:"routes,omitempty"`
+
+	// How long before its expiry a token that is in use is warned about, once, in
+	// the log and by the event `databricks_token_expiring`. Tokens with a shorter
+	// life are not. Default: `7d`.
+	ExpiryWarning caddy.Duration `json:"expiry_warning,omitempty"`
+
+	// How often usage (which operations tokens were seen to call) is saved in Caddy's
+	// storage, so that reports survive restarts and gateways with one storage report
+	// together; `-1` keeps it in memory only. Default: `5m`.
+	Usage caddy.Duration `json:"usage,omitempty"`
+}
+
+// intervalOff turns off what happens at intervals.
+const intervalOff caddy.Duration = -1
+
+const (
+	defaultExpiryWarning = 7 * 24 * time.Hour
+	maxExpiryWarning     = 90 * 24 * time.Hour
+
+	// minSync and minUsage keep a misplaced unit from asking or writing all the time.
+	minSync  = 5 * time.Second
+	minUsage = 10 * time.Second
+)
+
+func (o *WorkspaceOptions) validate() error {
+	return errors.Join(
+		o.Admin.validate(),
+		o.Cache.validate(),
+		o.Lookup.validate(),
+		o.validateSync(),
+		betweenDurations("expiry_warning", o.ExpiryWarning, maxExpiryWarning),
+		o.validateUsage(),
+	)
+}
+
+func (o *WorkspaceOptions) validateSync() error  { return intervalOrOff("sync", o.Sync, minSync) }
+func (o *WorkspaceOptions) validateUsage() error { return intervalOrOff("usage", o.Usage, minUsage) }
+
+func (o *WorkspaceOptions) expiryWarning() time.Duration {
+	return cmp.Or(time.Duration(o.ExpiryWarning), defaultExpiryWarning)
+}
+
+// merge adds what another place states about the same workspace. It returns the name
+// of an option about which the two contradict each other, or an empty string.
+func (o *WorkspaceOptions) merge(other WorkspaceOptions) (conflict string, err error) {
+	return mergeOptions(o, &other)
+}
+
+// mergeOptions adds to one struct of options what another states, option by option as
+// JSON has them.
+func mergeOptions(to, from any) (conflict string, err error) {
+	mine, err := stated(to)
+	if err != nil {
+		return "", err
+	}
+	theirs, err := stated(from)
+	if err != nil {
+		return "", err
+	}
+	if conflict := mergeStated(mine, theirs); conflict != "" {
+		return conflict, nil
+	}
+	merged, err := json.Marshal(mine)
+	if err != nil {
+		return "", err
+	}
+	return "", json.Unmarshal(merged, to)
+}
+
+// stated returns the options that are not left out.
+func stated(options any) (map[string]json.RawMessage, error) {
+	encoded, err := json.Marshal(options)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	return all, json.Unmarshal(encoded, &all)
+}
+
+func mergeStated(mine, theirs map[string]json.RawMessage) (conflict string) {
+	for _, name := range slices.Sorted(maps.Keys(theirs)) {
+		value, ok := mine[name]
+		switch {
+		case !ok:
+			mine[name] = theirs[name]
+		case bytes.Equal(value, theirs[name]):
+		case name == "cache" || name == "lookup": // blocks of independent options
+			var a, b map[string]json.RawMessage
+			if json.Unmarshal(value, &a) != nil || json.Unmarshal(theirs[name], &b) != nil {
+				return name
+			}
+			if conflict := mergeStated(a, b); conflict != "" {
+				return name + " " + conflict
+			}
+			mine[name], _ = json.Marshal(a) // raw messages marshal
+		default:
+			return name
+		}
+	}
+	return ""
+}
+
+// registry holds the workspaces of one configuration, by name and by URL.
+type registry struct {
+	byName map[string]*workspace
+	byURL  map[string]*workspace
+	// resolve returns the URL that a configured workspace stands for.
+	resolve func(configured string, admin *Admin) (string, error)
+	open    func(*workspace) *tokenService
+}
+
+func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) (string, error), open func(*workspace) *tokenService) (*registry, error) {
+	r := &registry{byName: make(map[string]*workspace), byURL: make(map[string]*workspace), resolve: resolve, open: open}
+	for _, name := range slices.Sorted(maps.Keys(configured)) {
+		c := configured[name]
+		if err := c.validate(); err != nil {
+			return r, fmt.Errorf("workspace %s: %w", name, err)
+		}
+		url, err := r.resolve(c.URL, c.Admin)
+		if err != nil {
+			return r, fmt.Errorf("workspace %s: %w", name, err)
+		}
+		if other, ok := r.byURL[url]; ok {
+			return r, fmt.Errorf("workspaces %s and %s have the same URL; keep one of them", other.name, name)
+		}
+		w := r.add(url)
+		w.name, w.options = name, c.WorkspaceOptions
+		r.byName[name] = w
+		if err := w.compile(); err != nil {
+			return r, fmt.Errorf("workspace %s: %w", name, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *registry) add(url string) *workspace {
+	w := &workspace{url: url, host: workspaceurl.Host(url)}
+	w.service = sync.OnceValue(func() *tokenService { return r.open(w) })
+	r.byURL[url] = w
+	return w
+}
+
+// join finds the workspace that a handler names, adds what the handler states about
+// it, and compiles the rules of the handlers that this concerns.
+func (r *registry) join(h *Handler) (*workspace, error) {
+	w, err := r.find(h)
+	if err != nil {
+		return nil, err
+	}
+	conflict, err := w.options.merge(h.WorkspaceOptions)
+	switch {
+	case err != nil:
+		return nil, err
+	case conflict != "":
+		return nil, fmt.Errorf("%s of the workspace %s is set twice, with different values; set it once, in the %s app", conflict, w.url, appName)
+	}
+	w.handlers = append(w.handlers, h)
+	if h.WorkspaceOptions == (WorkspaceOptions{}) && w.catalog != nil {
+		return w, h.compile(w) // it says nothing new to the others
+	}
+	return w, w.compile()
+}
+
+// unknownWorkspace says that a handler names none of the workspaces that have names.
+func unknownWorkspace[W any](name string, known map[string]W) error {
+	return fmt.Errorf("unknown workspace %q; %s", name, didyoumean.Hint(name, slices.Sorted(maps.Keys(known))))
+}
+
+// isName reports whether a handler's workspace can only be the name of one.
+func isName(workspace string) bool { return workspace != "" && !strings.ContainsAny(workspace, ".:{") }
+
+// find returns the workspace that a handler names, which it adds if need be.
+func (r *registry) find(h *Handler) (*workspace, error) {
+	if w, ok := r.byName[h.Workspace]; ok {
+		return w, nil
+	}
+	if h.Workspace == "" && len(r.byName) > 0 {
+		if len(r.byName) > 1 {
+			return nil, fmt.Errorf("the handler does not say which workspace to use; set workspace to one of %s", strings.Join(slices.Sorted(maps.Keys(r.byName)), ", "))
+		}
+		for _, w := range r.byName {
+			return w, nil
+		}
+	}
+	if len(r.byName) > 0 && isName(h.Workspace) {
+		return nil, unknownWorkspace(h.Workspace, r.byName)
+	}
+	url, err := r.resolve(h.Workspace, h.Admin)
+	if err != nil {
+		return nil, err
+	}
+	if w, ok := r.byURL[url]; ok {
+		return w, nil
+	}
+	return r.add(url), nil
+}
+
+// all returns the workspaces, sorted by URL. It works on nil.
+func (r *registry) all() (all []*workspace) {
+	if r == nil {
+		return nil
+	}
+	for _, url := range slices.Sorted(maps.Keys(r.byURL)) {
+		all = append(all, r.byURL[url])
+	}
+	return all
+}
+
+// used returns those that handlers use.
+func (r *registry) used() []*workspace {
+	return slices.DeleteFunc(r.all(), func(w *workspace) bool { return len(w.handlers) == 0 })
+}
+
+// workspace is a workspace of one configuration.
+type workspace struct {
+	name     string // empty where only handlers name it
+	url      string
+	host     string // name of its host
+	options  WorkspaceOptions
+	catalog  *scopes.Catalog
+	handlers []*Handler
+
+	// service opens what knows its tokens on first use, when all handlers have stated
+	// their options.
+	service func() *tokenService
+	opened  atomic.Bool
+}
+
+// compile loads the catalog and compiles the rules of the handlers with it.
+func (w *workspace) compile() (err error) {
+	if w.catalog, err = loadCatalog(w.options.Routes); err != nil {
+		return err
+	}
+	for _, h := range w.handlers {
+		if err := h.compile(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadCatalog returns the built-in catalog with the operator's rows over it.
+func loadCatalog(path string) (*scopes.Catalog, error) {
+	if path == "" {
+		return scopes.Default(), nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	defer file.Close()
+	rows, err := scopes.Parse(file, path)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	catalog, err := scopes.Default().With(rows)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	return catalog, nil
+}

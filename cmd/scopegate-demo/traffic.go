@@ -1,0 +1,198 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/config"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/gatewaycmd"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+)
+
+// runTraffic simulates a week in mode observe, prints the results, and stays up.
+func runTraffic(p *printer, listen, admin string) error {
+	if admin == gatewaycmd.Off {
+		return errors.New("--traffic needs the admin API for its reports; leave out --admin off")
+	}
+	admin, err := addressOr(admin, caddy.DefaultAdminListen)
+	if err != nil {
+		return err
+	}
+	clock := newClock(time.Now().Add(-week))
+	caddymodule.UseClock(clock.now)
+	d, err := start(options{
+		listen: listen,
+		admin:  admin,
+		enforce: caddymodule.Handler{Rules: caddymodule.Rules{
+			Mode: "observe",
+			// The README's example: a ceiling, whatever scopes such a token has.
+			Policies: []caddymodule.Policy{{
+				Name:  "analyst",
+				Match: []caddymodule.Match{{Kind: "comment", Values: []string{"analyst *"}}},
+				Allow: []caddymodule.Route{{Method: "GET", Path: "/api/2.1/unity-catalog/catalogs"}, {Method: "*", Path: "/api/2.0/preview/sql/queries"}},
+			}},
+		}},
+		logging:    gatewaycmd.LogLevel(zap.ErrorLevel),
+		workspace:  []fakeworkspace.Option{fakeworkspace.WithClock(clock.now)},
+		adminToken: true,
+	})
+	if err != nil {
+		return err
+	}
+	p.title("scopegate demo: a week's rehearsal")
+	p.line("The workspace's clients work for seven days, which pass in seconds. Nothing is refused.")
+	p.blank()
+	clients := mintClients(d.workspace, clock.now())
+	calls, err := d.simulate(clock, clients)
+	if err != nil {
+		return err
+	}
+	clock.resume()
+	if err := d.awaitRecorded(calls); err != nil {
+		return err
+	}
+	if err := d.publish(p, clients, calls); err != nil {
+		return err
+	}
+	select {} // Caddy's signal handling ends the process
+}
+
+// simulate makes the clients' calls in the order of their times, with the
+// Databricks SDK, and returns the number of requests.
+func (d *demo) simulate(clock *clock, clients []client) (requests int, err error) {
+	type event struct {
+		at   time.Time
+		sdk  *databricks.WorkspaceClient
+		call call
+	}
+	counter := &countingTransport{next: http.DefaultTransport}
+	var events []event
+	begin := clock.now()
+	for _, c := range clients {
+		sdk, err := databricks.NewWorkspaceClient(&databricks.Config{
+			Host: d.url, Token: c.token.Value, AuthType: "pat", Loaders: []config.Loader{isolated{}},
+			RateLimitPerSecond: 10_000, // a week passes in seconds
+			HTTPTransport:      counter,
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, call := range c.calls {
+			for at := begin.Add(call.first); at.Before(begin.Add(week)); at = at.Add(call.every) {
+				if call.when == nil || call.when(at) {
+					events = append(events, event{at, sdk, call})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	for _, e := range events {
+		clock.set(e.at)
+		// Refusals by the workspace are part of the simulation: an agent tries things.
+		if err := e.call.do(ctx, e.sdk); err != nil && ctx.Err() != nil {
+			return 0, fmt.Errorf("simulating a week: %w", err)
+		}
+	}
+	return counter.requests, nil
+}
+
+// countingTransport counts the requests that carry a token, which are what the
+// gateway reports on: one call of the SDK can make several, and the SDK's discovery
+// needs no token. It is not safe for concurrent use.
+type countingTransport struct {
+	next     http.RoundTripper
+	requests int
+}
+
+func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Authorization") != "" {
+		t.requests++
+	}
+	return t.next.RoundTrip(r)
+}
+
+// awaitRecorded waits until the gateway has recorded all requests: a client has
+// its answer a moment before the gateway has recorded the request.
+func (d *demo) awaitRecorded(requests int) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var report struct {
+			Calls int `json:"calls"`
+		}
+		if err := d.ask("usage?format=json", func(body io.Reader) error { return json.NewDecoder(body).Decode(&report) }); err != nil {
+			return err
+		}
+		switch {
+		case report.Calls == requests:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("the gateway recorded %d of %d requests", report.Calls, requests)
+		}
+	}
+}
+
+// publish prints the report and the recommendations, as the commands would, and
+// what else there is to try.
+func (d *demo) publish(p *printer, clients []client, requests int) error {
+	show := func(body io.Reader) error {
+		_, err := io.Copy(p.out, body)
+		return err
+	}
+	p.title("$ scopegate scopes report --address " + d.admin)
+	if err := d.ask("usage?format=table", show); err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if !c.recommend {
+			continue
+		}
+		p.blank()
+		p.title(fmt.Sprintf("$ scopegate scopes recommend --address %s %s", d.admin, c.token.Info.TokenId))
+		if err := d.ask("recommend?token_id="+c.token.Info.TokenId, show); err != nil {
+			return err
+		}
+	}
+	p.blank()
+	p.line("%d calls were made, with these tokens:", requests)
+	p.blank()
+	rows := [][]cell{}
+	for _, c := range clients {
+		rows = append(rows, []cell{{text: c.token.Info.Comment}, {text: c.token.Value, style: bold}})
+	}
+	p.table(nil, rows)
+	p.blank()
+	p.line("The gateway stays up: make calls of your own, and ask it for the report again.")
+	p.blank()
+	p.line("%s", curl(clients[0].token.Value, d.url+"/api/2.1/unity-catalog/catalogs"))
+	p.line("scopegate scopes report --address %s", d.admin)
+	p.blank()
+	p.line("As the embedded workspace's admin (export DATABRICKS_TOKEN=%s) you can also", d.workspace.AdminToken())
+	p.line("apply a recommendation (scopegate scopes recommend --address %s <token-id> --apply)", d.admin)
+	p.line("or revoke a token (scopegate scopes revoke --address %s --workspace %s <token-id>).", d.admin, d.workspace.URL())
+	p.line("Install the command scopegate with: go install ./cmd/scopegate")
+	p.line("Press Ctrl-C to stop.")
+	return nil
+}
+
+// ask reads an answer of the gateway's admin API.
+func (d *demo) ask(route string, read func(io.Reader) error) error {
+	answer, err := caddycmd.AdminAPIRequest(d.admin, http.MethodGet, "/databricks_scopes/"+route, nil, nil)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(read(answer.Body), answer.Body.Close())
+}

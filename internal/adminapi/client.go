@@ -1,0 +1,142 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// Client asks a running gateway. Its errors are a [*RefusedError] or an
+// [*UnreachableError].
+type Client struct {
+	// Address is where the gateway's admin API listens, as Caddy writes addresses.
+	Address string
+	// Do sends a request there. Where it returns an error for an answer that is one,
+	// as caddycmd.AdminAPIRequest does, the error's text must end in the answer's body.
+	Do Do
+}
+
+// Do sends a request to an admin API. The uri is a path with a query. The caller closes
+// the answer's body.
+type Do func(address, method, uri string, header http.Header, body io.Reader) (*http.Response, error)
+
+// Report returns a report in the format that the query names. Close it.
+func (c Client) Report(q ReportQuery) (io.ReadCloser, error) {
+	return c.do(http.MethodGet, routeUsage, q.encode())
+}
+
+// TokenIDs returns the ids of all tokens of a workspace that the gateway reports on.
+func (c Client) TokenIDs(workspace string) ([]string, error) {
+	var report struct {
+		Rows []struct {
+			ID string `json:"id"`
+		} `json:"rows"`
+	}
+	if err := c.read(routeUsage, ReportQuery{Workspace: workspace}.encode(), &report); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, row := range report.Rows {
+		ids = append(ids, row.ID)
+	}
+	return ids, nil
+}
+
+// Recommend returns a recommendation. Callers must not trust it to be about the token
+// that they asked for.
+func (c Client) Recommend(q RecommendQuery) (*usage.Recommendation, error) {
+	recommendation := new(usage.Recommendation)
+	if err := c.read(routeRecommend, q.encode(), recommendation); err != nil {
+		return nil, err
+	}
+	return recommendation, nil
+}
+
+// Forget makes the gateway look up a token again before it judges the next request
+// with it.
+func (c Client) Forget(id tokens.ID) error {
+	answer, err := c.do(http.MethodDelete, routeToken+id.String(), nil)
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
+// read decodes the JSON that the gateway answers.
+func (c Client) read(route string, query url.Values, to any) error {
+	answer, err := c.do(http.MethodGet, route, query)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(to); err != nil {
+		return &UnreachableError{c.Address, fmt.Errorf("reading the answer: %w", err)}
+	}
+	return nil
+}
+
+func (c Client) do(method, route string, query url.Values) (io.ReadCloser, error) {
+	uri := Prefix + route
+	if len(query) > 0 {
+		uri += "?" + query.Encode()
+	}
+	answer, err := c.Do(c.Address, method, uri, nil, nil)
+	if err == nil && answer.StatusCode >= http.StatusBadRequest {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
+		answer.Body.Close()
+		err = fmt.Errorf("HTTP %d: %s", answer.StatusCode, text)
+	}
+	if err == nil {
+		return answer.Body, nil
+	}
+	if refused := asRefused(err); refused != nil {
+		return nil, refused
+	}
+	return nil, &UnreachableError{c.Address, err}
+}
+
+// maxRefusal bounds what is read of a refusal, in bytes.
+const maxRefusal = 64 << 10
+
+// RefusedError is an error with which the gateway answered.
+type RefusedError struct {
+	// Message is the gateway's own.
+	Message string
+}
+
+func (e *RefusedError) Error() string { return "the gateway says: " + e.Message }
+
+// asRefused finds the JSON of a refusal, in which an error's text ends. It returns nil
+// for other errors.
+func asRefused(err error) *RefusedError {
+	_, text, ok := strings.Cut(err.Error(), ": {")
+	if !ok {
+		return nil
+	}
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte("{"+text), &refusal) != nil || refusal.Error == "" {
+		return nil
+	}
+	return &RefusedError{refusal.Error}
+}
+
+// UnreachableError says that nothing answers at an address, or not what a gateway
+// would.
+type UnreachableError struct {
+	Address string
+	Err     error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("asking the gateway at %s: %v", e.Address, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }

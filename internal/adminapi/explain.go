@@ -1,0 +1,69 @@
+package adminapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// explain answers like scopes explain, for the running configuration and, unlike it,
+// for a token of the workspace.
+func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
+	judge, err := judgeOf(s)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	info := new(tokens.Info)
+	switch id := query.Get(paramTokenID); {
+	case id != "" && query.Has(paramScopes):
+		return errorf(http.StatusBadRequest, "set %s or %s, not both", paramTokenID, paramScopes)
+	case id != "":
+		parsed, err := tokens.ParseID(id)
+		if err != nil {
+			return errorf(http.StatusBadRequest, "reading %s: %w", paramTokenID, err)
+		}
+		facts, err := lookUp(r.Context(), judge.Tokens, parsed, judge.Freshness)
+		if err != nil {
+			return err
+		}
+		info = facts.Info
+	case query.Get(paramScopes) != "":
+		info.Scopes = strings.Split(query.Get(paramScopes), ",")
+	}
+	answer, err := judge.Explain(query.Get(paramMethod), query.Get(paramPath), judge.Subject(info))
+	if err != nil {
+		return errorf(http.StatusBadRequest, "%w", err)
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// resolver looks up tokens.
+type resolver interface {
+	Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error)
+}
+
+func lookUp(ctx context.Context, from resolver, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error) {
+	facts, err := from.Resolve(ctx, id, fresh)
+	switch {
+	case errors.Is(err, tokens.ErrUnknownToken):
+		return tokens.Facts{}, errorf(http.StatusNotFound, "%w", tokens.ErrUnknownToken)
+	case err != nil:
+		return tokens.Facts{}, errorf(http.StatusServiceUnavailable, "%w", err)
+	}
+	return facts, nil
+}
+
+// catalog writes the catalog in use.
+func (s *server) catalog(w http.ResponseWriter, _ *http.Request) error {
+	judge, err := judgeOf(s)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/tab-separated-values; charset=utf-8")
+	return scopes.Format(w, judge.Catalog.Operations())
+}

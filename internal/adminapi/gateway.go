@@ -1,0 +1,115 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
+)
+
+// Gateway is the running configuration. It is asked on every request, because the admin
+// API outlives configurations.
+type Gateway interface {
+	// Judges returns the judges of all handlers, in no particular order.
+	Judges() []Judge
+	// Workspaces returns the workspaces that handlers use, in no particular order.
+	// Where two have the same URL, reports are about one of them.
+	Workspaces() []Workspace
+	// Ready reports whether requests can be expected to be judged.
+	Ready(ctx context.Context) bool
+	// Now returns the time by which reports are made.
+	Now() time.Time
+}
+
+// Judge is the judge of one handler. Its Tokens must be set.
+type Judge struct {
+	*judge.Judge
+	// Key is equal for judges that give the same answers: those with the same
+	// workspace, credential, catalog and rules. It is compared, and never shown.
+	Key string
+}
+
+// Workspace is a workspace in front of which the gateway stands.
+type Workspace struct {
+	// URL is as [workspaceurl.Parse] writes it.
+	URL    string
+	Tokens TokenService
+	Usage  UsageLedger
+}
+
+// TokenService knows the tokens of one workspace. A [tokens.Resolver] has all methods
+// but OwnerName.
+type TokenService interface {
+	// Resolve returns the facts about a token, see [tokens.Resolver].
+	Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error)
+	// List returns all tokens of the workspace, and when they were listed.
+	List(ctx context.Context) ([]*tokens.Info, time.Time, error)
+	// OwnerName returns the name of a token's owner, or an empty string while it is
+	// not known. It does not wait.
+	OwnerName(info *tokens.Info) string
+	// Len returns how many tokens are remembered, and IDs the ids of at most limit of
+	// them.
+	Len() int
+	IDs(limit int) []tokens.ID
+	// Purge forgets a token, and reports whether it was remembered.
+	Purge(id tokens.ID) bool
+}
+
+// UsageLedger holds what the tokens of one workspace were seen to use.
+type UsageLedger interface {
+	// State returns all of it. Beside an error the state holds what could be read.
+	State(ctx context.Context) (usage.State, error)
+}
+
+// judgeOf returns the judge to answer for. Several are fine if they judge alike.
+func judgeOf(g Gateway) (Judge, error) {
+	judges := g.Judges()
+	if len(judges) == 0 {
+		return Judge{}, errNoHandler()
+	}
+	for _, other := range judges[1:] {
+		if judges[0].Key != other.Key {
+			return Judge{}, errorf(http.StatusConflict, "the running configuration has databricks_scopes handlers with different rules; use scopegate scopes explain --config instead")
+		}
+	}
+	return judges[0], nil
+}
+
+// workspaceOf returns the workspace with a URL, or the only one if the URL is empty.
+func workspaceOf(g Gateway, url string) (Workspace, error) {
+	all := slices.SortedFunc(slices.Values(g.Workspaces()), func(a, b Workspace) int { return cmp.Compare(a.URL, b.URL) })
+	if url != "" {
+		u, err := workspaceurl.Parse(url)
+		if err != nil {
+			return Workspace{}, errorf(http.StatusBadRequest, "%w", err)
+		}
+		for _, w := range all {
+			if w.URL == u.String() {
+				return w, nil
+			}
+		}
+		return Workspace{}, errorf(http.StatusNotFound, "the running configuration has no databricks_scopes handler for that workspace")
+	}
+	if len(all) == 0 {
+		return Workspace{}, errNoHandler()
+	}
+	var urls []string
+	for _, w := range all {
+		urls = append(urls, w.URL)
+	}
+	if urls = slices.Compact(urls); len(urls) > 1 {
+		return Workspace{}, errorf(http.StatusConflict, "the gateway serves several workspaces; name one of them: %s", strings.Join(urls, ", "))
+	}
+	return all[0], nil
+}
+
+func errNoHandler() error {
+	return errorf(http.StatusNotFound, "the running configuration has no databricks_scopes handler")
+}

@@ -1,0 +1,76 @@
+package adminapi
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// RecommendQuery asks for the smallest set of scopes that covers what a token was seen
+// to use.
+type RecommendQuery struct {
+	TokenID tokens.ID
+	// Workspace is the URL of the workspace. It may be empty if there is only one.
+	Workspace string
+	// Used leaves out what the token did not use in that time, such as 90d. Empty
+	// means that all use counts; the gateway checks it.
+	Used string
+}
+
+func (q RecommendQuery) encode() url.Values {
+	query := url.Values{paramTokenID: {q.TokenID.String()}, paramFormat: {formatJSON}}
+	set(query, paramWorkspace, q.Workspace)
+	set(query, paramUsed, q.Used)
+	return query
+}
+
+// recommend names the smallest set of scopes that covers what a token was seen to use.
+func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if err := knownParameters(query, paramTokenID, paramFormat, paramWorkspace, paramUsed); err != nil {
+		return err
+	}
+	format := query.Get(paramFormat)
+	if format != "" && format != formatText && format != formatJSON {
+		return errorf(http.StatusBadRequest, "%s must be text or json, not %q", paramFormat, format)
+	}
+	id, err := tokens.ParseID(query.Get(paramTokenID))
+	if err != nil {
+		return errorf(http.StatusBadRequest, "reading %s: %w", paramTokenID, err)
+	}
+	window, err := readDuration(query, paramUsed)
+	if err != nil {
+		return errorf(http.StatusBadRequest, "%w", err)
+	}
+	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	if err != nil {
+		return err
+	}
+	// Not from memory: which scopes would be dropped depends on what the token holds now.
+	facts, err := lookUp(r.Context(), workspace.Tokens, id, tokens.Freshness{})
+	if err != nil {
+		return err
+	}
+	state, err := workspace.Usage.State(r.Context())
+	if err != nil {
+		return errorf(http.StatusServiceUnavailable, "saved usage cannot be read, so there is no recommendation: %w", err)
+	}
+	seen, ok := state.Token(id.String())
+	if !ok {
+		return errorf(http.StatusNotFound, "this gateway has not seen the token yet, so there is no evidence to recommend by")
+	}
+	recommendation := usage.RecommendWithin(seen, tokenFacts(facts.Info), window, s.Now())
+	// So that it is not applied to another token, and readers see whose it is.
+	recommendation.Workspace = workspace.URL
+	recommendation.Owner = cmp.Or(workspace.Tokens.OwnerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))
+	recommendation.Comment = facts.Info.Comment
+	if format == formatJSON {
+		return writeJSON(w, http.StatusOK, recommendation)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	return recommendation.WriteText(w)
+}

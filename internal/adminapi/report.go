@@ -1,0 +1,161 @@
+package adminapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// ReportQuery selects what a report shows. The zero value asks for all tokens of the
+// only workspace, as JSON.
+type ReportQuery struct {
+	// Workspace is the URL of the workspace. It may be empty if there is only one.
+	Workspace string
+	// Format is json, csv or table. Default: json.
+	Format string
+	// Sort is a [usage.Order]. Default: [usage.ByCalls].
+	Sort string
+	// Unscoped and NoExpiry keep tokens that may do everything, or never expire.
+	Unscoped, NoExpiry bool
+	// Unused keeps tokens that were not used for that long, and Expiring those that
+	// expire within that time. Both are durations such as 30d; the gateway checks them.
+	Unused, Expiring string
+	// Owner keeps tokens whose owner has this name or id; * and ? are wildcards.
+	Owner string
+}
+
+func (q ReportQuery) encode() url.Values {
+	query := url.Values{}
+	set(query, paramWorkspace, q.Workspace)
+	set(query, paramFormat, q.Format)
+	set(query, paramSort, q.Sort)
+	setBool(query, paramUnscoped, q.Unscoped)
+	setBool(query, paramNoExpiry, q.NoExpiry)
+	set(query, paramUnused, q.Unused)
+	set(query, paramExpiring, q.Expiring)
+	set(query, paramOwner, q.Owner)
+	return query
+}
+
+// reportRequest is a [ReportQuery] as the gateway understands it.
+type reportRequest struct {
+	workspace string
+	order     usage.Order
+	filter    usage.Filter
+	format    reportFormat
+}
+
+type reportFormat struct {
+	contentType string
+	write       func(*usage.Report, io.Writer) error
+}
+
+var reportFormats = map[string]reportFormat{
+	"":          {"application/json", (*usage.Report).WriteJSON},
+	formatJSON:  {"application/json", (*usage.Report).WriteJSON},
+	formatCSV:   {"text/csv; charset=utf-8", (*usage.Report).WriteCSV},
+	formatTable: {"text/plain; charset=utf-8", (*usage.Report).WriteTable},
+}
+
+func parseReport(query url.Values) (*reportRequest, error) {
+	if err := knownParameters(query, paramFormat, paramWorkspace, paramSort, paramUnscoped, paramNoExpiry, paramUnused, paramExpiring, paramOwner); err != nil {
+		return nil, err
+	}
+	request := &reportRequest{workspace: query.Get(paramWorkspace)}
+	var err error
+	if request.filter, err = parseFilter(query); err != nil {
+		return nil, errorf(http.StatusBadRequest, "%w", err)
+	}
+	if request.order, err = usage.ParseOrder(query.Get(paramSort)); err != nil {
+		return nil, errorf(http.StatusBadRequest, "%w", err)
+	}
+	var ok bool
+	if request.format, ok = reportFormats[query.Get(paramFormat)]; !ok {
+		return nil, errorf(http.StatusBadRequest, "%s must be json, csv or table, not %q", paramFormat, query.Get(paramFormat))
+	}
+	return request, nil
+}
+
+func parseFilter(query url.Values) (filter usage.Filter, err error) {
+	filter.Owner = query.Get(paramOwner)
+	if filter.Unscoped, err = readBool(query, paramUnscoped); err != nil {
+		return filter, err
+	}
+	if filter.NoExpiry, err = readBool(query, paramNoExpiry); err != nil {
+		return filter, err
+	}
+	if filter.Unused, err = readDuration(query, paramUnused); err != nil {
+		return filter, err
+	}
+	filter.Expiring, err = readDuration(query, paramExpiring)
+	return filter, err
+}
+
+// report says what each token of a workspace holds, and what it was seen to use.
+func (s *server) report(w http.ResponseWriter, r *http.Request) error {
+	request, err := parseReport(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	workspace, err := workspaceOf(s, request.workspace)
+	if err != nil {
+		return err
+	}
+	report := workspace.report(r.Context(), s.Now())
+	report.Sort(request.order)
+	report = report.Filter(request.filter)
+	w.Header().Set("Content-Type", request.format.contentType)
+	return request.format.write(&report, w)
+}
+
+// report joins what was seen with the workspace's list of tokens. Notes say what is
+// missing, and why.
+func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
+	var notes []string
+	state, err := w.Usage.State(ctx)
+	if err != nil {
+		notes = append(notes, "saved usage could not be read: "+err.Error())
+	}
+	var listed []usage.ListedToken // stays nil where there is no list
+	list, _, err := w.Tokens.List(ctx)
+	if err != nil {
+		notes = append(notes, err.Error())
+	} else {
+		listed = make([]usage.ListedToken, 0, len(list))
+	}
+	nameless := make(map[int64]bool)
+	for _, info := range list {
+		name := w.Tokens.OwnerName(info)
+		if name == "" && info.OwnerID != 0 {
+			nameless[info.OwnerID] = true
+		}
+		listed = append(listed, usage.ListedToken{
+			ID: info.ID.String(), OwnerID: info.OwnerID, OwnerName: name, Creator: info.CreatorName,
+			Comment: info.Comment, LastUsed: info.LastUsed, TokenFacts: tokenFacts(info),
+		})
+	}
+	if len(nameless) > 0 {
+		notes = append(notes, fmt.Sprintf("the names of %d owners are being looked up; run the report again in a minute", len(nameless)))
+	}
+	report := usage.NewReport(state, listed, now)
+	report.Notes = notes
+	return report
+}
+
+func tokenFacts(info *tokens.Info) usage.TokenFacts {
+	return usage.TokenFacts{
+		Scopes:         info.Scopes,
+		InferredScopes: info.InferredScopes,
+		BackfillScopes: info.BackfillScopes,
+		AutoscopeState: info.AutoscopeState,
+		Created:        info.Created,
+		Expires:        info.Expires,
+		NeverExpires:   info.NeverExpires,
+	}
+}

@@ -1,0 +1,95 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Prefix is where all routes begin.
+const Prefix = "/databricks_scopes/"
+
+// The routes, below [Prefix].
+const (
+	routeHealth    = "health"
+	routeExplain   = "explain"
+	routeCatalog   = "catalog"
+	routeUsage     = "usage"
+	routeReport    = "report"
+	routeRecommend = "recommend"
+	routeTokens    = "tokens"
+	routeToken     = "tokens/" // and an id
+)
+
+// Route is one route of the admin API.
+type Route struct {
+	Method string
+	// Pattern is the path, or what it begins with if it ends in a slash.
+	Pattern string
+	handle  func(http.ResponseWriter, *http.Request) error
+}
+
+// Routes returns the routes:
+//
+//	GET    /databricks_scopes/health       is the process live, is it ready
+//	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
+//	GET    /databricks_scopes/catalog      the catalog in use, tab-separated
+//	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
+//	GET    /databricks_scopes/report       the same
+//	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
+//	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
+//	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
+func Routes(g Gateway) []Route {
+	s := &server{g}
+	return []Route{
+		{http.MethodGet, Prefix + routeHealth, s.health},
+		{http.MethodGet, Prefix + routeExplain, s.explain},
+		{http.MethodGet, Prefix + routeCatalog, s.catalog},
+		{http.MethodGet, Prefix + routeUsage, s.report},
+		{http.MethodGet, Prefix + routeReport, s.report},
+		{http.MethodGet, Prefix + routeRecommend, s.recommend},
+		{http.MethodGet, Prefix + routeTokens, s.tokens},
+		{http.MethodDelete, Prefix + routeToken, s.purge},
+	}
+}
+
+// ServeHTTP answers a request whose path matches the pattern. After an [*Error] nothing
+// is written yet; other errors are about the connection.
+func (r Route) ServeHTTP(w http.ResponseWriter, request *http.Request) error {
+	if request.Method != r.Method {
+		w.Header().Set("Allow", r.Method)
+		return errorf(http.StatusMethodNotAllowed, "use %s", r.Method)
+	}
+	return r.handle(w, request)
+}
+
+// server answers the routes.
+type server struct{ Gateway }
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) error {
+	ready := s.Ready(r.Context())
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	return writeJSON(w, status, map[string]bool{"live": true, "ready": ready})
+}
+
+// Error is an error with the HTTP status to answer it with.
+type Error struct {
+	Status int
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+func errorf(status int, format string, args ...any) error {
+	return &Error{status, fmt.Errorf(format, args...)}
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(value)
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// application is a recommendation that is about to be applied.
+type application struct {
+	id             tokens.ID
+	recommendation *usage.Recommendation
+	gateway        addressFlag
+	yes            bool // do not ask
+}
+
+// check reports why the recommendation cannot be applied.
+func (a *application) check() error {
+	switch r := a.recommendation; {
+	case r.Change == nil:
+		return errors.New("there is nothing to apply")
+	case r.TokenID != a.id.String():
+		return errors.New("the gateway answered for another token")
+	case a.yes && !r.Evidence.Enough:
+		return fmt.Errorf("there is not enough evidence to apply this without asking (%s); omit --yes to decide yourself", r.Evidence.Missing)
+	}
+	return nil
+}
+
+// run signs in and sets the recommended scopes, if the token is still as it was when
+// they were recommended.
+func (a *application) run(cmd *cobra.Command, deps Deps, admin signInFlags) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	workspace, credential, err := admin.resolve(deps, a.recommendation.Workspace)
+	switch {
+	case err != nil:
+		return err
+	case workspace != a.recommendation.Workspace:
+		return fmt.Errorf("the gateway judges for %s, but the credential is for %s; set --workspace, or use another credential", a.recommendation.Workspace, workspace)
+	}
+	changer, err := tokens.NewChanger(workspace, credential)
+	if err != nil {
+		return err
+	}
+	defer changer.Close()
+	return a.set(cmd, changer)
+}
+
+func (a *application) set(cmd *cobra.Command, changer *tokens.Changer) error {
+	wanted := a.recommendation.Change.Scopes
+	now, err := changer.Get(cmd.Context(), a.id)
+	switch {
+	case err != nil:
+		return err
+	case !tokens.SameScopes(now.Scopes, a.recommendation.Facts.Scopes):
+		return errors.New("the token's scopes were changed in the meantime; ask for the recommendation again")
+	}
+	// Another program may listen at the address. Never trust its word that this narrows
+	// the token.
+	if !narrows(now.Scopes, wanted) {
+		return errors.New("the gateway recommends scopes that the token does not hold, or all-apis; nothing was changed")
+	}
+	list := usage.Clean(strings.Join(wanted, ", "))
+	if !a.yes {
+		fmt.Fprintln(cmd.OutOrStdout())
+		if err := confirm(cmd, fmt.Sprintf("Set the scopes of this token to %s?", list)); err != nil {
+			return err
+		}
+	}
+	if err := changer.SetScopes(cmd.Context(), a.id, wanted); err != nil {
+		return err
+	}
+	a.gateway.forget(cmd.ErrOrStderr(), a.id)
+	fmt.Fprintf(cmd.OutOrStdout(), "The token now has the scopes %s. Databricks may take ten minutes to enforce them.\n", list)
+	return nil
+}
+
+// narrows reports whether a token with the held scopes, where none stands for all, could
+// do less with the wanted ones, and nothing more.
+func narrows(held, wanted []string) bool {
+	everything := len(held) == 0 || slices.Contains(held, scopes.AllAPIs)
+	for _, scope := range wanted {
+		if scope == "" || scope == scopes.AllAPIs || !everything && !slices.Contains(held, scope) {
+			return false
+		}
+	}
+	return len(wanted) > 0
+}

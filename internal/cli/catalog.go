@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func catalogCommand(deps Deps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "catalog [--config <file>] [--coverage | --diff <old.tsv>]",
+		Short: "Prints the map from operations to scopes, or statistics about it",
+		Long: `
+Prints the catalog: method, path template, the scopes of which any one suffices,
+evidence, operation and source, separated by tabs.
+
+--coverage prints how many rows there are for each grade of evidence and each scope
+  instead.
+--diff prints the changes since another catalog, for reviewing an upgrade: + for
+  added operations, - for removed ones, ~ for those that need other scopes. The exit
+  code is 0 with and without changes.
+--config adds the routes of the databricks_scopes handler in a configuration file.
+` + adapterHelp,
+		Example: `  scopegate scopes catalog > catalog.tsv
+  scopegate scopes catalog --diff catalog.tsv
+  scopegate scopes catalog --coverage --config Caddyfile`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+	}
+	flags := cmd.Flags()
+	config := addConfigFlags(cmd, "configuration file whose routes to add")
+	coverage := flags.Bool("coverage", false, "print counts")
+	old := flags.String("diff", "", "catalog to compare with")
+	cmd.MarkFlagsMutuallyExclusive("coverage", "diff")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		judge, err := config.judge(deps)
+		if err != nil {
+			return err
+		}
+		rows := judge.Catalog.Operations()
+		switch {
+		case *coverage:
+			return printCoverage(cmd.OutOrStdout(), scopes.CoverageOf(rows))
+		case *old != "":
+			return printDiff(cmd.OutOrStdout(), *old, rows)
+		}
+		return scopes.Format(cmd.OutOrStdout(), rows)
+	}
+	return cmd
+}
+
+func printCoverage(out io.Writer, c scopes.Coverage) error {
+	var b strings.Builder
+	b.WriteString(c.String() + "\n")
+	for _, scope := range c.Scopes() {
+		name := scope
+		switch scope {
+		case scopes.AnyScope.String():
+			name = "(any scope)"
+		case scopes.Public.String():
+			name = "(no token)"
+		}
+		fmt.Fprintf(&b, "%-24s %5d\n", name, c.ByScope[scope])
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func printDiff(out io.Writer, path string, rows []scopes.Operation) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading the old catalog: %w", err)
+	}
+	defer file.Close()
+	before, err := scopes.Parse(file, path)
+	if err != nil {
+		return fmt.Errorf("reading the old catalog: %w", err)
+	}
+	var b strings.Builder
+	counts := map[byte]int{}
+	for _, change := range scopes.Diff(before, rows) {
+		sign, operation, detail := byte('~'), change.New, ""
+		switch {
+		case change.Old == nil:
+			sign, detail = '+', judge.Needs(change.New)
+		case change.New == nil:
+			sign, operation, detail = '-', change.Old, judge.Needs(change.Old)
+		default:
+			detail = judge.Needs(change.Old) + " → " + judge.Needs(change.New)
+		}
+		counts[sign]++
+		fmt.Fprintf(&b, "%c %-7s %s\t%s\t%s\n", sign, operation.Method, operation.Template, detail, operation.Name)
+	}
+	fmt.Fprintf(&b, "%d added, %d removed, %d with other scopes\n", counts['+'], counts['-'], counts['~'])
+	_, err = io.WriteString(out, b.String())
+	return err
+}

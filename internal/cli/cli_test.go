@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// startWorkspace starts a workspace, and lets commands sign in to it with the SDK's
+// environment variables.
+func startWorkspace(t *testing.T) *fakeworkspace.Workspace {
+	t.Helper()
+	workspace := fakeworkspace.New()
+	if err := workspace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(workspace.Close)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
+	return workspace
+}
+
+// answering is a gateway that gives one answer to everything.
+func answering(value any) adminapi.Do {
+	return func(string, string, string, http.Header, io.Reader) (*http.Response, error) {
+		body, err := json.Marshal(value)
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, err
+	}
+}
+
+// unreachable is a gateway that is off.
+func unreachable(string, string, string, http.Header, io.Reader) (*http.Response, error) {
+	return nil, errors.New("connection refused")
+}
+
+// testConfig is what a file called good says.
+var testConfig = Config{
+	Workspace: "https://config.example.com",
+	Admin:     tokens.Admin{ClientID: "of the configuration"},
+	Judge: func() (*judge.Judge, error) {
+		catalog, err := scopes.Default().With([]scopes.Operation{{
+			Method: "GET", Template: "/api/2.0/internal/things", Access: scopes.ScopedAccess, AnyOf: []string{"things"},
+			Evidence: "documented", Name: "internal.Things", Source: "the owners",
+		}})
+		return &judge.Judge{Catalog: catalog, Rules: policy.Rules{}, Now: time.Now}, err
+	},
+}
+
+func loadTestConfig(path, adapter string) (Config, error) {
+	switch path {
+	case "good":
+		return testConfig, nil
+	case "without workspace":
+		config := testConfig
+		config.Workspace = ""
+		return config, nil
+	}
+	return Config{}, fmt.Errorf("no file %s for adapter %q", path, adapter)
+}
+
+// run runs a command with an input, and returns what it printed.
+func run(t *testing.T, gateway adminapi.Do, input string, args ...string) (string, error) {
+	t.Helper()
+	root := &cobra.Command{Use: Name}
+	root.AddCommand(Commands(Deps{LoadConfig: loadTestConfig, AdminDo: gateway, DefaultAdminAddress: "localhost:9"})...)
+	var out strings.Builder
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(input))
+	root.SetOut(&out)
+	root.SetErr(&out)
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+// TestHelp holds that every command has examples that run as they stand, and says where
+// it looks for the gateway.
+func TestHelp(t *testing.T) {
+	for _, command := range Commands(Deps{DefaultAdminAddress: "localhost:9"}) {
+		for line := range strings.Lines(command.Example) {
+			if !strings.Contains(line, "scopegate scopes "+command.Name()) || strings.Contains(line, "<") {
+				t.Errorf("%s: example %q", command.Name(), line)
+			}
+		}
+		if command.Example == "" {
+			t.Errorf("%s has no example", command.Name())
+		}
+		if command.Flags().Lookup("address") != nil && !strings.Contains(command.Long, "Default: localhost:9;") {
+			t.Errorf("%s does not say what --address is by default", command.Name())
+		}
+	}
+}

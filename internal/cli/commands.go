@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/adminapi"
+)
+
+// The parent command.
+const (
+	Name  = "scopes"
+	Usage = "explain|catalog|verify|report|recommend|revoke"
+	Short = "Explains which Databricks API scopes requests need and tokens use"
+	Long  = `
+Answers questions about Databricks API scopes with the code that judges requests.
+
+explain and catalog need no gateway, no network and no token. verify and revoke
+call a workspace. report and recommend ask a running gateway.
+`
+)
+
+// Deps are what the commands need of the program that they are part of.
+type Deps struct {
+	// LoadConfig reads a configuration file. An empty adapter means the one that fits
+	// the file's name.
+	LoadConfig func(path, adapter string) (Config, error)
+	// AdminDo sends a request to a gateway's admin API.
+	AdminDo adminapi.Do
+	// DefaultAdminAddress is where the admin API listens unless --address says
+	// otherwise.
+	DefaultAdminAddress string
+}
+
+// Commands returns the commands below scopes.
+func Commands(deps Deps) []*cobra.Command {
+	return []*cobra.Command{
+		explainCommand(deps),
+		catalogCommand(deps),
+		verifyCommand(deps),
+		reportCommand(deps),
+		recommendCommand(deps),
+		revokeCommand(deps),
+	}
+}

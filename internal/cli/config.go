@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Config is what commands need of a configuration file.
+type Config struct {
+	// Workspace is the workspace that the file names, with placeholders replaced. Empty
+	// where it names none.
+	Workspace string
+	// Admin is the credential with which the gateway signs in to the workspace. The
+	// zero value means the Databricks SDK's unified authentication.
+	Admin tokens.Admin
+	// Judge returns a judge by the file's rules, without tokens. It reads the routes
+	// file.
+	Judge func() (*judge.Judge, error)
+}
+
+// configFlags are the flags that name a configuration file.
+type configFlags struct{ path, adapter *string }
+
+func addConfigFlags(cmd *cobra.Command, use string) configFlags {
+	return configFlags{
+		path:    cmd.Flags().StringP("config", "c", "", use),
+		adapter: cmd.Flags().StringP("adapter", "a", "", "adapter of the configuration file"),
+	}
+}
+
+// adapterHelp explains the flag --adapter of addConfigFlags.
+const adapterHelp = `--adapter names the adapter of the configuration file. Default: caddyfile, or none
+  for a file whose name ends in .json.
+`
+
+// judge returns a judge by the rules of the file, or by the default rules if no file is
+// named.
+func (f configFlags) judge(deps Deps) (*judge.Judge, error) {
+	if *f.path == "" {
+		return &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Now: time.Now}, nil
+	}
+	config, err := deps.LoadConfig(*f.path, *f.adapter)
+	if err != nil {
+		return nil, err
+	}
+	return config.Judge()
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func explainCommand(deps Deps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain <METHOD> <path> [--scopes a,b] [--config <file>] [--json]",
+		Short: "Shows what a request needs, and whether a token may make it",
+		Long: `
+Prints the operation that a request calls, the scopes of which it needs one, the
+evidence for that, and the verdict for a token with the given scopes. For a refused
+request it also prints the smallest change that would permit it.
+
+--scopes are the scopes that the token holds, separated by commas. A token without
+  scopes may do everything, unless the configuration says unscoped_tokens deny.
+  Default: none.
+--as describes the token further, for policies: owner=<name or id>,
+  creator=<name>, comment=<text>, token=<id>, lifetime=<duration or never>,
+  separated by commas.
+--config judges by the routes and rules of the databricks_scopes handler in a
+  Caddyfile or JSON configuration.
+` + adapterHelp + `--json prints a JSON object.
+--batch reads JSON lines {"method":…,"path":…,"scopes":[…]} from standard input
+  and prints a JSON object for each.
+`,
+		Example: `  scopegate scopes explain GET /api/2.1/jobs/list --scopes sql
+  scopegate scopes explain GET /api/2.1/jobs/list --config Caddyfile --as comment="analyst laptop",lifetime=90d
+  echo '{"method":"GET","path":"/api/2.1/jobs/list","scopes":["sql"]}' | scopegate scopes explain --batch`,
+		Args: cobra.MaximumNArgs(2),
+		// After an error in the question, usage text would only hide the error.
+		SilenceUsage: true,
+	}
+	flags := cmd.Flags()
+	held := flags.StringSlice("scopes", nil, "scopes that the token holds")
+	as := flags.StringSlice("as", nil, "more about the token, for policies")
+	config := addConfigFlags(cmd, "configuration file to judge by")
+	asJSON := flags.Bool("json", false, "print JSON")
+	batch := flags.Bool("batch", false, "read JSON lines from standard input")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		judge, err := config.judge(deps)
+		if err != nil {
+			return err
+		}
+		switch {
+		case *batch && len(args) > 0:
+			return errors.New("--batch reads requests from standard input and takes no arguments")
+		case *batch:
+			return explainBatch(judge, cmd.InOrStdin(), cmd.OutOrStdout())
+		case len(args) < 2:
+			return errors.New("explain needs a method and a path, such as GET /api/2.1/jobs/list")
+		}
+		for _, scope := range *held {
+			warnOfUnknownScope(cmd.ErrOrStderr(), scope)
+		}
+		subject, err := parseSubject(*as)
+		if err != nil {
+			return err
+		}
+		subject.Info.Scopes = *held
+		answer, err := judge.Explain(args[0], args[1], subject)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(answer)
+		}
+		printExplanation(cmd.OutOrStdout(), &answer)
+		return nil
+	}
+	return cmd
+}
+
+func warnOfUnknownScope(to io.Writer, scope string) {
+	known := scopes.KnownScopes()
+	if slices.Contains(known, scope) {
+		return
+	}
+	hint := ""
+	if nearest, ok := didyoumean.Nearest(scope, known); ok {
+		hint = "; did you mean " + nearest + "?"
+	}
+	fmt.Fprintf(to, "note: unknown scope %q%s\n", scope, hint)
+}
+
+func printExplanation(out io.Writer, e *judge.Explanation) {
+	line := func(name, value string) {
+		if value != "" {
+			printLine(out, name, value)
+		}
+	}
+	line("request", e.Method+" "+e.Path)
+	if e.Row == nil {
+		line("problem", e.Problem)
+	} else {
+		line("operation", e.Operation)
+		if !e.Row.Unmapped() {
+			line("row", e.Row.Method+" "+e.Template)
+		}
+		line("needs", judge.Needs(e.Row))
+		line("evidence", string(e.Evidence))
+		line("source", e.Source)
+	}
+	for i, reading := range e.Readings {
+		name := "readings"
+		if i > 0 {
+			name = ""
+		}
+		line(name, reading)
+	}
+	line("policy", e.Policy)
+	line("verdict", fmt.Sprintf("%s (%s)", e.Decision, e.Reason))
+	line("to permit", e.Change)
+}

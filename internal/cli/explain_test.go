@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExplain(t *testing.T) {
+	for _, test := range []struct {
+		name, args, input string
+		says              []string
+		lacks             string
+		fails             bool
+	}{
+		{name: "refused", args: "GET /api/2.1/jobs/list --scopes sql", says: []string{
+			"request    GET /api/2.1/jobs/list\n", "operation  jobs.List\n", "needs      jobs\n", "verdict    deny (missing_scope)\n", "to permit  add the scope jobs\n",
+		}},
+		{name: "permitted", args: "GET /api/2.1/jobs/list --scopes jobs", says: []string{"verdict    allow (permitted)\n"}, lacks: "to permit"},
+		{name: "no scopes", args: "GET /api/2.1/jobs/list", says: []string{"verdict    allow"}},
+		{name: "no scopes by the rules of a file", args: "GET /api/2.1/jobs/list --config good", says: []string{"verdict    deny (missing_scope)"}},
+		{name: "a row of a file", args: "GET /api/2.0/internal/things --scopes things --config good", says: []string{"source     the owners", "note: unknown scope \"things\"\n", "verdict    allow"}},
+		{name: "several readings", args: "GET /api/2.0/sql/..%2f../2.1/jobs/list --scopes sql", says: []string{"readings   /api/2.0/sql/", "\n           /api/2.1/jobs/list: jobs.List (jobs)\n"}},
+		{name: "malformed", args: "GET /api/2.0/%00", says: []string{"problem    the path contains a control character\n"}, lacks: "operation"},
+		{name: "misspelled scope", args: "GET /api/2.1/jobs/list --scopes jbos", says: []string{`note: unknown scope "jbos"; did you mean jobs?`}},
+		{name: "JSON", args: "GET /api/2.1/jobs/list --scopes sql --json", says: []string{`{"method":"GET"`, `"source":`, `"change":"add the scope jobs"}`}},
+		{name: "batch", args: "--batch", input: "{\"method\":\"GET\",\"path\":\"/api/2.1/jobs/list\",\"scopes\":[\"sql\"]}\n\n{\"method\":\"get\",\"path\":\"/oidc/x\"}\n", says: []string{
+			`"decision":"deny","reason":"missing_scope"}` + "\n", `"decision":"public","reason":"public_route"}` + "\n",
+		}, lacks: "source"},
+		{name: "batch with an argument", args: "--batch GET", says: []string{"takes no arguments"}, fails: true},
+		{name: "batch with an unknown field", args: "--batch", input: "{\"method\":\"GET\",\"path\":\"/\"}\n{\"methd\":\"GET\"}\n", says: []string{"line 2: reading a request: ", `write {"method"`}, fails: true},
+		{name: "batch without a path", args: "--batch", input: "\n{\"method\":\"GET\"}\n", says: []string{"line 2: the path must begin with a slash"}, fails: true},
+		{name: "batch with a long line", args: "--batch", input: strings.Repeat("x", maxBatchLine+1), says: []string{"line 1: "}, fails: true},
+		{name: "no path", args: "GET", says: []string{"explain needs a method and a path"}, fails: true},
+		{name: "URL", args: "GET https://example.com/api", says: []string{"the path must begin with a slash; leave out scheme and host"}, fails: true},
+		{name: "unknown file", args: "GET / --config bad --adapter yaml", says: []string{`no file bad for adapter "yaml"`}, fails: true},
+		{name: "unknown property", args: "GET / --as color=red", says: []string{"--as color: write owner="}, fails: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out, err := run(t, unreachable, test.input, append([]string{"explain"}, strings.Fields(test.args)...)...)
+			if (err != nil) != test.fails {
+				t.Errorf("%v", err)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(out, part) {
+					t.Errorf("it lacks %q:\n%s", part, out)
+				}
+			}
+			if test.lacks != "" && strings.Contains(out, test.lacks) {
+				t.Errorf("it says %q:\n%s", test.lacks, out)
+			}
+		})
+	}
+}
+
+func TestParseSubject(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	subject, err := parseSubject([]string{"owner=123", "creator=c", "comment=a=b", "token=" + id, "lifetime=90d"})
+	info := subject.Info
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case subject.OwnerName != "123", info.OwnerID != 123, info.CreatorName != "c", info.Comment != "a=b", info.ID.String() != id, info.NeverExpires:
+		t.Errorf("got %+v", subject)
+	case info.Expires.Sub(info.Created) != 90*24*time.Hour:
+		t.Errorf("it lives from %s to %s", info.Created, info.Expires)
+	}
+	if subject, err := parseSubject([]string{"lifetime=never"}); err != nil || !subject.Info.NeverExpires || !subject.Info.Expires.IsZero() {
+		t.Errorf("never: %+v, %v", subject, err)
+	}
+	for _, wrong := range []string{"lifetime=long", "lifetime", "token=x", "", "name=x"} {
+		if subject, err := parseSubject([]string{"owner=o", wrong}); err == nil || subject.Info != nil {
+			t.Errorf("%q: %+v, %v", wrong, subject, err)
+		}
+	}
+}

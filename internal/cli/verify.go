@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+func verifyCommand(deps Deps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify [--workspace <url>] [--profile <name> | --config <file>] [--application-id <id>]",
+		Short: "Proves for a workspace that a token's id is the hash of its value",
+		Long: `
+scopegate relies on one rule: the id of a token is the SHA-256 of its value. This
+command proves it for a workspace. It creates a token with a lifetime of one minute,
+compares its id with the hash, looks it up as the gateway would, and deletes it. It
+prints the results, never the token.
+
+` + signInHelp + `--application-id also proves the rule for a token on behalf of this service
+  principal.
+
+The exit code is 0 only if the rule holds.
+`,
+		Example: `  scopegate scopes verify --workspace https://example.cloud.databricks.com --profile admin
+  scopegate scopes verify --config Caddyfile`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+	}
+	admin := addSignInFlags(cmd)
+	application := cmd.Flags().String("application-id", "", "service principal to create a token on behalf of")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		url, credential, err := admin.resolve(deps, "")
+		if err != nil {
+			return err
+		}
+		// The new token is deleted even if the command is interrupted.
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		report, err := tokens.Verify(ctx, url, credential, tokens.VerifyOptions{ApplicationID: *application})
+		printProof(cmd.OutOrStdout(), url, report)
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), "The rule holds on this workspace.")
+			return nil
+		}
+		if outage, ok := errors.AsType[*tokens.UnavailableError](err); ok && outage.Outage == tokens.IDRuleBroken {
+			return fmt.Errorf("the rule does not hold on this workspace, so scopegate cannot judge its tokens: %w", err)
+		}
+		return err
+	}
+	return cmd
+}
+
+func printProof(out io.Writer, workspace string, report tokens.VerifyReport) {
+	if report.WorkspaceID != 0 {
+		workspace = fmt.Sprintf("%s (id %d)", workspace, report.WorkspaceID)
+	}
+	printLine(out, "workspace", workspace)
+	for _, proof := range []struct {
+		name string
+		of   *tokens.TokenProof
+	}{{"a token of the admin's own", report.Own}, {"a token on behalf of a service principal", report.OnBehalf}} {
+		if proof.of != nil {
+			fmt.Fprintf(out, "%s:\n", proof.name)
+			printTokenProof(out, proof.of)
+		}
+	}
+}
+
+func printTokenProof(out io.Writer, p *tokens.TokenProof) {
+	line := func(what, answer string) { fmt.Fprintf(out, "  %-45s %s\n", what, answer) }
+	check := func(what string, ok bool) {
+		answer := "yes"
+		if !ok {
+			answer = "NO"
+		}
+		line(what, answer)
+	}
+	check("its id is the SHA-256 of its value", p.IDIsHash)
+	if p.Suffixed {
+		check("its value ends in a suffix such as -2", true)
+		if !p.IDIsHash {
+			check("its id is the hash of what is before it", p.IDIsHashWithoutSuffix)
+		}
+	}
+	check("it is found by that id", p.Found)
+	if p.Found {
+		line("after", p.FoundAfter.Round(time.Millisecond).String())
+		check("its facts name this workspace", p.WorkspaceIDFits)
+		line("its scopes (it was created with none)", joinOr(p.Info.Scopes, "none"))
+	}
+	check("it was deleted again", p.Deleted)
+}

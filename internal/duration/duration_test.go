@@ -1,0 +1,38 @@
+package duration
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		text string
+		want time.Duration // 0 for an error
+	}{
+		{"30d", 30 * day},
+		{"1d12h", day + 12*time.Hour},
+		{"12h1d", day + 12*time.Hour},
+		{"1d1d", 2 * day},
+		{"0.5d1d", 36 * time.Hour},
+		{"1.5d", 36 * time.Hour},
+		{"-2d", -2 * day},
+		{"90m", 90 * time.Minute},
+		{"", 0},
+		{"d", 0},
+		{"30", 0},
+		{"soon", 0},
+		{"1d2", 0},
+		{"1e3d", 0},
+		{"1..5d", 0},
+		{"99999999999d", 0},
+		{strings.Repeat("1", 1025) + "d", 0},
+	} {
+		got, err := Parse(test.text)
+		if (err != nil) != (test.want == 0) || got != test.want {
+			t.Errorf("%.20q: %v, %v, want %v", test.text, got, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+// Package gatewaycmd is the scopegate command: Caddy with its standard modules,
+// the scopegate modules and the command sidecar. It is a package rather than a
+// main program so that the demo can run the same gateway in its own process.
+package gatewaycmd
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
+with the modules databricks_scopes and databricks_gateway, and every Caddy command
+works here too.
+
+To run it beside a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
+To run a Caddyfile:         scopegate run --config Caddyfile
+`
+
+// Main runs the command in os.Args. It exits the process on failure.
+func Main() {
+	caddy.CustomBinaryName = "scopegate"
+	caddy.CustomLongDescription = description
+	caddycmd.RegisterCommand(sidecarCommand())
+	caddycmd.Main()
+}

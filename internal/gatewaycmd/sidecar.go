@@ -1,0 +1,148 @@
+package gatewaycmd
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
+)
+
+func sidecarCommand() caddycmd.Command {
+	return caddycmd.Command{
+		Name:  "sidecar",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>]",
+		Short: "Runs the gateway to one workspace, without a Caddyfile",
+		Long: `
+Runs the gateway to one workspace. Point a client at it by setting the client's
+DATABRICKS_HOST to the address that is printed. The client keeps its token.
+
+To look up tokens, scopegate signs in as a workspace admin with the Databricks
+SDK's unified authentication: DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET
+of a service principal (recommended), any other of the SDK's environment
+variables, or a profile in ~/.databrickscfg.
+
+--workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
+  host of the profile.
+--listen is the address that clients connect to, without TLS. Keep it on the
+  loopback interface unless you trust the network: tokens are sent unencrypted.
+--mode observe decides and records but refuses nothing. Omit the flag to enforce.
+--unscoped-tokens deny refuses tokens without scopes, which Databricks allows to
+  do everything.
+--oauth pass forwards OAuth access tokens without judging them.
+--profile is the profile in ~/.databrickscfg to sign in with.
+--health is the address on which /livez and /readyz answer probes. Default: off.
+--admin is the address of Caddy's admin API, which scopes report and scopes
+  recommend ask. Default: off.
+--usage is how often to save what each token used. It is saved in Caddy's storage,
+  in $XDG_DATA_HOME, so that reports survive restarts. Default: 5m. With off, it
+  stays in memory.
+--debug logs at the level DEBUG.
+
+Each decision is one line on standard error: text on a terminal, JSON otherwise.
+`,
+		CobraFunc: func(cmd *cobra.Command) {
+			flags := cmd.Flags()
+			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
+			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to")
+			flags.String("mode", "enforce", "enforce or observe")
+			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
+			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
+			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
+			flags.String("health", Off, "address on which probes are answered, or off")
+			flags.String("admin", Off, "address of Caddy's admin API, or off")
+			flags.String("usage", "5m", "how often to save what each token used, or off")
+			flags.Bool("debug", false, "log at the level DEBUG")
+			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
+		},
+	}
+}
+
+func runSidecar(flags caddycmd.Flags) (int, error) {
+	caddy.TrapSignals()
+	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
+		Mode:           flags.String("mode"),
+		UnscopedTokens: flags.String("unscoped-tokens"),
+		OAuth:          flags.String("oauth"),
+	}}
+	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		// The same lines as in the log, but cheaper to write.
+		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
+	}
+	if profile := flags.String("profile"); profile != "" {
+		enforce.Admin = &caddymodule.Admin{Profile: profile}
+	}
+	gateway := Gateway{
+		Listen:    flags.String("listen"),
+		Workspace: workspace,
+		Enforce:   enforce,
+		Admin:     flags.String("admin"),
+		Health:    flags.String("health"),
+		Logging:   LogLevel(zap.InfoLevel),
+	}
+	if flags.Bool("debug") {
+		gateway.Logging = LogLevel(zap.DebugLevel)
+	}
+	if err := gateway.Run(); err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	caddy.Log().Info("point your client here",
+		zap.String("DATABRICKS_HOST", "http://"+gateway.Listen),
+		zap.String("workspace", workspace.String()),
+		zap.String("mode", enforce.Mode))
+	select {} // Caddy's signal handling ends the process
+}
+
+// sidecarUsage reads --usage.
+func sidecarUsage(flag string) (caddy.Duration, error) {
+	if flag == Off {
+		return -1, nil
+	}
+	every, err := caddy.ParseDuration(flag)
+	if err != nil || every <= 0 {
+		return 0, fmt.Errorf("--usage must be a duration such as 5m, or off, not %q", flag)
+	}
+	return caddy.Duration(every), nil
+}
+
+// sidecarWorkspace finds the workspace where the SDK would.
+func sidecarWorkspace(flag, profile string) (*url.URL, error) {
+	workspace := flag
+	if workspace == "" && profile == "" {
+		workspace = os.Getenv("DATABRICKS_HOST")
+	}
+	// Read a named profile even if its host is not needed, so that a misspelt name
+	// fails now and not on the first request.
+	if workspace == "" || profile != "" {
+		host, err := tokens.ProfileHost(profile)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("reading the Databricks configuration file: %w", err)
+		case profile != "" && host == "":
+			return nil, fmt.Errorf("profile %q has no host, or there is no Databricks configuration file; create it with databricks configure --profile %s", profile, profile)
+		case workspace == "":
+			workspace = host
+		}
+	}
+	if workspace == "" {
+		return nil, errors.New("no workspace: pass --workspace https://<name>.cloud.databricks.com, or set DATABRICKS_HOST")
+	}
+	return workspaceurl.Parse(workspace)
+}

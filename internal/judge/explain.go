@@ -1,0 +1,164 @@
+package judge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Explanation is the answer to "may this token make this request, and what would it
+// take?", as scopes explain and the admin API print it.
+type Explanation struct {
+	Answer
+	Details
+}
+
+// Answer is what programs need of it, as scopes explain --batch prints it.
+type Answer struct {
+	Method    string          `json:"method"`
+	Path      string          `json:"path"`
+	Operation string          `json:"operation"`
+	Template  string          `json:"template"`
+	AnyOf     []string        `json:"any_of"`
+	Evidence  scopes.Evidence `json:"evidence"`
+	Decision  Decision        `json:"decision"`
+	Reason    policy.Reason   `json:"reason"`
+}
+
+// Details are what a person wants to know beside the answer.
+type Details struct {
+	Source   string   `json:"source"`
+	Policy   string   `json:"policy,omitempty"`   // that refused
+	Readings []string `json:"readings,omitempty"` // where there is more than one
+	Change   string   `json:"change,omitempty"`   // that would permit it
+
+	// Problem says what is wrong with a path that cannot be judged.
+	Problem string `json:"-"`
+	// Row is the catalog row that decided; nil where the path cannot be judged.
+	Row *scopes.Operation `json:"-"`
+}
+
+// Explain judges a request for a token of which everything is known. The target is a
+// path with an optional query, as clients send it.
+func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanation, error) {
+	switch {
+	case method == "":
+		return Explanation{}, errors.New("the request has no method")
+	case !strings.HasPrefix(target, "/"):
+		return Explanation{}, errors.New("the path must begin with a slash; leave out scheme and host")
+	}
+	method = strings.ToUpper(method)
+	path, _, _ := strings.Cut(target, "?")
+	answer := Explanation{Answer: Answer{Method: method, Path: target, AnyOf: []string{}, Decision: Deny}}
+
+	readings, err := j.Catalog.Read(method, path, nil)
+	malformed, isMalformed := errors.AsType[*scopes.PathError](err)
+	switch {
+	case isMalformed:
+		answer.Reason, answer.Problem = policy.MalformedPath, malformed.Reason
+		answer.Change = "send another path: " + malformed.Reason
+		return answer, nil
+	case err != nil:
+		return Explanation{}, err
+	case method == http.MethodConnect:
+		answer.Reason = policy.MalformedPath
+		return answer, nil
+	}
+	var judged Judgement
+	judged.setReadings(readings)
+	if policy.Public(readings) {
+		judged.Decision, judged.Reason = Public, policy.PublicRoute
+	} else {
+		judged.Held = policy.Held(subject.Info, j.Rules)
+		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))
+	}
+	answer.describe(&judged)
+	return answer, nil
+}
+
+// describe fills in what was judged.
+func (e *Explanation) describe(j *Judgement) {
+	e.Row = j.Operation
+	e.Operation, e.Template = j.Operation.Name, j.Operation.Template
+	e.AnyOf = append(e.AnyOf, RequiredScopes(j.Operation)...)
+	e.Evidence, e.Source = j.Operation.Evidence, j.Operation.Source
+	e.Decision, e.Reason, e.Policy = j.Decision, j.Reason, j.Policy
+	if j.Decision != Public {
+		for _, reading := range j.Readings {
+			e.Readings = append(e.Readings, fmt.Sprintf("%s: %s (%s)", reading.Path, reading.Operation.Name, Needs(reading.Operation)))
+		}
+	}
+	switch {
+	case j.Policy != "":
+		e.Change = fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
+		if !j.Enforced {
+			e.Change += " (it is only rehearsed: the request passes)"
+		}
+	case j.Reason == policy.MissingScope:
+		e.Change = j.smallestChange()
+	}
+}
+
+// smallestChange names the fewest scopes that would permit every reading.
+func (j *Judgement) smallestChange() string {
+	readings := j.Readings
+	if len(readings) == 0 {
+		readings = []scopes.Reading{{Operation: j.Operation}}
+	}
+	var missing [][]string
+	for _, reading := range readings {
+		operation := reading.Operation
+		switch {
+		case operation.Permits(j.Held):
+		case operation.Access == scopes.AccountOnly:
+			return "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
+		case operation.Access == scopes.AnyScope:
+			missing = append(missing, nil)
+		default:
+			missing = append(missing, operation.AnyOf)
+		}
+	}
+	// One scope that opens all of them, best not the one that opens everything.
+	common := slices.Clone(missing[0])
+	for _, anyOf := range missing[1:] {
+		common = slices.DeleteFunc(common, func(s string) bool { return !slices.Contains(anyOf, s) })
+	}
+	switch {
+	case len(missing) == 1 && missing[0] == nil:
+		return "give the token any scope"
+	case len(common) == 1 && common[0] != scopes.AllAPIs:
+		return "add the scope " + common[0]
+	case len(common) > 1:
+		return "add one of the scopes " + strings.Join(common, ", ")
+	case len(readings) > 1:
+		return "send the path in its plain form, or give the token " + scopes.AllAPIs
+	}
+	return "give the token " + scopes.AllAPIs + ", or say in a routes file which scope the path needs"
+}
+
+// RequiredScopes names the scopes of which an operation needs one. An operation that
+// any scope opens is named so: there is no list to show.
+func RequiredScopes(operation *scopes.Operation) []string {
+	if operation.Access == scopes.AnyScope {
+		return []string{"any"}
+	}
+	return operation.AnyOf
+}
+
+// Needs says in words what an operation needs.
+func Needs(operation *scopes.Operation) string {
+	switch operation.Access {
+	case scopes.AnyScope:
+		return "any scope"
+	case scopes.Public:
+		return "no token"
+	case scopes.AccountOnly:
+		return "an account-level token"
+	}
+	return strings.Join(operation.AnyOf, " or ")
+}

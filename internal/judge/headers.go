@@ -1,0 +1,179 @@
+package judge
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+)
+
+// conflictingHeaders are headers that must not leave beside a judged token: they
+// carry another credential, or make some servers see another method or path
+// than the judged one.
+var conflictingHeaders = headerSet(
+	// Credentials. The Azure and Google ones accompany an Entra ID or Google
+	// bearer; beside a PAT they could only authenticate another identity.
+	"Cookie",
+	"Proxy-Authorization",
+	"X-Databricks-Azure-SP-Management-Token",
+	"X-Databricks-Azure-Workspace-Resource-Id",
+	"X-Databricks-GCP-SA-Access-Token",
+	"X-Forwarded-Access-Token",
+	"X-Forwarded-Authorization",
+	"X-Original-Authorization",
+	"X-Api-Key",
+	// Method overrides.
+	"X-HTTP-Method-Override",
+	"X-HTTP-Method",
+	"X-HTTP-Verb-Override",
+	"X-Method",
+	"X-Method-Override",
+	"X-Original-Method",
+	"X-Forwarded-Method",
+	"X-Envoy-Original-Method",
+	// URL overrides.
+	"X-Original-URL",
+	"X-Original-URI",
+	"X-Original-Path",
+	"X-Request-URI",
+	"Request-URI",
+	"X-Rewrite-URL",
+	"X-Rewrite-URI",
+	"X-Rewritten-URL",
+	"X-Replaced-Path",
+	"X-Proxy-URL",
+	"X-Forwarded-URL",
+	"X-Override-URL",
+	"X-Forwarded-URI",
+	"X-Forwarded-Path",
+	"X-Forwarded-Prefix",
+	"X-Envoy-Original-Path",
+	// An upgrade to cleartext HTTP/2 would open a tunnel past every check.
+	"HTTP2-Settings",
+)
+
+// accompanyOAuth may be needed beside an OAuth token, in their own spelling only.
+var accompanyOAuth = headerSet(
+	"Cookie",
+	"X-Databricks-Azure-SP-Management-Token",
+	"X-Databricks-Azure-Workspace-Resource-Id",
+	"X-Databricks-GCP-SA-Access-Token",
+)
+
+func headerSet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	return set
+}
+
+// ConflictingHeaders returns the names of the headers of a request that must not
+// leave beside a judged token, and those of all announced trailers, sorted.
+func ConflictingHeaders(r *http.Request) []string {
+	var found []string
+	for name := range r.Header {
+		if conflicts(name) {
+			found = append(found, name)
+		}
+	}
+	if _, ok := r.Header["Upgrade"]; ok && !upgradesToWebSocket(r) {
+		found = append(found, "Upgrade")
+	}
+	for name := range r.Trailer {
+		found = append(found, name)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// DropHeaders takes out of a request that passes what must not leave beside the
+// judged token, and returns the names of what it took.
+func (j *Judgement) DropHeaders(r *http.Request) []string {
+	dropped := dropConflicting(r, j.Reason == policy.PassedOAuth)
+	if j.Reason == policy.PublicRoute {
+		dropped = append(dropped, dropUnjudged(r)...)
+	}
+	return dropped
+}
+
+// dropConflicting takes out the conflicting headers.
+//
+// No trailer leaves. Trailers arrive after the decision, and an HTTP/1 client may
+// send others than it announced: net/http puts them all into the map that it made
+// for the announced ones, so deleting names from it now would not help. No
+// Databricks client sends trailers.
+func dropConflicting(r *http.Request, oauth bool) []string {
+	found := ConflictingHeaders(r)
+	if oauth {
+		found = slices.DeleteFunc(found, func(name string) bool { return accompanyOAuth[name] })
+	}
+	for _, name := range found {
+		if conflicts(name) || name == "Upgrade" {
+			delete(r.Header, name)
+		}
+	}
+	r.Trailer = nil
+	return found
+}
+
+// dropUnjudged takes a personal access token off a request to a route that needs
+// none, because it was not judged, and the means to turn the answer into a tunnel.
+func dropUnjudged(r *http.Request) []string {
+	var dropped []string
+	if credential, err := tokens.ParseAuthorization(r.Header["Authorization"]); err == nil && credential.Kind == tokens.PAT {
+		delete(r.Header, "Authorization")
+		dropped = append(dropped, "Authorization")
+	}
+	if _, ok := r.Header["Upgrade"]; ok {
+		delete(r.Header, "Upgrade")
+		dropped = append(dropped, "Upgrade")
+	}
+	return dropped
+}
+
+// conflicts reports whether a header has one of the names under any spelling:
+// some servers fold underscores and dots into hyphens, so that Cookie_ or
+// X_HTTP_Method would be taken for the real one.
+func conflicts(name string) bool {
+	if ordinary(name) {
+		return false
+	}
+	if conflictingHeaders[name] {
+		return true
+	}
+	if !strings.ContainsFunc(name, isUnusual) {
+		return false
+	}
+	folded := textproto.CanonicalMIMEHeaderKey(strings.Map(func(c rune) rune {
+		if isUnusual(c) {
+			return '-'
+		}
+		return c
+	}, strings.TrimFunc(name, isUnusual)))
+	return conflictingHeaders[folded] || folded == "Authorization" || slices.Contains(routingHeaders, folded)
+}
+
+// ordinary reports whether a header is one of those that nearly every request
+// has, which need no closer look. The compiler makes a few comparisons of it.
+func ordinary(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Connection",
+		"Content-Encoding", "Content-Length", "Content-Type", "Traceparent", "User-Agent",
+		"X-Databricks-Org-Id", "X-Databricks-Workspace-Id":
+		return true
+	}
+	return false
+}
+
+func isUnusual(c rune) bool {
+	return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+}
+
+func upgradesToWebSocket(r *http.Request) bool {
+	values := r.Header["Upgrade"]
+	return len(values) == 1 && strings.EqualFold(strings.TrimSpace(values[0]), "websocket")
+}

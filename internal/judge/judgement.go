@@ -1,0 +1,98 @@
+package judge
+
+import (
+	"time"
+
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Decision is the outcome in one word, for records and metrics.
+type Decision string
+
+const (
+	Allow  Decision = "allow"
+	Deny   Decision = "deny"
+	Public Decision = "public" // no token was needed
+)
+
+// FromToken is the source of facts that an OAuth token carries itself.
+const FromToken tokens.Source = "token"
+
+// Judgement is all that was decided about one request, and what it rests on. Fields
+// that the request did not get as far as stay zero. It is never changed after the
+// request was passed on or refused.
+type Judgement struct {
+	Decision Decision
+	Reason   policy.Reason
+	// Enforced is false where a refusal is only recorded, because of mode observe or
+	// because only policies that are being rehearsed refuse the request.
+	Enforced bool
+
+	// Operation is the one that decided: the first that the token may not call, or
+	// else the one that the path names as it was sent. Nil where the request was
+	// refused before its path was read.
+	Operation *scopes.Operation
+	// Readings are all ways in which a server might read the path. Nil where there is
+	// only one, that of Operation.
+	Readings []scopes.Reading
+
+	// Policy is the policy that refused the request, and Requirement is what it
+	// requires. Both are empty for every other reason.
+	Policy      string
+	Requirement string
+
+	// Problem completes the message of a request that cannot be judged, and names a
+	// credential that is not accepted. It quotes nothing from the request.
+	Problem string
+	// Detail says why the facts could not be had, as a [tokens.Outage] or
+	// "client_left". It is for the operator.
+	Detail string
+	// RetryAfter is when asking again makes sense, for what is unavailable.
+	RetryAfter time.Duration
+
+	// Token is the id of the token. Zero where the request carries none that is
+	// accepted.
+	Token tokens.ID
+	// Facts are what was known of the token. Facts.Source is empty and Facts.Info nil
+	// where nothing was.
+	Facts tokens.Facts
+	// FactsAge is how old they were, 0 without facts.
+	FactsAge time.Duration
+	// Held are the scopes that the token may use.
+	Held []string
+	// OwnerName is the user name or application id of the token's owner. Empty where
+	// it is not known.
+	OwnerName string
+	// LookedUpAt is when this request made the gateway ask the workspace about the
+	// token. Zero where the answer came from memory.
+	LookedUpAt time.Time
+}
+
+// Refused reports whether the request must not pass.
+func (j *Judgement) Refused() bool { return j.Decision == Deny && j.Enforced }
+
+// OwnerID returns the numeric id of the token's owner, 0 where it is not known.
+func (j *Judgement) OwnerID() int64 {
+	if j.Facts.Info == nil {
+		return 0
+	}
+	return j.Facts.Info.OwnerID
+}
+
+// RefuseUnrecorded turns the judgement into a refusal because the request could not
+// be recorded. What was found out about the token stays.
+func (j *Judgement) RefuseUnrecorded() {
+	j.Decision, j.Reason, j.Enforced = Deny, policy.AuditUnavailable, true
+	j.Policy, j.Requirement = "", "" // of a refusal that was only rehearsed
+	j.RetryAfter = auditRetry
+}
+
+// auditRetry gives a full queue time to drain.
+const auditRetry = 5 * time.Second
+
+// refuse notes why a request is refused.
+func (j *Judgement) refuse(reason policy.Reason, problem string) {
+	j.Decision, j.Reason, j.Problem = Deny, reason, problem
+}

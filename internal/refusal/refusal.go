@@ -1,0 +1,162 @@
+package refusal
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
+)
+
+// Refusal is a refusal on its way to the client. It is an error, so that Caddy's error
+// routes can handle it.
+type Refusal struct {
+	// Status is the HTTP status.
+	Status int
+	// Message says what is wrong, in Databricks' words where it has any.
+	Message string
+	// RequestID is a new UUID, which the client is told.
+	RequestID string
+
+	judgement *judge.Judgement
+	traceID   string
+}
+
+// For returns the refusal for a judgement that refuses. The trace id is that of the
+// caller, empty where it has none.
+func For(j *judge.Judgement, traceID string) *Refusal {
+	return &Refusal{
+		Status:    Status(j.Reason),
+		Message:   message(j),
+		RequestID: uuid.NewString(),
+		judgement: j,
+		traceID:   traceID,
+	}
+}
+
+// Error returns the message and the request id, as the body has it.
+func (f *Refusal) Error() string { return fmt.Sprintf("%s [ReqId: %s]", f.Message, f.RequestID) }
+
+// realm is the workspace's own, so that clients treat both alike.
+const realm = `Bearer realm="DatabricksRealm"`
+
+// errorDomain is the domain of our google.rpc.ErrorInfo.
+const errorDomain = "scopegate"
+
+// body is the error form of Databricks' APIs, with the numeric code that its
+// authentication layer uses: SDKs then go by the status.
+type body struct {
+	ErrorCode int      `json:"error_code"`
+	Message   string   `json:"message"`
+	Details   []detail `json:"details"`
+}
+
+// detail is a google.rpc.ErrorInfo.
+type detail struct {
+	Type     string            `json:"@type"`
+	Reason   string            `json:"reason"`
+	Domain   string            `json:"domain"`
+	Metadata map[string]string `json:"metadata"`
+}
+
+// WriteHeaders sets the headers that tell a refusal from the workspace's own answers.
+func (f *Refusal) WriteHeaders(header http.Header, r *http.Request) {
+	header.Set("X-Request-Id", f.RequestID)
+	header.Set("X-Scopegate-Reason", string(f.judgement.Reason))
+	// SQL drivers show this header and not the body.
+	header.Set("X-Databricks-Reason-Phrase", f.Message)
+	if challenge := f.challenge(); challenge != "" {
+		header.Set("WWW-Authenticate", challenge)
+	}
+	if f.Status == http.StatusServiceUnavailable {
+		header.Set("Retry-After", strconv.Itoa(retrySeconds(f.judgement.RetryAfter)))
+	}
+	// The answer depends on the credential and on facts that change.
+	header.Set("Cache-Control", "no-store")
+	if AwaitsContinue(r) {
+		header.Set("Connection", "close")
+	}
+}
+
+// Write sends the refusal. It never reads the request's body, so that a client which
+// waits for 100 Continue is answered before it sends one.
+func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	f.WriteHeaders(header, r)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		f.writeGRPC(w, r)
+		return
+	}
+	answer, err := json.Marshal(body{ErrorCode: f.Status, Message: f.Error(), Details: []detail{f.errorInfo()}})
+	if err != nil {
+		panic("refusal: a refusal is made of strings and cannot fail to marshal: " + err.Error())
+	}
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(f.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(answer) // fails only if the client left
+	}
+}
+
+// AwaitsContinue reports whether an HTTP/1 client waits for 100 Continue with its
+// body, so that the connection must end with the answer. Without being told so,
+// net/http reads the body first, because it does not recognize such a client once
+// Caddy has wrapped the body. Both sides would then wait for each other.
+func AwaitsContinue(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
+}
+
+// challenge returns the WWW-Authenticate header of RFC 6750, section 3. There is none
+// for an invalid token: the workspace sends none either, with its 403.
+func (f *Refusal) challenge() string {
+	switch {
+	case f.Status == http.StatusUnauthorized:
+		return realm
+	case f.judgement.Reason == policy.MissingScope:
+		challenge := fmt.Sprintf(`%s, error="insufficient_scope", error_description="%s"`, realm, f.Message)
+		if required := judge.RequiredScopes(f.judgement.Operation); len(required) > 0 {
+			challenge += fmt.Sprintf(`, scope="%s"`, strings.Join(required, " "))
+		}
+		return challenge
+	}
+	return ""
+}
+
+// errorInfo returns what programs read.
+func (f *Refusal) errorInfo() detail {
+	j := f.judgement
+	metadata := map[string]string{"reason": string(j.Reason)}
+	if j.Operation != nil && j.Reason != policy.MalformedPath {
+		metadata["operation"] = j.Operation.Name
+		metadata["required_scopes"] = strings.Join(judge.RequiredScopes(j.Operation), ",")
+	}
+	if j.Reason == policy.MissingScope {
+		metadata["token_scopes"] = strings.Join(j.Held, ",")
+	}
+	if j.Policy != "" {
+		metadata["policy"] = j.Policy
+	}
+	if f.traceID != "" {
+		metadata["trace_id"] = f.traceID
+	}
+	return detail{
+		Type:     "type.googleapis.com/google.rpc.ErrorInfo",
+		Reason:   strings.ToUpper(string(j.Reason)),
+		Domain:   errorDomain,
+		Metadata: metadata,
+	}
+}
+
+// retrySeconds rounds up to whole seconds: some drivers parse the header as an
+// integer and fail on anything else.
+func retrySeconds(d time.Duration) int {
+	return max(1, int((d+time.Second-1)/time.Second))
+}

@@ -1,0 +1,63 @@
+package refusal
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+const (
+	messageNoCredential = "Credential was not sent or was of an unsupported type for this API."
+	messageInvalidToken = "Invalid access token."
+	messageAccountLevel = "Personal access tokens cannot call account-level APIs."
+)
+
+// wording holds status and message of every refusal. The words are Databricks' own
+// where it has any: clients match on them and people search for them.
+var wording = map[policy.Reason]struct {
+	status  int
+	message string
+}{
+	policy.MissingCredential:     {http.StatusUnauthorized, messageNoCredential},
+	policy.UnsupportedCredential: {http.StatusUnauthorized, messageNoCredential},
+	policy.UnknownToken:          {http.StatusForbidden, messageInvalidToken},
+	policy.TokenExpired:          {http.StatusForbidden, messageInvalidToken},
+	policy.WrongWorkspace:        {http.StatusForbidden, messageInvalidToken},
+	policy.MissingScope:          {http.StatusForbidden, "Provided access token does not have required scopes: "},
+	policy.PolicyDenied:          {http.StatusForbidden, ""},
+	policy.PolicyLifetime:        {http.StatusForbidden, ""},
+	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
+	policy.MalformedPath:         {http.StatusBadRequest, ""},
+	// Nothing of the inner error: some SDKs retry for minutes on its words.
+	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: Authentication is temporarily unavailable."},
+	policy.AuditUnavailable:     {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: The gateway is temporarily unavailable."},
+}
+
+// Status returns the HTTP status of refusals for a reason, 0 for reasons that refuse
+// nothing.
+func Status(reason policy.Reason) int { return wording[reason].status }
+
+// message returns the message of a refusal, without request id.
+func message(j *judge.Judgement) string {
+	words := wording[j.Reason].message
+	switch j.Reason {
+	case policy.PolicyDenied, policy.PolicyLifetime:
+		return fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", j.Policy, j.Requirement)
+	case policy.MissingScope:
+		if j.Operation.Access == scopes.AccountOnly {
+			return messageAccountLevel
+		}
+		return words + strings.Join(judge.RequiredScopes(j.Operation), ", ")
+	case policy.UnsupportedCredential:
+		if j.Problem != "" {
+			return words + " What was sent is " + j.Problem + "."
+		}
+	case policy.AmbiguousRequest, policy.MalformedPath:
+		return j.Problem
+	}
+	return words
+}

@@ -1,0 +1,248 @@
+package scopes
+
+import "strings"
+
+// This file applies to a path everything that servers and proxies are known to do
+// before they route it. It does not model products: it applies every step to every
+// result until nothing new appears, so the results cover every chain of servers,
+// in any order.
+
+const (
+	// maxDecodings is how often a path may be decoded: once by the server, and once
+	// by a careless proxy in front of it.
+	maxDecodings = 2
+	// maxInterpretations and maxInterpretationBytes limit the work for one path.
+	// Real file and table names stay far below them.
+	maxInterpretations     = 256
+	maxInterpretationBytes = 1 << 16
+)
+
+// interpretation is a path after some of the steps.
+type interpretation struct {
+	path string
+	// decodings counts how often the path was decoded. It is maxDecodings once
+	// nothing is left to decode.
+	decodings int
+}
+
+// raw reports whether in still has the escapes that the client sent.
+func (in interpretation) raw() bool { return in.decodings == 0 }
+
+// steps are what servers do to a path besides decoding it. A step that does not
+// apply returns the path unchanged.
+var steps = []func(string) string{
+	resolveDots,
+	mergeSlashes,
+	dropParams,
+	dropLastParams,
+	cutAtParams,
+	backslashToSlash,
+	trimSlashes,
+	trimDots,
+	cutAtQuery,
+	dropAuthority,
+	splitData,
+	foldOddLetters,
+	unescapeSlashes,
+	unescapeUnreserved,
+}
+
+// interpret returns the interpretations of an escaped path, the path itself first.
+func interpret(path string) ([]interpretation, error) {
+	var all []interpretation
+	seen := make(map[interpretation]bool)
+	size := 0
+	add := func(path string, decodings int) error {
+		if !strings.Contains(path, "%") {
+			decodings = maxDecodings
+		}
+		in := interpretation{path, decodings}
+		if seen[in] {
+			return nil
+		}
+		seen[in] = true
+		all = append(all, in)
+		if size += len(path); len(all) > maxInterpretations || size > maxInterpretationBytes {
+			return errAmbiguous
+		}
+		return nil
+	}
+	if err := checkText(path, true); err != nil {
+		return nil, err
+	}
+	if err := add(path, 0); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(all); i++ {
+		in := all[i]
+		for _, step := range steps {
+			if next := step(in.path); next != in.path {
+				if err := add(next, in.decodings); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if in.decodings == maxDecodings {
+			continue
+		}
+		for _, slash := range []string{"/", dataSlash} {
+			next, err := decode(in.path, slash, in.raw())
+			if err != nil {
+				return nil, err
+			}
+			if err := add(next, in.decodings+1); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// resolveDots removes "." and ".." segments as in RFC 3986, section 5.2.4.
+func resolveDots(path string) string {
+	if !strings.Contains(path, "/.") {
+		return path
+	}
+	var kept []string
+	found := false
+	for rest, more := path[1:], true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		if part != "." && part != ".." {
+			kept = append(kept, part)
+			continue
+		}
+		found = true
+		if part == ".." && len(kept) > 0 {
+			kept = kept[:len(kept)-1]
+		}
+		if !more {
+			// A final dot segment names a directory.
+			kept = append(kept, "")
+		}
+	}
+	if !found {
+		return path
+	}
+	return "/" + strings.Join(kept, "/")
+}
+
+// mergeSlashes replaces consecutive slashes with one.
+func mergeSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
+// dropParams removes ";name=value" from every segment, as Java servers do.
+func dropParams(path string) string {
+	if !strings.Contains(path, ";") {
+		return path
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		parts[i], _, _ = strings.Cut(part, ";")
+	}
+	return strings.Join(parts, "/")
+}
+
+// dropLastParams removes parameters from the last segment only, as in RFC 1808.
+func dropLastParams(path string) string {
+	slash := strings.LastIndexByte(path, '/')
+	if i := strings.IndexByte(path[slash:], ';'); i >= 0 {
+		return path[:slash+i]
+	}
+	return path
+}
+
+// cutAtParams ends the path at the first semicolon, as servers do that cut off
+// ";jsessionid=…".
+func cutAtParams(path string) string {
+	path, _, _ = strings.Cut(path, ";")
+	return path
+}
+
+// backslashToSlash treats backslashes as slashes, as Windows and browsers do.
+func backslashToSlash(path string) string { return strings.ReplaceAll(path, `\`, "/") }
+
+// trimSlashes treats "list/" as "list".
+func trimSlashes(path string) string {
+	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
+		return trimmed
+	}
+	return "/"
+}
+
+// trimDots treats "list." and "list " as "list", and ".. " as "..", as Windows
+// does.
+func trimDots(path string) string {
+	if !strings.ContainsAny(path, ". ") {
+		return path
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		trimmed := strings.TrimRight(part, ". ")
+		if trimmed == "" {
+			trimmed = strings.TrimRight(part, " ")
+		}
+		parts[i] = trimmed
+	}
+	return strings.Join(parts, "/")
+}
+
+// cutAtQuery ends the path at a decoded question mark or number sign, as a proxy
+// does that decodes a path and parses the result again.
+func cutAtQuery(path string) string {
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		return path[:i]
+	}
+	return path
+}
+
+// dropAuthority treats "//host/path" as a reference to another host, so that the
+// host is not part of the path.
+func dropAuthority(path string) string {
+	rest, ok := strings.CutPrefix(path, "//")
+	if !ok {
+		return path
+	}
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return "/"
+}
+
+// splitData splits segments at data slashes, as a server does that decodes the
+// segments, joins them and splits the result again.
+func splitData(path string) string { return strings.ReplaceAll(path, dataSlash, "/") }
+
+// oddLetters are the non-ASCII letters that become ASCII letters when a server
+// ignores letter case.
+var oddLetters = strings.NewReplacer("\u212a", "k", "\u017f", "s", "\u0130", "i", "\u0131", "i")
+
+func foldOddLetters(path string) string { return oddLetters.Replace(path) }
+
+// unescapeSlashes decodes escaped slashes and backslashes only, as a proxy does
+// that is configured to unescape slashes and forwards the rest as sent.
+func unescapeSlashes(path string) string { return slashEscapes.Replace(path) }
+
+var slashEscapes = strings.NewReplacer("%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`)
+
+// unescapeUnreserved decodes the unreserved characters, as a proxy does that
+// normalizes a path by RFC 3986, section 6.2.2.2.
+func unescapeUnreserved(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if c, ok := unescape(path[i:]); ok && isUnreserved(c) {
+			b.WriteByte(c)
+			i += 2
+		} else {
+			b.WriteByte(path[i])
+		}
+	}
+	return b.String()
+}
