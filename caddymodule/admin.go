@@ -13,8 +13,8 @@ import (
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
-// Admin is the credential with which scopegate looks up tokens. Set a profile, or
-// a client id and secret, or a token.
+// Admin is the credential that scopegate uses to look up tokens. Set a profile, or a
+// client id and secret, or a token.
 type Admin struct {
 	// Name of a profile of the Databricks configuration file (`~/.databrickscfg`,
 	// or the file that `DATABRICKS_CONFIG_FILE` names).
@@ -24,12 +24,12 @@ type Admin struct {
 	// This is the recommended way. Placeholders are supported.
 	ClientID string `json:"client_id,omitempty"`
 
-	// OAuth secret of the service principal, as one placeholder: `{file./path}` or
-	// `{env.NAME}`. A secret written out here is refused, because configuration is
-	// readable in many places.
+	// OAuth secret of the service principal, as a placeholder: `{file./path}` or
+	// `{env.NAME}`. A literal secret is refused, because the configuration can be
+	// read in many places.
 	ClientSecret string `json:"client_secret,omitempty"`
 
-	// Personal access token of a workspace admin, as one placeholder.
+	// Personal access token of a workspace admin, as a placeholder.
 	Token string `json:"token,omitempty"`
 }
 
@@ -45,7 +45,7 @@ func (a *Admin) validate() error {
 	}
 	switch {
 	case ways == 0:
-		return errors.New("admin is empty; set profile, or client_id and client_secret, or token, or leave admin out to use the SDK's unified authentication")
+		return errors.New("admin is empty; set profile, or client_id and client_secret, or token, or omit admin to use the SDK's unified authentication")
 	case ways > 1:
 		return errors.New("admin has more than one credential; set profile, or client_id and client_secret, or token")
 	case a.ClientID != "" && a.ClientSecret == "":
@@ -60,19 +60,18 @@ func (a *Admin) validate() error {
 // environment variable.
 var onePlaceholder = regexp.MustCompile(`^\{(file\.[^{}]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// secretPlaceholder refuses a secret that stands in the configuration itself.
-// {$NAME} counts as such: it is replaced when the Caddyfile is read, and so ends
-// in the JSON that the admin API shows and that Caddy saves.
+// secretPlaceholder refuses a secret that is written into the configuration. {$NAME}
+// counts as such: Caddy replaces it when it reads the Caddyfile, so the secret would
+// end up in the JSON that the admin API shows and that Caddy saves.
 func secretPlaceholder(name, value string) error {
 	if value == "" || onePlaceholder.MatchString(value) {
 		return nil
 	}
-	return fmt.Errorf("admin %s must be a placeholder, {file./path/to/secret} or {env.NAME}, so that the secret does not stand in the configuration (a value from {$NAME} does)", name)
+	return fmt.Errorf("admin %s must be a placeholder, {file./path/to/secret} or {env.NAME}, which keeps the secret out of the configuration ({$NAME} does not)", name)
 }
 
-// credential translates to the form that the resolver's directory takes. Secrets
-// are read when they are used, so that validation needs none and a rotated one is
-// found.
+// credential returns the credential as look-ups take it. Secrets are read when they are
+// used, so that validation needs none and a rotated secret is picked up.
 func (a Admin) credential() tokens.Admin {
 	admin := tokens.Admin{Profile: a.Profile}
 	if a.ClientID != "" {
@@ -88,7 +87,7 @@ func (a Admin) credential() tokens.Admin {
 func readSecret(name, placeholder string) (string, error) {
 	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
 	if err != nil || value == "" {
-		return "", fmt.Errorf("admin %s: %s is empty or cannot be read; check that it exists and that this process may read it", name, placeholder)
+		return "", fmt.Errorf("admin %s: %s is empty or unreadable; check that it exists and that this process may read it", name, placeholder)
 	}
 	return strings.TrimSpace(value), nil
 }

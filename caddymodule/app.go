@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -38,7 +37,7 @@ type App struct {
 
 	ctx      caddy.Context
 	logger   *zap.Logger
-	events   *caddyevents.App
+	events   events
 	metrics  *audit.Metrics
 	now      func() time.Time
 	shared   *registry
@@ -46,6 +45,14 @@ type App struct {
 	writers  map[string]sinksKey // audit outputs in use
 	unguard  func()              // gives back OpenTelemetry's error handling
 }
+
+// clock tells the time to apps and to what they share.
+var clock = time.Now
+
+// UseClock lets apps that are provisioned from now on tell the time by another clock
+// than the machine's. It is for simulations, such as the demo's, and must be called
+// before the first configuration is loaded. Waiting stays in real time.
+func UseClock(now func() time.Time) { clock = now }
 
 // CaddyModule returns the Caddy module information.
 func (App) CaddyModule() caddy.ModuleInfo {
@@ -60,9 +67,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
 	a.now = clock
-	if events, err := ctx.App("events"); err == nil {
-		a.events, _ = events.(*caddyevents.App)
-	}
+	a.events = newEvents(ctx)
+	// Before any exporter is made: OpenTelemetry quotes the environment, which may hold
+	// credentials, in what it says of a mistake.
+	audit.GuardOpenTelemetry(func(problem, detail string) {
+		handlerLogger().Warn(problem, zap.String("detail", detail))
+	})
 	var err error
 	if a.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
@@ -76,9 +86,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start opens what the handlers use. They may have begun to use it before.
 func (a *App) Start() error {
-	audit.GuardOpenTelemetry(func(problem, detail string) {
-		handlerLogger().Warn(problem, zap.String("detail", detail))
-	})
 	for _, w := range a.shared.used() {
 		w.keepUsage(a.ctx.Storage(), a.logger)
 	}
@@ -136,6 +143,10 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	return w, nil
 }
 
+// probeTimeout bounds how long a probe waits for a look-up. Kubernetes gives up after
+// a second by default.
+const probeTimeout = 800 * time.Millisecond
+
 // ready reports whether every workspace in use can be expected to work.
 func (a *App) ready(ctx context.Context) bool {
 	used := a.shared.used()
@@ -144,15 +155,7 @@ func (a *App) ready(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return !slices.ContainsFunc(used, func(w *workspace) bool { return !w.service().ready(ctx) })
-}
-
-// emit emits an event. Caddy runs an event's subscribers before it returns, and
-// neither a request nor a look-up must wait for a webhook.
-func (a *App) emit(name string, data map[string]any) {
-	if a != nil && a.events != nil {
-		go a.events.Emit(a.ctx, name, data)
-	}
+	return !slices.ContainsFunc(used, func(w *workspace) bool { return !w.service().Ready(ctx) })
 }
 
 // Interface guards

@@ -12,19 +12,20 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/merge"
 )
 
-// Audit says what becomes of the record of every decision. It is written to an output
-// of its own or to the logger `http.handlers.databricks_scopes.audit`, and sent as
-// OpenTelemetry spans and log records where the standard environment variables ask for that
+// Audit sets where the record of every decision goes. Records are written to an output
+// or to the logger `http.handlers.databricks_scopes.audit`, and sent as OpenTelemetry
+// spans and log records if the standard environment variables ask for that
 // (`OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_LOGS_EXPORTER` and
 // the rest of `OTEL_*`).
 type Audit struct {
 	// Where records are written, one line of JSON each: `stdout`, `stderr`, `file` or
-	// another of Caddy's log writers. Lines are written many together, a hundredth of
-	// a second later, which costs less than logging them; those of that moment are lost
-	// if the process is killed. A file must not be that of a log of Caddy's too.
-	// Default: none; records go to the logger.
+	// another of Caddy's log writers. Lines are written in batches, up to 10 ms later,
+	// which costs less than logging them; a process that is killed loses those 10 ms.
+	// Do not use the file of another Caddy log. Default: none; records go to the
+	// logger.
 	OutputRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
 
 	// Whether records go to the logger `http.handlers.databricks_scopes.audit`, and so
@@ -32,27 +33,27 @@ type Audit struct {
 	// Default: `on` without an output, else `off`.
 	Log string `json:"log,omitempty"`
 
-	// What is left out of records everywhere. `path` leaves only the path's
-	// template. Default: nothing; queries are never recorded.
+	// What to omit from records. `path` keeps only the path's template. Default:
+	// nothing; queries are never recorded.
 	Redact []string `json:"redact,omitempty"`
 
-	// How the comments of tokens appear, which are free text of whoever made them:
-	// `hash` shows which are the same, `plain` shows them, `off` leaves them out.
-	// Default: `hash`.
+	// How to record token comments, which are free text by the token's creator:
+	// `hash` shows which are equal, `plain` shows them, `off` omits them. Default:
+	// `hash`.
 	Comment string `json:"comment,omitempty"`
 
-	// How many records may wait, those being sent included, for the output and for
+	// How many records may wait, including those being sent, for the output and for
 	// OpenTelemetry's spans and log records each. With `when_full` `refuse` it also
-	// bounds the requests under way. Default: `4096` for the output; else `2048`, or
-	// `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BLRP_MAX_QUEUE_SIZE`.
+	// bounds the number of requests in flight. Default: `4096` for the output; else
+	// `2048`, or `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BLRP_MAX_QUEUE_SIZE`.
 	Queue int `json:"queue,omitempty"`
 
-	// What happens when that many wait: `drop` loses records and counts them in
-	// `scopegate_audit_dropped_total`, for the output after a request has waited 5s in
-	// vain; `block` lets the request wait for room, and then drops; `refuse` answers
-	// requests 503 that could not be recorded, unless `mode` is `observe`. With
-	// `block` and `refuse` what could not be sent or written is kept and tried again.
-	// The logger has no queue. Default: `drop`.
+	// What happens when the queue is full: `drop` drops records and counts them in
+	// `scopegate_audit_dropped_total` (for the output, after a request has waited 5s);
+	// `block` makes the request wait for room, and then drops; `refuse` answers 503 to
+	// requests that could not be recorded, unless `mode` is `observe`. With `block` and
+	// `refuse`, records that could not be sent or written are retried. The logger has
+	// no queue. Default: `drop`.
 	WhenFull string `json:"when_full,omitempty"`
 
 	// How long a request waits for room with `when_full` `block`; at most 30s.
@@ -122,9 +123,8 @@ func (a *Audit) settings() audit.Settings {
 	return settings
 }
 
-// unmarshal sets up the audit from Caddyfile tokens.
-func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
-	return eachOption(d, map[string]func() error{
+func (a *Audit) options(d *caddyfile.Dispenser) options {
+	return options{
 		"output": func() error { return a.unmarshalOutput(d) },
 		"log":    func() error { return choice(d, &a.Log, logModes) },
 		"redact": func() error {
@@ -140,7 +140,7 @@ func (a *Audit) unmarshal(d *caddyfile.Dispenser) error {
 		"when_full": func() error {
 			return a.unmarshalWhenFull(d)
 		},
-	})
+	}
 }
 
 // unmarshalWhenFull reads drop, block <duration> or refuse.
@@ -185,7 +185,7 @@ func (a *Audit) merged(app *Audit) (*Audit, error) {
 		return app, nil
 	}
 	all := *a
-	conflict, err := mergeOptions(&all, app)
+	conflict, err := merge.Options(&all, app)
 	if err == nil && conflict != "" {
 		err = fmt.Errorf("audit %s is set both here and in the %s app, with different values; set it once", conflict, appName)
 	}

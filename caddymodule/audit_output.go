@@ -64,13 +64,13 @@ func (a *Audit) unmarshalOutput(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	var writer any
 	switch name {
-	// Those are no Caddyfile modules in Caddy.
+	// These are not Caddyfile modules in Caddy.
 	case "stdout":
 		writer = caddy.StdoutWriter{}
 	case "stderr":
 		writer = caddy.StderrWriter{}
 	case off, "discard", "none":
-		return d.Errf("audit output %s would keep no record; if that is what you want, say log off", name)
+		return d.Errf("audit output %s would keep no record; if that is what you want, write log off", name)
 	default:
 		if _, err := caddy.GetModule(writersNamespace + "." + name); err != nil {
 			return unknownWriter(d, name)
@@ -95,7 +95,7 @@ func (a *Audit) unmarshalOutput(d *caddyfile.Dispenser) error {
 
 func unknownWriter(d *caddyfile.Dispenser, name string) error {
 	if strings.ContainsRune(name, '/') {
-		return d.Errf("there is no log writer %q; did you mean output file %s?", name, name)
+		return d.Errf("unknown log writer %q; did you mean output file %s?", name, name)
 	}
 	var names []string
 	for _, module := range caddy.GetModules(writersNamespace) {
@@ -104,10 +104,10 @@ func unknownWriter(d *caddyfile.Dispenser, name string) error {
 		}
 	}
 	slices.Sort(names)
-	return d.Errf("there is no log writer %q; %s", name, didyoumean.Hint(name, names))
+	return d.Errf("unknown log writer %q; %s", name, didyoumean.Hint(name, names))
 }
 
-// realPath returns the one name of a file, as far as its folder exists.
+// realPath returns the canonical name of a file, if its folder exists.
 func realPath(name string) string {
 	absolute, err := filepath.Abs(name)
 	if err != nil {

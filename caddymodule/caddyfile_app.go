@@ -53,7 +53,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (a *App) options(d *caddyfile.Dispenser) options {
 	return options{
 		"workspace": func() error { return a.unmarshalWorkspace(d) },
-		"audit":     func() error { a.Audit = new(Audit); return a.Audit.unmarshal(d) },
+		"audit":     func() error { a.Audit = new(Audit); return eachOption(d, a.Audit.options(d)) },
 	}
 }
 
@@ -67,7 +67,7 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 		return d.Errf("the name of a workspace is a word such as prod, which handlers use, not %q", name)
 	}
 	if _, ok := a.Workspaces[name]; ok {
-		return d.Errf("there are two workspaces called %s; rename one", name)
+		return d.Errf("two workspaces are named %s; rename one", name)
 	}
 	d.NextArg()
 	w := &Workspace{URL: d.Val()}
@@ -90,8 +90,8 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 	return options{
 		"admin":          func() error { o.Admin = new(Admin); return o.Admin.unmarshal(d) },
-		"cache":          func() error { o.Cache = new(Cache); return o.Cache.unmarshal(d) },
-		"lookup":         func() error { o.Lookup = new(Lookup); return o.Lookup.unmarshal(d) },
+		"cache":          func() error { o.Cache = new(Cache); return eachOption(d, o.Cache.options(d)) },
+		"lookup":         func() error { o.Lookup = new(Lookup); return eachOption(d, o.Lookup.options(d)) },
 		"sync":           func() error { return unmarshalInterval(d, &o.Sync, o.validateSync) },
 		"routes":         func() error { return oneArg(d, &o.Routes) },
 		"expiry_warning": func() error { return duration(d, &o.ExpiryWarning, maxExpiryWarning) },
@@ -101,16 +101,7 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 
 func (a *Admin) unmarshal(d *caddyfile.Dispenser) error {
 	line := d.Token()
-	err := eachOption(d, options{
-		"profile":   func() error { return oneArg(d, &a.Profile) },
-		"client_id": func() error { return oneArg(d, &a.ClientID) },
-		"client_secret": func() error {
-			// Checked before any message could show the value.
-			return secretArg(d, &a.ClientSecret)
-		},
-		"token": func() error { return secretArg(d, &a.Token) },
-	})
-	if err != nil {
+	if err := eachOption(d, a.options(d)); err != nil {
 		return err
 	}
 	if err := a.validate(); err != nil {
@@ -119,8 +110,17 @@ func (a *Admin) unmarshal(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
-	return eachOption(d, options{
+func (a *Admin) options(d *caddyfile.Dispenser) options {
+	return options{
+		"profile":       func() error { return oneArg(d, &a.Profile) },
+		"client_id":     func() error { return oneArg(d, &a.ClientID) },
+		"client_secret": func() error { return secretArg(d, &a.ClientSecret) },
+		"token":         func() error { return secretArg(d, &a.Token) },
+	}
+}
+
+func (c *Cache) options(d *caddyfile.Dispenser) options {
+	return options{
 		"size":         func() error { return positive(d, &c.Size, maxCacheSize) },
 		"ttl":          func() error { return duration(d, &c.TTL, maxTTL) },
 		"negative_ttl": func() error { return duration(d, &c.NegativeTTL, maxTTL) },
@@ -131,15 +131,15 @@ func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
 			}
 			return duration(d, c.MaxStale, maxTTL)
 		},
-	})
+	}
 }
 
-func (l *Lookup) unmarshal(d *caddyfile.Dispenser) error {
-	return eachOption(d, options{
+func (l *Lookup) options(d *caddyfile.Dispenser) options {
+	return options{
 		"timeout":     func() error { return duration(d, &l.Timeout, maxTimeout) },
 		"rate":        func() error { return positive(d, &l.Rate, maxRate) },
 		"concurrency": func() error { return positive(d, &l.Concurrency, maxRate) },
-	})
+	}
 }
 
 // statedKey is where directives of one Caddyfile note what they state of workspaces.

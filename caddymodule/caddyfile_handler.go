@@ -105,14 +105,14 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 		"mode":            func() error { return choice(d, &h.Mode, modes) },
 		"unscoped_tokens": func() error { return choice(d, &h.UnscopedTokens, unscoped) },
 		"oauth":           func() error { return choice(d, &h.OAuth, oauths) },
-		"audit":           func() error { h.Audit = new(Audit); return h.Audit.unmarshal(d) },
+		"audit":           func() error { h.Audit = new(Audit); return eachOption(d, h.Audit.options(d)) },
 		"policy": func() error {
 			var p Policy
 			if err := p.unmarshal(d); err != nil {
 				return err
 			}
 			if slices.ContainsFunc(h.Policies, func(other Policy) bool { return other.Name == p.Name }) {
-				return d.Errf("there are two policies called %s; rename one", p.Name)
+				return d.Errf("two policies are named %s; rename one", p.Name)
 			}
 			h.Policies = append(h.Policies, p)
 			return nil

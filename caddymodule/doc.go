@@ -1,19 +1,22 @@
-// Package caddymodule is scopegate's Caddy surface. It registers
+// Package caddymodule is scopegate's Caddy surface, and the only package that knows
+// Caddy's modules. It registers
 //
-//   - the handler module http.handlers.databricks_scopes with the Caddyfile
-//     directive databricks_scopes, which judges requests,
-//   - the directive databricks_gateway, a shorthand for the handler with its
-//     defaults and a reverse_proxy that is tuned for a Databricks workspace,
-//   - the handler module http.handlers.databricks_scopes_health, for probes,
-//   - the admin API's routes below /databricks_scopes/, and
-//   - the command scopes.
+//   - the app databricks with the global option databricks (app.go, workspace.go),
+//     which owns what handlers share,
+//   - the handler http.handlers.databricks_scopes with the directive databricks_scopes
+//     (handler.go), which judges requests,
+//   - the directive databricks_gateway (gateway.go), which is the handler and a
+//     reverse_proxy tuned for a Databricks workspace,
+//   - the handler http.handlers.databricks_scopes_health, for probes (health.go),
+//   - the admin API's routes below /databricks_scopes/ (adminapi.go), and
+//   - the command scopes (command.go).
 //
-// A request meets, in this order: [Handler.ServeHTTP] (handler.go), which asks
-// (decide.go) what the request is (target.go), who sends it (internal/tokens), and
-// what that token may do (internal/policy); then either a refusal (refusal.go) or
-// the next handler, after everything that could contradict the verdict was taken
-// out of the request (hygiene.go). Either way one record is written (record.go),
-// and changes of tokens that pass are noticed (invalidate.go).
+// A request passes through exchange.go: a record is begun, internal/judge decides,
+// a place for the record is reserved, and the request is refused (internal/refusal) or
+// passed on. Then the record goes to the sinks (internal/audit) and the token's use to
+// internal/usage.
 //
-// No other package of scopegate knows Caddy.
+// To add an option, add a field to the struct that holds its neighbors ([Rules],
+// [WorkspaceOptions] or [Audit]), its name to that struct's options function, and its
+// check to validate. The tests compare the options with the syntax in README.md.
 package caddymodule

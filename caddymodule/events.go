@@ -3,7 +3,8 @@ package caddymodule
 import (
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/judge"
@@ -11,46 +12,50 @@ import (
 )
 
 // Names of the events that operators can subscribe to with Caddy's events option.
-// They tell changes, never single requests.
+// They report changes, never single requests.
 const (
-	// eventDown: look-ups of tokens stopped working. Data: workspace, outage.
+	// eventDown: token look-ups stopped working. Data: workspace, outage.
 	eventDown = "databricks_authority_down"
 	// eventUp: they work again. Data: workspace.
 	eventUp = "databricks_authority_up"
-	// eventExpiring: a token in use will expire soon, told once a token. Data:
+	// eventExpiring: a token in use expires soon, once for each expiry. Data:
 	// workspace, token_id, owner_id, expires (RFC 3339).
 	eventExpiring = "databricks_token_expiring"
 )
 
-// maxWarned bounds how many tokens are remembered to have been warned about.
-const maxWarned = 10_000
+// events emits events by Caddy's events app.
+type events struct {
+	ctx caddy.Context
+	app *caddyevents.App // nil where there is none, as in tests of a single module
+}
 
-// warned are the tokens whose expiry was told, by the end that was told: a token
-// whose life is changed is told about again.
-var warned = func() *lru.Cache[tokens.ID, time.Time] {
-	cache, err := lru.New[tokens.ID, time.Time](maxWarned)
-	if err != nil {
-		panic("caddymodule: " + err.Error())
+func newEvents(ctx caddy.Context) events {
+	e := events{ctx: ctx}
+	if app, err := ctx.App("events"); err == nil {
+		e.app, _ = app.(*caddyevents.App)
 	}
-	return cache
-}()
+	return e
+}
 
-// warnOfExpiry tells once that a token which is in use will expire soon.
+// emit emits an event. Caddy runs an event's subscribers before it returns, and
+// neither a request nor a look-up must wait for a webhook. Without a running
+// configuration there is no one to tell.
+func (a *App) emit(name string, data map[string]any) {
+	if a != nil && a.events.app != nil {
+		go a.events.app.Emit(a.events.ctx, name, data)
+	}
+}
+
+// expiryNotices outlive configurations, so that a reload repeats none.
+var expiryNotices = tokens.NewExpiryNotices()
+
+// warnOfExpiry reports once that a token in use expires soon.
 func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 	// Facts from memory were looked at when they came.
-	if j.Facts.Source != tokens.FromLookup || j.Facts.Info.Expires.IsZero() {
+	if j.Facts.Source != tokens.FromLookup || !expiryNotices.Due(j.Facts.Info, h.workspace.options.expiryWarning(), h.app.now()) {
 		return
 	}
-	info, warning := j.Facts.Info, h.workspace.options.expiryWarning()
-	left, whole := info.Expires.Sub(h.app.now()), info.Expires.Sub(info.Created)
-	// A token that was made for less than that is meant to end soon.
-	if left <= 0 || left > warning || whole <= warning {
-		return
-	}
-	if told, ok := warned.Get(info.ID); ok && told.Equal(info.Expires) {
-		return
-	}
-	warned.Add(info.ID, info.Expires)
+	info := j.Facts.Info
 	h.logger.Warn("a token in use expires soon",
 		zap.String("token_id", info.ID.String()),
 		zap.Int64("owner_id", info.OwnerID),

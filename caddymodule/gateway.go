@@ -23,12 +23,12 @@ func init() {
 
 const (
 	// keepAliveConnections is how many idle connections to the workspace are kept.
-	// Caddy's default of 32 closes and reopens connections as soon as more clients
-	// than that are at work.
+	// Caddy's default of 32 closes and reopens connections as soon as there are more
+	// concurrent clients than that.
 	keepAliveConnections = 256
 
-	// proxyBufferSize is four times the transport's default, which pays for itself
-	// on ordinary API answers.
+	// proxyBufferSize is four times the transport's default, which is faster for
+	// ordinary API responses.
 	proxyBufferSize = 16 << 10
 )
 

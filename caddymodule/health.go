@@ -16,12 +16,12 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("databricks_scopes_health", httpcaddyfile.Before, "respond")
 }
 
-// Health answers probes, on a port of its own: the workspace owns the paths of
-// the port that is proxied. `/livez` and `/healthz` answer 200 while the process
-// does. `/readyz` answers 200 once the admin credential has worked, and 503 before
-// that and while the workspace refuses it; an outage of the workspace makes no
-// instance unready, because all would be at once. Other paths go on to the next
-// handler. Answers hold no details: those are in the log.
+// Health answers probes. Give it a port of its own, because the workspace owns all
+// paths of the port that is proxied. `/livez` and `/healthz` answer 200 as long as the
+// process runs. `/readyz` answers 200 once the admin credential has worked, and 503
+// before that and while the workspace refuses it. An outage of the workspace does not
+// make instances unready, because all of them would be at once. Other paths go to the
+// next handler. Answers contain no details: those are in the log.
 type Health struct {
 	app *App
 }

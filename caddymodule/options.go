@@ -11,33 +11,34 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// Cache says how long what is known about tokens is remembered. Whether a token
-// has expired or holds a scope is judged on every request, whatever the cache.
+// Cache sets how long facts about tokens are remembered. Expiry and scopes are checked
+// on every request, whatever the cache holds.
 type Cache struct {
-	// How many tokens are remembered. Default: `100000`.
+	// Maximum number of tokens in the cache. Default: `100000`.
 	Size int `json:"size,omitempty"`
 
-	// How long what the workspace said about a token is used without asking
-	// again. A revoked or narrowed token may pass here for as long. Default: `1m`.
+	// How long facts about a token are used before the workspace is asked again. A
+	// revoked or narrowed token may pass for this long. Default: `1m`.
 	TTL caddy.Duration `json:"ttl,omitempty"`
 
-	// How long an unknown token is refused without asking again. Default: `10s`.
+	// How long an unknown token is refused before the workspace is asked again.
+	// Default: `10s`.
 	NegativeTTL caddy.Duration `json:"negative_ttl,omitempty"`
 
-	// How long past `ttl` what is known is used while the workspace cannot be
-	// asked; `0` means not at all. Default: `15m`.
+	// How long past `ttl` facts are still used while the workspace cannot be asked;
+	// `0` turns this off. Default: `15m`.
 	MaxStale *caddy.Duration `json:"max_stale,omitempty"`
 }
 
 // Lookup limits the requests to the workspace's Token Management API.
 type Lookup struct {
-	// How long one look-up may take, waiting for its turn included. Default: `5s`.
+	// Timeout of one look-up, including the wait for a free slot. Default: `5s`.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// How many look-ups may start in a second. Default: `10`.
+	// Maximum number of look-ups that start in a second. Default: `10`.
 	Rate int `json:"rate,omitempty"`
 
-	// How many look-ups may be under way at once. Default: `8`.
+	// Maximum number of concurrent look-ups. Default: `8`.
 	Concurrency int `json:"concurrency,omitempty"`
 }
 

@@ -6,8 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/scopes"
@@ -98,4 +104,166 @@ func orDefault(value string, choices []string) string {
 		return choices[0]
 	}
 	return value
+}
+
+// Policy narrows what some tokens may do. Policies never widen: a token still needs the
+// scope of an operation. Every policy that matches a token applies, and any of them can
+// deny.
+type Policy struct {
+	// Name of the policy, as it appears in refusals and records.
+	Name string `json:"name"`
+
+	// Which tokens the policy applies to: those that match every one of these.
+	// Default: all tokens.
+	Match []Match `json:"match,omitempty"`
+
+	// The only scopes whose operations are permitted; `scim/v2/Me` is always
+	// permitted. Default: all, unless `allow` is set.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// Routes that are permitted in addition to those of `scopes`.
+	Allow []Route `json:"allow,omitempty"`
+
+	// Routes that are always refused, in any letter case and any API version.
+	Deny []Route `json:"deny,omitempty"`
+
+	// Maximum time between a token's creation and its expiry. A token that never
+	// expires exceeds every limit. Default: any.
+	MaxLifetime caddy.Duration `json:"max_lifetime,omitempty"`
+
+	// Refuse tokens that never expire.
+	RequireExpiry bool `json:"require_expiry,omitempty"`
+
+	// `enforce` refuses; `observe` records what would be refused and lets it pass.
+	// Default: `enforce`.
+	Mode string `json:"mode,omitempty"`
+
+	// Enforce for this percentage of tokens, from 1 to 99, and observe for the
+	// rest. As the percentage grows, tokens only move from observed to enforced.
+	// Default: all tokens.
+	Percent int `json:"percent,omitempty"`
+}
+
+// Match is a condition on a token.
+type Match struct {
+	// What to match: `owner` (user name, application id or numeric id), `creator`
+	// (the same, of the identity that created it), `token` (its id), `comment` or
+	// `scope`.
+	Kind string `json:"kind"`
+
+	// Values of which any may match. `*` stands for any text and `?` for one
+	// character; letter case is ignored.
+	Values []string `json:"values"`
+}
+
+// Route is a method and a path template, such as `GET` and
+// `/api/2.1/unity-catalog/catalogs/{name}`.
+type Route struct {
+	// An HTTP method, or `*` for all.
+	Method string `json:"method"`
+
+	// Path template, in the grammar of the catalogue: `{name}` is one segment, a
+	// last `*` or `{name...}` the rest. The API version matches any.
+	Path string `json:"path"`
+}
+
+// maxPolicyLifetime exceeds any lifetime that Databricks grants.
+const maxPolicyLifetime = 10 * 365 * 24 * time.Hour
+
+// compilePolicies translates the configuration, and says what is wrong with it.
+func compilePolicies(configured []Policy) ([]policy.Policy, error) {
+	var compiled []policy.Policy
+	names := make(map[string]bool)
+	for i := range configured {
+		p, err := configured[i].compile()
+		if err != nil {
+			return nil, err
+		}
+		if names[p.Name] {
+			return nil, fmt.Errorf("two policies are named %s; rename one", p.Name)
+		}
+		names[p.Name] = true
+		compiled = append(compiled, p)
+	}
+	return compiled, nil
+}
+
+func (p *Policy) compile() (policy.Policy, error) {
+	fail := func(err error) (policy.Policy, error) {
+		return policy.Policy{}, fmt.Errorf("policy %s: %w", p.Name, err)
+	}
+	out := policy.Policy{
+		Name:          p.Name,
+		Ceiling:       p.Scopes,
+		MaxLifetime:   time.Duration(p.MaxLifetime),
+		RequireExpiry: p.RequireExpiry,
+		Observe:       p.Mode == modeObserve,
+		Percent:       p.Percent,
+	}
+	if err := errors.Join(
+		oneOf("mode", p.Mode, modes),
+		betweenDurations("max_lifetime", p.MaxLifetime, maxPolicyLifetime),
+		between("percent", p.Percent, 99),
+	); err != nil {
+		return fail(err)
+	}
+	if p.Percent > 0 && out.Observe {
+		return fail(errors.New("a percentage is of tokens to enforce for; write mode enforce with it"))
+	}
+	for _, m := range p.Match {
+		condition, err := policy.NewCondition(m.Kind, m.Values...)
+		if err != nil {
+			return fail(err)
+		}
+		out.Match = append(out.Match, condition)
+	}
+	for _, scope := range p.Scopes {
+		if err := checkScope(scope); err != nil {
+			return fail(err)
+		}
+	}
+	for _, list := range []struct {
+		from []Route
+		to   *[]policy.Route
+	}{{p.Allow, &out.Allow}, {p.Deny, &out.Deny}} {
+		for _, r := range list.from {
+			route, err := policy.ParseRoute(r.Method, r.Path)
+			if err != nil {
+				return fail(err)
+			}
+			*list.to = append(*list.to, route)
+		}
+	}
+	return out, out.Validate()
+}
+
+// checkScope refuses a name that is most likely misspelled. A name unlike any known
+// scope may be one that Databricks has not published.
+func checkScope(name string) error {
+	if slices.Contains(scopes.KnownScopes(), name) {
+		return nil
+	}
+	if nearest, ok := didyoumean.Nearest(name, scopes.KnownScopes()); ok {
+		return fmt.Errorf("unknown scope %q; did you mean %s?", name, nearest)
+	}
+	return nil
+}
+
+// warnOfPolicies logs what is valid but most likely a mistake.
+func (h *Handler) warnOfPolicies() {
+	known := scopes.KnownScopes()
+	operations := h.judge.Catalog.Operations()
+	for i := range h.judge.Rules.Policies {
+		p := &h.judge.Rules.Policies[i]
+		for _, scope := range p.Ceiling {
+			if !slices.Contains(known, scope) {
+				h.logger.Warn("a policy names an unknown scope", zap.String("policy", p.Name), zap.String("scope", scope))
+			}
+		}
+		for _, route := range slices.Concat(p.Allow, p.Deny) {
+			if !slices.ContainsFunc(operations, func(o scopes.Operation) bool { return route.Covers(&o) }) {
+				h.logger.Warn("a policy names a route that matches no operation of the catalog", zap.String("policy", p.Name), zap.Stringer("route", route))
+			}
+		}
+	}
 }

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -122,31 +121,6 @@ func (o *WorkspaceOptions) settings() tokens.Settings {
 		}
 	}
 	return s
-}
-
-// probeTimeout bounds how long a probe waits for a look-up. Kubernetes gives up after
-// a second by default.
-const probeTimeout = 800 * time.Millisecond
-
-// probeFreshness spares the workspace: probes come every few seconds.
-var probeFreshness = tokens.Freshness{NegativeTTL: 30 * time.Second}
-
-// ready asks for a token that does not exist: the answer that it is unknown proves the
-// admin credential, without waiting for a client to come first.
-func (s *tokenService) ready(ctx context.Context) bool {
-	_, err := s.Resolve(ctx, tokens.ID{}, probeFreshness)
-	if errors.Is(err, tokens.ErrUnknownToken) {
-		return true
-	}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		if outage, ok := cause.(*tokens.UnavailableError); ok {
-			switch outage.Outage {
-			case tokens.Rejected, tokens.NotConfigured, tokens.Disabled, tokens.IDRuleBroken:
-				return false
-			}
-		}
-	}
-	return s.Worked()
 }
 
 // lazyTokens opens a workspace's token service when a request first needs it.

@@ -1,9 +1,7 @@
 package caddymodule
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/merge"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -102,61 +101,7 @@ func (o *WorkspaceOptions) expiryWarning() time.Duration {
 // merge adds what another place states about the same workspace. It returns the name
 // of an option about which the two contradict each other, or an empty string.
 func (o *WorkspaceOptions) merge(other WorkspaceOptions) (conflict string, err error) {
-	return mergeOptions(o, &other)
-}
-
-// mergeOptions adds to one struct of options what another states, option by option as
-// JSON has them.
-func mergeOptions(to, from any) (conflict string, err error) {
-	mine, err := stated(to)
-	if err != nil {
-		return "", err
-	}
-	theirs, err := stated(from)
-	if err != nil {
-		return "", err
-	}
-	if conflict := mergeStated(mine, theirs); conflict != "" {
-		return conflict, nil
-	}
-	merged, err := json.Marshal(mine)
-	if err != nil {
-		return "", err
-	}
-	return "", json.Unmarshal(merged, to)
-}
-
-// stated returns the options that are not left out.
-func stated(options any) (map[string]json.RawMessage, error) {
-	encoded, err := json.Marshal(options)
-	if err != nil {
-		return nil, err
-	}
-	var all map[string]json.RawMessage
-	return all, json.Unmarshal(encoded, &all)
-}
-
-func mergeStated(mine, theirs map[string]json.RawMessage) (conflict string) {
-	for _, name := range slices.Sorted(maps.Keys(theirs)) {
-		value, ok := mine[name]
-		switch {
-		case !ok:
-			mine[name] = theirs[name]
-		case bytes.Equal(value, theirs[name]):
-		case name == "cache" || name == "lookup": // blocks of independent options
-			var a, b map[string]json.RawMessage
-			if json.Unmarshal(value, &a) != nil || json.Unmarshal(theirs[name], &b) != nil {
-				return name
-			}
-			if conflict := mergeStated(a, b); conflict != "" {
-				return name + " " + conflict
-			}
-			mine[name], _ = json.Marshal(a) // raw messages marshal
-		default:
-			return name
-		}
-	}
-	return ""
+	return merge.Options(o, &other, "cache", "lookup")
 }
 
 // registry holds the workspaces of one configuration, by name and by URL.
@@ -194,7 +139,10 @@ func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) 
 
 func (r *registry) add(url string) *workspace {
 	w := &workspace{url: url, host: workspaceurl.Host(url)}
-	w.service = sync.OnceValue(func() *tokenService { return r.open(w) })
+	w.service = sync.OnceValue(func() *tokenService {
+		w.opened.Store(true)
+		return r.open(w)
+	})
 	r.byURL[url] = w
 	return w
 }

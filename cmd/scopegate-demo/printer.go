@@ -10,19 +10,19 @@ import (
 	"golang.org/x/term"
 )
 
-// printer writes for people: with colours on a terminal, plain into a pipe.
+// printer writes for people: in color on a terminal, plain into a pipe.
 type printer struct {
-	out     io.Writer
-	colours bool
+	out    io.Writer
+	colors bool
 }
 
-// newPrinter honours NO_COLOR (no-color.org) and terminals that cannot do it.
+// newPrinter uses no color if NO_COLOR is set (no-color.org) or the terminal is dumb.
 func newPrinter(out *os.File) *printer {
-	colours := term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return &printer{out: out, colours: colours}
+	colors := term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return &printer{out: out, colors: colors}
 }
 
-// style is the part of an ANSI escape sequence that sets it.
+// style is the parameter of an ANSI escape sequence.
 type style string
 
 const (
@@ -75,7 +75,7 @@ func (p *printer) table(head []string, rows [][]cell) {
 }
 
 func (p *printer) paint(c cell) string {
-	if !p.colours || c.style == plain {
+	if !p.colors || c.style == plain {
 		return c.text
 	}
 	return "\x1b[" + string(c.style) + "m" + c.text + "\x1b[0m"

@@ -60,21 +60,21 @@ func TestTraffic(t *testing.T) {
 		says        string
 		ok          bool
 	}{
-		{"no is no", "n\n", []string{"recommend", etl, "--apply"}, "Set the scopes of this token to clusters, jobs? [y/N]", false},
-		{"silence is no", "", []string{"recommend", etl, "--apply"}, "nothing was changed", false},
+		{"answering no", "n\n", []string{"recommend", etl, "--apply"}, "Set the scopes of this token to clusters, jobs? [y/N]", false},
+		{"answering nothing", "", []string{"recommend", etl, "--apply"}, "nothing was changed", false},
 		{"another workspace", "y\n", []string{"recommend", etl, "--apply", "--workspace", "https://other.example.com"}, "no databricks_scopes handler for that workspace", false},
 		{"the id as the report shows it", "n\n", []string{"recommend", etl[:12] + "…", "--apply"}, "Set the scopes of this token to clusters, jobs? [y/N]", false},
-		{"yes", "y\n", []string{"recommend", etl, "--apply"}, "The token now has the scopes clusters, jobs.", true},
-		{"again", "y\n", []string{"recommend", etl, "--apply"}, "there is nothing to apply", false},
-		{"without asking", "", []string{"recommend", agent, "--apply", "--yes"}, "The token now has the scopes sql.", true},
-		{"JSON", "", []string{"recommend", agent, "--json"}, `"workspace": "` + workspace, true},
-		{"narrowed", "", []string{"report", "--owner", "etl@*"}, "clusters jobs", true},
+		{"answering yes", "y\n", []string{"recommend", etl, "--apply"}, "The token now has the scopes clusters, jobs.", true},
+		{"applying again", "y\n", []string{"recommend", etl, "--apply"}, "there is nothing to apply", false},
+		{"applying without asking", "", []string{"recommend", agent, "--apply", "--yes"}, "The token now has the scopes sql.", true},
+		{"printing JSON", "", []string{"recommend", agent, "--json"}, `"workspace": "` + workspace, true},
+		{"after narrowing", "", []string{"report", "--owner", "etl@*"}, "clusters jobs", true},
 		{"revoking by a part of the id is asked", "\n", []string{"revoke", agent[:12], "--workspace", workspace}, agent, false},
 		{"revoking by a part of the id unasked", "", []string{"revoke", agent[:12], "--workspace", workspace, "--yes"}, "64 hexadecimal digits", false},
 		{"revoking is asked", "\n", []string{"revoke", agent, "--workspace", workspace}, "comment    support agent", false},
 		{"revoking", "yes\n", []string{"revoke", agent, "--workspace", workspace}, "The token is revoked.", true},
-		{"revoking what is gone", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "the workspace has no token of this id", false},
-		{"gone", "", []string{"report"}, "gone", true},
+		{"revoking a revoked token", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "the workspace has no token of this id", false},
+		{"the report after revoking", "", []string{"report"}, "gone", true},
 		{"a token instead of its id", "", []string{"revoke", credential, "--workspace", workspace}, "64 hexadecimal digits", false},
 	} {
 		t.Run(step.name, func(t *testing.T) {

@@ -1,56 +1,38 @@
 package main
 
 import (
-	"runtime"
+	"math"
 	"runtime/debug"
 	"testing"
-	"time"
 )
 
-func TestPercentFor(t *testing.T) {
+func TestTuneGC(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		live uint64
-		want int
+		name, variable, value string
+		want                  int
 	}{
-		{"nothing known yet", 0, 3200},
-		{"a gateway without a cache to speak of", 8 << 20, 400},
-		{"as much as the allowance", 32 << 20, 100},
-		{"a large cache", 500 << 20, 100},
+		{"a memory limit", "GOMEMLIMIT", "1GiB", gcPercent},
+		{"the machine's memory limit", "", "", gcPercent},
+		{"no memory limit", "AUTOMEMLIMIT", "off", 77},
+		{"GOGC", "GOGC", "77", 77},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := percentFor(test.live); got != test.want {
-				t.Errorf("got %d, want %d", got, test.want)
+			percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(math.MaxInt64)
+			t.Cleanup(func() {
+				debug.SetGCPercent(percent)
+				debug.SetMemoryLimit(limit)
+			})
+			t.Setenv("GOGC", "")
+			if test.variable == "GOMEMLIMIT" {
+				debug.SetMemoryLimit(1 << 30) // the runtime reads the variable only at the start
+			}
+			if test.variable != "" {
+				t.Setenv(test.variable, test.value)
+			}
+			tuneGC()
+			if got := debug.SetGCPercent(77); got != test.want {
+				t.Errorf("the GC percent is %d, want %d", got, test.want)
 			}
 		})
-	}
-}
-
-func TestTuneGCRespectsTheOperator(t *testing.T) {
-	before := debug.SetGCPercent(77)
-	t.Cleanup(func() { debug.SetGCPercent(before) })
-	t.Setenv("GOGC", "77")
-	tuneGC()
-	if got := debug.SetGCPercent(77); got != 77 {
-		t.Errorf("GOGC was set by the operator, and is now %d", got)
-	}
-}
-
-func TestAfterEachCollection(t *testing.T) {
-	calls := make(chan struct{}, 100)
-	afterEachCollection(func() {
-		select {
-		case calls <- struct{}{}:
-		default:
-		}
-	})
-	<-calls // at once
-	for i := range 3 {
-		runtime.GC()
-		select {
-		case <-calls:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("nothing was called after collection %d", i+1)
-		}
 	}
 }

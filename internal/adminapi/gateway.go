@@ -31,8 +31,9 @@ type Gateway interface {
 // Judge is the judge of one handler. Its Tokens must be set.
 type Judge struct {
 	*judge.Judge
-	// Key is equal for judges that give the same answers: those with the same
-	// workspace, credential, catalog and rules. It is compared, and never shown.
+	// Key is equal for judges that explain alike: those with the same workspace,
+	// credential, catalog, policies and unscoped_tokens. Mode and oauth must not be
+	// part of it. It is compared, and never shown.
 	Key string
 }
 

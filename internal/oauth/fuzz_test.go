@@ -26,7 +26,7 @@ func FuzzVerify(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(w.Close)
-	v := NewVerifier(w.URL()+"?o="+strconv.FormatInt(w.WorkspaceID(), 10), 30*time.Second, WithClock(c.Now))
+	v := newVerifier(w.URL()+"?o="+strconv.FormatInt(w.WorkspaceID(), 10), 30*time.Second, c.Now)
 	f.Cleanup(v.Close)
 	key, kid := w.SigningKey()
 	sign := signPKCS1(key, crypto.SHA256)
@@ -103,7 +103,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	v := NewVerifier(w.URL(), 30*time.Second, WithClock(c.Now))
+	v := newVerifier(w.URL(), 30*time.Second, c.Now)
 	defer v.Close()
 	raw := w.SignJWT(nil)
 	b.Run("cached", func(b *testing.B) {

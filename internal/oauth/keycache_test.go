@@ -88,7 +88,7 @@ func TestCloseEndsFetches(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	w := startIssuer(t, c)
-	v := NewVerifier(w.URL(), time.Minute, WithClock(c.Now))
+	v := newVerifier(w.URL(), time.Minute, c.Now)
 	hang := w.Faults().Set("/oidc/", fakeworkspace.Hang())
 	got := make(chan error, 1)
 	go func() {

@@ -62,7 +62,7 @@ func startIssuer(t testing.TB, c *clock, options ...fakeworkspace.Option) *fakew
 func newTestVerifier(t testing.TB, workspace string, c *clock) *Verifier {
 	t.Helper()
 	// Long, because the timeout itself is tested elsewhere and the machine may be busy.
-	v := NewVerifier(workspace, 30*time.Second, WithClock(c.Now))
+	v := newVerifier(workspace, 30*time.Second, c.Now)
 	t.Cleanup(v.Close)
 	return v
 }

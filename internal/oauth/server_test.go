@@ -208,7 +208,7 @@ func TestOutage(t *testing.T) {
 				if test.want == tokens.TimedOut {
 					timeout = 2 * time.Second // long enough for the recovery below
 				}
-				v := NewVerifier(w.URL(), timeout, WithClock(c.Now))
+				v := newVerifier(w.URL(), timeout, c.Now)
 				t.Cleanup(v.Close)
 				_, err := v.Verify(t.Context(), raw)
 				if got := wantOutage(t, err, test.want); got.RetryAfter != test.retryAfter {

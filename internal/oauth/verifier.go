@@ -76,31 +76,24 @@ type verifiedToken struct {
 	at   time.Time
 }
 
-// Option configures a [Verifier].
-type Option func(*Verifier)
-
-// WithClock replaces time.Now, for tests.
-func WithClock(now func() time.Time) Option {
-	return func(v *Verifier) { v.now = now }
-}
-
 // NewVerifier returns a verifier for the tokens of a workspace. The URL may carry
 // the workspace ID as ?o=, which is needed only if the workspace does not publish
 // it. The timeout bounds one fetch of metadata and keys. NewVerifier makes no
-// requests; the first [Verifier.Verify] does.
-func NewVerifier(workspace string, timeout time.Duration, options ...Option) *Verifier {
+// requests; the first [Verifier.Verify] does. Close it.
+func NewVerifier(workspace string, timeout time.Duration) *Verifier {
+	return newVerifier(workspace, timeout, time.Now)
+}
+
+func newVerifier(workspace string, timeout time.Duration, now func() time.Time) *Verifier {
 	verified, err := lru.New[tokens.ID, verifiedToken](maxVerified)
 	if err != nil {
 		panic("oauth: " + err.Error()) // the size is a constant
 	}
 	v := &Verifier{
 		verified: verified,
-		now:      time.Now,
+		now:      now,
 		timeout:  timeout,
 		slots:    make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
-	}
-	for _, option := range options {
-		option(v)
 	}
 	server, err := newAuthServer(workspace, timeout)
 	if err != nil {
@@ -108,7 +101,7 @@ func NewVerifier(workspace string, timeout time.Duration, options ...Option) *Ve
 		server = &authServer{client: tokens.NewTransport(timeout)}
 	}
 	v.issuer = server.issuer
-	v.keys = newKeyCache(server, timeout, v.now)
+	v.keys = newKeyCache(server, timeout, now)
 	return v
 }
 

@@ -46,9 +46,9 @@ func (c *Changer) Get(ctx context.Context, id ID) (*Info, error) {
 	return newInfo(id, info, newInterner()), nil
 }
 
-// ErrScopesNotSet says that the workspace accepted a change of scopes but did not
+// errScopesNotSet says that the workspace accepted a change of scopes but did not
 // apply it.
-var ErrScopesNotSet = errors.New("the workspace accepted the change, but the token does not have the new scopes")
+var errScopesNotSet = errors.New("the workspace accepted the change, but the token does not have the new scopes")
 
 // SetScopes replaces the scopes of a token. It rejects an empty list, because to
 // Databricks no scopes means all scopes.
@@ -64,7 +64,7 @@ func (c *Changer) SetScopes(ctx context.Context, id ID, scopes []string) error {
 	case err != nil:
 		return fmt.Errorf("setting the scopes: %w", changeFailed(err))
 	case !SameScopes(answer.Scopes, scopes):
-		return ErrScopesNotSet
+		return errScopesNotSet
 	}
 	return nil
 }

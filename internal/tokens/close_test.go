@@ -74,7 +74,7 @@ func TestCloseOverSockets(t *testing.T) {
 			if _, err := r.Resolve(t.Context(), garbage(0), fresh); !errors.As(err, &outage) || outage.Outage != Closed {
 				t.Errorf("after closing: %v, want %s", err, Closed)
 			}
-			r.Start()
+			r.start()
 			r.Close()
 		})
 	}

@@ -36,7 +36,7 @@ func (r *Resolver) laneOf(id *ID, known bool) lane {
 // in under a context of its own. The extra tenth lets a look-up that times out report
 // that itself, and be counted before the caller retries.
 func (r *Resolver) share(ctx context.Context, req lookupRequest) (Facts, error) {
-	r.Start()
+	r.start()
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()

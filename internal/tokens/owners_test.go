@@ -16,7 +16,7 @@ func TestOwners(t *testing.T) {
 	t.Cleanup(owners.Close)
 	await := func(id int64, want string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			got := owners.Name(id)
 			if got == want {
 				return
@@ -52,7 +52,7 @@ func TestOwnersInAnOutage(t *testing.T) {
 	t.Cleanup(owners.Close)
 	fault := workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.InternalError())
 	owners.Name(user)
-	for deadline := time.Now().Add(10 * time.Second); fault.Hits() == 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); fault.Hits() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no request was made")
 		}
@@ -63,7 +63,7 @@ func TestOwnersInAnOutage(t *testing.T) {
 		}
 	}
 	workspace.Faults().Clear()
-	for deadline := time.Now().Add(10 * time.Second); owners.Name(user) != "etl@example.com"; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); owners.Name(user) != "etl@example.com"; time.Sleep(5 * time.Millisecond) {
 		c.advance(ownerRetry)
 		if time.Now().After(deadline) {
 			t.Fatal("no recovery")

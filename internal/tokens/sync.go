@@ -28,9 +28,9 @@ type syncing struct {
 	stop  context.CancelFunc // nil while it is not running
 }
 
-// Start starts the background refresh from the list of all tokens, if [Settings.Sync]
+// start starts the background refresh from the list of all tokens, if [Settings.Sync]
 // asks for it. So does the first look-up.
-func (r *Resolver) Start() {
+func (r *Resolver) start() {
 	if r.sync.started.Load() {
 		return
 	}

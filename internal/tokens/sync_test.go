@@ -45,8 +45,8 @@ func startSynced(t *testing.T, d *scripted, options ...Option) *Resolver {
 	t.Helper()
 	r := NewResolver(d, synced, append(options, withJitter(func(most time.Duration) time.Duration { return most }))...)
 	t.Cleanup(r.Close)
-	r.Start()
-	r.Start() // once is enough
+	r.start()
+	r.start() // once is enough
 	time.Sleep(time.Minute)
 	synctest.Wait()
 	return r

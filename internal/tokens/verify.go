@@ -72,9 +72,9 @@ type TokenProof struct {
 	Deleted bool
 }
 
-// Proven reports whether the rule holds for this token: its ID is the hash of its
+// proven reports whether the rule holds for this token: its ID is the hash of its
 // value, and the workspace finds it by that.
-func (p *TokenProof) Proven() bool { return p.IDIsHash && p.Found }
+func (p *TokenProof) proven() bool { return p.IDIsHash && p.Found }
 
 // Verify proves on a workspace that a token's ID is the SHA-256 of its value. It mints
 // a token that expires in a minute, compares, looks it up as the resolver would, and
@@ -126,7 +126,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 		return report, fmt.Errorf("verifying the id rule: %w", err)
 	}
 	for _, proof := range []*TokenProof{report.Own, report.OnBehalf} {
-		if proof != nil && !proof.Proven() {
+		if proof != nil && !proof.proven() {
 			return report, &UnavailableError{Outage: IDRuleBroken}
 		}
 	}

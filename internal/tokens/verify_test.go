@@ -133,7 +133,7 @@ func TestVerify(t *testing.T) {
 				t.Errorf("workspace %d", report.WorkspaceID)
 			}
 			for name, proof := range map[string]*TokenProof{"own": report.Own, "on behalf": report.OnBehalf} {
-				if proof == nil || !proof.Proven() || !proof.WorkspaceIDFits || !proof.Deleted || proof.Suffixed {
+				if proof == nil || !proof.proven() || !proof.WorkspaceIDFits || !proof.Deleted || proof.Suffixed {
 					t.Errorf("%s: %+v", name, proof)
 					continue
 				}
@@ -199,7 +199,7 @@ func TestVerifyFailures(t *testing.T) {
 			w.Faults().Set("/api/2.0/token/create", fakeworkspace.Refuse(403, "PERMISSION_DENIED", "Tokens may not be made here."))
 		}, "", Rejected, nil},
 		{"the service principal does not exist", func(*fakeworkspace.Workspace) {}, "6f9a0d5e-0000-0000-0000-000000000000", "", func(t *testing.T, report VerifyReport) {
-			if report.Own == nil || !report.Own.Proven() || report.OnBehalf != nil {
+			if report.Own == nil || !report.Own.proven() || report.OnBehalf != nil {
 				t.Errorf("%+v", report)
 			}
 		}},
@@ -207,7 +207,7 @@ func TestVerifyFailures(t *testing.T) {
 			w.Faults().Set(managementAPI, fakeworkspace.InternalError(), fakeworkspace.OnMethod("DELETE"))
 			create(w, value)
 		}, "none", "", func(t *testing.T, report VerifyReport) {
-			if p := report.Own; !p.Proven() || p.Deleted || !p.Suffixed {
+			if p := report.Own; !p.proven() || p.Deleted || !p.Suffixed {
 				t.Errorf("%+v", p)
 			}
 		}},

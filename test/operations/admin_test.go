@@ -227,3 +227,28 @@ func TestMintingNeedsFreshFacts(t *testing.T) {
 		t.Errorf("the record does not show the stale use: %v", record)
 	}
 }
+
+// TestAdminExplainOfSeveralHandlers holds that the admin API answers for handlers that
+// judge alike, and for no others.
+func TestAdminExplainOfSeveralHandlers(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	for _, test := range []struct {
+		name, one, other string
+		status           int
+	}{
+		{"the same", "", "unscoped_tokens allow", 200},
+		{"one is rehearsed", "", "mode observe", 200},
+		{"other OAuth tokens", "", "oauth pass", 200},
+		{"other cache", "", "cache {\nttl 5m\n}", 200},
+		{"other unscoped tokens", "", "unscoped_tokens deny", 409},
+		{"other policies", "policy p {\nscopes jobs\n}", "policy p {\nscopes sql\n}", 409},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := harness.StartSite(t, workspace, "handle /a/* {\n"+harness.GatewayBlock(workspace, test.one)+"\n}\nhandle {\n"+harness.GatewayBlock(workspace, test.other)+"\n}")
+			status, body := g.Admin(t, "GET", "/databricks_scopes/explain?method=GET&path="+harness.JobsList)
+			if status != test.status || status == 409 && !strings.Contains(body, "different rules") {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package caddymodule
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestSyntaxNamesEveryOption holds that the options which the parser knows are those
+// of the syntax in README.md and in the comment of UnmarshalCaddyfile.
+func TestSyntaxNamesEveryOption(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"databricks_scopes": names(new(Handler).options(nil)),
+		"admin":             names(new(Admin).options(nil)),
+		"cache":             names(new(Cache).options(nil)),
+		"lookup":            names(new(Lookup).options(nil)),
+		"audit":             names(new(Audit).options(nil)),
+		"policy":            names(new(Policy).options(nil)),
+	}
+	for file, indent := range map[string]string{"../README.md": "", "caddyfile_handler.go": "//\t"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent)); diff != "" {
+			t.Errorf("%s (-parser +syntax):\n%s", file, diff)
+		}
+	}
+}
+
+// TestSyntaxOfTheApp is the same for the global option.
+func TestSyntaxOfTheApp(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("caddyfile_app.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, syntax, _ := strings.Cut(string(content), "// UnmarshalCaddyfile sets up the app")
+	syntax, _, _ = strings.Cut(syntax, "\nfunc ")
+	known := slices.Concat(names(new(App).options(nil)), names(new(WorkspaceOptions).options(nil)))
+	for _, name := range known {
+		if !regexp.MustCompile(`(?m)^//\t +` + name + ` `).MatchString(syntax) {
+			t.Errorf("the syntax lacks %s", name)
+		}
+	}
+}
+
+func names(known options) []string { return slices.Sorted(maps.Keys(known)) }
+
+var optionLine = regexp.MustCompile(`^([ \t]*)([a-z_]+)`)
+
+// syntaxOf reads the options of each block out of the syntax of databricks_scopes.
+func syntaxOf(t *testing.T, text, indent string) map[string][]string {
+	t.Helper()
+	_, text, ok := strings.Cut(text, "\n"+indent+"databricks_scopes [<matcher>] {\n")
+	if !ok {
+		t.Fatal("no syntax of databricks_scopes")
+	}
+	blocks := map[string][]string{}
+	block := "databricks_scopes"
+	for line := range strings.Lines(text) {
+		line = strings.TrimPrefix(strings.TrimRight(line, "\n"), indent)
+		code, _, _ := strings.Cut(line, "#")
+		code = strings.TrimSpace(code)
+		switch {
+		case line == "}":
+			for _, found := range blocks {
+				slices.Sort(found)
+			}
+			return blocks
+		case code == "}":
+			block = "databricks_scopes"
+			continue
+		}
+		match := optionLine.FindStringSubmatch(line)
+		if match == nil {
+			continue // a comment that goes on
+		}
+		name := match[2]
+		blocks[block] = append(blocks[block], name)
+		if strings.HasSuffix(code, "{") {
+			block = name
+		}
+	}
+	t.Fatal("the syntax does not end")
+	return nil
+}

@@ -1,0 +1,42 @@
+package tokens
+
+import (
+	"testing"
+	"time"
+)
+
+func TestExpiryNotices(t *testing.T) {
+	t.Parallel()
+	const week = 7 * 24 * time.Hour
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name string
+		info Info
+		want bool
+	}{
+		{"never expires", Info{NeverExpires: true}, false},
+		{"expires in a month", Info{Created: now.Add(-week), Expires: now.Add(30 * 24 * time.Hour)}, false},
+		{"expires in a day", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: now.Add(24 * time.Hour)}, true},
+		{"has expired", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: now.Add(-time.Hour)}, false},
+		{"was made for a day", Info{Created: now, Expires: now.Add(24 * time.Hour)}, false},
+		{"unknown creation", Info{Expires: now.Add(24 * time.Hour)}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			notices := NewExpiryNotices()
+			if got := notices.Due(&test.info, week, now); got != test.want {
+				t.Errorf("due: %v, want %v", got, test.want)
+			}
+			if notices.Due(&test.info, week, now) {
+				t.Error("noticed twice")
+			}
+			if test.want {
+				longer := test.info
+				longer.Expires = longer.Expires.Add(time.Hour)
+				if !notices.Due(&longer, week, now) {
+					t.Error("a changed expiry is not noticed")
+				}
+			}
+		})
+	}
+}
