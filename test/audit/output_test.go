@@ -323,7 +323,7 @@ func TestOutputConflict(t *testing.T) {
 	g.Load(t, site("2MiB")) // a reload is not a conflict
 	err := g.TryLoad(t, site("1MiB")+site("2MiB"))
 	if err == nil || !strings.Contains(err.Error(), "is used by several handlers with different settings") {
-		t.Errorf("the conflict is not told: %v", err)
+		t.Errorf("the conflict is not reported: %v", err)
 	}
 }
 

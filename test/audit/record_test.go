@@ -27,7 +27,7 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("test_fails", httpcaddyfile.Before, "reverse_proxy")
 }
 
-// fails is a handler that fails in some way.
+// fails is a handler that fails in a way that the Caddyfile names.
 type fails struct {
 	How string `json:"how"`
 }
@@ -55,7 +55,7 @@ func (f *fails) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Ha
 }
 
 // TestRecordsOfFailures: the record is there and says what happened, and the error
-// or the panic goes on its way.
+// or the panic still reaches Caddy.
 func TestRecordsOfFailures(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	site := func(how string) string {
@@ -149,7 +149,7 @@ func TestRecordOfAnAnswer(t *testing.T) {
 		t.Errorf("%v", record)
 	}
 	if refusal := g.Send(t, "GET", harness.ClustersList, harness.Bearer(token.Value)); g.Records(t, 2)[1]["request_id"] != refusal.Header.Get("X-Request-Id") {
-		t.Error("a refusal's request id is another in the record")
+		t.Error("a refusal's request id differs from the record's")
 	}
 }
 

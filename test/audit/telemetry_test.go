@@ -93,8 +93,8 @@ func TestTrailSurvives(t *testing.T) {
 			}
 			receiver.WaitSpans(t, 100)
 			receiver.WaitLogs(t, 100)
-			// From here on nothing is taken, so that no answer is lost on its way
-			// when the receiver dies: such a span would be there and counted.
+			// From here on the receiver takes nothing, so that no answer is lost when it
+			// dies: such a span would both arrive and count as lost.
 			receiver.Refuse(http.StatusBadRequest)
 			calls := receiver.Calls()
 			receiver.WaitCalls(t, calls+6)
@@ -160,8 +160,8 @@ func TestOneDeniedCall(t *testing.T) {
 	}
 }
 
-// TestNoRecordNoAccess: with refuse nothing passes that could not be recorded, and
-// everything does again when it could.
+// TestNoRecordNoAccess: with when_full refuse, what cannot be recorded does not pass,
+// and passes again when it can be.
 func TestNoRecordNoAccess(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, map[string]string{"OTEL_BSP_EXPORT_TIMEOUT": "200"})
@@ -185,7 +185,7 @@ func TestNoRecordNoAccess(t *testing.T) {
 		t.Errorf("a public route without room: %d", got.StatusCode)
 	}
 	if got := g.Send(t, "GET", harness.ClustersList, harness.Bearer(token.Value)); got.StatusCode != 403 {
-		t.Errorf("what is refused anyway: %d", got.StatusCode)
+		t.Errorf("a request that is refused anyway: %d", got.StatusCode)
 	}
 	record := g.Records(t, 6)[3]
 	if record["reason"] != "audit_unavailable" || record["decision"] != "deny" || record["operation"] == "" {
@@ -195,10 +195,10 @@ func TestNoRecordNoAccess(t *testing.T) {
 		t.Errorf("%d lost, want the three that were refused", got)
 	}
 	receiver.Recover()
-	harness.WaitFor(t, "the way to be free", func() bool {
+	harness.WaitFor(t, "requests to pass again", func() bool {
 		return g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value)).StatusCode == 200
 	})
-	receiver.WaitSpans(t, 3) // what had to be kept was
+	receiver.WaitSpans(t, 3) // nothing that had to be kept was lost
 }
 
 func TestObserveNeverRefuses(t *testing.T) {
@@ -235,8 +235,7 @@ func TestBlockWaitsForRoom(t *testing.T) {
 	}
 }
 
-// TestShutdownWithHungCollector: the process must not wait for a collector longer
-// than it has.
+// TestShutdownWithHungCollector: a stop waits for a collector only so long.
 func TestShutdownWithHungCollector(t *testing.T) {
 	for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
 		for _, policy := range []string{"drop", "refuse"} {
@@ -267,8 +266,8 @@ func TestShutdownWithHungCollector(t *testing.T) {
 	}
 }
 
-// TestTelemetryOutlivesReloads: a reload costs no record, and other settings hold
-// from then on.
+// TestTelemetryOutlivesReloads: a reload loses no record, and new settings apply from
+// then on.
 func TestTelemetryOutlivesReloads(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, map[string]string{"OTEL_BSP_SCHEDULE_DELAY": "60000"})

@@ -97,7 +97,7 @@ func TestCallersTrace(t *testing.T) {
 	}
 }
 
-// TestUnsampledCallers: what asks not to be traced is not, and is recorded.
+// TestUnsampledCallers: requests that ask not to be traced are not, and are recorded.
 func TestUnsampledCallers(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, nil)

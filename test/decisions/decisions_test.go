@@ -33,7 +33,7 @@ func TestDecisions(t *testing.T) {
 		all     = g.Mint("all-apis")
 		expired = workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}, ExpiryTime: time.Now().Add(-time.Minute)})
 		revoked = g.Mint("jobs")
-		// What Databricks saw a token use is no permission.
+		// What Databricks saw a token use grants nothing.
 		inferred = workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"sql"}, InferredScopes: []string{"jobs"}, BackfillScopes: []string{"jobs"}})
 	)
 	workspace.Revoke(revoked.Info.TokenId)
@@ -57,7 +57,7 @@ func TestDecisions(t *testing.T) {
 		{"query", "GET", harness.JobsList + "?limit=1", harness.Bearer(jobs.Value), passed(200)},
 		{"bare question mark", "GET", harness.JobsList + "?", harness.Bearer(jobs.Value), passed(200)},
 		{"head is judged as get", "HEAD", harness.JobsList, harness.Bearer(jobs.Value), passed(200)},
-		{"any scope will do for Me", "GET", harness.Me, harness.Bearer(jobs.Value), passed(200)},
+		{"any scope permits Me", "GET", harness.Me, harness.Bearer(jobs.Value), passed(200)},
 		{"legacy token", "GET", harness.ClustersList, harness.Bearer(legacy.Value), passed(200)},
 		{"all-apis", "GET", harness.ClustersList, harness.Bearer(all.Value), passed(200)},
 		{"unmapped path with all-apis", "GET", harness.UnmappedPath, harness.Bearer(all.Value), passed(404)},
@@ -133,8 +133,8 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestTokenOfAnotherWorkspace holds that facts which name another workspace than
-// the one that answers are not believed to be about this one.
+// TestTokenOfAnotherWorkspace: facts that name another workspace than the one that
+// answers do not count for this one.
 func TestTokenOfAnotherWorkspace(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "")
@@ -237,11 +237,11 @@ func TestOAuthPass(t *testing.T) {
 		t.Errorf("status %d, record %v", got.StatusCode, record)
 	}
 	if got := g.Send(t, "GET", harness.JobsList, harness.Bearer("secret")); got.StatusCode != 401 {
-		t.Errorf("what is no JWT: status %d", got.StatusCode)
+		t.Errorf("what is not a JWT: status %d", got.StatusCode)
 	}
 }
 
-func TestRecordIsTheSameForAll(t *testing.T) {
+func TestRecordsHaveAllFields(t *testing.T) {
 	g := harness.StartGateway(t, harness.StartWorkspace(t), "")
 	token := g.Mint("jobs")
 	g.Send(t, "GET", harness.JobsList+"?secret=query", harness.Bearer(token.Value))

@@ -27,12 +27,12 @@ func TestOAuthVerify(t *testing.T) {
 		{"its scope", sign(map[string]any{"scope": "jobs offline_access"}), harness.JobsList, 200, "permitted"},
 		{"another scope", sign(map[string]any{"scope": "jobs"}), harness.ClustersList, 403, "missing_scope"},
 		{"who am I", sign(map[string]any{"scope": "jobs"}), harness.Me, 200, "permitted"},
-		{"no scope is no permission", sign(map[string]any{"scope": nil}), harness.JobsList, 403, "unknown_token"},
-		{"log-in scopes are no permission", sign(map[string]any{"scope": "openid email"}), harness.JobsList, 403, "unknown_token"},
+		{"no scope grants nothing", sign(map[string]any{"scope": nil}), harness.JobsList, 403, "unknown_token"},
+		{"log-in scopes grant nothing", sign(map[string]any{"scope": "openid email"}), harness.JobsList, 403, "unknown_token"},
 		{"expired", sign(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), harness.JobsList, 403, "token_expired"},
 		{"of another workspace", foreign.SignJWT(nil), harness.JobsList, 403, "unknown_token"},
 		{"signature changed", sign(nil)[:len(sign(nil))-8] + "AAAAAAAA", harness.JobsList, 403, "unknown_token"},
-		{"personal tokens as ever", pat.Value, harness.JobsList, 200, "permitted"},
+		{"personal access tokens still work", pat.Value, harness.JobsList, 200, "permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(g.ReadRecords(t))

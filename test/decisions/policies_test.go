@@ -96,8 +96,8 @@ func TestPercentOfTokens(t *testing.T) {
 	}
 }
 
-// TestPolicyByOwner holds that a policy for some owners is about all of them until
-// it is known who they are, and about the right ones from then on.
+// TestPolicyByOwner: a policy for some owners applies to all owners until their names are
+// known, and then to the right ones.
 func TestPolicyByOwner(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "policy bi {\nmatch owner *@bi.example.com\nscopes sql\n}")
@@ -119,16 +119,15 @@ func TestPolicyByOwner(t *testing.T) {
 	workspace.Faults().Clear()
 	for deadline := time.Now().Add(20 * time.Second); g.Send(t, "GET", harness.JobsList, harness.Bearer(theirs)).StatusCode != 200; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the policy goes on matching another owner")
+			t.Fatal("the policy still matches another owner")
 		}
 	}
 	if got := g.Send(t, "GET", harness.JobsList, harness.Bearer(ours)); got.StatusCode != 403 {
-		t.Errorf("the owner that is meant: %d", got.StatusCode)
+		t.Errorf("the owner whom the policy names: %d", got.StatusCode)
 	}
 }
 
-// TestPoliciesThatPermitNothing holds that an error names the mistake that was
-// made.
+// TestPoliciesThatPermitNothing: the error names the mistake that was made.
 func TestPoliciesThatPermitNothing(t *testing.T) {
 	const all = "deny * /*\n"
 	for _, test := range []struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// TestRehearsal holds that a policy which is only rehearsed does not
-// switch off what a gateway that enforces does to every request.
+// TestRehearsal: a policy in mode observe does not switch off what an enforcing
+// gateway does to every request.
 func TestRehearsal(t *testing.T) {
 	r := startRig(t, "policy soon {\nscopes sql\nmode observe\n}\n")
 	for _, header := range []string{
@@ -30,8 +30,8 @@ func TestRehearsal(t *testing.T) {
 	}
 }
 
-// TestOAuthPass holds that beside an OAuth token which passes unjudged
-// passes no other credential, and no other request.
+// TestOAuthPass: an OAuth token that passes unjudged brings no other credential and no
+// other request with it.
 func TestOAuthPass(t *testing.T) {
 	r := startRig(t, "oauth pass")
 	for _, header := range []string{
@@ -50,8 +50,8 @@ func TestOAuthPass(t *testing.T) {
 	}
 }
 
-// TestPolicyMethods holds that a route which a policy denies is denied in
-// all spellings of its method.
+// TestPolicyMethods: a route that a policy denies is denied in all spellings of its
+// method.
 func TestPolicyMethods(t *testing.T) {
 	r := startRig(t, "policy keep {\ndeny DELETE /api/2.0/fs/files/*\ndeny GET /api/2.1/clusters/list\n}\n")
 	for _, tt := range []struct{ method, target string }{
@@ -71,13 +71,13 @@ func TestPolicyMethods(t *testing.T) {
 }
 
 // TestWork bounds the work that the path of one request can cause, which
-// is done before anything is known of who sent it. Memory stands for time here:
-// it can be measured.
+// happens before the sender is known. Memory stands for time here, because it can be
+// measured.
 func TestWork(t *testing.T) {
 	const enough = 4 << 20
 	for _, tt := range []struct{ name, path string }{
 		{"slashes", strings.Repeat("/", 4000) + `\//%2e%252e%252f`},
-		{"slashes behind", `/%252e%61\%2e%61;a/.` + strings.Repeat("/", 15000)},
+		{"trailing slashes", `/%252e%61\%2e%61;a/.` + strings.Repeat("/", 15000)},
 		{"dots", "/" + strings.Repeat("./", 4000) + "%252e%252f;a%5c"},
 		{"parameters", "/" + strings.Repeat("a;", 4000) + "%253b%255c/..%2f"},
 		{"escapes", "/" + strings.Repeat("%2561", 3000) + "/..;%5c"},
@@ -96,8 +96,8 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestRecords holds that a client cannot write what it likes into the
-// log: neither lines of its own, nor as much as it wants.
+// TestRecords: a client cannot write what it likes into the log, neither lines of its
+// own nor as much as it wants.
 func TestRecords(t *testing.T) {
 	r := startRig(t, "")
 	line := func(text string) []byte {
@@ -121,7 +121,7 @@ func TestRecords(t *testing.T) {
 		{"path of escapes", request("GET", "/api/2.0/"+strings.Repeat("%22", 4000), "files")},
 		{"long user agent", request("GET", "/api/2.0/fs/files/a", "files", "User-Agent: "+strings.Repeat("a", 14000))},
 		{"user agent of quotes", request("GET", "/api/2.0/fs/files/a", "files", "User-Agent: "+strings.Repeat(`"\`, 7000))},
-		{"user agent that is no text", request("GET", "/api/2.0/fs/files/a", "files", "User-Agent: "+strings.Repeat("\xff", 14000))},
+		{"user agent that is not text", request("GET", "/api/2.0/fs/files/a", "files", "User-Agent: "+strings.Repeat("\xff", 14000))},
 		{"user agent with a record", request("GET", "/api/2.0/fs/files/a", "files", `User-Agent: x","decision":"allow","y":"`)},
 		{"long trace", request("GET", "/api/2.0/fs/files/a", "files", "Traceparent: 00-"+strings.Repeat("a", 14000))},
 		{"many spellings", request("GET", "/api/2.0/fs/files/a", "files", strings.Split(strings.TrimSpace(spelled(300)), "\n")...)},
@@ -156,9 +156,9 @@ func trailers(n int) string {
 	return strings.Join(names, ",")
 }
 
-// TestFlood is somebody without any token, who sends invented ones. What
-// is known about good tokens must be kept fresh all the same: else a flood would
-// keep a revoked token alive, and shut out all others after max_stale.
+// TestFlood sends invented tokens. What is known about good tokens must stay fresh all
+// the same: otherwise a flood would keep a revoked token alive, and shut out all others
+// after max_stale.
 func TestFlood(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "cache {\nttl 500ms\n}\nlookup {\nrate 10\ntimeout 2s\n}\n")

@@ -14,14 +14,13 @@ const (
 	unknown     = "unknown_token"
 )
 
-// with is the text of a request home with these headers, of which none is added.
+// with is the text of a request with exactly these headers.
 func with(target string, headers ...string) string {
 	lines := append([]string{"GET " + target + " HTTP/1.1", "Host: {host}", "Connection: close"}, headers...)
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// TestCredentials holds that the one credential that arrives is the one
-// that was judged, to the letter.
+// TestCredentials: exactly one credential arrives, and it is the one that was judged.
 func TestCredentials(t *testing.T) {
 	r := startRig(t, "")
 	basic := func(text string) string {
@@ -43,11 +42,11 @@ func TestCredentials(t *testing.T) {
 		{"small scheme", []string{"Authorization: bearer {files}"}, passes},
 		{"capital scheme", []string{"AUTHORIZATION: BEARER {files}"}, passes},
 		{"small name", []string{"authorization: Bearer {files}"}, passes},
-		{"no space behind the colon", []string{"Authorization:Bearer {files}"}, passes},
+		{"no space after the colon", []string{"Authorization:Bearer {files}"}, passes},
 		{"spaces around", []string{"Authorization: \t Bearer {files} \t "}, passes},
 		{"two spaces within", []string{"Authorization: Bearer  {files}"}, unsupported},
 		{"tab within", []string{"Authorization: Bearer\t{files}"}, unsupported},
-		{"tab behind the space", []string{"Authorization: Bearer \t{files}"}, unsupported},
+		{"tab after the space", []string{"Authorization: Bearer \t{files}"}, unsupported},
 		{"other scheme", []string{"Authorization: Token {files}"}, unsupported},
 		{"negotiate", []string{"Authorization: Negotiate {files}"}, unsupported},
 		{"digest", []string{`Authorization: Digest username="token", response="{files}"`}, unsupported},
@@ -74,8 +73,8 @@ func TestCredentials(t *testing.T) {
 		{"short", []string{"Authorization: Bearer dapi"}, unsupported},
 		{"long", []string{"Authorization: Bearer dapi" + strings.Repeat("0", 129)}, unsupported},
 		{"very long", []string{"Authorization: Bearer dapi" + strings.Repeat("0", 8000)}, unsupported},
-		{"no ASCII", []string{"Authorization: Bearer {files}\u200b"}, unsupported},
-		{"no UTF-8", []string{"Authorization: Bearer {files}\xff"}, unsupported},
+		{"not ASCII", []string{"Authorization: Bearer {files}\u200b"}, unsupported},
+		{"not UTF-8", []string{"Authorization: Bearer {files}\xff"}, unsupported},
 		{"NUL", []string{"Authorization: Bearer {files}\x00"}, badRequest},
 		{"control", []string{"Authorization: Bearer {files}\x0b"}, badRequest},
 		{"internal token", []string{"Authorization: Bearer dkea00000000000000000000000000000000"}, unsupported},
@@ -103,7 +102,7 @@ func TestCredentials(t *testing.T) {
 		{"space before the colon of a second", []string{"Authorization: Bearer {files}", "Authorization : Bearer {all}"}, badRequest},
 		{"space before the name", []string{"Authorization: Bearer {files}", "X: y", " Authorization: Bearer other"}, passes},
 		{"NUL in the name of a second", []string{"Authorization: Bearer {files}", "Authorization\x00: Bearer {all}"}, badRequest},
-		{"no ASCII in the name of a second", []string{"Authorization: Bearer {files}", "Authorizat\u0131on: Bearer {all}"}, badRequest},
+		{"second name is not ASCII", []string{"Authorization: Bearer {files}", "Authorizat\u0131on: Bearer {all}"}, badRequest},
 		{"no name", []string{"Authorization: Bearer {files}", ": Bearer {all}"}, badRequest},
 		{"no colon", []string{"Authorization: Bearer {files}", "Authorization Bearer {all}"}, badRequest},
 		{"bare line feed", []string{"X: y\nAuthorization: Bearer {files}"}, passes},
@@ -148,8 +147,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestQueryCredentials holds that a token in the query, which RFC 6750
-// knows too, is not a second credential.
+// TestQueryCredentials: a token in the query (RFC 6750, section 2.3) does not become a
+// second credential.
 func TestQueryCredentials(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, query, want string }{
@@ -173,8 +172,7 @@ func TestQueryCredentials(t *testing.T) {
 	}
 }
 
-// TestPipeline holds that each request of a connection is judged on its
-// own, for its own token.
+// TestPipeline: each request of a connection is judged by itself, for its own token.
 func TestPipeline(t *testing.T) {
 	r := startRig(t, "")
 	const (
@@ -196,7 +194,7 @@ func TestPipeline(t *testing.T) {
 		{"in turns", []string{get(file, "files"), get(clusters, "files"), get(file, "files"), get(file, "sql"), get(clusters, "all")}, []string{passes, scope, passes, scope, passes}},
 		{"no token after a strong one", []string{get(clusters, "all"), "GET " + clusters + " HTTP/1.1\r\nHost: {host}\r\n\r\n"}, []string{passes, missing}},
 		{"public, then not", []string{get("/oidc/x", "files"), get(clusters, "files")}, []string{passes, scope}},
-		{"refused, then home", []string{get("/api/2.0/fs/files/%00", "files"), get(file, "files")}, []string{malformed, passes}},
+		{"refused, then in scope", []string{get("/api/2.0/fs/files/%00", "files"), get(file, "files")}, []string{malformed, passes}},
 		{"many", slices.Repeat([]string{get(clusters, "files")}, 20), slices.Repeat([]string{scope}, 20)},
 		{"body, then another", []string{"PUT " + file + " HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {files}\r\nContent-Length: 5\r\n\r\nhello", get(clusters, "files")}, []string{passes, scope}},
 		{"refused body, then another", []string{"PUT " + file + " HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {sql}\r\nContent-Length: 5\r\n\r\nhello", get(clusters, "all")}, []string{scope, passes}},
@@ -210,7 +208,7 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// measured puts the length of the request behind a head for {length}.
+// measured replaces {length} by the length of the request after the head.
 func measured(fill *strings.Replacer, text string) string {
 	head, body, found := strings.Cut(text, "{length}\r\n\r\n")
 	if !found {

@@ -24,8 +24,7 @@ func frame(kind, flags byte, stream uint32, payload string) string {
 	return string(head) + payload
 }
 
-// fields encodes names and values as they are: no client library would let these
-// through.
+// fields encodes names and values as they are. No client library sends such ones.
 func fields(namesAndValues ...string) string {
 	var b strings.Builder
 	for i, s := range namesAndValues {
@@ -212,7 +211,7 @@ func TestHTTP2(t *testing.T) {
 			}
 			want := tt.want
 			if want == "reset" && got == "400" {
-				want = got // either way nobody has seen it
+				want = got // either way it did not arrive
 			}
 			if got != want || len(arrived) > 1 {
 				t.Errorf("came to %q, want %q; %d arrived", got, tt.want, len(arrived))
@@ -237,7 +236,7 @@ func TestHTTP2Bodies(t *testing.T) {
 		frames []string
 	}{
 		{"request as a body", []string{frame(frameHeaders, endHeaders, 1, head()), frame(frameData, endStream, 1, body)}},
-		{"length nought", []string{frame(frameHeaders, endHeaders, 1, head("content-length", "0")), frame(frameData, endStream, 1, body)}},
+		{"zero length", []string{frame(frameHeaders, endHeaders, 1, head("content-length", "0")), frame(frameData, endStream, 1, body)}},
 		{"length too short", []string{frame(frameHeaders, endHeaders, 1, head("content-length", "5")), frame(frameData, endStream, 1, "hello"+body)}},
 		{"length too long", []string{frame(frameHeaders, endHeaders, 1, head("content-length", "500")), frame(frameData, endStream, 1, body)}},
 		{"end of chunks first", []string{frame(frameHeaders, endHeaders, 1, head()), frame(frameData, endStream, 1, "0\r\n\r\n"+body)}},

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestNames holds that what people call their files keeps working: such
-// a request passes, and arrives to the letter.
+// TestNames: file names that people use keep working. Such a request passes, and
+// arrives unchanged.
 func TestNames(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, file string }{
@@ -31,7 +31,7 @@ func TestNames(t *testing.T) {
 		{"space", "a b.csv"},
 		{"spaces", " a  b .csv"},
 		{"space at the end", "a "},
-		{"no ASCII", "größe.csv"},
+		{"not ASCII", "größe.csv"},
 		{"Greek", "αβγ.csv"},
 		{"Japanese", "日本語.csv"},
 		{"Arabic", "ملف.csv"},

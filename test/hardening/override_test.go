@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// spellings are ways to write a header's name that some server takes for the name.
+// spellings are ways to write a header name that some servers take for the name.
 func spellings(name string) []string {
 	var all []string
 	for _, with := range []string{"-", "_", ".", "~", "!", "^", "`", "|"} {
@@ -16,8 +16,8 @@ func spellings(name string) []string {
 		strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 }
 
-// TestOverrides holds that no header which makes some servers see another
-// method or path arrives, in any spelling. The property of the rig says which.
+// TestOverrides: no header that makes some servers see another method or path
+// arrives, in any spelling. [rig.clean] knows which.
 func TestOverrides(t *testing.T) {
 	r := startRig(t, "")
 	for name, value := range map[string]string{
@@ -50,7 +50,7 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-// TestOtherOverrides are headers of the same kind that pass.
+// TestOtherOverrides: headers of the same kind do not arrive either.
 func TestOtherOverrides(t *testing.T) {
 	r := startRig(t, "")
 	for _, header := range []string{
@@ -70,8 +70,8 @@ func TestOtherOverrides(t *testing.T) {
 	}
 }
 
-// TestWorkspaces holds that the workspace that a request names is the one
-// that was judged, however it is named.
+// TestWorkspaces: the workspace that a request names is the one that was judged,
+// however it is named.
 func TestWorkspaces(t *testing.T) {
 	r := startRig(t, "")
 	ours, other := fmt.Sprint(r.Workspace.WorkspaceID()), fmt.Sprint(r.Workspace.WorkspaceID()+1)
@@ -83,7 +83,7 @@ func TestWorkspaces(t *testing.T) {
 		{"other, small letters", file, "x-databricks-org-id: " + other, wrong},
 		{"other, spaces", file, "X-Databricks-Org-Id: \t" + other + " ", wrong},
 		{"other, plus", file, "X-Databricks-Org-Id: +" + other, wrong},
-		{"other, noughts", file, "X-Databricks-Org-Id: 000" + other, wrong},
+		{"other, zeros", file, "X-Databricks-Org-Id: 000" + other, wrong},
 		{"ours, then other", file, "X-Databricks-Org-Id: " + ours + "\r\nX-Databricks-Org-Id: " + other, ambiguous},
 		{"one each", file, "X-Databricks-Org-Id: " + ours + "\r\nX-Databricks-Workspace-Id: " + other, ambiguous},
 		{"header and query", file + "?o=" + other, "X-Databricks-Org-Id: " + ours, ambiguous},

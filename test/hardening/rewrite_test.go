@@ -2,8 +2,8 @@ package hardening
 
 import "testing"
 
-// TestRewrites holds that what is judged is what is sent, whatever the
-// Caddyfile does to a request before.
+// TestRewrites: what is judged is what is sent, whatever the Caddyfile did to the
+// request before.
 func TestRewrites(t *testing.T) {
 	const gateway = "databricks_gateway {workspace} {\n{admin}" + hardeningCache + "}\n"
 	type try struct{ target, want, arrives string }
@@ -56,7 +56,7 @@ func TestRewrites(t *testing.T) {
 			{"/oidc/x", scope, ""},
 			{"/", scope, ""},
 		}},
-		{"rewrite home", "rewrite * /api/2.0/fs/files/a?o\n" + gateway, []try{
+		{"rewrite into scope", "rewrite * /api/2.0/fs/files/a?o\n" + gateway, []try{
 			{"/api/2.1/clusters/list", passes, "/api/2.0/fs/files/a"},
 			{"/api/2.1/clusters/list?access_token={all}", passes, "/api/2.0/fs/files/a"},
 		}},

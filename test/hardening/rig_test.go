@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/golden"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -93,7 +94,7 @@ func request(method, target, token string, headers ...string) string {
 // Outcomes of a request that are not the reason code of a refusal.
 const (
 	passes     = "passes"
-	badRequest = "bad request" // by net/http or Caddy, before the gateway
+	badRequest = golden.BadRequest
 )
 
 // outcomeOf returns what became of the request that got this answer.
@@ -110,7 +111,7 @@ func outcomeOf(a *http.Response) string {
 }
 
 // try writes a text to a connection of its own, and checks what became of the
-// requests in it and that there is no answer more. It returns what arrived.
+// requests in it, and that no more answers come. It returns what arrived.
 func (r *rig) try(t *testing.T, text string, want ...string) []fakeworkspace.Request {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.Listen)
@@ -227,14 +228,13 @@ func (r *rig) judged(t *testing.T, got *fakeworkspace.Request) {
 	}
 }
 
-// misleading are names of headers that must not arrive in any spelling.
+// misleading are the names of headers that must not arrive in any spelling.
 var misleading = regexp.MustCompile(`(?i)^(cookie|proxy.authorization|.*(override|rewrite|original).*|x.http.method|x.forwarded.(uri|path|prefix|method|access.token)|http2.settings|x.databricks.(azure|gcp).*)$`)
 
 // routing are the headers that may arrive in their own spelling only.
 var routing = regexp.MustCompile(`(?i)^(authorization|x.databricks.(org|workspace).id)$`)
 
-// clean checks that nothing in the headers of an arrival contradicts what was
-// judged.
+// clean checks that no header of an arrival conflicts with what was judged.
 func (r *rig) clean(t *testing.T, got *fakeworkspace.Request) {
 	t.Helper()
 	if got.Host != strings.TrimPrefix(r.Workspace.URL(), "http://") {

@@ -53,7 +53,7 @@ func forms(secret string) []string {
 	return all
 }
 
-// reveals tells which secrets a text holds.
+// reveals returns which secrets a text holds.
 func (m marks) reveals(text string) (found []string) {
 	lower := strings.ToLower(text)
 	for where, secret := range m {
@@ -85,17 +85,17 @@ func TestMarksAreFound(t *testing.T) {
 	}
 }
 
-// TestSecrets drives every kind of request with secrets wherever there can
-// be one, and then looks for them wherever something is written down or told, with
-// Caddy at the level DEBUG.
+// TestSecrets sends every kind of request, with secrets wherever there can be one, and
+// then looks for them in everything that is written or answered, with Caddy at the
+// level DEBUG.
 func TestSecrets(t *testing.T) {
 	m := make(marks)
 	receivers := map[string]*otlptest.Receiver{"good": otlptest.Start(t, otlptest.HTTP), "bad": otlptest.Start(t, otlptest.GRPC)}
 	harness.TelemetryEnv(t, receivers["good"], map[string]string{
 		"OTEL_LOGS_EXPORTER": "otlp",
-		// The last two are not as they should be, which the exporters complain of.
+		// The last two are malformed, so the exporters log errors about them.
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20" + m.mark("OTLP header") + ",x-bad=%zz" + m.mark("bad OTLP header") + "," + m.mark("broken OTLP header"),
-		// The logs find somebody who refuses them.
+		// This collector refuses the logs.
 		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://user:" + m.mark("OTLP password") + "@" + receivers["bad"].Address(),
 		"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc",
 		"OTEL_RESOURCE_ATTRIBUTES":         "broken" + m.mark("broken resource"),
@@ -161,7 +161,7 @@ func TestSecrets(t *testing.T) {
 				}
 			}
 		}
-		// The workspace fails, and so does the gateway's way to it.
+		// The workspace fails, and so does the connection to it.
 		for _, fault := range []fakeworkspace.Kind{
 			fakeworkspace.RejectAdmin(403), fakeworkspace.InternalError(), fakeworkspace.GarbageJSON(), fakeworkspace.Reset(),
 			fakeworkspace.Respond(500, "text/plain", m.mark("answer of the admin API")),
@@ -179,11 +179,11 @@ func TestSecrets(t *testing.T) {
 		workspace.Faults().Clear()
 	}
 
-	told := s.tell(t)
+	output := s.outputs(t)
 	for name, receiver := range receivers {
-		told["spans at the "+name+" collector"] = receivedText(receiver)
+		output["spans at the "+name+" collector"] = receivedText(receiver)
 	}
-	for where, text := range told {
+	for where, text := range output {
 		if found := m.reveals(text); len(found) > 0 {
 			t.Errorf("%s: holds the secrets %q", where, found)
 			for _, line := range strings.Split(text, "\n") {
@@ -199,8 +199,8 @@ func TestSecrets(t *testing.T) {
 		"default log": `"level":"debug"`, "audit log": tokens["good"].Info.TokenId, "trail log": tokens["good"].Info.TokenId, "spans at the good collector": "missing_scope",
 		"GET /config/": "databricks_scopes", "autosave.json": "databricks_scopes", "GET /metrics": "scopegate_decisions_total", "GET /databricks_scopes/usage": tokens["good"].Info.TokenId,
 	} {
-		if !strings.Contains(told[where], sign) {
-			t.Errorf("%s does not hold %s: %.300s", where, sign, told[where])
+		if !strings.Contains(output[where], sign) {
+			t.Errorf("%s does not hold %s: %.300s", where, sign, output[where])
 		}
 	}
 	if len(m) < 40 || m["new token enforce"] == "" {
@@ -330,10 +330,10 @@ func (s *secretSite) send(t *testing.T, lines []string) string {
 	return string(answer)
 }
 
-// tell returns everything that the gateway wrote down or tells, by where.
-func (s *secretSite) tell(t *testing.T) map[string]string {
+// outputs returns everything that the gateway wrote or answers, by where it is.
+func (s *secretSite) outputs(t *testing.T) map[string]string {
 	t.Helper()
-	told := make(map[string]string)
+	output := make(map[string]string)
 	paths := []string{"/config/", "/metrics", "/reverse_proxy/upstreams", "/debug/vars", "/pki/ca/local"}
 	// As Caddy asks for the routes.
 	module, err := caddy.GetModule("admin.api.databricks_scopes")
@@ -353,7 +353,7 @@ func (s *secretSite) tell(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told["GET "+path] = fmt.Sprint(response.Header, string(body))
+		output["GET "+path] = fmt.Sprint(response.Header, string(body))
 	}
 	if err := caddy.Stop(); err != nil { // writes what is kept for the next start
 		t.Error(err)
@@ -367,13 +367,13 @@ func (s *secretSite) tell(t *testing.T) map[string]string {
 		if base, ok := strings.CutSuffix(name, ".log"); ok {
 			name = base + " log"
 		}
-		told[name] = string(content)
+		output[name] = string(content)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return output
 }
 
 // receivedText is what a collector got from us. Spans of Caddy's own tracing

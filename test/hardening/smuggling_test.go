@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// smuggled is the request that no shape may bring past the gateway. Where the
-// gateway itself sees it behind another request, it refuses it.
+// smuggled is the request that must not get past the gateway in any form. Where the
+// gateway sees it after another request, it refuses it.
 const smuggled = "GET /api/2.1/clusters/list HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {files}\r\nX: y\r\n\r\n"
 
-// brokenBody is what comes of a request whose body turns out to be broken when its
-// head is on its way already. It may or may not arrive.
+// brokenBody is the outcome of a request whose body turns out to be broken after its
+// head was forwarded. It may or may not arrive.
 const brokenBody = "502"
 
-// TestSmuggling tries every way to disagree about where a request ends.
-// That the second one does not arrive is part of what [rig.try] checks.
+// TestSmuggling tries every way to disagree about where a request ends. [rig.try]
+// checks that the second one does not arrive.
 func TestSmuggling(t *testing.T) {
 	r := startRig(t, "")
 	const (
@@ -40,7 +40,7 @@ func TestSmuggling(t *testing.T) {
 		{"length, then chunks", put + "Content-Length: 200\r\n" + chunked + "\r\n" + end + smuggled, both},
 		{"chunks, then length", put + chunked + "Content-Length: 200\r\n\r\n" + end + smuggled, both},
 		{"short length and chunks", put + "Content-Length: 4\r\n" + chunked + "\r\n5c\r\n" + smuggled + "\r\n" + end, []string{brokenBody, badRequest}},
-		{"length nought and chunks", put + "Content-Length: 0\r\n" + chunked + "\r\n" + end + smuggled, both},
+		{"zero length and chunks", put + "Content-Length: 0\r\n" + chunked + "\r\n" + end + smuggled, both},
 
 		{"two lengths", put + length5 + "Content-Length: 0\r\n\r\nhello" + smuggled, one(badRequest)},
 		{"two lengths, other order", put + "Content-Length: 0\r\n" + length5 + "\r\nhello" + smuggled, one(badRequest)},
@@ -52,7 +52,7 @@ func TestSmuggling(t *testing.T) {
 		{"hexadecimal", put + "Content-Length: 0x5\r\n\r\nhello" + smuggled, one(badRequest)},
 		{"exponent", put + "Content-Length: 5e0\r\n\r\nhello" + smuggled, one(badRequest)},
 		{"underscore", put + "Content-Length: 0_5\r\n\r\nhello" + smuggled, one(badRequest)},
-		{"leading nought", put + "Content-Length: 05\r\n\r\nhello" + smuggled, both},
+		{"leading zero", put + "Content-Length: 05\r\n\r\nhello" + smuggled, both},
 		{"overflow", put + "Content-Length: 18446744073709551621\r\n\r\nhello" + smuggled, one(badRequest)},
 		{"foreign digit", put + "Content-Length: \u0665\r\n\r\nhello" + smuggled, one(badRequest)},
 		{"space in the length", put + "Content-Length: 5 0\r\n\r\nhello" + smuggled, one(badRequest)},
@@ -107,7 +107,7 @@ func TestSmuggling(t *testing.T) {
 		{"space before a chunk", put + chunked + "\r\n 5\r\nhello\r\n" + end + smuggled, one(brokenBody)},
 		{"chunk too short", put + chunked + "\r\n4\r\nhello\r\n" + end + smuggled, []string{brokenBody, badRequest}},
 		{"chunk without an end", put + chunked + "\r\n5\r\nhello0\r\n\r\n" + smuggled, []string{brokenBody, badRequest}},
-		{"last chunk of noughts", put + chunked + "\r\n0000\r\n\r\n" + smuggled, both},
+		{"last chunk of zeros", put + chunked + "\r\n0000\r\n\r\n" + smuggled, both},
 		{"request as a trailer", put + chunked + "\r\n0\r\n" + smuggled, []string{brokenBody, badRequest}},
 
 		{"line feeds for lines", strings.ReplaceAll(put+length5, "\r\n", "\n") + "\nhello" + smuggled, both},
@@ -126,7 +126,7 @@ func TestSmuggling(t *testing.T) {
 		{"upgrade to TLS", put + "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n" + smuggled, both},
 		{"upgrade to a list", put + "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n\r\n" + smuggled, both},
 		{"two upgrades", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n" + smuggled, both},
-		{"upgrade that nobody takes", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + smuggled, both},
+		{"upgrade that is not accepted", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + smuggled, both},
 		{"upgrade to HTTP/2 in public", "GET /oidc/x HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n" + smuggled, both},
 		{"preface", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + smuggled, one(nothing)},
 	} {

@@ -12,14 +12,13 @@ const (
 	nothing   = "200" // Caddy has no site for the host, or net/http answered
 )
 
-// TestTargets tries targets that are not a path, and request lines that
-// are none.
+// TestTargets tries targets that are not paths, and broken request lines.
 func TestTargets(t *testing.T) {
 	r := startRig(t, "")
 	const end = "Host: {host}\r\nAuthorization: Bearer {files}\r\nConnection: close\r\n\r\n"
 	for _, tt := range []struct{ name, line, want string }{
 		{"absolute", "GET http://{host}/api/2.1/clusters/list HTTP/1.1", scope},
-		{"absolute home", "GET http://{host}/api/2.0/fs/files/a HTTP/1.1", passes},
+		{"absolute, in scope", "GET http://{host}/api/2.0/fs/files/a HTTP/1.1", passes},
 		{"absolute without a path", "GET http://{host} HTTP/1.1", malformed},
 		{"absolute with a query only", "GET http://{host}?/api/2.0/fs/files/a HTTP/1.1", malformed},
 		{"absolute in capitals", "GET HTTP://{host}/api/2.1/clusters/list HTTP/1.1", scope},
@@ -36,12 +35,12 @@ func TestTargets(t *testing.T) {
 		{"absolute, backslashes", `GET http://{host}\api\2.1\clusters\list HTTP/1.1`, badRequest},
 		{"absolute, doubled slash", "GET http://{host}//api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute in the path", "GET /http://{host}/api/2.1/clusters/list HTTP/1.1", scope},
-		{"absolute below home", "GET /api/2.0/fs/files/http://{host}/../../../../../../../2.1/clusters/list HTTP/1.1", scope},
+		{"absolute below the base", "GET /api/2.0/fs/files/http://{host}/../../../../../../../2.1/clusters/list HTTP/1.1", scope},
 		{"opaque", "GET http:/api/2.1/clusters/list HTTP/1.1", scope},
 		{"opaque without a slash", "GET http:api/2.1/clusters/list HTTP/1.1", malformed},
 		{"opaque, other scheme", "GET x:api/2.1/clusters/list HTTP/1.1", malformed},
 		{"opaque with a path", "GET x:/api/2.0/fs/files/a HTTP/1.1", passes},
-		{"opaque home", "GET x:y/../api/2.0/fs/files/a HTTP/1.1", malformed},
+		{"opaque, in scope", "GET x:y/../api/2.0/fs/files/a HTTP/1.1", malformed},
 		{"scheme only", "GET http: HTTP/1.1", malformed},
 		{"mail", "GET mailto:a@b HTTP/1.1", malformed},
 		{"no scheme", "GET ://{host}/api/2.1/clusters/list HTTP/1.1", badRequest},
@@ -53,7 +52,7 @@ func TestTargets(t *testing.T) {
 		{"path with an asterisk", "GET /* HTTP/1.1", scope},
 		{"connect to an authority", "CONNECT {host} HTTP/1.1", malformed},
 		{"connect to a path", "CONNECT /api/2.1/clusters/list HTTP/1.1", malformed},
-		{"connect home", "CONNECT /api/2.0/fs/files/a HTTP/1.1", malformed},
+		{"connect, in scope", "CONNECT /api/2.0/fs/files/a HTTP/1.1", malformed},
 		{"connect in public", "CONNECT /oidc/v1/token HTTP/1.1", malformed},
 		{"connect in small letters", "connect {host} HTTP/1.1", badRequest},
 		{"connect to a path in small letters", "connect /api/2.0/fs/files/a HTTP/1.1", scope},
@@ -78,15 +77,14 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestMethods holds that a method is taken as it comes, and that no
-// header makes another one of it.
+// TestMethods: a method is judged as it was sent, and no header changes it.
 func TestMethods(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, method, target, token, want string }{
 		{"write for read", "POST", "/api/2.0/fs/files/a", "files", scope},
 		{"patch for put", "PATCH", "/api/2.0/fs/files/a", "files", scope},
 		{"read by head", "HEAD", "/api/2.1/clusters/list", "files", scope},
-		{"home by head", "HEAD", "/api/2.0/fs/files/a", "files", passes},
+		{"in scope by head", "HEAD", "/api/2.0/fs/files/a", "files", passes},
 		{"options", "OPTIONS", "/api/2.1/clusters/list", "files", scope},
 		{"trace", "TRACE", "/api/2.0/fs/files/a", "files", scope},
 		{"track", "TRACK", "/api/2.0/fs/files/a", "files", scope},
@@ -115,8 +113,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestHosts holds that whatever host a client names, the request comes to
-// the workspace under the workspace's name.
+// TestHosts: whatever host a client names, the request comes to the workspace under the
+// workspace's name.
 func TestHosts(t *testing.T) {
 	const site = "databricks_gateway {workspace} {\n{admin}" + hardeningCache + "}"
 	r := startRigSite(t, site)

@@ -29,7 +29,7 @@ func TestHealth(t *testing.T) {
 			return got.StatusCode == want
 		})
 		if strings.Contains(got.Body, workspace.URL()) {
-			t.Errorf("%s tells details: %s", path, got.Body)
+			t.Errorf("%s shows details: %s", path, got.Body)
 		}
 	}
 	probe("/livez", 200)
@@ -48,7 +48,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("20 probes made %d look-ups", got)
 	}
 	workspace.Faults().Set("/", fakeworkspace.Unavailable(""))
-	probe("/readyz", 200) // an outage makes nobody unready
+	probe("/readyz", 200) // an outage does not make the gateway unready
 	if got := g.Send(t, "GET", "/other", nil); got.StatusCode != 200 || got.Body != "" {
 		t.Errorf("other paths go on: %d %q", got.StatusCode, got.Body)
 	}
@@ -70,7 +70,7 @@ func TestAdminExplain(t *testing.T) {
 		{"both", "GET", "/databricks_scopes/explain?method=GET&path=/&scopes=x&token_id=" + token.Info.TokenId, 400, "not both"},
 		{"no path", "GET", "/databricks_scopes/explain?method=GET", 400, "the path must begin with a slash"},
 		{"wrong method", "POST", "/databricks_scopes/explain", 405, "use GET"},
-		{"catalogue", "GET", "/databricks_scopes/catalog", 200, "GET\t/api/2.2/jobs/list\tjobs\t"},
+		{"catalog", "GET", "/databricks_scopes/catalog", 200, "GET\t/api/2.2/jobs/list\tjobs\t"},
 		{"known tokens", "GET", "/databricks_scopes/tokens", 200, `{"known":1,"ids":["` + token.Info.TokenId + `"]}`},
 		{"purge", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":true`},
 		{"purge again", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":false`},
@@ -88,8 +88,8 @@ func TestAdminExplain(t *testing.T) {
 	}
 }
 
-// TestExplainIsOneAnswer holds that the running gateway and the command line give
-// the same answer for the same token, policies applied.
+// TestExplainIsOneAnswer: the running gateway and the command give the same answer for
+// the same token, policies included.
 func TestExplainIsOneAnswer(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	policies := "policy p {\nmatch comment \"nightly*\"\nscopes sql\nallow GET /api/2.0/preview/sql/queries\n}\npolicy q {\nmax_lifetime 2h\nmode observe\n}"
@@ -130,9 +130,9 @@ func TestExplainIsOneAnswer(t *testing.T) {
 	}
 }
 
-// TestChangesHoldAtOnce changes tokens through the gateway. Facts are good for a
-// day here, so that whatever is noticed, was noticed in passing.
-func TestChangesHoldAtOnce(t *testing.T) {
+// TestChangesApplyAtOnce changes tokens through the gateway. Facts stay fresh for a day
+// here, so that what the gateway notices, it noticed in the requests.
+func TestChangesApplyAtOnce(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		method string
@@ -207,8 +207,8 @@ func TestNewTokenWorksAtOnce(t *testing.T) {
 	}
 }
 
-// TestMintingNeedsFreshFacts holds that stale facts serve for reading, and never
-// for minting tokens.
+// TestMintingNeedsFreshFacts: stale facts serve for reading, and never for minting
+// tokens.
 func TestMintingNeedsFreshFacts(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "cache {\nttl 1ns\n}")
@@ -224,7 +224,7 @@ func TestMintingNeedsFreshFacts(t *testing.T) {
 		t.Errorf("minting in an outage: %d", got.StatusCode)
 	}
 	if record := g.Records(t, 2)[1]; record["facts_source"] != "stale" {
-		t.Errorf("stale use does not show: %v", record)
+		t.Errorf("the record does not show the stale use: %v", record)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 		status, lookups     int
 	}{
 		{"the same again", "", harness.JobsList, 200, 1},
-		{"a new rule holds at once", "mode observe", harness.ClustersList, 200, 1},
+		{"a new rule applies at once", "mode observe", harness.ClustersList, 200, 1},
 		{"and is gone at once", "", harness.ClustersList, 403, 1},
 		{"other limits", "lookup {\nrate 3\n}\ncache {\nsize 7\n}", harness.JobsList, 200, 1},
 		{"a shorter ttl applies to what is known already", "cache {\nttl 1ns\n}", harness.JobsList, 200, 2},
@@ -48,7 +48,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestReloadReadsRoutes changes a routes file, which holds from the next reload on.
+// TestReloadReadsRoutes changes a routes file, which applies from the next reload on.
 func TestReloadReadsRoutes(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "routes.tsv")

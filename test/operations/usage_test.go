@@ -37,21 +37,21 @@ func TestAdminUsage(t *testing.T) {
 		{"the other name", "report", 200, []string{seen, never, old}, nil},
 		{"table", "usage?format=table", 200, []string{seen[:12], never[:12], "never seen", "4 calls recorded", "old-hand@example.com"}, nil},
 		{"csv", "usage?format=csv", 200, []string{seen, never}, nil},
-		{"tokens that may do everything", "usage?unscoped=true", 200, []string{old}, []string{seen, never}},
-		{"tokens without end", "usage?no_expiry=true", 200, []string{old}, []string{seen, never}},
+		{"unscoped tokens", "usage?unscoped=true", 200, []string{old}, []string{seen, never}},
+		{"tokens that never expire", "usage?no_expiry=true", 200, []string{old}, []string{seen, never}},
 		{"tokens that expire soon", "usage?expiring=2h", 200, []string{seen, never}, []string{old}},
-		{"tokens that nobody uses", "usage?unused=30d", 200, []string{old}, []string{seen, never}},
+		{"unused tokens", "usage?unused=30d", 200, []string{old}, []string{seen, never}},
 		{"tokens of one owner", "usage?owner=old-*", 200, []string{old}, []string{seen, never}},
 		{"the workspace by name", "usage?workspace=" + workspace.URL(), 200, []string{seen}, nil},
 		{"another workspace", "usage?workspace=https://other.example.com", 404, []string{"no databricks_scopes handler for that workspace"}, nil},
 		{"another format", "usage?format=xml", 400, []string{"json, csv or table"}, nil},
 		{"a misspelt filter", "usage?unscopd=true", 400, []string{"did you mean unscoped?"}, nil},
-		{"a filter that is none", "usage?unused=soon", 400, []string{"unused must be a duration such as 30d"}, nil},
-		{"an order that is none", "usage?sort=size", 400, []string{`cannot sort by "size"; use one of calls`}, nil},
+		{"a malformed filter", "usage?unused=soon", 400, []string{"unused must be a duration such as 30d"}, nil},
+		{"an unknown order", "usage?sort=size", 400, []string{`cannot sort by "size"; use one of calls`}, nil},
 		{"recommendation", "recommend?token_id=" + seen, 200, []string{"jobs", "token-management", "unity-catalog"}, nil},
 		{"recommendation for programs", "recommend?format=json&token_id=" + seen, 200, []string{`"workspace":"` + workspace.URL(), `"scopes":["jobs"]`}, nil},
 		{"recommendation by recent use", "recommend?used=90d&token_id=" + seen, 200, []string{"evidence   since 2", "recommend  jobs"}, nil},
-		{"a time that is none", "recommend?used=soon&token_id=" + seen, 400, []string{"used must be a duration such as 30d or 12h, not \"soon\""}, nil},
+		{"a malformed time", "recommend?used=soon&token_id=" + seen, 400, []string{"used must be a duration such as 30d or 12h, not \"soon\""}, nil},
 		{"never seen", "recommend?token_id=" + never, 404, []string{"has not seen the token yet"}, nil},
 		{"no such token", "recommend?token_id=" + strings.Repeat("ab", 32), 404, []string{"no token of this id"}, nil},
 		{"a token value", "recommend?token_id=" + token.Value, 400, []string{"64 hexadecimal digits"}, nil},
@@ -76,7 +76,7 @@ func TestAdminUsage(t *testing.T) {
 	}
 }
 
-// TestUsageWithoutList holds that a report says what is missing and why.
+// TestUsageWithoutList: a report says what is missing and why.
 func TestUsageWithoutList(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "")
@@ -108,7 +108,7 @@ func TestUsageOfSeveralWorkspaces(t *testing.T) {
 	}
 }
 
-// callsOf returns how many calls the running gateway reports of a token.
+// callsOf returns how many calls the gateway reports for a token.
 func callsOf(t *testing.T, g *harness.Gateway, id string) uint64 {
 	t.Helper()
 	status, body := g.Admin(t, "GET", "/databricks_scopes/usage")
@@ -203,8 +203,7 @@ func write(t *testing.T, file, content string) {
 	}
 }
 
-// TestUsageIsNotSavedByValidation holds that validating a configuration writes
-// nothing.
+// TestUsageIsNotSavedByValidation: validating a configuration writes nothing.
 func TestUsageIsNotSavedByValidation(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	folder := filepath.Join(t.TempDir(), "storage")

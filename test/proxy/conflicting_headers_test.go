@@ -12,9 +12,9 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// Beside the token that was judged leaves no other credential, and nothing that
+// No other credential is forwarded with the token that was judged, and nothing that
 // makes a server see another request than the one that was judged.
-func TestContradictingHeaders(t *testing.T) {
+func TestConflictingHeaders(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
 	token := harness.LegacyToken(w)
@@ -58,7 +58,7 @@ func TestContradictingHeaders(t *testing.T) {
 }
 
 // The same over HTTP/2, where cookies come in crumbs.
-func TestContradictingHeadersHTTP2(t *testing.T) {
+func TestConflictingHeadersHTTP2(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
 	token := harness.LegacyToken(w)
@@ -71,7 +71,7 @@ func TestContradictingHeadersHTTP2(t *testing.T) {
 	onlyJudgedCredential(t, "all", sentHeaders(harness.OnlyArrival(t, w)), token)
 }
 
-// onlyJudgedCredential checks that nothing smuggled arrived, and the rest did.
+// onlyJudgedCredential checks that nothing smuggled arrived, and everything else did.
 func onlyJudgedCredential(t testing.TB, name string, header http.Header, token string) {
 	t.Helper()
 	for arrived, values := range header {
@@ -130,8 +130,8 @@ func TestRequestTrailers(t *testing.T) {
 	})
 }
 
-// startTrailerServer starts a server that sends bodies back, and tells which
-// trailers came with them.
+// startTrailerServer starts a server that sends bodies back, and reports the trailers
+// that came with them.
 func startTrailerServer(t testing.TB) (address string, trailers <-chan http.Header) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

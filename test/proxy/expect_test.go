@@ -8,8 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// A client that asks first is refused before it sends its body. Without care of
-// ours this hangs: see waitsToSend.
+// A client that asks first is refused before it sends its body. Unless the gateway
+// closes the connection, this hangs.
 func TestExpectContinueRefused(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -82,8 +82,8 @@ func TestExpectContinueAllowed(t *testing.T) {
 	}
 }
 
-// A client that does not ask, and does not look up before all is sent, still gets
-// to see why it was refused.
+// A client that does not ask, and reads nothing before it has sent everything, still
+// sees why it was refused.
 func TestRefusalOfLargeBody(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")

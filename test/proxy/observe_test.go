@@ -20,7 +20,7 @@ func TestObserveChangesNothing(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "mode observe")
 	legacy, scoped, revoked := harness.LegacyToken(w), g.Mint("sql").Value, harness.RevokedToken(w)
-	contradicting := []string{
+	conflicting := []string{
 		"Cookie: a=1; b=2", "Cookie~: c=3", "X-HTTP-Method-Override: DELETE", "X-Original-URL: /api/2.0/clusters/list",
 		"X-Databricks-Azure-SP-Management-Token: eyJ", "X-Databricks-GCP-SA-Access-Token: eyJ", "X-Forwarded-Prefix: /x",
 	}
@@ -43,7 +43,7 @@ func TestObserveChangesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w.Reset()
 			before := len(g.ReadRecords(t))
-			lines := slices.Concat(tt.lines, contradicting)
+			lines := slices.Concat(tt.lines, conflicting)
 			c := g.Dial(t)
 			c.Send(t, slices.Concat([]string{"GET " + tt.target + " HTTP/1.1", "Host: " + g.Listen}, lines)...)
 			if answer := c.Answer(t, "GET"); answer.Header.Get("X-Scopegate-Reason") != "" {

@@ -26,7 +26,7 @@ func sentHeaders(r fakeworkspace.Request) http.Header {
 	return header
 }
 
-// The request target is passed on byte by byte.
+// The request target is forwarded byte by byte.
 func TestRequestTarget(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -74,9 +74,9 @@ func TestRequestTarget(t *testing.T) {
 	}
 }
 
-// A target with characters that no URL may hold is mended on the way, and escapes
-// may be lost with that: then what is judged is what leaves.
-func TestMendedTarget(t *testing.T) {
+// A target with characters that a URL must not hold is escaped when it is forwarded,
+// and other escapes may get lost in that: what is judged is what is forwarded.
+func TestEscapedTarget(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
 	token := harness.LegacyToken(w)
@@ -89,12 +89,12 @@ func TestMendedTarget(t *testing.T) {
 		c.Send(t, "GET "+target+" HTTP/1.1", "Host: "+g.Listen, "Authorization: Bearer "+token)
 		c.Answer(t, "GET")
 		if judged, left := g.Records(t, i+1)[i]["path"], harness.OnlyArrival(t, w).URI; judged != left {
-			t.Errorf("%s: judged %s, and %s left", target, judged, left)
+			t.Errorf("%s: judged %s, and %s was forwarded", target, judged, left)
 		}
 	}
 }
 
-// Headers are passed on as they are, and nothing is added but what a proxy adds.
+// Headers are forwarded as they are; only those that a proxy adds are added.
 func TestRequestHeaders(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")

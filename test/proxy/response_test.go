@@ -73,7 +73,7 @@ func TestResponse(t *testing.T) {
 					t.Errorf("answered %d, %.80q", answer.StatusCode, answer.Body)
 				}
 				want, got := <-sent, answer.Header.Clone()
-				for name := range got { // what servers and proxies add on the way
+				for name := range got { // what servers and proxies add
 					switch name {
 					case "Via", "Date", "Content-Length", "Content-Type":
 						if want[name] == nil {
@@ -191,8 +191,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// The workspace's other ways in are not for clients that must come through the
-// gateway.
+// Alternative services of the workspace would lead clients past the gateway.
 func TestAltSvc(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")

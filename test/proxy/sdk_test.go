@@ -25,8 +25,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// sdkClient is the real Databricks client, pointed at the gateway and told
-// nothing by the environment. An empty token sends no credential.
+// sdkClient is the real Databricks client, pointed at the gateway. It ignores the
+// environment. An empty token sends no credential.
 func sdkClient(t testing.TB, g *harness.Gateway, token string, change ...func(*databricks.Config)) *databricks.WorkspaceClient {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -149,7 +149,7 @@ func sdkErrorInfo(t testing.TB, err error, want golden.Refusal) *apierr.ErrorInf
 	return failed.ErrorDetails().ErrorInfo
 }
 
-// While tokens cannot be looked up, the SDK is told to come back, and does.
+// While tokens cannot be looked up, the SDK is asked to retry, and does.
 func TestSDKDirectoryUnavailable(t *testing.T) {
 	const tokenManagement = "/api/2.0/token-management/"
 	w := harness.StartWorkspace(t)

@@ -18,12 +18,12 @@ import (
 const (
 	largeFile = 64 << 20
 	// largeFileMemory is what may be allocated while such a file passes, by client,
-	// gateway and workspace together, freed or not. Whoever holds the file takes
-	// more; what is usual is a tenth of this, and half of it with -race.
+	// gateway and workspace together, freed or not. Holding the file takes more; a
+	// tenth of this is usual, and half of it with -race.
 	largeFileMemory = largeFile / 2
 )
 
-// allocating tells how many bytes f allocates.
+// allocating returns how many bytes f allocates.
 func allocating(f func()) int64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -32,7 +32,7 @@ func allocating(f func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// pattern is the content of the workspace's made-up files: the byte at i is
+// pattern is the content of the workspace's generated files: the byte at i is
 // i mod 251.
 type pattern struct{ at int }
 

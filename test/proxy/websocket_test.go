@@ -84,7 +84,7 @@ func webSocketEchoes(t *testing.T, g *harness.Gateway) {
 	}
 }
 
-// Either side sees when the other one is gone without a word.
+// Each side notices when the other one drops the connection.
 func TestWebSocketCut(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -116,7 +116,7 @@ func TestWebSocketCut(t *testing.T) {
 	g.Records(t, 2)
 }
 
-// A refused upgrade is an ordinary answer.
+// A refused upgrade gets an ordinary response.
 func TestWebSocketRefused(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -135,7 +135,7 @@ func TestWebSocketRefused(t *testing.T) {
 			}
 			answer.Refused(t, tt.status, tt.reason)
 			if got := answer.Header.Get("Upgrade") + answer.Header.Get("Connection"); got != "" {
-				t.Errorf("the refusal still speaks of an upgrade: %q", got)
+				t.Errorf("the refusal still has upgrade headers: %q", got)
 			}
 		})
 	}
@@ -144,8 +144,8 @@ func TestWebSocketRefused(t *testing.T) {
 	}
 }
 
-// Only WebSockets are a way out of HTTP. An upgrade to cleartext HTTP/2 would be a
-// tunnel past every check, so it does not leave; the request is served without.
+// WebSocket is the only upgrade that is forwarded. An upgrade to cleartext HTTP/2 would
+// be a tunnel past every check, so the request is served without it.
 func TestOtherUpgrades(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -167,7 +167,7 @@ func TestOtherUpgrades(t *testing.T) {
 			got := harness.OnlyArrival(t, w)
 			for _, name := range []string{"Upgrade", "Connection", "Http2-Settings"} {
 				if value, sent := got.Header[name]; sent {
-					t.Errorf("%s: %q left", name, value)
+					t.Errorf("%s: %q was forwarded", name, value)
 				}
 			}
 		})

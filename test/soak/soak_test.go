@@ -1,3 +1,5 @@
+// Package soak runs the gateway for a long time while everything around it fails and
+// changes. It is skipped unless -soak says how long.
 package soak
 
 import (
@@ -40,8 +42,8 @@ const (
 	soakLag = soakTTL + soakStale + 5*time.Second
 )
 
-// wrong says what is wrong about an answer for a list of jobs, or nothing. A 503
-// is never wrong: the workspace is made to fail. An answer may follow the truth
+// wrong returns what is wrong with an answer for a list of jobs; empty if it is right.
+// A 503 is never wrong, because the workspace is made to fail. An answer may be that of
 // before a change for soakLag.
 func (a *actor) wrong(status int, asked, answered time.Time) string {
 	a.mu.Lock()
@@ -53,7 +55,7 @@ func (a *actor) wrong(status int, asked, answered time.Time) string {
 		if status != http.StatusForbidden {
 			return "an expired token passed"
 		}
-	case !a.expires.IsZero() && answered.After(a.expires): // expired on the way
+	case !a.expires.IsZero() && answered.After(a.expires): // expired in between
 	case recent:
 	case a.gone || a.narrow:
 		if status != http.StatusForbidden {
@@ -102,7 +104,7 @@ func TestSoak(t *testing.T) {
 			defer client.CloseIdleConnections()
 			for time.Now().Before(end) {
 				time.Sleep(time.Duration(rand.Int64N(int64(10 * time.Millisecond))))
-				if rand.IntN(50) == 0 { // a token that nobody has
+				if rand.IntN(50) == 0 { // an invented token
 					if status := soakGet(t, client, g.URL, fmt.Sprintf("dapi%032x", rand.Uint64())); status == 200 {
 						t.Error("an invented token passed")
 					}

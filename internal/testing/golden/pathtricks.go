@@ -1,0 +1,133 @@
+package golden
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// PathTrick is a row of testdata/path-tricks.tsv: a way to write a request target so
+// that it looks like another one.
+type PathTrick struct {
+	Name string
+	// Form is the target, with these placeholders:
+	//
+	//	{base}, {target}       those of the disguise
+	//	{path}                 the target without its first slash
+	//	{target:x}, {path:x}   the same with x instead of the other slashes
+	//	{TARGET}, {PATH}       the same in capital letters
+	//	{up:x}                 x as often as needed to leave base
+	//	{version:x}            the target with x as its version
+	//	{last:x}, {first:x}    the target with its last or first letter escaped by x,
+	//	                       or preceded by x
+	//	{letter:x=y}           the target with y instead of the first x
+	Form string
+	// Reading is what package scopes must make of it as a path: [ReadsTarget],
+	// [ReadsMalformed], [ReadsRefused] or [ReadsHarmless].
+	Reading string
+	// Outcome is what the gateway must make of it: a reason code, [BadRequest],
+	// [Harmless], or a status.
+	Outcome string
+}
+
+// Values of [PathTrick.Reading].
+const (
+	ReadsTarget    = "target"    // the target is among the readings
+	ReadsMalformed = "malformed" // the path is an error
+	ReadsRefused   = "refused"   // not permitted, whatever the readings are
+	ReadsHarmless  = "harmless"  // no server takes the path for the target
+)
+
+// Values of [PathTrick.Outcome] beside reason codes and statuses.
+const (
+	BadRequest = "bad request"             // by net/http or Caddy, before the gateway
+	Harmless   = "passes or missing_scope" // it stays below base
+)
+
+// PathTricks returns all rows.
+func PathTricks(t testing.TB) []PathTrick {
+	t.Helper()
+	var table []PathTrick
+	for number, line := range strings.Split(strings.TrimSuffix(string(read(t, "path-tricks.tsv")), "\n"), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(line, "\t")
+		if len(fields) != 4 {
+			t.Fatalf("testdata/path-tricks.tsv:%d has %d columns, want 4", number+1, len(fields))
+		}
+		form := fields[1]
+		if strings.HasPrefix(form, `"`) { // bytes that a text file should not hold
+			var err error
+			if form, err = strconv.Unquote(form); err != nil {
+				t.Fatalf("testdata/path-tricks.tsv:%d: %v", number+1, err)
+			}
+		}
+		table = append(table, PathTrick{fields[0], form, fields[2], fields[3]})
+	}
+	return table
+}
+
+// Disguise is an attack by a client that may call everything below Base, but not
+// Target.
+type Disguise struct{ Base, Target string }
+
+var placeholder = regexp.MustCompile(`\{(\w+)(?::([^{}]*))?\}`)
+
+// Write fills in the placeholders of a form. It is false if the trick does not apply
+// to the disguise.
+func (d Disguise) Write(form string) (target string, applies bool) {
+	applies = true
+	target = placeholder.ReplaceAllStringFunc(form, func(s string) string {
+		m := placeholder.FindStringSubmatch(s)
+		name, with := m[1], m[2]
+		switch name {
+		case "base":
+			if with == "cut" {
+				return d.Base[1:]
+			}
+			return d.Base
+		case "target", "path", "TARGET", "PATH":
+			written := d.Target[1:]
+			if with != "" {
+				written = strings.ReplaceAll(written, "/", with)
+			}
+			if name == "TARGET" || name == "PATH" {
+				written = strings.ToUpper(written)
+			}
+			if name == "path" || name == "PATH" {
+				return written
+			}
+			return "/" + written
+		case "up":
+			return strings.Repeat(with, strings.Count(d.Base, "/"))
+		case "last":
+			return d.escape(len(d.Target)-1, with)
+		case "first":
+			return d.escape(1, with)
+		case "version":
+			parts := strings.Split(d.Target, "/")
+			parts[2] = with
+			return strings.Join(parts, "/")
+		case "letter":
+			from, to, _ := strings.Cut(with, "=")
+			api := strings.Index(d.Target[5:], "/") + 5
+			applies = applies && strings.Contains(d.Target[api:], from)
+			return d.Target[:api] + strings.Replace(d.Target[api:], from, to, 1)
+		}
+		panic("unknown placeholder " + s)
+	})
+	return target, applies
+}
+
+// escape writes the target with a letter escaped by %, %25 and so on, or else with
+// something before it.
+func (d Disguise) escape(at int, with string) string {
+	if strings.Trim(with, "%25") != "" || with == "" {
+		return d.Target[:at] + with + d.Target[at:]
+	}
+	const digits = "0123456789abcdef"
+	c := d.Target[at]
+	return d.Target[:at] + with + string(digits[c>>4]) + string(digits[c&15]) + d.Target[at+1:]
+}
