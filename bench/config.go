@@ -37,8 +37,8 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 		}
 	}
 	log default {
-		exclude http.handlers.databricks_scopes.audit
-		format {{ .Format }} {{ .Filter }}
+		exclude http.handlers.databricks_scopes.audit{{ if eq .Log "exclude" }} http.handlers.reverse_proxy{{ end }}
+		format {{ if eq .Log "lazy" }}lazy {{ end }}filter {{ .Filter }}
 	}
 	# For the site whose records go to Caddy's logs.
 	log audit {
@@ -79,7 +79,7 @@ const requestFilter = "{\n" +
 // writeGateway writes a gateway's configuration as JSON, and returns its path.
 func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, error) {
 	var text strings.Builder
-	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": v.workspace, "Format": v.format, "Filter": requestFilter, "Sites": sites})
+	err := gatewayFile.Execute(&text, map[string]any{"Admin": admin, "Upstream": v.workspace, "Log": v.log, "Filter": requestFilter, "Sites": sites})
 	if err != nil {
 		return "", err
 	}

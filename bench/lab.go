@@ -34,7 +34,7 @@ type lab struct {
 type variant struct {
 	program string
 	env     []string
-	format  string // of the default log
+	log     string // how the default log treats the proxy's lines, see -against-log
 
 	workspace  string // URL
 	adminToken string // of it
@@ -43,7 +43,7 @@ type variant struct {
 // asShipped is the gateway that was built, run as the example has it.
 func (l *lab) asShipped(env ...string) variant {
 	return variant{
-		program: l.scopegate, env: env, format: "lazy filter",
+		program: l.scopegate, env: env, log: "exclude",
 		workspace: "http://" + l.upstream.Address, adminToken: l.upstream.AdminToken,
 	}
 }

@@ -59,7 +59,7 @@ func readOptions() options {
 	flag.StringVar(&o.profileSites, "profile-sites", shipped, "the sites to profile, of which the others are compared with the first: "+strings.Join(slices.Sorted(maps.Keys(sites)), ", ")+" (comma-separated)")
 	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
 	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
-	flag.StringVar(&o.againstLog, "against-log", "lazy filter", "for the group against: format of the other one's default log; filter is the same without lazy")
+	flag.StringVar(&o.againstLog, "against-log", "exclude", "for the group against: how the other one's default log treats the proxy's lines: exclude, filter, or lazy for builds that have that encoder")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
@@ -123,7 +123,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	l.against = l.asShipped(strings.FieldsFunc(o.againstEnv, func(c rune) bool { return c == ',' })...)
-	l.against.format = o.againstLog
+	l.against.log = o.againstLog
 	if o.against != "" {
 		if l.against.program, err = filepath.Abs(o.against); err != nil {
 			return err

@@ -123,7 +123,11 @@ func (g Gateway) config() (*caddy.Config, error) {
 // LogLevel returns Caddy's default log at a level, with the query strings,
 // credentials and headers of requests removed.
 func LogLevel(level zapcore.Level) *caddy.Logging {
-	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{
-		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: caddymodule.RequestFilter()}},
-	}}
+	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter()}}
+	if level > zapcore.DebugLevel {
+		// The proxy prepares a line for each request, written or not, which costs a few
+		// percent. Its errors are logged by http.log.error too.
+		log.Exclude = []string{"http.handlers.reverse_proxy"}
+	}
+	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: log}}
 }

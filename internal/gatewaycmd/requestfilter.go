@@ -1,0 +1,30 @@
+package gatewaycmd
+
+import (
+	"encoding/json"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// secretsInTargets matches what may be secret in the target of a request: its query,
+// what looks like a token, and a user with password.
+const secretsInTargets = `\?.*|(dapi|dkea|dosa|dose|eyJ)[\w.-]{16,}|//[^/]*@`
+
+// requestFilter is a log encoder that removes queries, tokens and headers from the
+// requests that Caddy's own lines quote: lines about errors, and at the level DEBUG
+// lines about every request to the workspace. Caddy itself redacts only a few headers.
+// Caddyfile.example has the same filter.
+func requestFilter() json.RawMessage {
+	remove := map[string]string{"filter": "delete"}
+	hide := map[string]string{"filter": "regexp", "regexp": secretsInTargets, "value": "…"}
+	return caddyconfig.JSON(map[string]any{
+		"format": "filter",
+		"fields": map[string]any{
+			"request>uri":     hide,
+			"request>method":  hide,
+			"request>headers": remove,
+			"headers":         remove,
+			"resp_headers":    remove,
+		},
+	}, nil)
+}

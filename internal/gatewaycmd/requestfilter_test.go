@@ -1,0 +1,28 @@
+package gatewaycmd
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestExampleHidesSecrets: Caddyfile.example hides what [requestFilter]
+// hides.
+func TestExampleHidesSecrets(t *testing.T) {
+	var filter struct {
+		Fields map[string]struct {
+			Regexp string `json:"regexp"`
+		} `json:"fields"`
+	}
+	if err := json.Unmarshal(requestFilter(), &filter); err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secrets := filter.Fields["request>uri"].Regexp; secrets == "" || !strings.Contains(string(example), secrets) {
+		t.Errorf("Caddyfile.example lacks %s", secrets)
+	}
+}
