@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
 	"path"
 	"time"
@@ -30,7 +33,7 @@ func (h *Handler) validateUsage() error {
 	return intervalOrOff("usage", h.Usage, minUsage)
 }
 
-// keepUsage begins, or goes on, to save what tokens are seen to use.
+// keepUsage starts, or continues, to save what tokens are seen to use.
 func (h *Handler) keepUsage() {
 	if h.Usage == usageOff {
 		h.authority.seen.Keep(nil, "", 0, nil)
@@ -41,37 +44,39 @@ func (h *Handler) keepUsage() {
 		every = defaultUsage
 	}
 	store := usageStore{h.ctx.Storage()}
-	h.authority.seen.Keep(store, usageKey(h.workspaceHost), every, usageWarner(h.logger))
+	h.authority.seen.Keep(store, usagePrefix(h.workspaceHost), every, usageWarner(h.logger))
 }
 
-// usageKey is where a workspace's usage is stored: one place for all gateways in
-// front of it.
-func usageKey(workspace string) string {
+// usagePrefix is where a workspace's usage is stored, by all gateways in front of it.
+func usagePrefix(workspace string) string {
 	sum := sha256.Sum256([]byte(workspace))
 	name := "workspace"
 	if u, err := url.Parse(workspace); err == nil {
 		name = certmagic.StorageKeys.Safe(u.Host)
 	}
-	return path.Join("databricks_scopes", "usage", name+"-"+hex.EncodeToString(sum[:4])+".json")
+	return path.Join("databricks_scopes", "usage", name+"-"+hex.EncodeToString(sum[:4]))
 }
 
-// usageWarner logs why usage cannot be saved: once for as long as it is the same.
-// It is called by one goroutine.
+// usageWarner logs why usage cannot be saved, once for as long as the reason is the
+// same. It is called by one goroutine.
 func usageWarner(logger *zap.Logger) func(error) {
 	last := ""
 	return func(err error) {
 		switch text := err.Error(); {
 		case text == last:
 		case usage.SetAside(err):
-			logger.Warn("what tokens were seen to use before could not be read; it was set aside, and recording begins anew", zap.Error(err))
+			logger.Warn("saved token usage could not be read; it was set aside, and recording starts over without it", zap.Error(err))
+		case errors.Is(err, usage.ErrFold):
+			last = text
+			logger.Warn("token usage saved by stopped gateways cannot be merged; it is tried again", zap.Error(err))
 		default:
 			last = text
-			logger.Warn("what tokens are seen to use cannot be saved; it stays in memory and is tried again; check Caddy's storage, or set usage off", zap.Error(err))
+			logger.Warn("token usage cannot be saved; it stays in memory and is tried again; check Caddy's storage, or set usage off", zap.Error(err))
 		}
 	}
 }
 
-// usageStore is Caddy's storage as a place for usage snapshots.
+// usageStore adapts Caddy's storage to usage snapshots.
 type usageStore struct{ storage certmagic.Storage }
 
 func (s usageStore) Lock(ctx context.Context, key string) error   { return s.storage.Lock(ctx, key) }
@@ -85,18 +90,24 @@ func (s usageStore) Save(ctx context.Context, key string, value []byte) error {
 	return s.storage.Store(ctx, key, value)
 }
 
-// SetAside copies the value to a name of its own and then deletes it: storages
-// cannot rename.
-func (s usageStore) SetAside(ctx context.Context, key string) error {
-	value, err := s.storage.Load(ctx, key)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(value)
-	if err := s.storage.Store(ctx, key+".unreadable-"+hex.EncodeToString(sum[:4]), value); err != nil {
-		return err
-	}
+func (s usageStore) Delete(ctx context.Context, key string) error {
 	return s.storage.Delete(ctx, key)
+}
+
+// List tries again when Caddy's file storage stops halfway with fs.ErrNotExist, as it
+// does when a file vanishes while it lists the folder: a save of another gateway
+// renames one.
+func (s usageStore) List(ctx context.Context, prefix string) (keys []string, err error) {
+	for range 10 {
+		keys, err = s.storage.List(ctx, prefix, false)
+		switch {
+		case !errors.Is(err, fs.ErrNotExist):
+			return keys, err
+		case !s.storage.Exists(ctx, prefix):
+			return nil, nil
+		}
+	}
+	return nil, fmt.Errorf("keys keep vanishing while they are listed: %v", err) // must not read as "there is none"
 }
 
 // Interface guard
