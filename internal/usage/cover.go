@@ -32,9 +32,8 @@ type Coverage struct {
 	Impossible []scopes.Operation
 	// Uncovered are operations that none of Candidates.Only permits.
 	Uncovered []scopes.Operation
-	// Greedy says that the set may not be the smallest, because the problem was out
-	// of all proportion: more than 64 scopes that exclude each other nowhere, or
-	// thousands of different needs.
+	// Greedy means that the set may not be the smallest: there were more than 64
+	// scopes to choose from, or the search ran into its step limit.
 	Greedy bool
 }
 

@@ -200,14 +200,12 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 	if fresh {
 		e.first, e.last, e.days = first, last, t.ActiveDays
 	} else {
-		e.days += t.ActiveDays
-		// A day that both have seen counts once. More than one cannot be told apart.
-		if early, late := min(e.last, last), max(e.first, first); early/msPerDay == late/msPerDay {
-			e.days--
-		}
+		// Which days both have seen is not known. Of those on which both can have seen
+		// it, all are taken to be the same, so that gateways which share the traffic
+		// do not add up to more days than there were.
+		shared := daysBetween(timeOf(max(e.first, first)), timeOf(min(e.last, last)))
+		e.days += t.ActiveDays - max(0, min(shared, e.days, t.ActiveDays))
 		e.first, e.last = min(e.first, first), max(e.last, last)
-		// Gateways that saw the same days apart must not make more of them.
-		e.days = min(e.days, daysBetween(timeOf(e.first), timeOf(e.last)))
 	}
 	e.calls += t.Calls
 	e.denied += t.Denied

@@ -12,9 +12,9 @@ import (
 // The caps of a recorder that is given none. An operation of a token takes some 200
 // bytes, so that all of them together stay near 100 MB.
 const (
-	DefaultMaxTokens     = 10_000
-	DefaultMaxOperations = 500
-	DefaultMaxEntries    = 500_000
+	defaultMaxTokens     = 10_000
+	defaultMaxOperations = 500
+	defaultMaxEntries    = 500_000
 )
 
 // shardCount divides the lock. It is a power of two.
@@ -25,18 +25,30 @@ const shardCount = 32
 // most of what a call of a busy token would cost.
 const restMS = 1000
 
-// Options are those of a [Recorder].
+// Options are the limits of a [Ledger] and its clock. The zero value means the
+// defaults.
 type Options struct {
-	// MaxTokens is how many tokens are kept; 0 means [DefaultMaxTokens].
+	// MaxTokens is how many tokens are kept; default 10,000. The least recently used
+	// ones go first.
 	MaxTokens int
-	// MaxOperations is how many operations of each token are kept; 0 means
-	// [DefaultMaxOperations].
+	// MaxOperations is how many operations of each token are kept; default 500. The
+	// least recently used ones go first.
 	MaxOperations int
-	// MaxEntries is how many operations of all tokens together are kept; 0 means
-	// [DefaultMaxEntries]. Whole tokens go when there are more.
+	// MaxEntries is how many operations of all tokens together are kept; default
+	// 500,000, about 100 MB. Beyond it, whole tokens go.
 	MaxEntries int
-	// Now tells the time; nil means time.Now.
+	// Now returns the current time; default time.Now.
 	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxTokens = cmp.Or(max(0, o.MaxTokens), defaultMaxTokens)
+	o.MaxEntries = cmp.Or(max(0, o.MaxEntries), defaultMaxEntries)
+	o.MaxOperations = min(cmp.Or(max(0, o.MaxOperations), defaultMaxOperations), o.MaxEntries)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // Recorder counts calls by token and operation. It is safe for concurrent use.
@@ -64,16 +76,8 @@ type shard struct {
 
 // NewRecorder returns an empty recorder.
 func NewRecorder(options Options) *Recorder {
-	r := &Recorder{
-		maxTokens: cmp.Or(max(0, options.MaxTokens), DefaultMaxTokens),
-		maxUses:   cmp.Or(max(0, options.MaxOperations), DefaultMaxOperations),
-		now:       options.Now,
-	}
-	r.maxEntries = cmp.Or(max(0, options.MaxEntries), DefaultMaxEntries)
-	r.maxUses = min(r.maxUses, r.maxEntries)
-	if r.now == nil {
-		r.now = time.Now
-	}
+	options = options.withDefaults()
+	r := &Recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, now: options.Now}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
 		r.shards[i].tokens = newTable[tokenKey, *entry]()

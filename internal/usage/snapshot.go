@@ -11,27 +11,43 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Version is that of the form that [Marshal] writes.
-const Version = 1
+// snapshotVersion is that of the form that marshalSnapshot writes.
+const snapshotVersion = 1
 
 var (
-	// ErrNewerVersion says that a newer scopegate wrote the snapshot. It must be set
-	// aside and not be overwritten.
+	// ErrNewerVersion means that a newer scopegate wrote the snapshot.
 	ErrNewerVersion = errors.New("the usage snapshot was written by a newer version")
-	// ErrCorrupt says that the snapshot cannot be read.
+	// ErrCorrupt means that the snapshot cannot be read.
 	ErrCorrupt = errors.New("the usage snapshot is corrupted")
 )
 
-// snapshot is the stored form of a State. It is small: an operation's text stands
-// in it once, and tokens refer to it by number. Times are epoch milliseconds.
+// snapshot is the stored form of a State. It is small: each operation is stored
+// once, and tokens refer to it by number. Times are epoch milliseconds.
 type snapshot struct {
-	Version    int        `json:"version"`
+	Version int `json:"version"`
+	envelope
 	Since      int64      `json:"since"`
 	Cut        *cutRow    `json:"cut,omitempty"`
 	Operations []opRow    `json:"operations"`
 	Tokens     []tokenRow `json:"tokens"`
-	// Ledgers have the last flush of each that is in here.
-	Ledgers map[string]mark `json:"ledgers,omitempty"`
+}
+
+// envelope says whose a snapshot is and for how long.
+type envelope struct {
+	// Saves is the number of the save, counted by the instance.
+	Saves uint64 `json:"saves,omitempty"`
+	// Until is the end of the lease: until then, no other gateway touches it.
+	Until int64 `json:"until,omitempty"`
+	// Folded lists the snapshots that a folded one contains.
+	Folded map[string]foldMark `json:"folded,omitempty"`
+	// Ledgers lists the gateways that added to a snapshot which they shared, as older
+	// versions did. It is read and not written.
+	Ledgers map[string]sharedMark `json:"ledgers,omitempty"`
+}
+
+// sharedMark says when a gateway of an older version last saved.
+type sharedMark struct {
+	At int64 `json:"at"`
 }
 
 type cutRow struct {
@@ -81,9 +97,9 @@ func cutRowOf(c Cut) *cutRow {
 	return &cutRow{c.Entries, c.Calls, c.Since.UnixMilli()}
 }
 
-// Marshal writes a state as versioned JSON.
-func Marshal(state State) ([]byte, error) {
-	out := snapshot{Version: Version, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut), Ledgers: state.marks,
+// marshalSnapshot writes a state as versioned JSON.
+func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
+	out := snapshot{Version: snapshotVersion, envelope: envelope, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut),
 		Operations: []opRow{}, Tokens: make([]tokenRow, 0, len(state.Tokens))}
 	index := make(map[handle]int)
 	for i := range state.Tokens {
@@ -114,35 +130,41 @@ func Marshal(state State) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// Unmarshal reads what [Marshal] wrote. Fields that it does not know are passed
-// over. The error is [ErrNewerVersion] or [ErrCorrupt] with what is wrong.
-func Unmarshal(data []byte) (State, error) {
+// unmarshalSnapshot reads what marshalSnapshot wrote. It ignores unknown fields. The
+// error is [ErrNewerVersion] or [ErrCorrupt] with the reason. The envelope of a newer
+// version has only the end of its lease, if that still has the same form.
+func unmarshalSnapshot(data []byte) (State, envelope, error) {
 	// The version goes first: a newer form may differ in anything else.
 	var version struct {
-		Version *float64 `json:"version"`
+		Version *float64        `json:"version"`
+		Until   json.RawMessage `json:"until"`
 	}
 	switch err := json.Unmarshal(data, &version); {
 	case err != nil:
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case version.Version == nil || *version.Version < 1:
-		return State{}, fmt.Errorf("%w: it has no version", ErrCorrupt)
-	case *version.Version > Version:
-		return State{}, fmt.Errorf("%w: %v, and this one reads %d", ErrNewerVersion, *version.Version, Version)
+		return State{}, envelope{}, fmt.Errorf("%w: it has no version", ErrCorrupt)
+	case *version.Version > snapshotVersion:
+		var newer envelope
+		if json.Unmarshal(version.Until, &newer.Until) != nil {
+			newer.Until = 0
+		}
+		return State{}, newer, fmt.Errorf("%w: %v, and this one reads %d", ErrNewerVersion, *version.Version, snapshotVersion)
 	}
 	var in snapshot
 	if err := json.Unmarshal(data, &in); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	state, err := in.state()
 	if err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return state, nil
+	return state, in.envelope, nil
 }
 
 // state checks a snapshot and translates it.
 func (s *snapshot) state() (State, error) {
-	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens)), marks: s.Ledgers}
+	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens))}
 	var err error
 	if state.Cut, err = s.Cut.cut(); err != nil {
 		return State{}, err

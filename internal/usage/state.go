@@ -20,8 +20,6 @@ type State struct {
 	Tokens []Token `json:"tokens"`
 	// Cut tells of the tokens that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
-
-	marks map[string]mark // of what is stored, by ledger
 }
 
 // Token returns what is known of one token.
