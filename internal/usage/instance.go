@@ -14,25 +14,20 @@ const (
 	instanceIDLength = 26
 )
 
-// instance is a ledger's identity in the store and what it counted under that
-// identity. It lasts as long as the process, unless another gateway takes it for
-// stopped and folds its snapshot: then the ledger goes on as a new instance.
+// instance is a ledger's identity in the store, and what it counted under it. It lasts
+// as long as the process, unless the ledger could not save for so long that another
+// gateway may have folded its snapshot.
 type instance struct {
-	id    string
-	total *Recorder // the content of the last save
-	saves uint64    // the number of the last save
-	last  State     // what the last save added to the one before
-
-	// inDoubt means that the last save failed or is under way: the store may have it
-	// or not. saved is when the last successful save began, or the first if none
-	// succeeded. verified means that a save succeeded in the current store.
-	inDoubt  bool
-	saved    time.Time
-	verified bool
+	id      string
+	saved   *Recorder // what the last successful save contains
+	unsaved *Recorder // what the next one adds
+	due     bool      // there is something in unsaved
+	savedAt time.Time // when the last successful save began; zero before the first
+	renew   bool      // the store may be another one
 }
 
 func newInstance(options Options) instance {
-	return instance{id: strings.ToLower(rand.Text()), total: NewRecorder(options)}
+	return instance{id: strings.ToLower(rand.Text()), saved: NewRecorder(options), unsaved: NewRecorder(options)}
 }
 
 // isInstanceID reports whether s has the form of an instance's id.
@@ -40,33 +35,29 @@ func isInstanceID(s string) bool {
 	return len(s) == instanceIDLength && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// add moves what a recorder counted into the next save. It reports whether a save is
+// prepare moves what a recorder counted into the next save, and reports whether one is
 // due: there is something new, or the last save is old enough to be renewed.
-func (i *instance) add(counted *Recorder, now time.Time, lease time.Duration) bool {
-	fresh := counted.Drain()
-	if len(fresh.Tokens) > 0 || fresh.Cut.Entries > 0 {
-		i.total.Merge(fresh)
-		i.last = fresh
-		if i.saves++; i.saves == 1 {
-			i.saved, i.verified = now, true // there is nothing to be folded yet
-		}
-		return true
+//
+// After half a lease without a successful save the instance gives up its snapshot, so
+// that it never writes what was folded meanwhile, and goes on as a new one with what
+// it has not saved. The other half is for slow saves and for clocks that differ. A save
+// that took effect although the store said otherwise counts twice then.
+func (i *instance) prepare(counted *Recorder, options Options, lease time.Duration) bool {
+	age := options.Now().Sub(i.savedAt)
+	if !i.savedAt.IsZero() && age >= lease/2 {
+		unsaved, due := i.unsaved, i.due
+		*i = newInstance(options)
+		i.unsaved, i.due = unsaved, due
 	}
-	return i.saves > 0 && (!i.verified || now.Sub(i.saved) >= lease/4)
+	if fresh := counted.Drain(); len(fresh.Tokens) > 0 || fresh.Cut.Entries > 0 {
+		i.unsaved.Merge(fresh)
+		i.due = true
+	}
+	return i.due || !i.savedAt.IsZero() && (i.renew || age >= lease/4)
 }
 
-// maybeFolded reports whether another gateway may have folded the snapshot. Half of
-// the lease is left for slow saves and for clocks that differ.
-func (i *instance) maybeFolded(now time.Time, lease time.Duration) bool {
-	return i.saves > 0 && (!i.verified || now.Sub(i.saved) >= lease/2)
-}
-
-// beyond returns what a folded snapshot does not contain. Only the last save can be
-// newer than the folded one, see maybeFolded; anything between the two is taken to be
-// folded, so that nothing is ever counted twice.
-func (i *instance) beyond(folded foldMark) State {
-	if folded.Saves < i.saves {
-		return i.last
-	}
-	return State{}
+// done notes that the save of saved and unsaved succeeded.
+func (i *instance) done(began time.Time) {
+	i.saved.Merge(i.unsaved.Drain())
+	i.savedAt, i.due, i.renew = began, false, false
 }

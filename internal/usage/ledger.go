@@ -70,7 +70,7 @@ func (l *Ledger) Keep(store Store, prefix string, every time.Duration, told func
 	l.mu.Lock()
 	l.place = place{store, prefix}
 	l.lease = max(minLease, 3*every)
-	l.instance.verified = false // it may be another store
+	l.instance.renew = true // it may be another store
 	l.nextFold = time.Time{}
 	l.mu.Unlock()
 	l.told = told
@@ -141,74 +141,42 @@ func (l *Ledger) Flush(ctx context.Context) error {
 	if err := await(ctx, func() error { return l.save(ctx) }); err != nil {
 		return err
 	}
-	place := l.foldDue()
-	if place.store == nil {
-		return nil
-	}
-	err := await(ctx, func() error { return l.fold(ctx, place) })
+	err := await(ctx, func() error { return l.fold(ctx) })
 	if err != nil && !SetAside(err) {
 		return fmt.Errorf("%w: %w", ErrFold, err)
 	}
 	return err
 }
 
-// save writes this instance's snapshot.
+// save writes this instance's snapshot, if there is anything new in it. A save that
+// failed is repeated by the next one, which contains it.
 func (l *Ledger) save(ctx context.Context) error {
 	if err := take(ctx, l.saving); err != nil {
 		return err
 	}
 	defer give(l.saving)
 	l.mu.Lock()
-	place, unsure := l.place, l.instance.maybeFolded(l.options.Now(), l.lease)
-	l.mu.Unlock()
-	switch {
-	case place.store == nil:
+	place, began := l.place, l.options.Now()
+	if place.store == nil || !l.instance.prepare(l.recorder, l.options, l.lease) {
+		l.mu.Unlock()
 		return nil
-	case !unsure:
-		return l.write(ctx, place)
 	}
-	return place.locked(ctx, place.foldedKey(), func() error {
-		if err := l.reclaim(ctx, place); err != nil {
-			return err
-		}
-		return l.write(ctx, place)
-	})
-}
-
-// write saves the instance's snapshot, if there is anything new in it.
-func (l *Ledger) write(ctx context.Context, place place) error {
-	for again := true; again; {
-		l.mu.Lock()
-		began := l.options.Now()
-		// A save whose outcome is unknown is repeated as it was before new calls are
-		// added, so that there is never more than one such save.
-		again = l.instance.inDoubt
-		due := again || l.instance.add(l.recorder, began, l.lease)
-		if due {
-			l.instance.inDoubt = true
-		}
-		id, state, saves := l.instance.id, State{}, l.instance.saves
-		if due {
-			state = l.instance.total.State()
-		}
-		l.mu.Unlock()
-		if !due {
-			return nil
-		}
-		data, err := marshalSnapshot(state, envelope{Saves: saves, Until: began.Add(l.lease).UnixMilli()})
-		if err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("saving token usage: %w", ErrNoAnswer)
-		}
-		if err := place.store.Save(ctx, place.instanceKey(id), data); err != nil {
-			return fmt.Errorf("saving token usage: %w", err)
-		}
-		l.mu.Lock()
-		l.instance.inDoubt, l.instance.saved, l.instance.verified = false, began, true
-		l.mu.Unlock()
+	id, until := l.instance.id, began.Add(l.lease).UnixMilli()
+	state := together(l.options, l.instance.saved.State(), l.instance.unsaved.State())
+	l.mu.Unlock()
+	data, err := marshalSnapshot(state, envelope{Until: until})
+	if err != nil {
+		return err
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("saving token usage: %w", ErrNoAnswer)
+	}
+	if err := place.store.Save(ctx, place.instanceKey(id), data); err != nil {
+		return fmt.Errorf("saving token usage: %w", err)
+	}
+	l.mu.Lock()
+	l.instance.done(began)
+	l.mu.Unlock()
 	return nil
 }
 
@@ -259,12 +227,10 @@ func (l *Ledger) counted(found contents) State {
 		}
 	}
 	l.mu.Lock()
-	if mark, ok := found.folded.Folded[l.instance.id]; ok {
-		states = append(states, l.instance.beyond(mark))
-	} else {
-		states = append(states, l.instance.total.State())
+	if _, ok := found.folded.Folded[l.instance.id]; !ok {
+		states = append(states, l.instance.saved.State())
 	}
-	states = append(states, l.recorder.State())
+	states = append(states, l.instance.unsaved.State(), l.recorder.State())
 	l.mu.Unlock()
 	return together(l.options, states...)
 }

@@ -126,8 +126,9 @@ func TestLedgerHangs(t *testing.T) {
 				})
 				within("a reload", grace, func() { keep(l) })
 				within("shutdown", closeTimeout+2*grace, func() {
-					if err := l.Close(); err == nil && (test.in == "lock" || test.in == "load" || test.in == "save") {
-						t.Error("shutdown reported no error")
+					// Only a hung save keeps the latest counts from being saved.
+					if err := l.Close(); (err != nil) != (test.in == "save") {
+						t.Errorf("shutdown reported %v", err)
 					}
 				})
 				close(store.release)

@@ -34,12 +34,10 @@ type snapshot struct {
 
 // envelope says whose a snapshot is and for how long.
 type envelope struct {
-	// Saves is the number of the save, counted by the instance.
-	Saves uint64 `json:"saves,omitempty"`
 	// Until is the end of the lease: until then, no other gateway touches it.
 	Until int64 `json:"until,omitempty"`
-	// Folded lists the snapshots that a folded one contains.
-	Folded map[string]foldMark `json:"folded,omitempty"`
+	// Folded names the snapshots that a folded one contains, with when they were folded.
+	Folded map[string]int64 `json:"folded,omitempty"`
 	// Ledgers lists the gateways that added to a snapshot which they shared, as older
 	// versions did. It is read and not written.
 	Ledgers map[string]sharedMark `json:"ledgers,omitempty"`

@@ -40,7 +40,7 @@ func TestSnapshot(t *testing.T) {
 	if state.Cut.Entries == 0 || len(state.Tokens[0].Uses) < 2 || state.Tokens[0].Cut.Entries == 0 {
 		t.Fatal("the state is too simple")
 	}
-	about := envelope{Saves: 3, Until: noon.UnixMilli(), Folded: map[string]foldMark{"a": {Saves: 4, At: 5}}}
+	about := envelope{Until: noon.UnixMilli(), Folded: map[string]int64{"a": 5}}
 	data, err := marshalSnapshot(state, about)
 	if err != nil {
 		t.Fatal(err)

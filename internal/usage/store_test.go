@@ -177,7 +177,7 @@ func TestRead(t *testing.T) {
 func TestReadBack(t *testing.T) {
 	t.Parallel()
 	store, want := newMemory(), goodState(t)
-	data, err := marshalSnapshot(want, envelope{Saves: 7})
+	data, err := marshalSnapshot(want, envelope{Until: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestReadBack(t *testing.T) {
 		t.Fatalf("%d parts: %v", len(found.parts), err)
 	}
 	for _, one := range append(found.parts, found.folded) {
-		if !reflect.DeepEqual(one.state, want) || one.Saves != 7 {
+		if !reflect.DeepEqual(one.state, want) || one.key != sharedKey && one.Until != 7 {
 			t.Errorf("%s: %+v", one.key, one)
 		}
 	}
