@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -192,7 +193,12 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 const eventLossy = "databricks_audit_lossy"
 
 // loggedLosses are those of the audit logger, of all handlers.
-var loggedLosses = audit.NewLosses(audit.SinkLog, lossWatcher{})
+var loggedLosses = audit.NewLosses(audit.SinkLog, processMetrics(), lossWatcher{})
+
+func processMetrics() *metrics.Metrics {
+	m, _ := metrics.Register(nil) // fails only with a registry
+	return m
+}
 
 // lossWatcher tells the log and the events app that records are lost.
 type lossWatcher struct{}

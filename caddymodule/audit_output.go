@@ -41,7 +41,7 @@ func (a *Audit) openOutput(ctx caddy.Context, settings audit.Settings) (*outlet,
 		if err != nil {
 			return nil, err
 		}
-		return audit.NewOutput(output, settings, audit.NewLosses(audit.SinkOutput, lossWatcher{})), nil
+		return audit.NewOutput(output, settings, audit.NewLosses(audit.SinkOutput, processMetrics(), lossWatcher{})), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening audit output %s: %w", opener, err)

@@ -339,7 +339,7 @@ func TestOutputIsClosedAtTheEnd(t *testing.T) {
 	share := func() *outlets {
 		shared, err := shareOutlet(outletKey{writer: output}, func() (*audit.Sinks, error) {
 			file, err := os.Create(output)
-			return audit.NewOutput(file, audit.Settings{WhenFull: audit.Drop}, audit.NewLosses(audit.SinkOutput, lossWatcher{})), err
+			return audit.NewOutput(file, audit.Settings{WhenFull: audit.Drop}, audit.NewLosses(audit.SinkOutput, processMetrics(), lossWatcher{})), err
 		})
 		if err != nil {
 			t.Fatal(err)

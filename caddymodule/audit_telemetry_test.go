@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
@@ -41,7 +42,7 @@ func telemetryEnv(t testing.TB, receiver *otlptest.Receiver, variables map[strin
 func lost(t testing.TB, sink string) int {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	if _, err := audit.Register(registry); err != nil {
+	if _, err := metrics.Register(registry); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

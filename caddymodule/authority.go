@@ -6,7 +6,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -52,7 +52,7 @@ func (d *directory) Destruct() error {
 	return d.seen.Close()
 }
 
-func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, metrics *audit.Metrics) (*authority, error) {
+func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, counts *metrics.Metrics) (*authority, error) {
 	key := authorityKey{workspace: workspace, timeout: settings.Timeout}
 	if admin != nil {
 		key.admin = *admin
@@ -60,7 +60,7 @@ func shareAuthority(workspace string, admin *Admin, settings tokens.Settings, me
 	pooled, loaded, err := authorities.LoadOrNew(key, func() (caddy.Destructor, error) {
 		admin := key.admin.credential()
 		api := tokens.NewDirectory(workspace, admin, settings.Timeout)
-		observer := watcher{Metrics: metrics, workspace: workspace}
+		observer := watcher{Metrics: counts, workspace: workspace}
 		return &directory{
 			resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(clock)),
 			verifier: tokens.NewVerifier(workspace, settings.Timeout),

@@ -8,7 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -27,7 +27,7 @@ const (
 // watcher tells metrics, the log and the events app what a resolver does. It
 // outlives the configuration that made it, so it asks for those each time.
 type watcher struct {
-	*audit.Metrics
+	*metrics.Metrics
 	workspace string
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -119,11 +120,11 @@ type Handler struct {
 	rulesHash     string
 	freshness     tokens.Freshness
 	authority     *authority
-	metrics       *audit.Metrics
+	metrics       *metrics.Metrics
 	logger        *zap.Logger
-	auditLog      *audit.LogSink // nil where it is off
-	outlets       *outlets       // where records go beside that
-	recorded      bool           // somebody keeps the records
+	auditLog      *audit.Logger // nil where it is off
+	outlets       *outlets      // where records go beside that
+	recorded      bool          // somebody keeps the records
 	now           func() time.Time
 }
 
@@ -142,13 +143,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.events = eventsApp(ctx)
 	h.logger = ctx.Logger()
 	if h.Audit.logs() {
-		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), loggedLosses)
+		h.auditLog = audit.NewLogger(h.logger.Named("audit"), loggedLosses)
 	}
 	h.now = clock
 	h.freshness = h.Cache.freshness()
 
 	var err error
-	if h.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
+	if h.metrics, err = metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	if h.workspaceHost, err = resolveWorkspace(h.Workspace, h.Admin); err != nil {
@@ -262,7 +263,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	if h.Mode == modeObserve {
-		rec.Dropped = audit.CutNames(contradictions(r))
+		rec.Dropped = audit.TruncateNames(contradictions(r))
 		return h.pass(way, w, r, rec, next)
 	}
 	if !verdict.allowed && !verdict.rehearsed {
@@ -273,7 +274,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if verdict.reason == policy.PublicRoute {
 		dropped = append(dropped, dropUnjudged(r)...)
 	}
-	rec.Dropped = audit.CutNames(dropped)
+	rec.Dropped = audit.TruncateNames(dropped)
 	return h.pass(way, w, r, rec, next)
 }
 
@@ -330,7 +331,7 @@ const auditRetry = 5 * time.Second
 func (h *Handler) emit(rec *audit.Record, token tokens.ID, promised places) {
 	defer h.outlets.put(rec, promised) // last, because it may wait
 	h.auditLog.Write(rec)
-	h.metrics.Count(rec)
+	rec.Count(h.metrics)
 	if rec.Facts.Source == "" || rec.Facts.Source == fromToken {
 		return // nobody of the workspace's, or an OAuth token, which lives for an hour
 	}

@@ -27,7 +27,7 @@ type outlets struct {
 const maxOutlets = 2
 
 // places are those that a request was promised in the outlets.
-type places [maxOutlets]audit.Place
+type places [maxOutlets]audit.Reservation
 
 // outlet is a handler's share of one.
 type outlet struct {
@@ -82,7 +82,7 @@ func (a *Audit) openOutlets(ctx caddy.Context) (*outlets, error) {
 	}
 	if audit.Wanted() {
 		telemetry, err := shareOutlet(outletKey{queue: settings}, func() (*audit.Sinks, error) {
-			return audit.NewTelemetry(settings, lossWatcher{})
+			return audit.NewTelemetry(settings, processMetrics(), lossWatcher{})
 		})
 		if err != nil {
 			return opened, err

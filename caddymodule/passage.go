@@ -34,7 +34,7 @@ func (p *passage) describe(rec *audit.Record) {
 	rec.UpstreamStatus = p.response.Status()
 	if !p.answered.IsZero() {
 		rec.UpstreamDuration = p.answered.Sub(rec.Time) - rec.DecisionDuration
-		rec.RequestID = audit.CutRequestID(p.response.Header().Get("X-Request-Id"))
+		rec.RequestID = audit.SafeRequestID(p.response.Header().Get("X-Request-Id"))
 	}
 }
 

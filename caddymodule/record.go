@@ -24,13 +24,13 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *
 	if rec.Brief = !h.recorded && !span.IsRecording(); rec.Brief {
 		return rec
 	}
-	rec.Method = audit.CutMethod(r.Method)
+	rec.Method = audit.TruncateMethod(r.Method)
 	rec.Workspace = h.workspaceName
-	rec.UserAgent = audit.CutUserAgent(r.UserAgent())
+	rec.UserAgent = audit.TruncateUserAgent(r.UserAgent())
 	rec.Catalog = h.catalog.Version()
 	rec.Rules = h.rulesHash
 	if !h.Audit.redactsPath() {
-		rec.Path = audit.CutPath(r.URL.EscapedPath(), r.RequestURI)
+		rec.Path = audit.TruncatePath(r.URL.EscapedPath(), r.RequestURI)
 	}
 	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		rec.ClientAddress = address
@@ -41,7 +41,7 @@ func (h *Handler) beginRecord(r *http.Request, now time.Time, span trace.Span) *
 // describeToken adds what is known about the token.
 func (h *Handler) describeToken(rec *audit.Record, facts tokens.Facts, rules policy.Rules, now time.Time) {
 	info := facts.Info
-	rec.Creator = audit.CutName(info.CreatorName)
+	rec.Creator = audit.TruncateName(info.CreatorName)
 	if !rec.Brief {
 		rec.Comment = h.comment(info.Comment)
 	}
@@ -58,7 +58,7 @@ func (h *Handler) comment(comment string) string {
 // describeOwner adds the owner's name, which Token Management does not tell: it is
 // known of owners who made the token themselves, and where policies ask for it.
 func describeOwner(rec *audit.Record, subject policy.Subject) {
-	rec.Owner = audit.CutName(cmp.Or(subject.OwnerName, subject.Info.OwnerName()))
+	rec.Owner = audit.TruncateName(cmp.Or(subject.OwnerName, subject.Info.OwnerName()))
 }
 
 const placeholderPrefix = "databricks_scopes."
