@@ -9,8 +9,8 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -184,7 +184,7 @@ var (
 // lookupObserver tells metrics, the log and the events app what a resolver does. It
 // outlives the configuration that made it, so it asks for those each time.
 type lookupObserver struct {
-	*audit.Metrics
+	*metrics.Metrics
 	workspace string
 }
 
