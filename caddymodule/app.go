@@ -82,7 +82,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens what the handlers use. They may have begun to use it before.
+// Start opens what the handlers use. They may already be using it.
 func (a *App) Start() error {
 	for _, w := range a.shared.used() {
 		w.keepUsage(a.ctx.Storage(), a.logger)

@@ -57,7 +57,7 @@ func newOTLPSpans(client otlptrace.Client, about *resource.Resource) *otlpSpans 
 	for _, kv := range about.Attributes() {
 		of.Attributes = append(of.Attributes, &commonpb.KeyValue{
 			Key:   valid(string(kv.Key)),
-			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.Emit())}},
+			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.String())}},
 		})
 	}
 	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: version()}

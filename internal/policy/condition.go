@@ -60,7 +60,7 @@ func (c *Condition) fits(s Subject, held []string) bool {
 	case "scope":
 		return slices.ContainsFunc(held, c.any)
 	}
-	return true // a kind that nobody knows: to narrow is the safe mistake
+	return true // an unknown kind: narrowing is the safe mistake
 }
 
 func (c *Condition) any(value string) bool {
