@@ -11,8 +11,8 @@ import (
 // that takes longer ignores contexts, as file systems do, and is no longer waited for.
 const grace = time.Second
 
-// ErrNoAnswer means that a store did not answer in time.
-var ErrNoAnswer = errors.New("the storage does not answer")
+// errNoAnswer means that a store did not answer in time.
+var errNoAnswer = errors.New("the storage does not answer")
 
 // take waits for a slot, which give frees.
 func take(ctx context.Context, slot chan struct{}) error {
@@ -20,14 +20,14 @@ func take(ctx context.Context, slot chan struct{}) error {
 	case slot <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: an earlier operation has not finished", ErrNoAnswer)
+		return fmt.Errorf("%w: an earlier operation has not finished", errNoAnswer)
 	}
 }
 
 func give(slot chan struct{}) { <-slot }
 
 // await runs f and stops waiting soon after the context has ended. Then f continues
-// on its own. An error after the context has ended is [ErrNoAnswer].
+// on its own. An error after the context has ended is errNoAnswer.
 func await(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -40,11 +40,11 @@ func await(ctx context.Context, f func() error) error {
 	defer late.Stop()
 	select {
 	case err := <-done:
-		if err != nil && !errors.Is(err, ErrNoAnswer) {
-			return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		if err != nil && !errors.Is(err, errNoAnswer) {
+			return fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
 		return err
 	case <-late.C:
-		return ErrNoAnswer
+		return errNoAnswer
 	}
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Candidates are the scopes to choose from, and which of them to prefer. The zero
+// choice are the scopes to choose from, and which of them to prefer. The zero
 // value allows any scope that an operation accepts.
-type Candidates struct {
+type choice struct {
 	// Only, if it is not nil, are the scopes that may be chosen.
 	Only []string
 	// Held are the scopes that the token holds. Among covers of the same size the
 	// one with most of them wins.
 	Held []string
-	// Breadth tells how much a scope permits, see [Breadth]. Among covers that are
+	// Breadth tells how much a scope permits, see breadthOf. Among covers that are
 	// equal so far the narrowest wins. Nil means that of the shipped catalogue.
 	Breadth map[string]int
 }
 
-// Coverage is the smallest set of scopes for a set of operations.
-type Coverage struct {
+// coverage is the smallest set of scopes for a set of operations.
+type coverage struct {
 	// Scopes are sorted. They are all-apis alone where that cannot be avoided.
 	Scopes []string
 	// Because are the operations that nothing but all-apis permits. Where there are
@@ -30,7 +30,7 @@ type Coverage struct {
 	Otherwise []string
 	// Impossible are account-level operations: no token can call them.
 	Impossible []scopes.Operation
-	// Uncovered are operations that none of Candidates.Only permits.
+	// Uncovered are operations that none of choice.Only permits.
 	Uncovered []scopes.Operation
 	// Greedy means that the set may not be the smallest: there were more than 64
 	// scopes to choose from, or the search ran into its step limit.
@@ -38,9 +38,9 @@ type Coverage struct {
 }
 
 // AllAPIs reports whether all-apis cannot be avoided.
-func (c *Coverage) AllAPIs() bool { return len(c.Because) > 0 }
+func (c *coverage) AllAPIs() bool { return len(c.Because) > 0 }
 
-// Cover returns the smallest set of scopes with which a token may call all of the
+// coverOf returns the smallest set of scopes with which a token may call all of the
 // operations. Each accepts any one of several scopes, so this is a minimum set
 // cover, and it is solved exactly.
 //
@@ -49,8 +49,8 @@ func (c *Coverage) AllAPIs() bool { return len(c.Because) > 0 }
 // depends on nothing but the arguments, and not on their order. All-apis is chosen
 // only for operations that nothing else permits. Operations that are content with
 // any scope add one only when nothing else does; public ones need none.
-func Cover(operations []scopes.Operation, candidates Candidates) Coverage {
-	var out Coverage
+func coverOf(operations []scopes.Operation, candidates choice) coverage {
+	var out coverage
 	var needs [][]string
 	var content []scopes.Operation // with any scope
 	may := func(scope string) bool { return candidates.Only == nil || slices.Contains(candidates.Only, scope) }
@@ -100,7 +100,7 @@ func Cover(operations []scopes.Operation, candidates Candidates) Coverage {
 
 // any returns the scope to hold when any will do, and "" where there is none but
 // all-apis.
-func (c *Candidates) any() string {
+func (c *choice) any() string {
 	from := c.Only
 	if from == nil {
 		if from = slices.Clone(c.Held); len(without(from, scopes.AllAPIs)) == 0 {
@@ -121,10 +121,10 @@ func (c *Candidates) any() string {
 // how many: one for all methods, or for all paths below a prefix.
 const openEnded = 10
 
-// Breadth returns how many operations of a catalogue each scope permits. A row for
+// breadthOf returns how many operations of a catalogue each scope permits. A row for
 // all methods or all paths below a prefix counts as ten. All-apis is left out: it
 // permits everything.
-func Breadth(catalogue []scopes.Operation) map[string]int {
+func breadthOf(catalogue []scopes.Operation) map[string]int {
 	breadth := make(map[string]int)
 	for i := range catalogue {
 		o := &catalogue[i]
@@ -141,7 +141,7 @@ func Breadth(catalogue []scopes.Operation) map[string]int {
 	return breadth
 }
 
-var shippedBreadth = sync.OnceValue(func() map[string]int { return Breadth(scopes.Default().Operations()) })
+var shippedBreadth = sync.OnceValue(func() map[string]int { return breadthOf(scopes.Default().Operations()) })
 
 // without returns the members of s that are not one of others, sorted and each
 // once.

@@ -10,8 +10,8 @@ import (
 // and of the weekend; twenty calls are more than somebody trying something out.
 // What happens once a month is not in it: only whoever runs the workload knows.
 const (
-	EnoughDays  = 7
-	EnoughCalls = 20
+	enoughDays  = 7
+	enoughCalls = 20
 )
 
 // Evidence tells how much a statement about a token rests on.
@@ -25,7 +25,7 @@ type Evidence struct {
 	// Since is when the token was seen first, Last when it was seen last.
 	Since time.Time `json:"since,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
-	// Enough says that there are [EnoughDays] and [EnoughCalls] and that nothing
+	// Enough says that there are enoughDays and enoughCalls and that nothing
 	// was cut. Missing says what is wanting.
 	Enough  bool   `json:"enough"`
 	Missing string `json:"missing,omitempty"`
@@ -33,18 +33,18 @@ type Evidence struct {
 	Cut Cut `json:"cut,omitzero"`
 }
 
-// EvidenceOf weighs what is known of a token.
-func EvidenceOf(t Token) Evidence {
+// evidenceOf weighs what is known of a token.
+func evidenceOf(t Token) Evidence {
 	e := Evidence{Calls: t.Passed(), ActiveDays: t.ActiveDays, Since: t.First, Last: t.Last, Cut: t.Cut}
 	if t.Calls > 0 {
 		e.Days = daysBetween(t.First, t.Last)
 	}
 	var missing []string
-	if e.Days < EnoughDays {
-		missing = append(missing, fmt.Sprintf("%d of %d days", e.Days, EnoughDays))
+	if e.Days < enoughDays {
+		missing = append(missing, fmt.Sprintf("%d of %d days", e.Days, enoughDays))
 	}
-	if e.Calls < EnoughCalls {
-		missing = append(missing, fmt.Sprintf("%d of %d calls", e.Calls, EnoughCalls))
+	if e.Calls < enoughCalls {
+		missing = append(missing, fmt.Sprintf("%d of %d calls", e.Calls, enoughCalls))
 	}
 	if t.Cut.Entries > 0 {
 		missing = append(missing, fmt.Sprintf("%s left out since %s", count(t.Cut.Entries, "operation"), date(t.Cut.Since)))

@@ -107,19 +107,19 @@ const (
 	ByUnmap   Order = "unmapped" // most unmapped calls first
 )
 
-// Orders are all of them.
-var Orders = []Order{ByCalls, ByDenials, ByLast, ByExpiry, ByAge, ByOwner, ByUnmap}
+// orders are all of them.
+var orders = []Order{ByCalls, ByDenials, ByLast, ByExpiry, ByAge, ByOwner, ByUnmap}
 
-// ParseOrder reads one of [Orders]; "" is [ByCalls].
+// ParseOrder reads one of orders; "" is [ByCalls].
 func ParseOrder(s string) (Order, error) {
 	if s == "" {
 		return ByCalls, nil
 	}
-	if o := Order(s); slices.Contains(Orders, o) {
+	if o := Order(s); slices.Contains(orders, o) {
 		return o, nil
 	}
-	names := make([]string, len(Orders))
-	for i, o := range Orders {
+	names := make([]string, len(orders))
+	for i, o := range orders {
 		names[i] = string(o)
 	}
 	return "", fmt.Errorf("cannot sort by %q; use one of %s", s, strings.Join(names, ", "))

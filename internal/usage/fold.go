@@ -102,7 +102,7 @@ func (l *Ledger) saveFolded(ctx context.Context, p place, found contents, stoppe
 		return err
 	}
 	if ctx.Err() != nil {
-		return ErrNoAnswer // the lock may be lost, and another gateway may have folded
+		return errNoAnswer // the lock may be lost, and another gateway may have folded
 	}
 	if err := p.store.Save(ctx, p.foldedKey(), data); err != nil {
 		return fmt.Errorf("saving %s: %w", p.foldedKey(), err)

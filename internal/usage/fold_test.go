@@ -114,7 +114,7 @@ func TestFoldCrashes(t *testing.T) {
 			}
 			store := &stepping{memory: memory, crashAt: crashAt, applied: applied}
 			store.before = func() { check("meanwhile") }
-			err := newTestLedger(store, clock.now).Flush(t.Context())
+			err := newTestLedger(store, clock.now).flush(t.Context())
 			done = err == nil
 			if !done && !errors.Is(err, ErrFold) {
 				t.Fatal(err)
@@ -164,7 +164,7 @@ func TestFoldTogether(t *testing.T) {
 	for range 4 {
 		folders.Go(func() {
 			l := newTestLedger(store, clock.now)
-			if err := l.Flush(t.Context()); err != nil {
+			if err := l.flush(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if state, err := l.State(t.Context()); err != nil || state.Calls() != 38 {
@@ -246,7 +246,7 @@ func TestSuspended(t *testing.T) {
 		{name: "and reloaded", away: minLease, after: func(a *Ledger, store *memory) { a.Keep(store, prefix, 0, nil) }, calls: 3},
 		{name: "in a save that did not take effect", before: func(t *testing.T, a *Ledger, store *liar) {
 			store.full = full
-			if err := a.Flush(t.Context()); !errors.Is(err, full) {
+			if err := a.flush(t.Context()); !errors.Is(err, full) {
 				t.Fatal(err)
 			}
 			store.full = nil
@@ -274,7 +274,7 @@ func TestSuspended(t *testing.T) {
 			if test.meanwhile != nil {
 				test.meanwhile(steps)
 			}
-			if err := newTestLedger(steps, clock.now).Flush(t.Context()); err != nil && !errors.Is(err, errCrash) {
+			if err := newTestLedger(steps, clock.now).flush(t.Context()); err != nil && !errors.Is(err, errCrash) {
 				t.Fatal(err)
 			}
 			if test.after != nil {
@@ -286,7 +286,7 @@ func TestSuspended(t *testing.T) {
 				if got := callsOf(t, a); got != test.calls {
 					t.Errorf("flush %d: %d calls, want %d", i, got, test.calls)
 				}
-				if err := errors.Join(a.Flush(t.Context()), other.Flush(t.Context())); err != nil {
+				if err := errors.Join(a.flush(t.Context()), other.flush(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 				if got := callsOf(t, other); got != test.calls {

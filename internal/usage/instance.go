@@ -19,15 +19,15 @@ const (
 // gateway may have folded its snapshot.
 type instance struct {
 	id      string
-	saved   *Recorder // what the last successful save contains
-	unsaved *Recorder // what the next one adds
+	saved   *recorder // what the last successful save contains
+	unsaved *recorder // what the next one adds
 	due     bool      // there is something in unsaved
 	savedAt time.Time // when the last successful save began; zero before the first
 	renew   bool      // the store may be another one
 }
 
 func newInstance(options Options) instance {
-	return instance{id: strings.ToLower(rand.Text()), saved: NewRecorder(options), unsaved: NewRecorder(options)}
+	return instance{id: strings.ToLower(rand.Text()), saved: newRecorder(options), unsaved: newRecorder(options)}
 }
 
 // isInstanceID reports whether s has the form of an instance's id.
@@ -42,7 +42,7 @@ func isInstanceID(s string) bool {
 // that it never writes what was folded meanwhile, and goes on as a new one with what
 // it has not saved. The other half is for slow saves and for clocks that differ. A save
 // that took effect although the store said otherwise counts twice then.
-func (i *instance) prepare(counted *Recorder, options Options, lease time.Duration) bool {
+func (i *instance) prepare(counted *recorder, options Options, lease time.Duration) bool {
 	age := options.Now().Sub(i.savedAt)
 	if !i.savedAt.IsZero() && age >= lease/2 {
 		unsaved, due := i.unsaved, i.due

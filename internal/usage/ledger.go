@@ -28,7 +28,7 @@ const (
 // that stopped are folded into one, see fold.go. Without a store everything stays in
 // memory. A Ledger is safe for concurrent use.
 type Ledger struct {
-	recorder *Recorder // calls that no save has included yet
+	recorder *recorder // calls that no save has included yet
 	options  Options
 
 	// saving and folding are held while one is under way. They are channels because
@@ -50,12 +50,12 @@ type Ledger struct {
 func NewLedger(options Options) *Ledger {
 	options = options.withDefaults()
 	return &Ledger{
-		recorder: NewRecorder(options), options: options, instance: newInstance(options),
+		recorder: newRecorder(options), options: options, instance: newInstance(options),
 		saving: make(chan struct{}, 1), folding: make(chan struct{}, 1),
 	}
 }
 
-// Seen counts a call, see [Recorder.Seen].
+// Seen counts a call, see [recorder.Seen].
 func (l *Ledger) Seen(c Call) { l.recorder.Seen(c) }
 
 // Keep saves what was and will be counted below a prefix of a store: at every
@@ -93,7 +93,7 @@ func (l *Ledger) Keep(store Store, prefix string, every time.Duration, told func
 			case <-timer.C:
 			}
 			timer.Reset(every)
-			if err := l.Flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
+			if err := l.flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
 				told(err)
 			}
 		}
@@ -117,7 +117,7 @@ func (l *Ledger) Close() error {
 	l.endFlushes()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err := l.Flush(ctx)
+	err := l.flush(ctx)
 	switch {
 	case err == nil:
 		return nil
@@ -130,12 +130,12 @@ func (l *Ledger) Close() error {
 	return fmt.Errorf("saving the latest token usage: %w", err)
 }
 
-// Flush saves what was counted since the last flush, and from time to time folds what
+// flush saves what was counted since the last flush, and from time to time folds what
 // stopped gateways left. [ErrFold] means that only folding failed. An error that is
 // [ErrCorrupt] or [ErrNewerVersion], and not [ErrNotSetAside], means that a snapshot
-// could not be read and was set aside. [ErrNoAnswer] means that the outcome is not
+// could not be read and was set aside. errNoAnswer means that the outcome is not
 // known yet: the flush continues when the store does.
-func (l *Ledger) Flush(ctx context.Context) error {
+func (l *Ledger) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	if err := await(ctx, func() error { return l.save(ctx) }); err != nil {
@@ -169,7 +169,7 @@ func (l *Ledger) save(ctx context.Context) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("saving token usage: %w", ErrNoAnswer)
+		return fmt.Errorf("saving token usage: %w", errNoAnswer)
 	}
 	if err := place.store.Save(ctx, place.instanceKey(id), data); err != nil {
 		return fmt.Errorf("saving token usage: %w", err)
@@ -190,7 +190,7 @@ func (l *Ledger) State(ctx context.Context) (State, error) {
 		state, err = l.state(ctx)
 		return err
 	})
-	if errors.Is(err, ErrNoAnswer) {
+	if errors.Is(err, errNoAnswer) {
 		return l.counted(contents{}), err // the other one is still being written
 	}
 	return state, err
@@ -237,7 +237,7 @@ func (l *Ledger) counted(found contents) State {
 
 // together adds states up, within the caps.
 func together(options Options, states ...State) State {
-	sum := NewRecorder(options)
+	sum := newRecorder(options)
 	for _, state := range states {
 		sum.Merge(state)
 	}

@@ -84,10 +84,10 @@ func TestLedgerHangs(t *testing.T) {
 	}{
 		{"another gateway holds the lock", "lock", true, 2, nil},
 		{"lock", "lock", false, 2, nil},
-		{"list", "list", false, 1, ErrNoAnswer},
-		{"list that heeds the context", "list", true, 1, ErrNoAnswer},
-		{"load", "load", false, 1, ErrNoAnswer},
-		{"load that heeds the context", "load", true, 1, ErrNoAnswer},
+		{"list", "list", false, 1, errNoAnswer},
+		{"list that heeds the context", "list", true, 1, errNoAnswer},
+		{"load", "load", false, 1, errNoAnswer},
+		{"load that heeds the context", "load", true, 1, errNoAnswer},
 		{"save", "save", false, 2, nil},
 		{"save that heeds the context", "save", true, 2, nil},
 		{"delete", "delete", false, 2, nil},
@@ -116,7 +116,7 @@ func TestLedgerHangs(t *testing.T) {
 				keep(l)
 				l.Seen(allowed(id("t"), &jobs, noon))
 				<-told
-				go func() { _ = l.Flush(t.Context()) }() // so that one is under way
+				go func() { _ = l.flush(t.Context()) }() // so that one is under way
 				synctest.Wait()
 				within("a report", stateTimeout+grace, func() {
 					state, err := l.State(t.Context())
@@ -159,7 +159,7 @@ func TestLedgerLeaves(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		if _, err := l.State(ctx); !errors.Is(err, ErrNoAnswer) {
+		if _, err := l.State(ctx); !errors.Is(err, errNoAnswer) {
 			t.Error(err)
 		}
 		if took := time.Since(began); took > time.Second+grace {

@@ -20,7 +20,7 @@ func callsOf(t *testing.T, l *Ledger) uint64 {
 
 func flush(t *testing.T, l *Ledger) {
 	t.Helper()
-	if err := l.Flush(t.Context()); err != nil {
+	if err := l.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -155,7 +155,7 @@ func TestLedgerMistakes(t *testing.T) {
 				if len(state.Tokens) != 1 || len(store.values) != min(1, len(test.value)) {
 					t.Errorf("State: %d tokens, and the store has %d values", len(state.Tokens), len(store.values))
 				}
-				err = l.Flush(t.Context())
+				err = l.flush(t.Context())
 				if !errors.Is(err, test.want) {
 					t.Errorf("Flush: %v, want %v", err, test.want)
 				}
@@ -176,7 +176,7 @@ func TestLedgerMistakes(t *testing.T) {
 				}
 				// Once the store works again, nothing was lost.
 				store.set(nil)
-				if err := l.Flush(t.Context()); err != nil && test.aside {
+				if err := l.flush(t.Context()); err != nil && test.aside {
 					t.Error(err)
 				}
 				if state, _ := l.State(t.Context()); len(state.Tokens) != 1 || state.Tokens[0].Calls != 1 {
@@ -249,7 +249,7 @@ func TestLedgerCountsOnce(t *testing.T) {
 	jobs := op("jobs: jobs")
 	flush := func(t *testing.T, l *Ledger, want error) {
 		t.Helper()
-		if err := l.Flush(t.Context()); !errors.Is(err, want) {
+		if err := l.flush(t.Context()); !errors.Is(err, want) {
 			t.Fatalf("flush: %v, want %v", err, want)
 		}
 	}
@@ -366,11 +366,11 @@ func TestLedgerTellsLate(t *testing.T) {
 	l := newTestLedger(store, nil)
 	l.Seen(allowed(id("t"), &jobs, noon))
 	store.full = full
-	if err := l.Flush(t.Context()); !errors.Is(err, full) {
+	if err := l.flush(t.Context()); !errors.Is(err, full) {
 		t.Errorf("first: %v", err)
 	}
 	store.full = nil
-	if err := l.Flush(t.Context()); !errors.Is(err, ErrCorrupt) {
+	if err := l.flush(t.Context()); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("second: %v", err)
 	}
 	l.Seen(allowed(id("t"), &jobs, noon))

@@ -12,7 +12,7 @@ import (
 // Recommendation says which scopes a token needs for what it was seen to do. All
 // lists of scopes are sorted.
 type Recommendation struct {
-	// Workspace, Owner and Comment tell whose token it is. [Recommend] leaves them
+	// Workspace, Owner and Comment tell whose token it is. recommend leaves them
 	// to its caller.
 	Workspace string     `json:"workspace,omitempty"`
 	TokenID   string     `json:"token_id"`
@@ -104,12 +104,12 @@ type Forecast struct {
 	Breaks []Use `json:"breaks"`
 }
 
-// Recommend says which scopes a token needs for what it was seen to do.
+// recommend says which scopes a token needs for what it was seen to do.
 //
 // Calls that passed are what it does, also where their refusal was rehearsed; what
 // was always refused is listed and not counted in.
-func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
-	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: EvidenceOf(seen)}
+func recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
+	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: evidenceOf(seen)}
 	r.Facts.Scopes = list(facts.Scopes)
 	held := without(facts.Scopes, scopes.AllAPIs)
 	var works, beyond []Use
@@ -177,7 +177,7 @@ func (r *Recommendation) needs(works []Use) {
 
 // choose fills Scopes, Add and AllAPIs.
 func (r *Recommendation) choose(works, beyond []Use, held []string) {
-	candidates := Candidates{Held: held, Only: held}
+	candidates := choice{Held: held, Only: held}
 	if r.Facts.Unscoped() {
 		// Everything is open, so anything may be chosen. Where the token holds no
 		// scope by name, equals are decided by what Databricks saw.
@@ -186,14 +186,14 @@ func (r *Recommendation) choose(works, beyond []Use, held []string) {
 			candidates.Held = slices.Concat(r.Facts.InferredScopes, r.Facts.BackfillScopes)
 		}
 	}
-	cover := Cover(operationsOf(works), candidates)
+	cover := coverOf(operationsOf(works), candidates)
 	r.Scopes = cover.Scopes
 	r.because(cover, works)
 	if len(beyond) == 0 {
 		return
 	}
 	// Beside the scopes that are kept, what more is needed?
-	cover = Cover(operationsOf(beyond), Candidates{Held: held})
+	cover = coverOf(operationsOf(beyond), choice{Held: held})
 	r.because(cover, beyond)
 	add := cover.Scopes
 	if cover.AllAPIs() {
@@ -212,7 +212,7 @@ func (r *Recommendation) choose(works, beyond []Use, held []string) {
 	}
 }
 
-func (r *Recommendation) because(cover Coverage, from []Use) {
+func (r *Recommendation) because(cover coverage, from []Use) {
 	if !cover.AllAPIs() {
 		return
 	}
@@ -232,7 +232,7 @@ func (r *Recommendation) refused() {
 			missing = append(missing, u)
 		}
 	}
-	cover := Cover(operationsOf(missing), Candidates{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
+	cover := coverOf(operationsOf(missing), choice{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
 	r.RefusedNeed = without(cover.Scopes, r.Facts.Scopes...)
 }
 

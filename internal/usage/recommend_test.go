@@ -41,7 +41,7 @@ func TestRecommend(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: strings.Fields(test.held)}
-			r := Recommend(seenToken(test.seen...), facts, noon)
+			r := recommend(seenToken(test.seen...), facts, noon)
 			refused := []string{}
 			for _, u := range r.Refused {
 				refused = append(refused, u.Operation.Name)
@@ -118,7 +118,7 @@ func TestRecommendAutoscope(t *testing.T) {
 			if test.facts.Scopes == nil {
 				test.facts.Scopes = []string{"all-apis"}
 			}
-			r := Recommend(seenToken("a: jobs", "b: x y"), test.facts, noon)
+			r := recommend(seenToken("a: jobs", "b: x y"), test.facts, noon)
 			got := ""
 			if a := r.Inferred; a != nil {
 				got = fmt.Sprintf("%v %v %v %v", a.Agree, a.More, a.Less, a.Covers)
@@ -165,7 +165,7 @@ func TestEvidence(t *testing.T) {
 			if test.change != nil {
 				test.change(&k)
 			}
-			if got := EvidenceOf(k).String(); got != test.want {
+			if got := evidenceOf(k).String(); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -200,7 +200,7 @@ func TestChange(t *testing.T) {
 
 func TestRecommendText(t *testing.T) {
 	facts := TokenFacts{AutoscopeState: "RUNNING", Scopes: []string{"all-apis"}, InferredScopes: []string{"jobs"}, Created: noon.Add(-day)}
-	r := Recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon)
+	r := recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon)
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
@@ -237,7 +237,7 @@ func TestRecommendTellsWhatWouldBreak(t *testing.T) {
 	// The token did not hold genie then, and does now.
 	seen := seenToken("a: jobs", "would b: sql", "would c: genie")
 	seen.Uses[0].WouldDeny, seen.Uses[0].Reason = 12, "policy_denied"
-	r := Recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
+	r := recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
 	if len(r.WouldBreak) != 2 {
 		t.Fatalf("got %+v", r.WouldBreak)
 	}
@@ -270,7 +270,7 @@ func TestRecommendNeeds(t *testing.T) {
 		{"refused", []string{"refused a: jobs"}, TokenFacts{}, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := Recommend(seenToken(test.seen...), test.facts, noon)
+			r := recommend(seenToken(test.seen...), test.facts, noon)
 			var got []string
 			for _, need := range r.Needs {
 				s := need.Scope + ":"
@@ -291,7 +291,7 @@ func TestRecommendNeeds(t *testing.T) {
 
 func TestRecommendTextIsPlain(t *testing.T) {
 	const hostile = "\x1b[31m\u202e\u009b2J"
-	r := Recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
+	r := recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
 	r.Workspace, r.Owner, r.Comment = "https://w.example.com", "o"+hostile, "c"+hostile
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {

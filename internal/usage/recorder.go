@@ -51,8 +51,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Recorder counts calls by token and operation. It is safe for concurrent use.
-type Recorder struct {
+// recorder counts calls by token and operation. It is safe for concurrent use.
+type recorder struct {
 	maxTokens, maxUses int
 	maxEntries         int
 	now                func() time.Time
@@ -74,10 +74,10 @@ type shard struct {
 	_      [64]byte // keeps the locks of neighbours on different cache lines
 }
 
-// NewRecorder returns an empty recorder.
-func NewRecorder(options Options) *Recorder {
+// newRecorder returns an empty recorder.
+func newRecorder(options Options) *recorder {
 	options = options.withDefaults()
-	r := &Recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, now: options.Now}
+	r := &recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, now: options.Now}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
 		r.shards[i].tokens = newTable[tokenKey, *entry]()
@@ -87,7 +87,7 @@ func NewRecorder(options Options) *Recorder {
 
 // shard returns the part that a token belongs to. An id is a hash, so any of its
 // bytes will do.
-func (r *Recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardCount-1)] }
+func (r *recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardCount-1)] }
 
 // Seen counts a call. It is meant for every request: a known token that calls a
 // known operation costs a few hundred nanoseconds and allocates nothing.
@@ -95,7 +95,7 @@ func (r *Recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardC
 // Calls that say nothing about a token of this workspace are passed over: those
 // without an id or an operation, those on public routes, and those refused before
 // the token was looked up.
-func (r *Recorder) Seen(c Call) {
+func (r *recorder) Seen(c Call) {
 	kind, key := c.kind(), tokenKey(c.TokenID)
 	if kind == nothing || c.Operation == nil || key == (tokenKey{}) {
 		return
@@ -133,13 +133,13 @@ func (r *Recorder) Seen(c Call) {
 }
 
 // full reports whether there is more than there may be.
-func (r *Recorder) full() bool {
+func (r *recorder) full() bool {
 	return r.tokens.Load() > int64(r.maxTokens) || r.entries.Load() > int64(r.maxEntries)
 }
 
 // evict leaves out the tokens that were not seen for longest, until the caps are
 // met.
-func (r *Recorder) evict() {
+func (r *recorder) evict() {
 	r.evicting.Lock()
 	defer r.evicting.Unlock()
 	for r.full() {
@@ -173,7 +173,7 @@ func (r *Recorder) evict() {
 }
 
 // Token returns what is known of one token.
-func (r *Recorder) Token(id string) (Token, bool) {
+func (r *recorder) Token(id string) (Token, bool) {
 	key, ok := keyOf(id)
 	if !ok {
 		return Token{}, false
@@ -181,7 +181,7 @@ func (r *Recorder) Token(id string) (Token, bool) {
 	return r.token(key)
 }
 
-func (r *Recorder) token(key tokenKey) (Token, bool) {
+func (r *recorder) token(key tokenKey) (Token, bool) {
 	s := r.shard(&key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,11 +193,11 @@ func (r *Recorder) token(key tokenKey) (Token, bool) {
 }
 
 // Len returns the number of tokens.
-func (r *Recorder) Len() int { return int(r.tokens.Load()) }
+func (r *recorder) Len() int { return int(r.tokens.Load()) }
 
 // State returns a copy of all that is known. Calls go on meanwhile: each token is
 // consistent in itself, and the tokens are as of slightly different moments.
-func (r *Recorder) State() State {
+func (r *recorder) State() State {
 	state := State{Tokens: make([]Token, 0, r.Len())}
 	for i := range r.shards {
 		s := &r.shards[i]
@@ -220,7 +220,7 @@ func (r *Recorder) State() State {
 
 // Drain takes out all that is known and returns it, so that it can be added to what
 // is kept elsewhere. Each call is either in what was taken or counted anew.
-func (r *Recorder) Drain() State {
+func (r *recorder) Drain() State {
 	var state State
 	for i := range r.shards {
 		s := &r.shards[i]
@@ -248,7 +248,7 @@ func (r *Recorder) Drain() State {
 // Merge adds a state, as it was loaded from a former run or another gateway. Counts
 // add up, so a state must be merged once only. What exceeds the caps is left out,
 // the least recently used first.
-func (r *Recorder) Merge(state State) {
+func (r *recorder) Merge(state State) {
 	at := r.now().UnixMilli()
 	r.mu.Lock()
 	if !state.Since.IsZero() {
@@ -269,7 +269,7 @@ func (r *Recorder) Merge(state State) {
 	r.evict()
 }
 
-func (r *Recorder) mergeShard(s *shard, tokens []*Token, at int64) {
+func (r *recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tokens {

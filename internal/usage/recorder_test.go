@@ -170,12 +170,12 @@ func TestCaps(t *testing.T) {
 		if want := (Cut{1, 1, noon.Add(3 * time.Minute)}); got.Cut != want {
 			t.Errorf("cut %+v, want %+v", got.Cut, want)
 		}
-		if e := EvidenceOf(got); e.Enough {
+		if e := evidenceOf(got); e.Enough {
 			t.Error("a token that was cut has enough evidence")
 		}
 	})
 	t.Run("entries", func(t *testing.T) {
-		r := NewRecorder(Options{MaxEntries: 5, Now: (&clock{noon}).now})
+		r := newRecorder(Options{MaxEntries: 5, Now: (&clock{noon}).now})
 		for i := range 20 {
 			o := op(fmt.Sprintf("o%d: x", i))
 			r.Seen(allowed(id(i/4), &o, noon.Add(time.Duration(i)*time.Minute)))
@@ -320,7 +320,7 @@ func BenchmarkSeen(b *testing.B) {
 		return calls
 	}
 	b.Run("known", func(b *testing.B) {
-		r, known := NewRecorder(Options{}), calls(5000)
+		r, known := newRecorder(Options{}), calls(5000)
 		operation := func(token, i int) *scopes.Operation { return &operations[(token+i%8)%64] }
 		for i := range known {
 			for j := range 8 {
@@ -338,7 +338,7 @@ func BenchmarkSeen(b *testing.B) {
 		}
 	})
 	b.Run("one token in parallel", func(b *testing.B) {
-		r, known := NewRecorder(Options{}), calls(1)
+		r, known := newRecorder(Options{}), calls(1)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
@@ -347,7 +347,7 @@ func BenchmarkSeen(b *testing.B) {
 		})
 	})
 	b.Run("new token, full", func(b *testing.B) {
-		r, many := NewRecorder(Options{MaxTokens: 1000}), calls(20_000)
+		r, many := newRecorder(Options{MaxTokens: 1000}), calls(20_000)
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {

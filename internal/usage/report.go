@@ -53,7 +53,7 @@ type Row struct {
 	Gone   bool `json:"gone,omitempty"`
 	// Unscoped says that the token may do everything.
 	Unscoped bool `json:"unscoped"`
-	// Used are the scopes that its calls need: the smallest set, see [Recommend].
+	// Used are the scopes that its calls need: the smallest set, see recommend.
 	// Added are those that it does not hold.
 	Used  []string `json:"scopes_used"`
 	Added []string `json:"scopes_missing,omitempty"`
@@ -93,10 +93,10 @@ func newRow(l ListedToken, seen *Token, isListed bool, now time.Time) Row {
 	l.Scopes = list(l.Scopes)
 	row := Row{ListedToken: l, Listed: isListed, Unscoped: isListed && l.Unscoped(), Used: []string{}, Seen: seen}
 	if seen == nil {
-		row.Evidence = EvidenceOf(Token{})
+		row.Evidence = evidenceOf(Token{})
 		return row
 	}
-	recommended := Recommend(*seen, l.TokenFacts, now)
+	recommended := recommend(*seen, l.TokenFacts, now)
 	row.Used, row.Added, row.Evidence = recommended.Scopes, recommended.addNames(), recommended.Evidence
 	if recommended.AllAPIs != nil && !slices.Contains(row.Used, scopes.AllAPIs) {
 		row.Added = append(row.Added, scopes.AllAPIs)

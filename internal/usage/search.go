@@ -27,7 +27,7 @@ const (
 
 // smallest returns the best set of scopes that has a member of every need. Needs must
 // not be empty. isGreedy means that the set may be larger than necessary.
-func smallest(needs [][]string, c Candidates) (set []string, isGreedy bool) {
+func smallest(needs [][]string, c choice) (set []string, isGreedy bool) {
 	index := make(map[string]int)
 	for _, need := range needs {
 		for _, scope := range need {

@@ -133,7 +133,7 @@ func FuzzSnapshot(f *testing.F) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, same, state)
 		}
 		// And none of it can upset what is made of it.
-		r := NewRecorder(Options{MaxTokens: 3, MaxOperations: 3})
+		r := newRecorder(Options{MaxTokens: 3, MaxOperations: 3})
 		r.Merge(state)
 		report := NewReport(r.State(), nil, noon)
 		if err := report.WriteCSV(new(strings.Builder)); err != nil {
@@ -148,7 +148,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	operations := scopes.Default().Operations()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r := NewRecorder(Options{})
+	r := newRecorder(Options{})
 	for i := range 10_000 {
 		token := id(i)
 		for j := range 30 {

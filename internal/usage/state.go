@@ -11,7 +11,7 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// State is what a [Recorder] knows at one time. Times are in UTC and to the
+// State is what a recorder knows at one time. Times are in UTC and to the
 // millisecond.
 type State struct {
 	// Since is when recording began.

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// RecommendWithin is [Recommend] by what the token was seen to do in the time before
+// Recommend is recommend by what the token was seen to do in the time before
 // now, and by nothing older; 0 stands for everything.
-func RecommendWithin(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
+func Recommend(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
 	if window <= 0 {
-		return Recommend(seen, facts, now)
+		return recommend(seen, facts, now)
 	}
 	from := now.Add(-window)
 	recent, older := seen.after(from)
-	r := Recommend(recent, facts, now)
+	r := recommend(recent, facts, now)
 	r.Window = from
 	r.Older = list(older)
 	if recent.Calls > 0 && !r.Evidence.Enough {

@@ -11,7 +11,7 @@ import (
 // last.
 func usedAt(t *testing.T, spans map[string][2]int) Token {
 	t.Helper()
-	r := NewRecorder(Options{Now: func() time.Time { return noon.Add(-400 * day) }})
+	r := newRecorder(Options{Now: func() time.Time { return noon.Add(-400 * day) }})
 	for text, span := range spans {
 		operation := useOf(text).Operation
 		for _, days := range span {
@@ -32,7 +32,7 @@ func TestRecommendWithinIsNoEvidence(t *testing.T) {
 	token := Token{ID: id("t"), First: noon.Add(-300 * day), Last: noon.Add(-day), ActiveDays: 200, Calls: 3000, Denied: 5, Uses: []Use{
 		{Operation: jobs, Calls: 3000, Denied: 5, First: noon.Add(-300 * day), Last: noon.Add(-day)},
 	}}
-	r := RecommendWithin(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
+	r := Recommend(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
 	if r.Evidence.Enough || r.Evidence.Calls > 1 || r.Evidence.Days != 1 || r.Evidence.ActiveDays != 1 {
 		t.Errorf("evidence: %s", r.Evidence)
 	}
@@ -59,7 +59,7 @@ func TestRecommendWithin(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: []string{"jobs", "scim", "sql"}}
-			r := RecommendWithin(usedAt(t, seen), facts, test.window, noon)
+			r := Recommend(usedAt(t, seen), facts, test.window, noon)
 			var older []string
 			for _, u := range r.Older {
 				older = append(older, u.Operation.Name)
