@@ -47,34 +47,6 @@ type counts struct {
 	reason                   string
 }
 
-// cutMS is a Cut with its time in milliseconds, 0 for never.
-type cutMS struct {
-	entries, calls uint64
-	since          int64
-}
-
-func (c *cutMS) count(calls uint64, at int64) {
-	if c.entries == 0 || at < c.since {
-		c.since = at
-	}
-	c.entries++
-	c.calls += calls
-}
-
-func (c cutMS) export() Cut {
-	if c.entries == 0 {
-		return Cut{}
-	}
-	return Cut{c.entries, c.calls, timeOf(c.since)}
-}
-
-func importCut(c Cut) cutMS {
-	if c.Entries == 0 {
-		return cutMS{}
-	}
-	return cutMS{c.Entries, c.Calls, c.Since.UnixMilli()}
-}
-
 func newEntry(at int64) *entry {
 	return &entry{first: at, last: at, moved: at, days: 1, uses: newTable[handle, *counts]()}
 }

@@ -1,20 +1,11 @@
 package usage
 
 import (
-	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-)
-
-// The caps of a recorder that is given none. An operation of a token takes some 200
-// bytes, so that all of them together stay near 100 MB.
-const (
-	defaultMaxTokens     = 10_000
-	defaultMaxOperations = 500
-	defaultMaxEntries    = 500_000
 )
 
 // shardCount divides the lock. It is a power of two.
@@ -24,32 +15,6 @@ const shardCount = 32
 // use after it was moved to the front. To move it touches three others, which is
 // most of what a call of a busy token would cost.
 const restMS = 1000
-
-// Options are the limits of a [Ledger] and its clock. The zero value means the
-// defaults.
-type Options struct {
-	// MaxTokens is how many tokens are kept; default 10,000. The least recently used
-	// ones go first.
-	MaxTokens int
-	// MaxOperations is how many operations of each token are kept; default 500. The
-	// least recently used ones go first.
-	MaxOperations int
-	// MaxEntries is how many operations of all tokens together are kept; default
-	// 500,000, about 100 MB. Beyond it, whole tokens go.
-	MaxEntries int
-	// Now returns the current time; default time.Now.
-	Now func() time.Time
-}
-
-func (o Options) withDefaults() Options {
-	o.MaxTokens = cmp.Or(max(0, o.MaxTokens), defaultMaxTokens)
-	o.MaxEntries = cmp.Or(max(0, o.MaxEntries), defaultMaxEntries)
-	o.MaxOperations = min(cmp.Or(max(0, o.MaxOperations), defaultMaxOperations), o.MaxEntries)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return o
-}
 
 // recorder counts calls by token and operation. It is safe for concurrent use.
 type recorder struct {

@@ -2,6 +2,8 @@ package usage
 
 import (
 	"cmp"
+	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -159,4 +161,11 @@ func (r *Row) notes(now time.Time) (notes []string) {
 	add(slices.Contains(slices.Concat(r.Used, r.Added), scopes.AllAPIs), "needs all-apis")
 	add(r.autoscope() == "running", "autoscope runs")
 	return notes
+}
+
+// WriteJSON writes the report for tools. [Report] can be read back from it.
+func (r *Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
 }

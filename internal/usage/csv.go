@@ -2,20 +2,12 @@ package usage
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// WriteJSON writes the report for tools. [Report] can be read back from it.
-func (r *Report) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
-}
 
 // columns are those of the CSV form. New ones go to the end.
 var columns = []string{
