@@ -3,14 +3,13 @@ package usage
 // Agreement compares Databricks' set with ours.
 type Agreement struct {
 	Scopes []string `json:"scopes"`
-	// Agree says that the sets are the same. More are scopes that Databricks lists
-	// and we do not, Less those that we list and Databricks does not.
+	// Agree means that the sets are the same. More lists scopes in Databricks' set
+	// only, Less those in ours only.
 	Agree bool     `json:"agree"`
 	More  []string `json:"more"`
 	Less  []string `json:"less"`
-	// Covers says that Databricks' set permits all that was seen: then the two
-	// differ only in the choice between scopes that do equally well, or in what
-	// each has not seen.
+	// Covers means that Databricks' set permits all that was seen: the two then
+	// differ in the choice between equivalent scopes, or in what each has seen.
 	Covers bool `json:"covers"`
 }
 
@@ -18,14 +17,13 @@ type Agreement struct {
 // token to its inferred scopes.
 type Forecast struct {
 	Scopes []string `json:"scopes"`
-	// Known is false while Databricks has inferred nothing, so that there is
-	// nothing to tell yet.
+	// Known is false while Databricks has inferred nothing.
 	Known bool `json:"known"`
 	// Breaks are the operations that work today and would be refused.
 	Breaks []Use `json:"breaks"`
 }
 
-// agreement compares Databricks' scopes with ours; nil where there are none.
+// agreement compares Databricks' scopes with ours. It returns nil if there are none.
 func agreement(theirs, ours []string, passed []Use) *Agreement {
 	if len(theirs) == 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 )
 
 // grace is how long a store may take to return after its context has ended. A store
-// that takes longer ignores contexts, as file systems do, and is no longer waited for.
+// that takes longer ignores contexts, as file systems do, and is left behind.
 const grace = time.Second
 
 // errNoAnswer means that a store did not answer in time.

@@ -13,7 +13,8 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// StoragePrefix is where a workspace's usage is stored, by all gateways in front of it.
+// StoragePrefix returns the storage prefix for a workspace's usage. All gateways in front
+// of the workspace share it.
 func StoragePrefix(workspace string) string {
 	sum := sha256.Sum256([]byte(workspace))
 	name := "workspace"
@@ -23,7 +24,7 @@ func StoragePrefix(workspace string) string {
 	return path.Join("databricks_scopes", "usage", name+"-"+hex.EncodeToString(sum[:4]))
 }
 
-// CaddyStorage is Caddy's storage as a [Store].
+// CaddyStorage adapts Caddy's storage to [Store].
 func CaddyStorage(storage certmagic.Storage) Store { return caddyStorage{storage} }
 
 type caddyStorage struct{ storage certmagic.Storage }
@@ -45,9 +46,8 @@ func (s caddyStorage) Delete(ctx context.Context, key string) error {
 	return s.storage.Delete(ctx, key)
 }
 
-// List tries again when Caddy's file storage stops halfway with fs.ErrNotExist, as it
-// does when a file vanishes while it lists the folder: a save of another gateway
-// renames one.
+// List retries when Caddy's file storage stops halfway with fs.ErrNotExist, as it does
+// when another gateway's save renames a temporary file meanwhile.
 func (s caddyStorage) List(ctx context.Context, prefix string) (keys []string, err error) {
 	for range 10 {
 		keys, err = s.storage.List(ctx, prefix, false)
@@ -58,7 +58,7 @@ func (s caddyStorage) List(ctx context.Context, prefix string) (keys []string, e
 			return nil, nil
 		}
 	}
-	return nil, fmt.Errorf("keys keep vanishing while they are listed: %v", err) // must not read as "there is none"
+	return nil, fmt.Errorf("keys keep vanishing while they are listed: %v", err) // %v: not fs.ErrNotExist, which means an empty folder
 }
 
 // Interface guard

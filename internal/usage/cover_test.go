@@ -12,6 +12,7 @@ import (
 )
 
 func TestCover(t *testing.T) {
+	t.Parallel()
 	breadth := map[string]int{"narrow": 1, "broad": 50, "x": 5, "y": 5, "z": 5}
 	for _, test := range []struct {
 		name       string
@@ -31,7 +32,7 @@ func TestCover(t *testing.T) {
 		{"the alphabet over a cycle", []string{"a: x y", "b: y z", "c: z x"}, choice{}, "x y////"},
 		{"public needs none", []string{"a: public"}, choice{}, "////"},
 		{"account-level is impossible", []string{"a: x", "b: account"}, choice{}, "x///b/"},
-		{"any scope beside another", []string{"me: *", "a: z"}, choice{}, "z////"},
+		{"any scope and another", []string{"me: *", "a: z"}, choice{}, "z////"},
 		{"any scope alone", []string{"me: *"}, choice{}, "narrow////"},
 		{"any scope alone, held", []string{"me: *"}, choice{Held: []string{"z", "y"}}, "y////"},
 		{"any scope alone, all-apis held", []string{"me: *"}, choice{Held: []string{"all-apis"}}, "narrow////"},
@@ -148,6 +149,7 @@ func checkCover(t *testing.T, random func(n int) int) {
 }
 
 func TestCoverAgainstBruteForce(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	n := 3000
 	if testing.Short() {
@@ -175,6 +177,7 @@ func FuzzCover(f *testing.F) {
 // TestCoverGreedy has more scopes than the exact solver takes: the cover must be
 // one all the same, without superfluous members, and say what it is.
 func TestCoverGreedy(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	operations := randomOperations(random, 100, 400, 4)
 	got := coverOf(operations, choice{Breadth: map[string]int{}})
@@ -195,6 +198,7 @@ func TestCoverGreedy(t *testing.T) {
 
 // TestCoverCatalogue covers every operation that there is.
 func TestCoverCatalogue(t *testing.T) {
+	t.Parallel()
 	all := scopes.Default().Operations()
 	got := coverOf(all, choice{})
 	if !got.AllAPIs() || got.Greedy {
@@ -232,14 +236,14 @@ func BenchmarkCover(b *testing.B) {
 	for i := range 55 {
 		breadth[fmt.Sprintf("s%03d", i)] = random.IntN(60)
 	}
-	catalogue := scopes.Default().Operations()
+	catalog := scopes.Default().Operations()
 	for _, bench := range []struct {
 		name       string
 		operations []scopes.Operation
 		breadth    map[string]int
 	}{
-		{"a job", catalogue[100:130], nil},
-		{"the whole catalogue", catalogue, nil},
+		{"a job", catalog[100:130], nil},
+		{"the whole catalog", catalog, nil},
 		{"55 scopes, 5000 random operations of 2 to 3 scopes", randomOperations(random, 55, 5000, 3), breadth},
 		{"55 scopes, 5000 random operations of 2 to 6 scopes", randomOperations(random, 55, 5000, 6), breadth},
 		{"55 scopes, 200 random operations of 2 to 3 scopes", randomOperations(random, 55, 200, 3), breadth},

@@ -2,18 +2,17 @@ package usage
 
 import "time"
 
-// Cut tells what was left out to stay within the caps. The zero value means that
-// nothing was.
+// Cut counts what was dropped to stay within the limits. The zero value means nothing.
 type Cut struct {
-	// Entries counts what was left out: tokens of a state, operations of a token.
+	// Entries counts what was dropped: tokens of a state, operations of a token.
 	Entries uint64 `json:"entries"`
 	// Calls counts their calls.
 	Calls uint64 `json:"calls"`
-	// Since is when the first was left out.
+	// Since is when the first was dropped.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// add counts what c and other left out together.
+// add returns the sum of c and other.
 func (c Cut) add(other Cut) Cut {
 	switch {
 	case c.Entries == 0:

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Filter picks tokens. All that is set must hold; the zero value picks all. What
-// depends on the workspace's list leaves out tokens that it does not list.
+// Filter selects tokens. A token must match every field that is set; the zero value
+// selects all. Fields other than Owner match only tokens that the workspace lists.
 type Filter struct {
-	// Unscoped picks tokens that may do everything.
+	// Unscoped selects tokens that may do everything.
 	Unscoped bool
-	// NoExpiry picks tokens that never expire.
+	// NoExpiry selects tokens that never expire.
 	NoExpiry bool
-	// Unused picks tokens that are at least this old and were not used for this
-	// long, neither here nor, as far as Databricks tells, anywhere else.
+	// Unused selects tokens that are at least this old and were not used for this
+	// long, either here or, according to Databricks, elsewhere.
 	Unused time.Duration
-	// Expiring picks tokens that will expire within this time.
+	// Expiring selects tokens that will expire within this time.
 	Expiring time.Duration
-	// Owner picks by the owner's name or id; * stands for any text and ? for one
-	// character, and letter case does not count.
+	// Owner selects by the owner's name or id, ignoring case; * matches any text and ?
+	// one character.
 	Owner string
 }
 
-// Filter returns the report with the rows that a filter picks.
+// Filter returns the report with the rows that match.
 func (r Report) Filter(f Filter) Report {
 	rows := make([]Row, 0, len(r.Rows))
 	for i := range r.Rows {
@@ -51,10 +51,10 @@ func (f *Filter) picks(r *Row, now time.Time) bool {
 	return false
 }
 
-// unused reports whether a token has not been used for a time. One that is not yet
-// that old has had no occasion.
+// unused reports whether a token has not been used for a time. A token younger than
+// that does not count as unused.
 func (r *Row) unused(d time.Duration, now time.Time) bool {
-	// Databricks tells the day alone, so that the use may have been at its end.
+	// Databricks reports the day only, so the use may have been at its end.
 	byDatabricks := r.LastUsed
 	if !byDatabricks.IsZero() {
 		byDatabricks = byDatabricks.Add(24 * time.Hour)
@@ -62,8 +62,8 @@ func (r *Row) unused(d time.Duration, now time.Time) bool {
 	return now.Sub(r.Created) >= d && now.Sub(byDatabricks) >= d && now.Sub(r.seen().Last) >= d
 }
 
-// glob matches text with a pattern of * and ?, whatever the letter case. Neither
-// matches what is not known.
+// glob matches text with a pattern of * and ?, ignoring case. No pattern matches an
+// unknown name.
 func glob(pattern, s string) bool {
 	if s == "" {
 		return false

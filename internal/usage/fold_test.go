@@ -97,8 +97,8 @@ func leftBehind(t *testing.T) (*memory, *clock) {
 	return store, clock
 }
 
-// TestFoldCrashes stops folding between all operations of the store: whatever readers
-// find meanwhile and whoever continues, each call counts once.
+// TestFoldCrashes stops folding between all operations of the store: each call
+// counts once, for readers meanwhile and for the gateway that continues.
 func TestFoldCrashes(t *testing.T) {
 	t.Parallel()
 	const calls = 38

@@ -43,7 +43,7 @@ type Ledger struct {
 
 	work sync.Mutex // guards the following
 	stop func()     // ends the flushes; nil while there are none
-	told func(error)
+	onError func(error)
 }
 
 // NewLedger returns an empty ledger without a store.
@@ -61,9 +61,9 @@ func (l *Ledger) Seen(c Call) { l.recorder.Seen(c) }
 // Keep saves what was and will be counted below a prefix of a store: at every
 // interval and by [Ledger.Close]. It replaces the store and interval set before; a
 // nil store keeps everything in memory, and an interval of 0 leaves flushing to the
-// caller. Errors of flushes are passed to told; what could not be saved is saved by a
+// caller. Errors of flushes are passed to onError; what could not be saved is saved by a
 // later flush.
-func (l *Ledger) Keep(store Store, prefix string, every time.Duration, told func(error)) {
+func (l *Ledger) Keep(store Store, prefix string, every time.Duration, onError func(error)) {
 	l.work.Lock()
 	defer l.work.Unlock()
 	l.endFlushes()
@@ -73,7 +73,7 @@ func (l *Ledger) Keep(store Store, prefix string, every time.Duration, told func
 	l.instance.renew = true // it may be another store
 	l.nextFold = time.Time{}
 	l.mu.Unlock()
-	l.told = told
+	l.onError = onError
 	if store == nil || every <= 0 {
 		return
 	}
@@ -94,7 +94,7 @@ func (l *Ledger) Keep(store Store, prefix string, every time.Duration, told func
 			}
 			timer.Reset(every)
 			if err := l.flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
-				told(err)
+				onError(err)
 			}
 		}
 	}()
@@ -122,8 +122,8 @@ func (l *Ledger) Close() error {
 	case err == nil:
 		return nil
 	case SetAside(err) || errors.Is(err, ErrFold): // it is saved all the same
-		if l.told != nil {
-			l.told(err)
+		if l.onError != nil {
+			l.onError(err)
 		}
 		return nil
 	}

@@ -102,8 +102,8 @@ func TestLedgerHangs(t *testing.T) {
 				stopped.Seen(allowed(id("t"), &jobs, noon))
 				flush(t, stopped)
 				time.Sleep(minLease)
-				told := make(chan error, 100)
-				keep := func(l *Ledger) { l.Keep(store, prefix, 5*time.Minute, func(err error) { told <- err }) }
+				errs := make(chan error, 100)
+				keep := func(l *Ledger) { l.Keep(store, prefix, 5*time.Minute, func(err error) { errs <- err }) }
 				within := func(what string, d time.Duration, do func()) {
 					t.Helper()
 					began := time.Now()
@@ -115,7 +115,7 @@ func TestLedgerHangs(t *testing.T) {
 				l := NewLedger(Options{})
 				keep(l)
 				l.Seen(allowed(id("t"), &jobs, noon))
-				<-told
+				<-errs
 				go func() { _ = l.flush(t.Context()) }() // so that one is under way
 				synctest.Wait()
 				within("a report", stateTimeout+grace, func() {
@@ -149,7 +149,7 @@ func TestLedgerHangs(t *testing.T) {
 	}
 }
 
-// TestLedgerLeaves: a report that is no longer asked for is not waited for.
+// TestLedgerLeaves: a report stops waiting when its caller does.
 func TestLedgerLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

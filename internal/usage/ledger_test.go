@@ -25,7 +25,7 @@ func flush(t *testing.T, l *Ledger) {
 	}
 }
 
-// newTestLedger returns a ledger that is flushed by hand.
+// newTestLedger returns a ledger that flushes only when told to.
 func newTestLedger(store Store, now func() time.Time) *Ledger {
 	l := NewLedger(Options{Now: now})
 	l.Keep(store, prefix, 0, nil)
@@ -356,9 +356,9 @@ func TestLedgerCountsOnce(t *testing.T) {
 	}
 }
 
-// TestLedgerTellsLate: a snapshot that was set aside is told of once, even if the
+// TestLedgerReportsLate: a snapshot that was set aside is reported once, even if the
 // first flush fails.
-func TestLedgerTellsLate(t *testing.T) {
+func TestLedgerReportsLate(t *testing.T) {
 	t.Parallel()
 	jobs, full := op("jobs: jobs"), errors.New("the store is full")
 	store := newMemory()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The caps of a recorder that is given none. An operation of a token takes some 200
-// bytes, so that all of them together stay near 100 MB.
+// The default limits. An operation of a token takes about 200 bytes, so all of them
+// together stay near 100 MB.
 const (
 	defaultMaxTokens     = 10_000
 	defaultMaxOperations = 500

@@ -13,17 +13,17 @@ type Order string
 const (
 	ByCalls   Order = "calls"    // most calls first
 	ByDenials Order = "denials"  // most denials first, would-be ones included
-	ByLast    Order = "last"     // used longest ago first, never used before all
+	ByLast    Order = "last"     // least recently used first, never used before all
 	ByExpiry  Order = "expires"  // expiring soonest first, never expiring last
 	ByAge     Order = "created"  // oldest first
 	ByOwner   Order = "owner"    // by name
 	ByUnmap   Order = "unmapped" // most unmapped calls first
 )
 
-// orders are all of them.
+// orders lists every Order.
 var orders = []Order{ByCalls, ByDenials, ByLast, ByExpiry, ByAge, ByOwner, ByUnmap}
 
-// ParseOrder reads one of orders; "" is [ByCalls].
+// ParseOrder parses the name of an order; "" is [ByCalls].
 func ParseOrder(s string) (Order, error) {
 	if s == "" {
 		return ByCalls, nil
@@ -38,7 +38,7 @@ func ParseOrder(s string) (Order, error) {
 	return "", fmt.Errorf("cannot sort by %q; use one of %s", s, strings.Join(names, ", "))
 }
 
-// Sort sorts the rows. Equal ones are sorted by id.
+// Sort sorts the rows, and equal ones by id.
 func (r *Report) Sort(by Order) {
 	slices.SortStableFunc(r.Rows, func(a, b Row) int { return cmp.Or(by.compare(&a, &b), strings.Compare(a.ID, b.ID)) })
 }

@@ -180,7 +180,7 @@ func (s *snapshot) state() (State, error) {
 	for i := range s.Tokens {
 		t, err := s.Tokens[i].token(operations)
 		if err == nil && seen[t.ID] {
-			err = errors.New("it is there twice")
+			err = errors.New("it is a duplicate")
 		}
 		if err != nil {
 			return State{}, fmt.Errorf("token %d: %w", i, err)
@@ -193,7 +193,7 @@ func (s *snapshot) state() (State, error) {
 }
 
 func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
-	// An id that is none might be a token's value, so it is not quoted.
+	// An invalid id might be a token's value, so it is not quoted.
 	if !isID(r.ID) {
 		return Token{}, errors.New("its id is not 64 hexadecimal digits")
 	}
@@ -215,14 +215,14 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 	for i := range r.Uses {
 		u := &r.Uses[i]
 		if u.Operation < 0 || u.Operation >= len(operations) {
-			return Token{}, fmt.Errorf("use %d refers to no operation", i)
+			return Token{}, fmt.Errorf("use %d refers to an operation that does not exist", i)
 		}
 		if err := errors.Join(checkCounts(u.Calls, u.Denied, u.WouldDeny), checkTime(u.First), checkTime(u.Last)); err != nil {
 			return Token{}, fmt.Errorf("use %d: %w", i, err)
 		}
 		h := handleOf(&operations[u.Operation])
 		if seen[h] {
-			return Token{}, fmt.Errorf("use %d is there twice", i)
+			return Token{}, fmt.Errorf("use %d is a duplicate", i)
 		}
 		seen[h] = true
 		t.Uses = append(t.Uses, Use{operations[u.Operation], u.Calls, u.Denied, u.WouldDeny, timeOf(u.First), timeOf(u.Last), u.Reason})
@@ -237,10 +237,10 @@ func (r *opRow) operation() (scopes.Operation, error) {
 	case err != nil:
 		return scopes.Operation{}, err
 	case slices.ContainsFunc(r.AnyOf, func(scope string) bool { return strings.Contains(scope, ",") }):
-		return scopes.Operation{}, errors.New("it has a scope that is none")
+		return scopes.Operation{}, errors.New("it has an invalid scope")
 	}
 	o := scopes.Operation{Method: r.Method, Template: r.Template, AnyOf: r.AnyOf, Access: access, Evidence: scopes.Evidence(r.Evidence), Name: r.Name}
-	return handleOf(&o).Value().operation(), nil // as a recorder would tell it
+	return handleOf(&o).Value().operation(), nil // in the form that a recorder returns
 }
 
 func (r *cutRow) cut() (Cut, error) {
@@ -250,8 +250,8 @@ func (r *cutRow) cut() (Cut, error) {
 	return Cut{r.Entries, r.Calls, timeOf(r.Since)}, errors.Join(checkCounts(r.Entries, r.Calls), checkTime(r.Since))
 }
 
-// checkCounts keeps counts small enough to be added up and to be read by tools that
-// take all numbers for floating-point ones.
+// checkCounts limits counts to what can be added up, and read by tools that treat all
+// numbers as floating-point.
 func checkCounts(counts ...uint64) error {
 	for _, n := range counts {
 		if n > 1<<53 {
@@ -261,7 +261,7 @@ func checkCounts(counts ...uint64) error {
 	return nil
 }
 
-// checkTime accepts the years that JSON's form of times can express.
+// checkTime accepts the years that a time in JSON can express.
 func checkTime(ms int64) error {
 	if y := timeOf(ms).Year(); y < 1 || y > 9999 {
 		return errors.New("a time is out of range")

@@ -36,6 +36,7 @@ func goodState(t testing.TB) State {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	state := goodState(t)
 	if state.Cut.Entries == 0 || len(state.Tokens[0].Uses) < 2 || state.Tokens[0].Cut.Entries == 0 {
 		t.Fatal("the state is too simple")
@@ -62,6 +63,7 @@ func TestSnapshot(t *testing.T) {
 }
 
 func TestUnmarshalMistakes(t *testing.T) {
+	t.Parallel()
 	data, err := marshalState(goodState(t))
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +144,7 @@ func FuzzSnapshot(f *testing.F) {
 	})
 }
 
-// BenchmarkSnapshot has 10,000 tokens of 30 operations, and tells the size of it.
+// BenchmarkSnapshot has 10,000 tokens of 30 operations, and reports its size.
 func BenchmarkSnapshot(b *testing.B) {
 	var before, after runtime.MemStats
 	operations := scopes.Default().Operations()

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// State is what a recorder knows at one time. Times are in UTC and to the
-// millisecond.
+// State is what a [Ledger] knows at one time. Times are in UTC, to the millisecond.
 type State struct {
 	// Since is when recording began.
 	Since time.Time `json:"since,omitzero"`
 	// Tokens are sorted by id.
 	Tokens []Token `json:"tokens"`
-	// Cut tells of the tokens that are missing because there were too many.
+	// Cut counts tokens that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
 }
 
-// Token returns what is known of one token.
+// Token returns what is known about one token.
 func (s *State) Token(id string) (Token, bool) {
 	i, found := slices.BinarySearchFunc(s.Tokens, id, func(t Token, id string) int { return strings.Compare(t.ID, id) })
 	if !found {
@@ -38,31 +37,31 @@ func (s *State) Calls() (n uint64) {
 type Token struct {
 	// ID is the token's id, never its value.
 	ID string `json:"id"`
-	// OwnerID and Creator are what the workspace told last.
+	// OwnerID and Creator are the latest from the workspace.
 	OwnerID int64  `json:"owner_id,omitempty"`
 	Creator string `json:"creator,omitempty"`
-	// First and Last are when it was seen first and last.
+	// First and Last are when it was first and last seen.
 	First time.Time `json:"first_seen,omitzero"`
 	Last  time.Time `json:"last_seen,omitzero"`
 	// ActiveDays is the number of days (UTC) with at least one call.
 	ActiveDays int `json:"active_days"`
-	// Calls counts all requests, the refused ones among them.
+	// Calls counts all requests, including refused ones.
 	Calls uint64 `json:"calls"`
-	// Denied counts refusals, WouldDeny those that were only rehearsed.
+	// Denied counts refusals, WouldDeny rehearsed ones.
 	Denied    uint64 `json:"denied"`
 	WouldDeny uint64 `json:"would_deny"`
-	// Unmapped counts calls of paths outside the catalogue.
+	// Unmapped counts calls of paths that the catalog does not have.
 	Unmapped uint64 `json:"unmapped"`
-	// Uses are the operations, the most called first.
+	// Uses lists the operations, most called first.
 	Uses []Use `json:"operations"`
-	// Cut tells of the operations that are missing because there were too many.
+	// Cut counts operations that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
 }
 
 // Passed returns how many calls were not refused.
 func (t *Token) Passed() uint64 { return t.Calls - min(t.Denied, t.Calls) }
 
-// list makes nil an empty list, since JSON tells the two apart.
+// list turns nil into an empty list, which JSON distinguishes.
 func list[T any](s []T) []T {
 	if s == nil {
 		return []T{}
@@ -70,7 +69,7 @@ func list[T any](s []T) []T {
 	return s
 }
 
-// none makes an empty list nil.
+// none turns an empty list into nil.
 func none[T any](s []T) []T {
 	if len(s) == 0 {
 		return nil

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 )
 
-// tokenKey is a token's id as it is kept; outside it is text.
+// tokenKey is a token's id in memory. Elsewhere it is hexadecimal text.
 type tokenKey [sha256.Size]byte
 
 func (k tokenKey) String() string { return hex.EncodeToString(k[:]) }
 
-// keyOf reads a token's id, which has 64 lower-case hexadecimal digits. That is
-// what keeps a token's value out, should a caller ever mistake one for the other.
+// keyOf parses a token's id: 64 lower-case hexadecimal digits. Being strict keeps a
+// token's value out if a caller ever confuses the two.
 func keyOf(id string) (key tokenKey, ok bool) {
 	if len(id) != 2*len(key) {
 		return key, false
@@ -25,7 +25,7 @@ func keyOf(id string) (key tokenKey, ok bool) {
 	return key, err == nil
 }
 
-// isID reports whether s is the text of a token's id.
+// isID reports whether s is a token's id.
 func isID(s string) bool {
 	_, ok := keyOf(s)
 	return ok

@@ -12,22 +12,20 @@ import (
 
 // Use is one operation that a token was seen to call.
 type Use struct {
-	// Operation is the catalogue's row of that time, without its source.
+	// Operation is the catalog's row at the time, without its source.
 	Operation scopes.Operation
-	// Calls counts all, Denied the refused and WouldDeny those whose refusal was
-	// rehearsed.
+	// Calls counts all calls, Denied those that were refused, and WouldDeny those
+	// whose refusal was only rehearsed.
 	Calls, Denied, WouldDeny uint64
 	First, Last              time.Time
-	// Reason is why the last denial, carried out or not, was one.
+	// Reason is that of the last denial, enforced or rehearsed.
 	Reason string
 }
 
-// Passed reports whether the operation was let through at least once, so that
-// somebody relies on it.
+// Passed reports whether at least one call passed, so that a client may rely on it.
 func (u *Use) Passed() bool { return u.Calls > u.Denied }
 
-// useJSON is the form of a Use for people's tools. The names of its columns are
-// those of scopes explain.
+// useJSON is the JSON form of a Use. It shares its names with scopes explain.
 type useJSON struct {
 	Operation string          `json:"operation"`
 	Method    string          `json:"method"`
@@ -43,7 +41,7 @@ type useJSON struct {
 	Reason    string          `json:"reason,omitempty"`
 }
 
-// MarshalJSON writes the operation's columns beside the counts.
+// MarshalJSON puts the operation's fields next to the counts.
 func (u Use) MarshalJSON() ([]byte, error) {
 	o := &u.Operation
 	return json.Marshal(useJSON{
@@ -76,12 +74,12 @@ func parseAccess(s string) (scopes.Access, error) {
 			return a, nil
 		}
 	}
-	return 0, fmt.Errorf("there is no access %q", s)
+	return 0, fmt.Errorf("unknown access %q", s)
 }
 
 func sortUses(uses []Use) { slices.SortFunc(uses, compareUses) }
 
-// compareUses orders operations by how much they are called, then by their row.
+// compareUses puts the most called operations first.
 func compareUses(a, b Use) int {
 	return cmp.Or(cmp.Compare(b.Calls, a.Calls), scopes.Compare(a.Operation, b.Operation),
 		cmp.Compare(a.Operation.Access, b.Operation.Access), slices.Compare(a.Operation.AnyOf, b.Operation.AnyOf),

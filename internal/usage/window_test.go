@@ -28,6 +28,7 @@ func usedAt(t *testing.T, spans map[string][2]int) Token {
 // TestRecommendWithinIsNoEvidence: what a token did long ago does not make up for what
 // it does now, so that nothing is applied unasked because of it.
 func TestRecommendWithinIsNoEvidence(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	token := Token{ID: id("t"), First: noon.Add(-300 * day), Last: noon.Add(-day), ActiveDays: 200, Calls: 3000, Denied: 5, Uses: []Use{
 		{Operation: jobs, Calls: 3000, Denied: 5, First: noon.Add(-300 * day), Last: noon.Add(-day)},
@@ -42,6 +43,7 @@ func TestRecommendWithinIsNoEvidence(t *testing.T) {
 }
 
 func TestRecommendWithin(t *testing.T) {
+	t.Parallel()
 	seen := map[string][2]int{"a: jobs": {300, 2}, "b: sql": {200, 100}, "c: scim": {80, 80}}
 	for _, test := range []struct {
 		name     string
@@ -77,7 +79,7 @@ func TestRecommendWithin(t *testing.T) {
 			if err := r.WriteText(&text); err != nil {
 				t.Fatal(err)
 			}
-			if said := strings.Contains(text.String(), "and not counted in"); said != (test.older != "") {
+			if said := strings.Contains(text.String(), "and not counted\n"); said != (test.older != "") {
 				t.Errorf("the text is\n%s", text.String())
 			}
 			if test.scopes == "" && (r.Change != nil || !strings.Contains(text.String(), "evidence   not used since 2")) {

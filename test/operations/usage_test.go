@@ -87,7 +87,7 @@ func TestUsageWithoutList(t *testing.T) {
 	g.Records(t, 1)
 	workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(403))
 	_, body := g.Admin(t, "GET", "/databricks_scopes/usage?format=table")
-	for _, part := range []string{token.Info.TokenId[:12], "list of tokens could not be had", "Note: looking up a token: the workspace refused the admin credential"} {
+	for _, part := range []string{token.Info.TokenId[:12], "list of tokens is unavailable", "Note: looking up a token: the workspace refused the admin credential"} {
 		if !strings.Contains(body, part) {
 			t.Errorf("it lacks %q:\n%s", part, body)
 		}
