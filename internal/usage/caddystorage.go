@@ -58,7 +58,8 @@ func (s caddyStorage) List(ctx context.Context, prefix string) (keys []string, e
 			return nil, nil
 		}
 	}
-	return nil, fmt.Errorf("keys keep vanishing while they are listed: %v", err) // %v: not fs.ErrNotExist, which means an empty folder
+	// Not wrapped: fs.ErrNotExist would mean an empty folder.
+	return nil, fmt.Errorf("listing %s: files keep vanishing: %s", prefix, err.Error())
 }
 
 // Interface guard

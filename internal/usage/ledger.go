@@ -41,8 +41,8 @@ type Ledger struct {
 	instance instance
 	nextFold time.Time
 
-	work sync.Mutex // guards the following
-	stop func()     // ends the flushes; nil while there are none
+	work    sync.Mutex // guards the following
+	stop    func()     // ends the flushes; nil while there are none
 	onError func(error)
 }
 

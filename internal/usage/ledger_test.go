@@ -162,7 +162,7 @@ func TestLedgerMistakes(t *testing.T) {
 				if got := store.values[l.place.instanceKey(l.instance.id)] != ""; got != test.saved {
 					t.Errorf("saved: %v", got)
 				}
-				if onlyFold := errors.Is(err, ErrFold); onlyFold != (test.saved && test.want == down || test.want == ErrNotSetAside) {
+				if onlyFold := errors.Is(err, ErrFold); onlyFold != (test.saved && test.harm != nil) {
 					t.Errorf("only folding failed: %v: %v", onlyFold, err)
 				}
 				if _, there := store.values[key]; there && test.aside {

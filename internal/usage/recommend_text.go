@@ -12,6 +12,14 @@ const maxListed = 10
 // WriteText writes the recommendation as text that can be pasted into a ticket.
 func (r *Recommendation) WriteText(w io.Writer) error {
 	t := &textWriter{w: w}
+	r.writeSummary(t)
+	r.writeScopes(t)
+	r.writeFindings(t)
+	return t.err
+}
+
+// writeSummary says whose token it is, what it holds and what is recommended.
+func (r *Recommendation) writeSummary(t *textWriter) {
 	t.about("workspace", r.Workspace)
 	t.line("token      %s", r.TokenID)
 	t.about("owner", r.Owner)
@@ -40,6 +48,10 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	default:
 		t.line("recommend  %s", join(r.Scopes))
 	}
+}
+
+// writeScopes lists scopes with the operations that need them.
+func (r *Recommendation) writeScopes(t *textWriter) {
 	t.scopes("  keep     ", r.Keep)
 	t.scopes("  drop     ", r.Drop)
 	for _, need := range r.Needs {
@@ -63,6 +75,10 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 			t.line("           without these: %s", join(r.AllAPIs.Otherwise))
 		}
 	}
+}
+
+// writeFindings lists what else to know before applying the recommendation, and how to.
+func (r *Recommendation) writeFindings(t *textWriter) {
 	if len(r.WouldBreak) > 0 {
 		t.line("would break if enforced, as of these calls")
 		t.each(r.WouldBreak, func(u *Use) string {
@@ -90,7 +106,6 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	if r.ChangeWithAdd != nil {
 		t.change("to apply with the added scopes", r.ChangeWithAdd)
 	}
-	return t.err
 }
 
 // textWriter writes lines until one fails.
