@@ -105,7 +105,6 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 		"mode":            func() error { return choice(d, &h.Mode, modes) },
 		"unscoped_tokens": func() error { return choice(d, &h.UnscopedTokens, unscoped) },
 		"oauth":           func() error { return choice(d, &h.OAuth, oauths) },
-		"trial":           func() error { return choice(d, &h.Trial, logModes) },
 		"audit":           func() error { h.Audit = new(Audit); return eachOption(d, h.Audit.options(d)) },
 		"policy": func() error {
 			var p Policy

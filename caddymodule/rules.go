@@ -38,9 +38,6 @@ type Rules struct {
 	// carry, and refuses those of other issuers. Default: `deny`.
 	OAuth string `json:"oauth,omitempty"`
 
-	// Trial: `on` or `off`. Default: `off`.
-	Trial string `json:"trial,omitempty"`
-
 	// Policies that narrow what tokens may do.
 	Policies []Policy `json:"policies,omitempty"`
 }

@@ -100,7 +100,6 @@ var fields = complete([]field{
 	{name: "bytes_sent", key: semconv.HTTPResponseBodySizeKey, about: "bytes of the response body", accessor: number(func(r *Record) int64 { return r.BytesSent })},
 	{name: "decision_duration", key: "databricks.scope.decision_duration", about: "seconds until the decision, including a lookup", accessor: seconds(func(r *Record) time.Duration { return r.DecisionDuration })},
 	{name: "upstream_duration", key: "databricks.upstream.duration", about: "seconds from forwarding the request to the response header", accessor: seconds(func(r *Record) time.Duration { return r.UpstreamDuration })},
-	{name: "trial", key: "databricks.scope.trial", about: "trial", accessor: number(func(r *Record) int64 { return int64(r.Status) })},
 	{name: "duration", key: "databricks.request.duration", about: "seconds until the response was sent", accessor: seconds(func(r *Record) time.Duration { return r.Duration })},
 })
 

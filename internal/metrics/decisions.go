@@ -19,9 +19,6 @@ func (m *Metrics) FactsAge(age time.Duration) { m.factsAge.Observe(age.Seconds()
 // Unmapped counts a request for a path that is not in the catalog.
 func (m *Metrics) Unmapped() { m.unmapped.Inc() }
 
-// Trial counts a trial.
-func (m *Metrics) Trial() { m.trial.Inc() }
-
 // decisionCounters finds the counter of a decision without hashing its labels, which
 // every request would pay for. There are a few dozen at most, and the first one found
 // counts nearly all requests.

@@ -11,7 +11,6 @@ type Metrics struct {
 	decisions decisionCounters
 	factsAge  prometheus.Histogram
 	unmapped  prometheus.Counter
-	trial     prometheus.Counter
 
 	lookups     *prometheus.CounterVec
 	lookupTime  prometheus.Histogram
@@ -38,8 +37,6 @@ func New() *Metrics {
 			1, 5, 15, 30, 60, 120, 300, 900, 3600),
 		unmapped: t.counter("scopegate_unmapped_total",
 			"Requests for a path that is not in the catalog and therefore requires all-apis."),
-
-		trial: t.counter("scopegate_trial_total", "Requests tried."),
 
 		// Tokens.
 		lookups: t.counters("scopegate_lookups_total",

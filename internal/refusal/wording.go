@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	messageNoCredential = "No credential was sent, or this API does not support its type."
+	messageNoCredential = "Credential was not sent or was of an unsupported type for this API."
 	messageInvalidToken = "Invalid access token."
 	messageAccountLevel = "Personal access tokens cannot call account-level APIs."
 )
