@@ -32,8 +32,7 @@ type App struct {
 	// Workspaces by the names that handlers use.
 	Workspaces map[string]*Workspace `json:"workspaces,omitempty"`
 
-	// What becomes of the record of every decision, for handlers that do not say so
-	// themselves.
+	// Where records of decisions go, for handlers that do not set it.
 	Audit *Audit `json:"audit,omitempty"`
 
 	ctx      caddy.Context
@@ -50,8 +49,8 @@ type App struct {
 // clock tells the time to apps and to what they share.
 var clock = time.Now
 
-// UseClock lets apps that are provisioned from now on tell the time by another clock
-// than the machine's. It is for simulations, such as the demo's, and must be called
+// UseClock makes apps that are provisioned from now on use a clock other than the
+// system's. It is for simulations, such as the demo's, and must be called
 // before the first configuration is loaded. Waiting stays in real time.
 func UseClock(now func() time.Time) { clock = now }
 
@@ -112,7 +111,7 @@ func (a *App) Cleanup() error {
 // GuardOpenTelemetry makes OpenTelemetry report its problems through Caddy's log and
 // without the values that it quotes from the environment, which may be credentials. The
 // app does so while a configuration is in use. A binary should do so from its start,
-// because Caddy's tracing directive may speak before the app exists. It returns what
+// because Caddy's tracing directive may log before the app exists. It returns what
 // undoes it.
 func GuardOpenTelemetry() (restore func()) {
 	return audit.GuardOpenTelemetry(func(problem, detail string) {

@@ -19,8 +19,8 @@ type sinks struct {
 	*audit.Sinks // all of them
 	keys         []sinksKey
 
-	// A handler that is no longer in use has records to come while requests are under
-	// way: the sinks are released after the last.
+	// A handler that was replaced may still have requests in flight: the sinks are
+	// released after the last one.
 	underWay atomic.Int64
 	left     atomic.Bool
 	released sync.Once
@@ -35,7 +35,7 @@ func (s *pooledSinks) Destruct() error {
 	return nil
 }
 
-// sinksKey tells which are the same.
+// sinksKey identifies sinks that can be shared.
 type sinksKey struct {
 	writer   string // empty for OpenTelemetry
 	settings string // of the writer, as JSON
@@ -46,8 +46,8 @@ type sinksKey struct {
 // that no record waits for its end, and no file is opened twice.
 var sinksPool = caddy.NewUsagePool()
 
-// openSinks opens what the settings and the environment ask for. What was opened
-// before something else failed is among what it returns.
+// openSinks opens what the settings and the environment ask for. It returns whatever was
+// opened, even with an error.
 func (a *App) openSinks(settings *Audit) (*sinks, error) {
 	opened, queue := new(sinks), settings.settings()
 	if settings != nil && settings.OutputRaw != nil {
@@ -104,7 +104,7 @@ func (a *App) claimWriter(key sinksKey) error {
 	return nil
 }
 
-// begin notes that a request is under way, and end that it has ended.
+// begin notes that a request is in flight, and end that it has ended.
 func (s *sinks) begin() {
 	if s != nil {
 		s.underWay.Add(1)
@@ -117,9 +117,9 @@ func (s *sinks) end() {
 	}
 }
 
-// leave releases them, after the last request that is under way. A process that exits
-// does not wait for any: connections that were taken over are under way as long as
-// they like, also those of handlers that left before.
+// leave releases the sinks once no request is in flight. A process that exits does not
+// wait: connections that were taken over, also by handlers that left before, may last
+// forever.
 func (s *sinks) leave() {
 	if s == nil {
 		return

@@ -65,7 +65,7 @@ func seconds(of func(*Record) time.Duration) accessor {
 var fields = complete([]field{
 	{name: "arrived", place: "span start time, log record timestamp", about: "when the request arrived", accessor: arrived()},
 	{name: "decision", key: "databricks.scope.decision", about: "`allow`, `deny` or `public` (no token needed)", accessor: text(func(r *Record) string { return string(r.Decision) })},
-	{name: "enforced", key: "databricks.scope.enforced", about: "false if a refusal was only recorded", accessor: truth(func(r *Record) bool { return r.Enforced })},
+	{name: "enforced", key: "databricks.scope.enforced", about: "false with `mode observe`, and for a refusal by a policy that is only rehearsed", accessor: truth(func(r *Record) bool { return r.Enforced })},
 	{name: "reason", key: "databricks.scope.reason", about: "reason code (fixed list)", accessor: text(func(r *Record) string { return string(r.Reason) })},
 	{name: "error_type", key: semconv.ErrorTypeKey, about: "reason of an enforced refusal; `failed`, `aborted` or `panicked` if the request passed but was not answered; otherwise empty", accessor: text((*Record).ErrorType)},
 	{name: "outcome", key: "databricks.request.outcome", about: "`answered`; `failed`: a later handler returned an error; `aborted`: the response was cut off; `panicked`", accessor: text(func(r *Record) string { return string(r.Outcome) })},
@@ -74,7 +74,7 @@ var fields = complete([]field{
 	{name: "operation", key: "databricks.scope.operation", about: "catalog operation that decided", accessor: untrusted(func(r *Record) string { return operation(r).Name })},
 	{name: "template", key: semconv.HTTPRouteKey, about: "path template of the operation", accessor: untrusted(func(r *Record) string { return operation(r).Template })},
 	{name: "required_scopes", key: "databricks.scope.required", about: "scopes of which the operation requires any one", accessor: words(func(r *Record) *[]string { return &operation(r).AnyOf })},
-	{name: "evidence", key: "databricks.scope.evidence", about: "basis for these scopes: `documented`, `observed`, `sibling` or `inferred`", accessor: text(func(r *Record) string { return string(operation(r).Evidence) })},
+	{name: "evidence", key: "databricks.scope.evidence", about: "basis for these scopes: `documented`, `observed`, `sibling`, `inferred`, or `unmapped` for a path outside the catalog", accessor: text(func(r *Record) string { return string(operation(r).Evidence) })},
 	{name: "catalog", key: "databricks.scope.catalog", about: "version of the catalog, including the operator's `routes`", accessor: text(func(r *Record) string { return r.Catalog })},
 	{name: "policy", key: semconv.SecurityRuleNameKey, about: "policy that refused the request", accessor: untrusted(func(r *Record) string { return r.Policy })},
 	{name: "policy_asks", key: "databricks.scope.policy_asks", about: "what that policy requires", accessor: untrusted(func(r *Record) string { return r.Requirement })},
@@ -98,7 +98,7 @@ var fields = complete([]field{
 	{name: "upstream_status", key: "databricks.upstream.status_code", about: "status of the workspace's response; 0 if there was none", accessor: number(func(r *Record) int64 { return int64(r.UpstreamStatus) })},
 	{name: "bytes_received", key: semconv.HTTPRequestBodySizeKey, about: "bytes read from the request body", accessor: number(func(r *Record) int64 { return r.BytesReceived })},
 	{name: "bytes_sent", key: semconv.HTTPResponseBodySizeKey, about: "bytes of the response body", accessor: number(func(r *Record) int64 { return r.BytesSent })},
-	{name: "decision_duration", key: "databricks.scope.decision_duration", about: "seconds until the decision, including a lookup", accessor: seconds(func(r *Record) time.Duration { return r.DecisionDuration })},
+	{name: "decision_duration", key: "databricks.scope.decision_duration", about: "seconds until the decision, including a look-up", accessor: seconds(func(r *Record) time.Duration { return r.DecisionDuration })},
 	{name: "upstream_duration", key: "databricks.upstream.duration", about: "seconds from forwarding the request to the response header", accessor: seconds(func(r *Record) time.Duration { return r.UpstreamDuration })},
 	{name: "duration", key: "databricks.request.duration", about: "seconds until the response was sent", accessor: seconds(func(r *Record) time.Duration { return r.Duration })},
 })

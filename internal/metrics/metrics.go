@@ -30,7 +30,7 @@ func New() *Metrics {
 	m := &Metrics{
 		// Decisions.
 		decisions: decisionCounters{vec: t.counters("scopegate_decisions_total",
-			"Requests by decision (allow, deny, public), reason and mode (enforce; observe if a refusal was only recorded).",
+			"Requests by decision (allow, deny, public), reason and mode (enforce; observe with mode observe, or if only a rehearsed policy refused).",
 			"decision", "reason", "mode")},
 		factsAge: t.histogram("scopegate_facts_age_seconds",
 			"Age of the token facts that decisions were based on.",
@@ -40,10 +40,10 @@ func New() *Metrics {
 
 		// Tokens.
 		lookups: t.counters("scopegate_lookups_total",
-			"Token lookups with the workspace's Token Management API, by result.",
+			"Token look-ups with the workspace's Token Management API, by result.",
 			"result"),
 		lookupTime: t.histogram("scopegate_lookup_seconds",
-			"Duration of token lookups, from leaving the queue to the response.",
+			"Duration of token look-ups, from leaving the queue to the response.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		syncs: t.counters("scopegate_syncs_total",
 			"Refreshes of all tokens from the workspace's list, by result.",
@@ -54,7 +54,7 @@ func New() *Metrics {
 		ready: t.gauge("scopegate_ready",
 			"1 if the admin credential has worked and is not rejected now, 0 otherwise."),
 		up: t.gauge("scopegate_authority_up",
-			"1 while token lookups work, 0 while they are paused after failures."),
+			"1 while token look-ups work, 0 while they are paused after failures."),
 
 		// Audit.
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",
@@ -62,7 +62,7 @@ func New() *Metrics {
 			"sink"), "log", "output", "traces", "logs"),
 	}
 	m.collectors = t.collectors
-	m.up.Set(1) // until a lookup fails
+	m.up.Set(1) // until a look-up fails
 	return m
 }
 

@@ -12,13 +12,13 @@ const (
 	// PassedOAuth: an OAuth token was passed on unjudged, by the operator's choice.
 	PassedOAuth Reason = "oauth_passed"
 
-	// MissingCredential: the request bears no credential.
+	// MissingCredential: the request carries no credential.
 	MissingCredential Reason = "missing_credential"
-	// UnsupportedCredential: it bears one that is not accepted here.
+	// UnsupportedCredential: it carries one that is not accepted here.
 	UnsupportedCredential Reason = "unsupported_credential"
 	// UnknownToken: the workspace has no such token.
 	UnknownToken Reason = "unknown_token"
-	// TokenExpired: its life has ended.
+	// TokenExpired: it has expired.
 	TokenExpired Reason = "token_expired"
 	// WrongWorkspace: it belongs to another workspace than the request names.
 	WrongWorkspace Reason = "wrong_workspace"
