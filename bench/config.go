@@ -13,19 +13,18 @@ import (
 // site is one address of a gateway.
 type site struct {
 	Address string
-	// Audit is what stands in the block audit; empty leaves it as it ships.
+	// Audit holds the options of the block audit; empty keeps the default.
 	Audit string
-	// plain takes enforcement out of the site: what remains is the same proxy.
+	// plain removes enforcement from the site and keeps the same proxy.
 	plain bool
-	// versions of HTTP to the workspace; none leaves what the directive chooses.
+	// versions of HTTP to the workspace; none keeps the directive's choice.
 	versions []string
 }
 
 func (s site) Port() string { return s.Address[strings.LastIndexByte(s.Address, ':')+1:] }
 
-// gatewayFile is a Caddyfile as the example that ships with the gateway has it,
-// but for two things: tokens stay remembered for the whole run, and a thousand of
-// them may be looked up in a second.
+// gatewayFile is a Caddyfile like Caddyfile.example, with two differences: tokens stay
+// cached for the whole run, and a thousand of them may be looked up per second.
 var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 	admin {{ .Admin }}
 	persist_config off
@@ -70,7 +69,7 @@ http://:{{ .Port }} {
 }
 {{ end }}`))
 
-// requestFilter keeps secrets out of the default log, as the example does.
+// requestFilter keeps secrets out of the default log, as Caddyfile.example does.
 const requestFilter = "{\n" +
 	"request>uri regexp `\\?.*|(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}|//[^/]*@` …\n" +
 	"request>method regexp `(dapi|dkea|dosa|dose|eyJ)[\\w.-]{16,}` …\n" +
@@ -100,10 +99,9 @@ func (l *lab) writeGateway(dir, admin string, v variant, sites []site) (string, 
 	return path, os.WriteFile(path, config, 0o600)
 }
 
-// change makes of a configuration in which all sites are alike the one that is
-// wanted. It takes the handler databricks_scopes out of plain sites: so the proxy
-// that enforcement is compared with is always the one that databricks_gateway
-// itself sets up.
+// change applies the differences between sites to a configuration in which all sites
+// are the same. It removes the handler databricks_scopes from plain sites, so that
+// enforcement is always compared with the proxy that databricks_gateway sets up.
 func change(config []byte, sites []site) ([]byte, error) {
 	var tree map[string]any
 	if err := json.Unmarshal(config, &tree); err != nil {
@@ -141,8 +139,8 @@ func dig(tree map[string]any, path ...string) map[string]any {
 	return tree
 }
 
-// eachHandler calls a function for a handler wherever it stands in routes, keeps it
-// there if that says so, and returns how often it was found.
+// eachHandler calls a function for every occurrence of a handler in routes, removes it
+// if the function returns false, and returns the number of occurrences.
 func eachHandler(routes any, name string, keep func(map[string]any) bool) (found int) {
 	list, _ := routes.([]any)
 	for _, route := range list {
@@ -165,7 +163,7 @@ func eachHandler(routes any, name string, keep func(map[string]any) bool) (found
 	return found
 }
 
-// caddyFile is that of stock Caddy.
+// caddyFile is the Caddyfile of stock Caddy.
 var caddyFile = template.Must(template.New("Caddyfile").Parse(`{
 	admin off
 	persist_config off
@@ -193,8 +191,8 @@ http://:{{ .Port }} {
 			compression off
 		}{{ end }}`))
 
-// nginxFile has two servers, with and without auth_request. Connections to the
-// upstream are kept in both, which is not nginx's default.
+// nginxFile has two servers, with and without auth_request. Both keep connections to
+// the upstream alive, which is not nginx's default.
 var nginxFile = template.Must(template.New("nginx.conf").Parse(`worker_processes auto;
 daemon off;
 pid {{ .Dir }}/nginx.pid;

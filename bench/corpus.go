@@ -11,21 +11,20 @@ import (
 
 const (
 	tokenCount = 1000
-	// callCount is a multiple of both the tokens and the connections' needs: each
-	// connection has 80 calls of its own.
+	// callCount is the number of calls. It gives each connection 80 different ones.
 	callCount = 80 * connections
 )
 
-// call is one request: a token and what it asks for.
+// call is one request: a token and a path.
 type call struct {
 	token string
-	path  string // with its query
+	path  string // with the query
 }
 
-// grants are the scopes of tokens, in the mix that a workspace has: many that
-// were never narrowed, the others for one or a few services.
+// grants are the scopes of tokens, mixed as in a real workspace: many were never
+// narrowed, the others are for one or a few services.
 var grants = [][]string{
-	nil, // never narrowed: everything
+	nil, // never narrowed: may do everything
 	{scopes.AllAPIs},
 	nil,
 	{"sql"},
@@ -39,7 +38,7 @@ var grants = [][]string{
 
 func grantOf(token int) []string { return grants[token%len(grants)] }
 
-// permits is the workspace's own rule, for choosing calls.
+// permits is a simple rule of our own, for choosing calls that the gateway allows.
 func permits(operation *scopes.Operation, held []string) bool {
 	if len(held) == 0 {
 		held = []string{scopes.AllAPIs}
@@ -49,11 +48,11 @@ func permits(operation *scopes.Operation, held []string) bool {
 
 var parameter = regexp.MustCompile(`\{[^{}]*\}`)
 
-// pathsOf makes one path of every operation of the catalogue that can be read
-// with a personal access token.
+// pathsOf makes one path for every GET operation in the catalog that personal access
+// tokens may call.
 func pathsOf(catalog *scopes.Catalog, rng *rand.Rand) (paths []string, operations []*scopes.Operation) {
 	for _, row := range catalog.Operations() {
-		// The upstream answers these itself, for the gateway's look-ups.
+		// The upstream uses these for the gateway's look-ups.
 		own := strings.HasPrefix(row.Template, tokenManagement) || strings.HasPrefix(row.Template, "/oidc/")
 		if row.Method != "GET" || row.Access == scopes.Public || row.Access == scopes.AccountOnly || own {
 			continue
@@ -66,11 +65,11 @@ func pathsOf(catalog *scopes.Catalog, rng *rand.Rand) (paths []string, operation
 		})
 		path = strings.ReplaceAll(path, "*", "any")
 		readings, err := catalog.Read("GET", path, nil)
-		// A name that happens to be taken for another operation is left out.
+		// Skip a path whose random name happens to match another operation.
 		if err != nil || len(readings) != 1 || readings[0].Operation.Template != row.Template {
 			continue
 		}
-		if path == row.Template { // a list, as most paths without parameters are
+		if path == row.Template { // without parameters it is most likely a list
 			path += fmt.Sprintf("?max_results=%d&page_token=%x", 20+rng.IntN(80), rng.Uint32())
 		}
 		paths, operations = append(paths, path), append(operations, readings[0].Operation)
@@ -78,7 +77,7 @@ func pathsOf(catalog *scopes.Catalog, rng *rand.Rand) (paths []string, operation
 	return paths, operations
 }
 
-// corpus pairs every token with paths that it may call, the same ones each time.
+// corpus pairs every token with paths that it may call. It is deterministic.
 func corpus(tokens []string) (calls []call, distinct int) {
 	rng := rand.New(rand.NewPCG(7, 11))
 	paths, operations := pathsOf(scopes.Default(), rng)
@@ -86,7 +85,7 @@ func corpus(tokens []string) (calls []call, distinct int) {
 	for i := range callCount {
 		token := i % len(tokens)
 		at := rng.IntN(len(paths))
-		for !permits(operations[at], grantOf(token)) { // every grant opens some
+		for !permits(operations[at], grantOf(token)) { // ends: every grant permits some path
 			at = (at + 1) % len(paths)
 		}
 		used[paths[at]] = true

@@ -16,8 +16,8 @@ func testTokens() (tokens []string) {
 	return tokens
 }
 
-// A call that is not allowed, or that has two readings, would measure something
-// else; and too few paths or tokens would flatter every cache.
+// A call that is refused or has several readings would measure something else, and too
+// few paths or tokens would flatter every cache.
 func TestCorpusIsAllowedAndVaried(t *testing.T) {
 	tokens := testTokens()
 	number := make(map[string]int)
@@ -26,10 +26,10 @@ func TestCorpusIsAllowedAndVaried(t *testing.T) {
 	}
 	calls, distinct := corpus(tokens)
 	if len(calls) != callCount {
-		t.Errorf("there are %d calls instead of %d", len(calls), callCount)
+		t.Errorf("%d calls, want %d", len(calls), callCount)
 	}
 	if distinct < 400 {
-		t.Errorf("there are only %d paths", distinct)
+		t.Errorf("only %d paths", distinct)
 	}
 	seen := make(map[string]bool)
 	for _, c := range calls {
@@ -60,7 +60,7 @@ func TestEveryGrantOpensSomething(t *testing.T) {
 		}
 		t.Logf("%v opens %d of %d", grant, opened, len(operations))
 		if opened == 0 {
-			t.Errorf("%v opens no path", grant)
+			t.Errorf("%v permits no path", grant)
 		}
 	}
 }

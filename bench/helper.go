@@ -21,8 +21,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// The benchmark starts itself again in these parts, each a process of its own, so
-// that their CPU time is theirs.
+// The benchmark starts itself again in these roles. Each is a separate process, so that
+// its CPU time can be measured.
 const (
 	partUpstream   = "upstream"
 	partAuthorizer = "authorizer"
@@ -30,18 +30,18 @@ const (
 	partSecure     = "upstream-tls"
 )
 
-// parts are their names, by which the program knows that it is one.
+// parts lists the roles. As the only argument, one starts the program in that role.
 var parts = []string{partUpstream, partAuthorizer, partReceiver, partSecure}
 
-// introduction is the first line of what a part says.
+// introduction is the first line that a part prints.
 type introduction struct {
 	Address    string   `json:"address"`
-	AdminToken string   `json:"admin_token,omitempty"` // of the embedded workspace
+	AdminToken string   `json:"admin_token,omitempty"` // for the embedded workspace
 	Tokens     []string `json:"tokens,omitempty"`
 	CA         string   `json:"ca,omitempty"` // in PEM, of the upstream with TLS
 }
 
-// helper is a part that runs.
+// helper is a running part.
 type helper struct {
 	*process
 	introduction
@@ -79,8 +79,8 @@ func startHelper(part string) (*helper, error) {
 	return h, nil
 }
 
-// runPart is what a child of the benchmark does. It ends with its parent, whose
-// end closes its standard input.
+// runPart runs a child of the benchmark. It ends with its parent, because that closes
+// the child's standard input.
 func runPart(part string) error {
 	var handler http.Handler
 	var says introduction
@@ -95,7 +95,7 @@ func runPart(part string) error {
 		handler, says = newUpstream()
 		return serveTLS(handler, says)
 	default:
-		return fmt.Errorf("there is no part %q", part)
+		return fmt.Errorf("unknown part %q", part)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,8 +117,7 @@ func runPart(part string) error {
 	return nil
 }
 
-// serveTLS serves with a certificate for the loopback interface, over HTTP/2 to
-// those who ask for it.
+// serveTLS serves HTTP/1.1 and HTTP/2 with a certificate for the loopback interface.
 func serveTLS(handler http.Handler, says introduction) error {
 	server := httptest.NewUnstartedServer(handler)
 	server.EnableHTTP2 = true
@@ -134,14 +133,14 @@ func serveTLS(handler http.Handler, says introduction) error {
 	return nil
 }
 
-// untilParentEnds waits until the standard input is closed.
+// untilParentEnds waits until standard input is closed.
 func untilParentEnds() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
-// tokenManagement is the API with which a gateway looks tokens up.
+// tokenManagement is the API that a gateway uses to look up tokens.
 const tokenManagement = "/api/2.0/token-management/"
 
-// newUpstream is a workspace that answers every call with the same kilobyte of
-// JSON, and look-ups of its tokens as a workspace does.
+// newUpstream returns a workspace that answers every call with the same kilobyte of
+// JSON. It answers look-ups of tokens as a real workspace would.
 func newUpstream() (http.Handler, introduction) {
 	workspace := fakeworkspace.New(fakeworkspace.WithMaxRequestLog(1))
 	says := introduction{AdminToken: workspace.AdminToken()}
@@ -164,12 +163,12 @@ func newUpstream() (http.Handler, introduction) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Databricks-Org-Id", "3141592653589793")
 		w.Header().Set("X-Request-Id", "7f6f0f5e-6b0a-4f0e-9d0c-1c2f6c1d7a10")
-		_, _ = w.Write(answer) // the client left
+		_, _ = w.Write(answer) // fails if the client is gone
 	}), says
 }
 
-// authorize is the least that an authorization service can do: it looks at the
-// credential and says yes.
+// authorize is the cheapest possible authorization service: it reads the credential and
+// allows everything.
 func authorize(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") == "" {
 		w.WriteHeader(http.StatusUnauthorized)
@@ -179,7 +178,7 @@ func authorize(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// receiver takes OTLP over HTTP and throws it away. It says how much came.
+// receiver accepts OTLP over HTTP, discards it and reports how much arrived.
 type receiver struct{ batches, bytes atomic.Int64 }
 
 func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -194,6 +193,6 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.batches.Add(1)
 	c.bytes.Add(n)
-	// An empty message is an answer without complaints.
+	// An empty message means success.
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }

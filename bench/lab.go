@@ -14,12 +14,12 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// lab is what all setups share: programs, and the services around the proxies.
+// lab holds what all setups share: programs, and the services around the proxies.
 type lab struct {
-	dir       string // for what is needed while it runs
+	dir       string // for temporary files
 	scopegate string // paths of programs
 	caddy     string
-	nginx     string // empty where it is not installed
+	nginx     string // empty if it is not installed
 	against   variant
 
 	profileSites []string
@@ -27,20 +27,20 @@ type lab struct {
 	upstream   *helper
 	authorizer *helper
 	receiver   *helper
-	dead       string // an address where nobody listens
+	dead       string // an address without a listener
 }
 
 // variant is a way to run the gateway.
 type variant struct {
 	program string
 	env     []string
-	log     string // how the default log treats the proxy's lines, see -against-log
+	log     string // how the default log handles the proxy's lines, see -against-log
 
 	workspace  string // URL
-	adminToken string // of it
+	adminToken string // for the workspace
 }
 
-// asShipped is the gateway that was built, run as the example has it.
+// asShipped is the gateway that was built, run with Caddyfile.example's settings.
 func (l *lab) asShipped(env ...string) variant {
 	return variant{
 		program: l.scopegate, env: env, log: "exclude",
@@ -48,16 +48,16 @@ func (l *lab) asShipped(env ...string) variant {
 	}
 }
 
-// repository returns the folder of the gateway's sources.
+// repository returns the folder with the gateway's source.
 func repository() (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/scopegate/scopegate").Output()
 	if err != nil {
-		return "", fmt.Errorf("looking for the gateway's sources (run this in bench/): %w", err)
+		return "", fmt.Errorf("looking for the gateway's source (run this in bench/): %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
-// build builds the gateway as it ships, and stock Caddy of the same version.
+// build builds the gateway, and stock Caddy of the same version.
 func (l *lab) build(ctx context.Context, say func(string, ...any)) error {
 	root, err := repository()
 	if err != nil {
@@ -66,7 +66,7 @@ func (l *lab) build(ctx context.Context, say func(string, ...any)) error {
 	l.scopegate, l.caddy = filepath.Join(l.dir, "scopegate"), filepath.Join(l.dir, "caddy")
 	for _, program := range []struct{ dir, pkg, to string }{
 		{root, "./cmd/scopegate", l.scopegate},
-		// With the versions of the gateway, too.
+		// With the gateway's dependency versions.
 		{root, "github.com/caddyserver/caddy/v2/cmd/caddy", l.caddy},
 	} {
 		began := time.Now()
@@ -80,7 +80,7 @@ func (l *lab) build(ctx context.Context, say func(string, ...any)) error {
 	if path, err := exec.LookPath("nginx"); err == nil {
 		l.nginx = path
 	} else if _, err := os.Stat("/usr/sbin/nginx"); err == nil {
-		l.nginx = "/usr/sbin/nginx" // Debian's place, which not every PATH has
+		l.nginx = "/usr/sbin/nginx" // Debian's path, which may not be in PATH
 	}
 	return nil
 }
@@ -110,12 +110,12 @@ func (l *lab) stop() {
 	}
 }
 
-// target is a way to the upstream that is measured.
+// target is one measured way to reach the upstream.
 type target struct {
 	name    string
 	address string
 	client  *fasthttp.HostClient
-	pids    []int // of the processes whose CPU time it is
+	pids    []int // processes whose CPU time counts
 }
 
 func newTarget(name, address string, pids ...int) *target {
@@ -129,12 +129,12 @@ func (t *target) cpu() (used time.Duration) {
 	return used
 }
 
-// gateway starts a gateway with a site for each target.
+// gateway starts a gateway with one site per target.
 func (l *lab) gateway(ctx context.Context, dir, name string, v variant, names ...string) (*process, []*target, error) {
 	return l.gatewayWithAdmin(ctx, dir, name, "off", v, names...)
 }
 
-// gatewayWithAdmin is the same with Caddy's admin API at an address, or off.
+// gatewayWithAdmin is gateway with Caddy's admin API at an address, or off.
 func (l *lab) gatewayWithAdmin(ctx context.Context, dir, name, admin string, v variant, names ...string) (*process, []*target, error) {
 	addresses, err := freeAddresses(len(names))
 	if err != nil {
@@ -202,7 +202,7 @@ func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized boo
 	return p, newTarget(name, addresses[0], p.pid()), nil
 }
 
-// errSkipped is the reason why a setup is left out.
+// errSkipped is the reason for skipping a setup.
 var errSkipped = errors.New("not installed")
 
 // startNginx starts nginx with its two servers.
@@ -217,7 +217,7 @@ func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, 
 	if dir, err = os.MkdirTemp(dir, "nginx-"); err != nil {
 		return nil, nil, err
 	}
-	// Started by root, its workers are another user.
+	// If root starts nginx, its workers run as another user.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, nil, err
 	}
@@ -243,7 +243,7 @@ func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, 
 	}, nil
 }
 
-// stillDead reports whether nobody has taken the address of the dead receiver.
+// stillDead reports whether the address of the dead receiver is still free.
 func (l *lab) stillDead() bool {
 	conn, err := net.DialTimeout("tcp", l.dead, time.Second)
 	if err == nil {

@@ -15,37 +15,36 @@ import (
 )
 
 const (
-	// connections is how many requests are under way at once, each on a keep-alive
-	// connection of its own. Every target has that many.
+	// connections is the number of concurrent requests, each on a separate keep-alive
+	// connection. Every target has that many connections.
 	connections = 64
 
-	// sliceTime is how long one target is driven before another one has its turn.
-	// It is short, because the speed of a shared machine drifts: what is compared
-	// must lie close together.
+	// sliceTime is how long one target is driven before the next. It is short, because
+	// the speed of a shared machine drifts: compared measurements must be close in time.
 	sliceTime = 300 * time.Millisecond
 
-	// settleTime, at the start of each slice, is not counted: connections are
-	// opened, and what the target before has left behind is finished.
+	// settleTime at the start of each slice does not count: connections open, and the
+	// previous target finishes its background work.
 	settleTime = 60 * time.Millisecond
 
-	// answerSize is the size of every body of the upstream.
+	// answerSize is the size of every response body of the upstream, in bytes.
 	answerSize = 1024
 
 	requestTimeout = 10 * time.Second
 )
 
-// slice is what was measured in one turn.
+// slice is the measurement of one turn.
 type slice struct {
 	round, target int
 	requests      int
 	took          time.Duration
-	cpu           time.Duration // of the target's processes
+	cpu           time.Duration // CPU time of the target's processes
 	p50, p99      time.Duration
 }
 
 func (s slice) throughput() float64 { return float64(s.requests) / s.took.Seconds() }
 
-// cpuPerRequest is in microseconds.
+// cpuPerRequest returns the CPU time per request in microseconds.
 func (s slice) cpuPerRequest() float64 {
 	if s.requests == 0 {
 		return 0
@@ -56,26 +55,25 @@ func (s slice) cpuPerRequest() float64 {
 func (s slice) p50ms() float64 { return s.p50.Seconds() * 1e3 }
 func (s slice) p99ms() float64 { return s.p99.Seconds() * 1e3 }
 
-// phase is a turn that is under way. Workers compare its address.
+// phase is the current turn. Workers compare its address.
 type phase struct {
 	index    int
 	target   *target
 	counting atomic.Bool
 }
 
-// driver sends requests to targets in turn, over connections that it keeps.
+// driver sends requests to targets in turn, over keep-alive connections.
 //
-// The client is fasthttp's, the engine of the load tool bombardier: load
-// generator, proxy and upstream share the machine, so that it matters how little
-// the client takes. One process and one client for all targets is what allows to
-// change between them every few hundred milliseconds.
+// The client is fasthttp, the engine of the load tool bombardier. Load generator, proxy
+// and upstream share the machine, so the client must be cheap. One client process for
+// all targets makes it possible to switch between them every few hundred milliseconds.
 type driver struct {
 	calls   []call
 	current atomic.Pointer[phase]
 	failure atomic.Pointer[error]
 }
 
-// drive gives the targets their turns and returns what was measured.
+// drive runs all turns and returns the measurements.
 func (d *driver) drive(ctx context.Context, targets []*target, turns []turn) ([]slice, error) {
 	var workers sync.WaitGroup
 	latencies := make([][][]time.Duration, connections)
@@ -145,7 +143,7 @@ func (d *driver) pause(ctx context.Context, t time.Duration) error {
 	return nil
 }
 
-// work sends one request after the other until there is no turn any more.
+// work sends one request after another until there are no more turns.
 func (d *driver) work(w int, latencies [][]time.Duration) {
 	requests := requestsOf(part(d.calls, w, connections))
 	defer func() {
@@ -174,8 +172,8 @@ func (d *driver) work(w int, latencies [][]time.Duration) {
 	}
 }
 
-// check accepts the upstream's answer only: all requests are allowed ones, so
-// that anything else means that something else was measured than was meant.
+// check accepts only the upstream's response. All requests are allowed, so any other
+// response means that the run measured something else.
 func check(response *fasthttp.Response, err error) error {
 	switch {
 	case err != nil:
@@ -183,12 +181,12 @@ func check(response *fasthttp.Response, err error) error {
 	case response.StatusCode() != fasthttp.StatusOK:
 		return fmt.Errorf("a request was answered with status %d (%s)", response.StatusCode(), response.Header.Peek("X-Scopegate-Reason"))
 	case len(response.Body()) != answerSize:
-		return fmt.Errorf("an answer has %d bytes instead of %d", len(response.Body()), answerSize)
+		return fmt.Errorf("a response has %d bytes instead of %d", len(response.Body()), answerSize)
 	}
 	return nil
 }
 
-// part returns every n-th call, beginning with the i-th.
+// part returns every n-th call, starting with the i-th.
 func part(calls []call, i, n int) (own []call) {
 	for ; i < len(calls); i += n {
 		own = append(own, calls[i])
@@ -200,8 +198,7 @@ func requestsOf(calls []call) []*fasthttp.Request {
 	requests := make([]*fasthttp.Request, len(calls))
 	for i, c := range calls {
 		r := fasthttp.AcquireRequest()
-		// The host is the same for all targets, so that they can share requests;
-		// none of them looks at it.
+		// All targets share the requests. None of them checks the host.
 		r.SetRequestURI("http://localhost" + c.path)
 		r.Header.SetUserAgent("databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat")
 		r.Header.Set("Accept", "application/json")
@@ -216,7 +213,7 @@ func newClient(address string) *fasthttp.HostClient {
 		Addr:                      address,
 		MaxConns:                  connections,
 		MaxIdleConnDuration:       time.Hour,
-		MaxIdemponentCallAttempts: 1, // a request that must be repeated is a finding
+		MaxIdemponentCallAttempts: 1, // a failed request must not be hidden by a retry
 		DisablePathNormalizing:    true,
 		ReadTimeout:               requestTimeout,
 		WriteTimeout:              requestTimeout,
@@ -226,11 +223,11 @@ func newClient(address string) *fasthttp.HostClient {
 	}
 }
 
-// warmUpTime bounds how long the targets may take to answer every token.
+// warmUpTime bounds how long the targets may take to serve every token.
 const warmUpTime = 60 * time.Second
 
-// warmUp sends every call to every target once. A gateway that has not looked a
-// token up yet may say that it is busy; then the call is repeated.
+// warmUp sends every call to every target once. It repeats calls that the gateway
+// refuses because it is still looking up tokens.
 func (d *driver) warmUp(ctx context.Context, targets []*target) error {
 	ctx, cancel := context.WithTimeout(ctx, warmUpTime)
 	defer cancel()
@@ -261,7 +258,7 @@ func (d *driver) warm(ctx context.Context, t *target, calls []call) error {
 			err := t.client.Do(r, response)
 			if err == nil && response.StatusCode() == fasthttp.StatusServiceUnavailable {
 				if err := d.pause(ctx, 20*time.Millisecond); err != nil {
-					return fmt.Errorf("the gateway stays too busy to look up tokens: %w", err)
+					return fmt.Errorf("the gateway did not look up all tokens in time: %w", err)
 				}
 				continue
 			}

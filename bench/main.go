@@ -1,5 +1,5 @@
-// Command bench measures what the gateway costs and how it compares with what
-// people would use instead. See README.md.
+// Command bench measures what the gateway costs and compares it with alternatives. See
+// README.md.
 package main
 
 import (
@@ -36,7 +36,7 @@ func exitOn(err error) {
 	}
 }
 
-// options are the command line.
+// options are the command-line flags.
 type options struct {
 	scale float64
 	smoke bool
@@ -51,15 +51,15 @@ type options struct {
 
 func readOptions() options {
 	var o options
-	flag.Float64Var(&o.scale, "scale", 1, "start that many times as many fresh processes; 2 takes twice as long and narrows the intervals by a third")
-	flag.BoolVar(&o.smoke, "smoke", false, "a few seconds, to see that everything works; the numbers mean nothing")
+	flag.Float64Var(&o.scale, "scale", 1, "multiply the number of fresh processes; 2 takes twice as long and narrows the intervals by a third")
+	flag.BoolVar(&o.smoke, "smoke", false, "run for a few seconds to check that everything works; the numbers mean nothing")
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
-	flag.StringVar(&o.only, "only", "", "measure these alone: handler, otlp, dead, setups, program, profile; or against and tls, which are not measured otherwise (comma-separated)")
-	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimisation, write it to this file, and measure nothing")
-	flag.StringVar(&o.profileSites, "profile-sites", shipped, "the sites to profile, of which the others are compared with the first: "+strings.Join(slices.Sorted(maps.Keys(sites)), ", ")+" (comma-separated)")
-	flag.StringVar(&o.against, "against", "", "for the group against: another build of the gateway; default: the same")
-	flag.StringVar(&o.againstEnv, "against-env", "", "for the group against: environment of the other one, such as GOGC=100 (comma-separated)")
-	flag.StringVar(&o.againstLog, "against-log", "exclude", "for the group against: how the other one's default log treats the proxy's lines: exclude, filter, or lazy for builds that have that encoder")
+	flag.StringVar(&o.only, "only", "", "measure only these groups (comma-separated): handler, otlp, dead, setups, program, profile, or one of against and tls, which are off by default")
+	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimization, write it to this file, and measure nothing")
+	flag.StringVar(&o.profileSites, "profile-sites", shipped, "sites to profile, each compared with the first (comma-separated): "+strings.Join(slices.Sorted(maps.Keys(sites)), ", "))
+	flag.StringVar(&o.against, "against", "", "group against: path of another build of the gateway (default the same build)")
+	flag.StringVar(&o.againstEnv, "against-env", "", "group against: environment variables of the other gateway, such as GOGC=100 (comma-separated)")
+	flag.StringVar(&o.againstLog, "against-log", "exclude", "group against: how the other gateway's default log handles the proxy's lines: exclude, filter, or lazy for old builds that have that encoder")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
@@ -72,8 +72,8 @@ func (o options) wants(group string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), group)
 }
 
-// groups are what is measured, with how often at scale 1: within ten minutes on
-// two cores, most of them where two sites are hard to tell apart.
+// groups returns the groups to measure, with their processes and rounds. At scale 1 they
+// take less than ten minutes on two cores. Groups with small differences get most.
 func (o options) groups() (wanted []group) {
 	for _, g := range []group{
 		{"handler", 16, 5, handlerGroup},
@@ -102,7 +102,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { // nginx's workers are another user
+	if err := os.Chmod(dir, 0o755); err != nil { // nginx's workers run as another user
 		return err
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -111,7 +111,7 @@ func run(ctx context.Context, o options) error {
 	l := &lab{dir: dir, profileSites: strings.Split(o.profileSites, ",")}
 	for _, name := range l.profileSites {
 		if _, ok := sites[name]; !ok {
-			return fmt.Errorf("there is no site %q to profile", name)
+			return fmt.Errorf("unknown site %q", name)
 		}
 	}
 	defer l.stop()
@@ -154,8 +154,8 @@ func run(ctx context.Context, o options) error {
 	return r.write(o.out)
 }
 
-// measureAll takes the groups in turn, so that a bad minute of the machine spoils
-// a little of each and not all of one.
+// measureAll interleaves the groups, so that a slow minute of the machine affects each of
+// them a little and none of them alone.
 func (l *lab) measureAll(ctx context.Context, groups []group, d *driver) (measured []measurement, err error) {
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	most := 0
@@ -164,7 +164,7 @@ func (l *lab) measureAll(ctx context.Context, groups []group, d *driver) (measur
 	}
 	for i := range most {
 		for _, g := range groups {
-			// Spread evenly where one has fewer than another.
+			// Spread groups with fewer processes evenly.
 			if i*g.processes/most == (i+1)*g.processes/most {
 				continue
 			}
@@ -172,7 +172,7 @@ func (l *lab) measureAll(ctx context.Context, groups []group, d *driver) (measur
 			if err != nil {
 				return nil, fmt.Errorf("group %s: %w", g.name, err)
 			}
-			say("%-8s %d/%d, others took %.0f %% of the work", g.name, (i+1)*g.processes/most, g.processes, 100*m.others)
+			say("%-8s %d/%d, other programs used %.0f %% of the machine", g.name, (i+1)*g.processes/most, g.processes, 100*m.others)
 			measured = append(measured, m)
 		}
 	}
@@ -181,7 +181,7 @@ func (l *lab) measureAll(ctx context.Context, groups []group, d *driver) (measur
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// write leaves the results in a folder and prints them.
+// write writes the results to a folder and prints them.
 func (r results) write(out string) error {
 	encoded, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The picture: how many requests a second each setup answers, and the ratios
-// that matter with their intervals.
+// The picture shows the requests per second of each setup, and the important ratios with
+// their intervals.
 
 const (
 	pictureWidth = 960
@@ -32,7 +32,7 @@ func (p *picture) words(x, y int, anchor, class, text string) {
 func (r results) svg() string {
 	p := new(picture)
 	p.y = 34
-	p.words(16, p.y, "start", "title", "Requests a second, by setup (median and quartiles)")
+	p.words(16, p.y, "start", "title", "Requests per second, by setup (median and quartiles)")
 	p.y += 14
 	p.bars(r.Setups)
 	p.y += 40
@@ -49,13 +49,13 @@ func (r results) svg() string {
 `, pictureWidth, height, pictureWidth, height) + p.String() + "</svg>\n"
 }
 
-var barColours = map[string]string{
+var barColors = map[string]string{
 	shipped: "#1a7f5a", shippedQuiet: "#1a7f5a",
 	direct: "#bbb",
 }
 
-// bars draws the setups on a scale with logarithms: the upstream alone answers
-// many times what any proxy does.
+// bars draws the setups on a logarithmic scale, because the upstream alone is many times
+// faster than any proxy.
 func (p *picture) bars(setups []setup) {
 	least, most := math.Inf(1), 0.0
 	for _, s := range setups {
@@ -76,13 +76,13 @@ func (p *picture) bars(setups []setup) {
 		if s.Group != "setups" {
 			continue
 		}
-		colour := barColours[s.Name]
-		if colour == "" {
-			colour = "#7d9cc0"
+		color := barColors[s.Name]
+		if color == "" {
+			color = "#7d9cc0"
 		}
 		p.y += rowHeight
 		p.words(labelWidth-10, p.y, "end", "label", labels[s.Name])
-		p.print(`<rect x="%d" y="%d" width="%d" height="14" fill="%s"/>`, labelWidth, p.y-11, at(s.Throughput.Median)-labelWidth, colour)
+		p.print(`<rect x="%d" y="%d" width="%d" height="14" fill="%s"/>`, labelWidth, p.y-11, at(s.Throughput.Median)-labelWidth, color)
 		p.print(`<path d="M%d %dH%d" stroke="#333"/>`, at(s.Throughput.Low), p.y-4, at(s.Throughput.High))
 		p.words(pictureWidth-16, p.y, "end", "label", fmt.Sprintf("%.0f", s.Throughput.Median))
 	}
@@ -90,7 +90,7 @@ func (p *picture) bars(setups []setup) {
 	p.words(labelWidth, p.y, "start", "small", "logarithmic scale")
 }
 
-func (p *picture) dots(ratios []ratio, goals []verdict) {
+func (p *picture) dots(ratios []ratio, goals []outcome) {
 	least, most := 0.9, 1.1
 	for _, c := range ratios {
 		least, most = min(least, c.Throughput.Low), max(most, c.Throughput.High)

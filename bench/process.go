@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is a child of the benchmark. It is ended by its own id.
+// process is a child process of the benchmark.
 type process struct {
 	name    string
 	cmd     *exec.Cmd
@@ -23,21 +23,21 @@ type process struct {
 	logPath string
 }
 
-// startTimeout bounds how long a process may take to listen; stopTimeout how long
-// to end when it is asked to.
+// startTimeout bounds how long a process may take to listen, and stopTimeout how long
+// it may take to exit.
 const (
 	startTimeout = 20 * time.Second
 	stopTimeout  = 5 * time.Second
 )
 
-// spawn starts a program with everything that it says in a file of dir.
+// spawn starts a program whose output goes to a file in dir.
 func spawn(dir, name string, env []string, program string, args ...string) (*process, error) {
 	logPath := filepath.Join(dir, name+".log")
 	output, err := os.Create(logPath)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	defer output.Close() // the child has its own
+	defer output.Close() // the child has a duplicate
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
@@ -63,9 +63,9 @@ func watch(name, logPath string, cmd *exec.Cmd) *process {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// stop asks the process to end, and ends it if it does not.
+// stop asks the process to exit, and kills it if it does not.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails if it has exited already
 	select {
 	case <-p.exited:
 		return
@@ -88,7 +88,7 @@ func (p *process) awaitListening(ctx context.Context, addresses ...string) error
 			}
 			select {
 			case <-p.exited:
-				return fmt.Errorf("%s ended at its start (%w): %s", p.name, errors.Join(p.err), p.lastWords())
+				return fmt.Errorf("%s exited at start (%w): %s", p.name, errors.Join(p.err), p.lastWords())
 			case <-ctx.Done():
 				return fmt.Errorf("%s does not listen on %s: %w: %s", p.name, address, ctx.Err(), p.lastWords())
 			case <-time.After(5 * time.Millisecond):
@@ -98,7 +98,7 @@ func (p *process) awaitListening(ctx context.Context, addresses ...string) error
 	return nil
 }
 
-// lastWords returns the end of what the process said.
+// lastWords returns the end of the process's output.
 func (p *process) lastWords() string {
 	file, err := os.Open(p.logPath)
 	if err != nil {
@@ -107,14 +107,14 @@ func (p *process) lastWords() string {
 	defer file.Close()
 	const most = 2000
 	if info, err := file.Stat(); err == nil && info.Size() > most {
-		_, _ = file.Seek(-most, io.SeekEnd) // else from the beginning
+		_, _ = file.Seek(-most, io.SeekEnd) // a shorter file is read from the start
 	}
 	said, _ := io.ReadAll(io.LimitReader(file, most))
 	return string(said)
 }
 
-// freeAddresses returns addresses of the loopback interface that nobody listens
-// on. All are held until the last is found, so that they differ.
+// freeAddresses returns different free addresses on the loopback interface. It holds
+// all of them until it has found the last.
 func freeAddresses(n int) ([]string, error) {
 	addresses := make([]string, n)
 	for i := range addresses {

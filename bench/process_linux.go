@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childAttributes end a child when the benchmark itself is ended by force.
+// childAttributes make the kernel kill a child when the benchmark is killed.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// cpuTime returns the CPU time that a process has used, from the clock that Linux
-// keeps for it: /proc counts in hundredths of a second, too coarse for a slice.
+// cpuTime returns the CPU time of a process from its CPU clock. The hundredths of a
+// second in /proc are too coarse for a slice.
 func cpuTime(pid int) time.Duration {
 	const scheduler = 2 // CPUCLOCK_SCHED
 	var used unix.Timespec
@@ -28,7 +28,7 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(used.Nano())
 }
 
-// children returns the processes that a process has started.
+// children returns the child processes of a process.
 func children(pid int) (pids []int) {
 	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
@@ -42,9 +42,8 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// memory returns a line of a process's status in bytes: VmHWM is the most memory
-// that it ever held, VmRSS what it holds now, RssAnon the part of that which is
-// not its program file.
+// memory returns a line of a process's status in bytes: VmHWM is its peak memory, VmRSS
+// its current memory, and RssAnon the part of VmRSS that is not the program file.
 func memory(pid int, line string) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -62,7 +61,7 @@ func memory(pid int, line string) int64 {
 	return kilobytes << 10
 }
 
-// machineBusy returns how long all CPUs together were busy, with whatever.
+// machineBusy returns the total busy time of all CPUs.
 func machineBusy() time.Duration {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -73,7 +72,7 @@ func machineBusy() time.Duration {
 	const idle, ioWait, steal = 4, 5, 8
 	ticks := int64(0)
 	for i, field := range fields {
-		// After steal come those of guests, which are counted in user already.
+		// Stop at steal: the guest times after it are part of user.
 		if i == 0 || i == idle || i == ioWait || i > steal {
 			continue
 		}

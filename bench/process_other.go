@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// CPU time and memory of other processes are read from Linux's own files; on
-// other systems the report goes without.
+// CPU time and memory are measured on Linux only. On other systems the report omits
+// them.
 
 func childAttributes() *syscall.SysProcAttr { return nil }
 func cpuTime(int) time.Duration             { return 0 }

@@ -20,19 +20,19 @@ import (
 
 const (
 	profileTime = 10 * time.Second
-	// pgoTime is longer, because what is rare but slow counts too.
+	// pgoTime is longer, to catch rare but slow functions.
 	pgoTime = 30 * time.Second
 )
 
-// profiles are what was recorded of one gateway under load.
+// profiles are the profiles of one gateway under load.
 type profiles struct {
 	site      string
 	cpu, heap []byte
-	requests  int // while the CPU profile was taken
+	requests  int // during the CPU profile
 }
 
-// profiled drives gateways with one site each in turn, and takes a CPU profile and
-// a heap profile of each meanwhile. Of several, each has its part of the time.
+// profiled drives gateways with one site each in turn, and takes a CPU profile and a
+// heap profile of each. They share the profiling time.
 func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, names []string) ([]profiles, error) {
 	dir, err := os.MkdirTemp(l.dir, "profile-")
 	if err != nil {
@@ -92,7 +92,7 @@ func (l *lab) profiled(ctx context.Context, d *driver, took time.Duration, names
 	return recorded, errors.Join(append(failures, err)...)
 }
 
-// variantOf returns how the gateway of a site is run.
+// variantOf returns how to run the gateway of a site.
 func (l *lab) variantOf(name string) variant {
 	switch name {
 	case withOTLP:
@@ -121,7 +121,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return io.ReadAll(response.Body)
 }
 
-// profile leaves the profiles and a summary of them in a folder.
+// profile writes the profiles and a summary of them to a folder.
 func (l *lab) profile(ctx context.Context, d *driver, out string) error {
 	recorded, err := l.profiled(ctx, d, time.Duration(len(l.profileSites))*profileTime, l.profileSites)
 	if err != nil {
@@ -138,7 +138,7 @@ func (l *lab) profile(ctx context.Context, d *driver, out string) error {
 			data               []byte
 		}{
 			{"cpu", "CPU", "cpu", r.cpu},
-			{"allocs", "allocated bytes, since the start", "alloc_space", r.heap},
+			{"allocs", "allocated bytes since the start", "alloc_space", r.heap},
 		} {
 			if err := summarizeProfile(&text, part.title+" of "+r.site, part.value, part.data); err != nil {
 				return err
@@ -171,8 +171,8 @@ func (l *lab) recordPGO(ctx context.Context, d *driver, path string) error {
 	return os.WriteFile(path, cpu, 0o644)
 }
 
-// compareProfiles writes where a request costs more CPU in one gateway than in
-// another, by functions with all that they call.
+// compareProfiles writes where a request costs more CPU in one gateway than in another,
+// by function, including callees.
 func compareProfiles(b *strings.Builder, base, of profiles) error {
 	before, all, err := costs(base)
 	if err != nil {
@@ -190,7 +190,7 @@ func compareProfiles(b *strings.Builder, base, of profiles) error {
 		more[name] = after[name] - cost
 	}
 	us := func(ns int64) float64 { return float64(ns) / 1e3 }
-	fmt.Fprintf(b, "CPU of a request in us: %s %.1f, %s %.1f; where the difference is, with what functions call\n", base.site, us(all), of.site, us(allOf))
+	fmt.Fprintf(b, "CPU per request in us: %s %.1f, %s %.1f; the difference by function, including callees\n", base.site, us(all), of.site, us(allOf))
 	for _, name := range dearest(more, 60) {
 		fmt.Fprintf(b, "  %6.2f  %6.2f  %+6.2f  %s\n", us(before[name]), us(after[name]), us(more[name]), name)
 	}
@@ -198,8 +198,8 @@ func compareProfiles(b *strings.Builder, base, of profiles) error {
 	return nil
 }
 
-// costs returns what each function takes of a request, with what it calls, and
-// what all of it takes, in nanoseconds.
+// costs returns the CPU time per request of each function, including callees, and of
+// all together, in nanoseconds.
 func costs(of profiles) (by map[string]int64, all int64, err error) {
 	p, err := profile.Parse(bytes.NewReader(of.cpu))
 	if err != nil {
@@ -212,7 +212,7 @@ func costs(of profiles) (by map[string]int64, all int64, err error) {
 	by = make(map[string]int64)
 	for _, s := range p.Sample {
 		all += s.Value[at]
-		seen := make(map[string]bool) // functions that call themselves count once
+		seen := make(map[string]bool) // count recursive functions once
 		for _, location := range s.Location {
 			for _, line := range location.Line {
 				if line.Function != nil && !seen[line.Function.Name] {
@@ -230,9 +230,8 @@ func costs(of profiles) (by map[string]int64, all int64, err error) {
 
 const ownModule = "github.com/scopegate/scopegate/"
 
-// owned attributes a sample to the function of ours that is nearest to where the
-// time was spent, as long as no proxy or server stands between: what the handler
-// calls next is not its own cost.
+// owned attributes a sample to the innermost function of this project, unless the proxy
+// or the server is in between: the next handler's cost is not the gateway's.
 func owned(sample *profile.Sample) (name string, leaf bool) {
 	for i, location := range sample.Location {
 		for j, line := range location.Line {
@@ -251,7 +250,8 @@ func owned(sample *profile.Sample) (name string, leaf bool) {
 	return "", false
 }
 
-// summarizeProfile writes the dearest functions of all, and all of ours.
+// summarizeProfile writes the most expensive functions, and all functions of this
+// project.
 func summarizeProfile(b *strings.Builder, title, valueType string, data []byte) error {
 	p, err := profile.Parse(bytes.NewReader(data))
 	if err != nil {
@@ -279,10 +279,10 @@ func summarizeProfile(b *strings.Builder, title, valueType string, data []byte) 
 		}
 	}
 	if total == 0 {
-		return fmt.Errorf("reading a profile: it is empty")
+		return fmt.Errorf("reading a profile: no samples")
 	}
 	share := func(n int64) float64 { return 100 * float64(n) / float64(total) }
-	fmt.Fprintf(b, "%s: the dearest functions\n", title)
+	fmt.Fprintf(b, "%s: the most expensive functions\n", title)
 	for _, name := range dearest(flat, 20) {
 		fmt.Fprintf(b, "  %5.1f %%  %s\n", share(flat[name]), name)
 	}
@@ -290,7 +290,7 @@ func summarizeProfile(b *strings.Builder, title, valueType string, data []byte) 
 	for _, n := range with {
 		sum += n
 	}
-	fmt.Fprintf(b, "%s: functions of this project, alone and with what they call of other packages; %.1f %% in all\n", title, share(sum))
+	fmt.Fprintf(b, "%s: functions of this project, alone and including calls to other packages; %.1f %% in total\n", title, share(sum))
 	for _, name := range dearest(with, 25) {
 		fmt.Fprintf(b, "  %5.1f %%  %5.1f %%  %s\n", share(alone[name]), share(with[name]), name)
 	}

@@ -11,25 +11,25 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// program are the figures of the program itself, beside stock Caddy's.
+// program compares the program with stock Caddy: size, start-up time and idle memory.
 type program struct {
 	Gateway figures `json:"gateway"`
 	Caddy   figures `json:"caddy"`
 }
 
 type figures struct {
-	// Size is that of the program file, built without special flags.
+	// Size is the size of the program file in bytes, built without special flags.
 	Size int64 `json:"size_bytes"`
-	// FirstAnswer is the time from the start of the process to the first answer
-	// of the upstream through it: for the gateway with the look-up of a token.
+	// FirstAnswer is the time from the start of the process to the first response of the
+	// upstream through it. For the gateway it includes the look-up of a token.
 	FirstAnswer summary `json:"first_answer_ms"`
-	// Idle is the memory after that, when nothing happens. Anonymous is the part
-	// that is not the program file, which the kernel can drop.
+	// Idle is the memory after that, without load. Anonymous is the part that is not the
+	// program file, which the kernel can drop.
 	Idle      int64 `json:"idle_memory_bytes"`
 	Anonymous int64 `json:"idle_anonymous_bytes"`
 }
 
-// program starts both a few times.
+// program starts both programs a few times.
 func (l *lab) program(ctx context.Context, smoke bool) (p program, err error) {
 	starts := 9
 	if smoke {

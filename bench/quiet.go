@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// randomizer is where chance comes from; tests seed it.
+// randomizer is the source of randomness; tests seed it.
 type randomizer = *rand.Rand
 
-// clocks tell who used the machine.
+// clocks measures who used the machine.
 type clocks struct {
 	at            time.Time
 	machine, ours time.Duration
@@ -33,8 +33,8 @@ func (l *lab) clock(r running) clocks {
 	return c
 }
 
-// others returns which part of the machine's work since an earlier reading was
-// none of ours: other programs, and the kernel where nobody is charged for it.
+// others returns the share of the machine's work since an earlier reading that was not
+// ours: other programs, and kernel time that is charged to no process.
 func (c clocks) others(before clocks) float64 {
 	machine := c.machine - before.machine
 	if machine <= 0 {

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// results are what the report, the JSON file and the picture are made of.
+// results is the content of the report, the JSON file and the picture.
 type results struct {
 	Made    time.Time `json:"made"`
 	Took    string    `json:"took"`
 	Machine machine   `json:"machine"`
 	Setups  []setup   `json:"setups"`
 	Ratios  []ratio   `json:"ratios"`
-	Goals   []verdict `json:"goals"`
+	Goals   []outcome `json:"goals"`
 	Program program   `json:"program"`
-	// Others is the part of the machine that other programs took, by group, at
-	// worst: much of it makes a run worthless.
+	// Others is the largest share of the machine that other programs used, by group. A
+	// large share makes a run worthless.
 	Others  map[string]float64 `json:"others"`
 	Skipped []string           `json:"skipped,omitempty"`
 }
 
-// machine says in general words where the numbers come from.
+// machine describes the machine in general terms.
 type machine struct {
 	System string `json:"system"`
 	CPUs   int    `json:"cpus"`
@@ -33,8 +33,7 @@ func thisMachine() machine {
 	return machine{runtime.GOOS + "/" + runtime.GOARCH, runtime.NumCPU(), runtime.Version()}
 }
 
-// setup is one target on its own. Its numbers drift with the machine; the ratios
-// do not.
+// setup is one target by itself. Its numbers drift with the machine; the ratios do not.
 type setup struct {
 	Group      string  `json:"group"`
 	Name       string  `json:"name"`
@@ -45,15 +44,15 @@ type setup struct {
 	PeakMemory int64   `json:"peak_memory_bytes"` // median over processes
 }
 
-// comparison is two targets of a group that are worth comparing. Base may be
-// several that are the same; then their mean counts.
+// comparison is two targets of a group that are worth comparing. Base may hold several
+// identical targets; then their mean counts.
 type comparison struct {
 	Group string   `json:"group"`
 	Of    string   `json:"of"`
 	Base  []string `json:"base"`
 }
 
-// comparisons are those that the report shows, in its order.
+// comparisons are those in the report, in order.
 var comparisons = []comparison{
 	{"handler", plainTwin, []string{plain}},
 	{"handler", enforce, []string{plain, plainTwin}},
@@ -80,7 +79,7 @@ var comparisons = []comparison{
 	{"setups", shippedQuiet, []string{nginxAuth}},
 }
 
-// ratio is a comparison that was measured.
+// ratio is a measured comparison.
 type ratio struct {
 	comparison
 	Throughput estimate `json:"throughput"`
@@ -89,13 +88,13 @@ type ratio struct {
 	P99        estimate `json:"p99"`
 }
 
-// goal is a bound for the throughput of a comparison.
+// goal is a lower bound for the throughput ratio of a comparison.
 type goal struct {
 	Group, Of, Base string
 	AtLeast         float64
 }
 
-// goals are the project's own.
+// goals are the project's goals.
 var goals = []goal{
 	{"handler", enforce, plain, 0.98},
 	{"handler", withLines, plain, 0.93},
@@ -108,18 +107,18 @@ var goals = []goal{
 	{"setups", shipped, nginxAuth, 1},
 }
 
-// verdict is a goal and how near it is.
-type verdict struct {
+// outcome says whether a goal was met.
+type outcome struct {
 	Of      string   `json:"of"`
 	Base    string   `json:"base"`
 	AtLeast float64  `json:"at_least"`
 	Is      estimate `json:"is"`
 	Met     bool     `json:"met"`
-	// Sure means that the whole confidence interval is on the same side.
+	// Sure means that the whole confidence interval is on the same side of the goal.
 	Sure bool `json:"sure"`
 }
 
-// evaluate works out everything from what was measured.
+// evaluate computes the results from the measurements.
 func evaluate(measured []measurement, rng *rand.Rand) results {
 	r := results{Machine: thisMachine(), Others: make(map[string]float64)}
 	for _, m := range measured {
@@ -147,13 +146,13 @@ func evaluate(measured []measurement, rng *rand.Rand) results {
 	return r
 }
 
-func judge(g goal, is estimate) verdict {
-	v := verdict{Of: g.Of, Base: g.Base, AtLeast: g.AtLeast, Is: is, Met: is.Median >= g.AtLeast}
-	v.Sure = is.Low >= g.AtLeast || is.High < g.AtLeast
-	return v
+func judge(g goal, is estimate) outcome {
+	o := outcome{Of: g.Of, Base: g.Base, AtLeast: g.AtLeast, Is: is, Met: is.Median >= g.AtLeast}
+	o.Sure = is.Low >= g.AtLeast || is.High < g.AtLeast
+	return o
 }
 
-// setupsOf gathers the slices of each target over all processes.
+// setupsOf summarizes the slices of each target over all processes.
 func setupsOf(measured []measurement) (found []setup) {
 	type key struct{ group, name string }
 	var order []key
@@ -185,7 +184,7 @@ func setupsOf(measured []measurement) (found []setup) {
 	return found
 }
 
-// rank orders setups as the report shows them.
+// rank orders setups for the report.
 func rank(group, name string) int {
 	groups := []string{"setups", "handler", "otlp", "dead", "against", "tls"}
 	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedLog, shippedQuiet,
@@ -201,8 +200,8 @@ func each(slices []slice, of func(slice) float64) []float64 {
 	return values
 }
 
-// compare pairs the slices of two targets, process by process. It reports whether
-// both were measured.
+// compare pairs the slices of two targets, process by process. It returns false if one
+// of them was not measured.
 func compare(measured []measurement, c comparison, rng *rand.Rand) (ratio, bool) {
 	quantities := []func(slice) float64{slice.throughput, slice.cpuPerRequest, slice.p50ms, slice.p99ms}
 	paired := make([][][]float64, len(quantities))

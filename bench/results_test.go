@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// measuredOnce is a measurement in which target i answers speeds[i] requests a
-// second, a little differently in each round.
+// measuredOnce returns a measurement in which target i serves about speeds[i] requests
+// per second, with small differences between rounds.
 func measuredOnce(group string, names []string, speeds []int, skipped ...string) measurement {
 	m := measurement{group: group, names: names, peaks: map[string]int64{names[0]: 50 << 20}, skipped: skipped}
 	for round := range 4 {
@@ -37,7 +37,7 @@ func TestEvaluate(t *testing.T) {
 	}
 	want := map[[2]string]bool{{enforce, plain}: true, {withLines, plain}: false, {withLines, enforce}: false, {shipped, stockProxy}: true}
 	if len(r.Goals) != len(want) {
-		t.Errorf("there are %d goals instead of %d: what was not measured has none", len(r.Goals), len(want))
+		t.Errorf("%d goals, want %d: only measured targets have one", len(r.Goals), len(want))
 	}
 	for _, v := range r.Goals {
 		if met, ok := want[[2]string{v.Of, v.Base}]; !ok || v.Met != met {
@@ -45,12 +45,12 @@ func TestEvaluate(t *testing.T) {
 		}
 	}
 	if len(r.Skipped) != 2 {
-		t.Errorf("skipped are %v", r.Skipped)
+		t.Errorf("skipped: %v", r.Skipped)
 	}
 	text := r.text()
 	for _, words := range []string{labels[stockProxy], "enforce / plain", "missed by", "SKIPPED: " + labels[nginxAuth]} {
 		if !strings.Contains(text, words) {
-			t.Errorf("the report does not say %q:\n%s", words, text)
+			t.Errorf("the report lacks %q:\n%s", words, text)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func TestPictureIsWellFormed(t *testing.T) {
 		measured []measurement
 	}{
 		{"nothing measured", nil},
-		{"handler alone", []measurement{measuredOnce("handler", []string{plain, plainTwin, enforce}, []int{1000, 1010, 990})}},
+		{"only the handler", []measurement{measuredOnce("handler", []string{plain, plainTwin, enforce}, []int{1000, 1010, 990})}},
 		{"setups", []measurement{measuredOnce("setups", []string{direct, stockProxy, shipped}, []int{40_000, 1000, 1300})}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

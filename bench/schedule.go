@@ -8,9 +8,9 @@ type turn struct {
 	target int
 }
 
-// schedule gives each target one turn in each round, in an order drawn anew for
-// every round: a target that always came after the same other would inherit its
-// leftovers, such as garbage to collect and spans to send.
+// schedule gives each target one turn per round, in a new random order each round. In a
+// fixed order a target would always pay for its predecessor's leftovers, such as garbage
+// to collect and spans to send.
 func schedule(targets, rounds int, rng *rand.Rand) []turn {
 	turns := make([]turn, 0, targets*rounds)
 	for round := range rounds {
@@ -21,9 +21,8 @@ func schedule(targets, rounds int, rng *rand.Rand) []turn {
 	return turns
 }
 
-// ratios compares a target with others round by round: what it measured, over the
-// mean of what they did in the same round. Rounds in which one of them is missing
-// or zero are left out.
+// ratios divides a target's value by the mean of the others' values in the same round,
+// for each round. It skips rounds in which a value is missing or zero.
 func ratios(slices []slice, a int, b []int, of func(slice) float64) (found []float64) {
 	byRound := make(map[int]map[int]float64)
 	rounds := 0

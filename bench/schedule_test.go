@@ -20,13 +20,13 @@ func TestScheduleGivesEachTargetOneTurnARound(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			turns := schedule(test.targets, test.rounds, rand.New(rand.NewPCG(1, 2)))
 			if len(turns) != test.targets*test.rounds {
-				t.Fatalf("there are %d turns instead of %d", len(turns), test.targets*test.rounds)
+				t.Fatalf("%d turns, want %d", len(turns), test.targets*test.rounds)
 			}
 			for round := range test.rounds {
 				var had []int
 				for _, turn := range turns[round*test.targets : (round+1)*test.targets] {
 					if turn.round != round {
-						t.Fatalf("round %d is among those of %d", turn.round, round)
+						t.Fatalf("a turn of round %d is in round %d", turn.round, round)
 					}
 					had = append(had, turn.target)
 				}
@@ -54,7 +54,7 @@ func TestScheduleOrdersDiffer(t *testing.T) {
 	}
 }
 
-// at is a slice with a throughput.
+// at returns a slice with a throughput.
 func at(round, target int, perSecond int) slice {
 	return slice{round: round, target: target, requests: perSecond, took: time.Second}
 }
@@ -69,8 +69,8 @@ func TestRatios(t *testing.T) {
 	}{
 		{"in any order within a round", []slice{at(0, 1, 50), at(0, 0, 100), at(1, 0, 200), at(1, 1, 150)}, 1, []int{0}, []float64{0.5, 0.75}},
 		{"against the mean of two", []slice{at(0, 0, 100), at(0, 1, 300), at(0, 2, 100)}, 2, []int{0, 1}, []float64{0.5}},
-		{"a round that is not complete", []slice{at(0, 0, 100), at(1, 0, 100), at(1, 1, 100)}, 1, []int{0}, []float64{1}},
-		{"a target that did nothing", []slice{at(0, 0, 0), at(0, 1, 100)}, 1, []int{0}, nil},
+		{"an incomplete round", []slice{at(0, 0, 100), at(1, 0, 100), at(1, 1, 100)}, 1, []int{0}, []float64{1}},
+		{"a target with no requests", []slice{at(0, 0, 0), at(0, 1, 100)}, 1, []int{0}, nil},
 		{"others in between", []slice{at(0, 2, 7), at(0, 0, 100), at(0, 3, 9), at(0, 1, 100)}, 1, []int{0}, []float64{1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,10 +87,10 @@ func TestJudge(t *testing.T) {
 		is        estimate
 		met, sure bool
 	}{
-		{"met for sure", estimate{Median: 0.99, Low: 0.981, High: 1}, true, true},
-		{"met perhaps", estimate{Median: 0.985, Low: 0.97, High: 1}, true, false},
-		{"missed perhaps", estimate{Median: 0.975, Low: 0.96, High: 0.99}, false, false},
-		{"missed for sure", estimate{Median: 0.95, Low: 0.94, High: 0.97}, false, true},
+		{"certainly met", estimate{Median: 0.99, Low: 0.981, High: 1}, true, true},
+		{"perhaps met", estimate{Median: 0.985, Low: 0.97, High: 1}, true, false},
+		{"perhaps missed", estimate{Median: 0.975, Low: 0.96, High: 0.99}, false, false},
+		{"certainly missed", estimate{Median: 0.95, Low: 0.94, High: 0.97}, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := judge(goal{"handler", enforce, plain, 0.98}, test.is)

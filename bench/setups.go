@@ -26,29 +26,29 @@ const (
 	withLines = "enforce-audit"
 	withOTLP  = "enforce-audit-otlp"
 	withDead  = "enforce-audit-otlp-dead"
-	withLog   = "enforce-log" // by way of Caddy's logs, each line on its own
+	withLog   = "enforce-log" // through Caddy's log, line by line
 
-	against = "against" // the same as gateway, but for what is to be compared
+	against = "against" // the gateway with another build or other settings
 
 	secure    = "tls"
 	secureOne = "tls-http1"
 )
 
-// group is a set of targets that are driven in turn, from processes that are
-// started for it and ended after it.
+// group is a set of targets that are driven in turn. Its processes are started for it
+// and stopped after it.
 type group struct {
 	name      string
-	processes int // how many times all is started anew
-	rounds    int // of each time
+	processes int // how many times everything is restarted
+	rounds    int // per restart
 	start     func(ctx context.Context, l *lab, dir string) (running, error)
 }
 
-// running is a group that was started.
+// running is a started group.
 type running struct {
 	targets   []*target
 	processes []*process
 	skipped   []string
-	calls     []call // where they are others than everywhere
+	calls     []call // nil for the calls that all groups use
 }
 
 func (r *running) stop() {
@@ -57,7 +57,7 @@ func (r *running) stop() {
 	}
 }
 
-// add takes what a start function returns.
+// add adds the results of a start function.
 func (r *running) add(p *process, targets []*target, err error) error {
 	if err != nil {
 		return err
@@ -71,14 +71,14 @@ func one(p *process, t *target, err error) (*process, []*target, error) {
 	return p, []*target{t}, err
 }
 
-// What stands in the block audit. The first is what the example has.
+// Options of the block audit. The first is Caddyfile.example's.
 const (
 	auditOutput = "output stdout"
 	auditLog    = "log on"
 	auditOff    = "log off"
 )
 
-// sites of one gateway, which differ in what is asked of the handler.
+// sites are the sites of one gateway, by name.
 var sites = map[string]site{
 	plain:        {plain: true},
 	plainTwin:    {plain: true},
@@ -95,22 +95,22 @@ var sites = map[string]site{
 	secureOne:    {Audit: auditOutput, versions: []string{"1.1"}},
 }
 
-// handlerGroup compares sites of one gateway: what the handler and its audit log
-// cost, and, with two sites that are the same, how far to believe it.
+// handlerGroup compares sites of one gateway: what the handler and its audit cost. Two
+// identical sites show the error.
 func handlerGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	return r, r.add(l.gateway(ctx, dir, "gateway", l.asShipped(), plain, plainTwin, enforce, withLines, withLog))
 }
 
-// otlpGroup compares a site of a gateway that exports spans with one of a gateway
-// that does not. Where to is a setting of the process.
+// otlpGroup compares a site of a gateway that exports spans with one of a gateway that
+// does not. Exporting is a setting of the process, so this needs two.
 func otlpGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	return r, l.exporting(ctx, &r, dir, l.receiver.Address, withOTLP)
 }
 
-// deadGroup is otlpGroup without anybody who receives the spans.
+// deadGroup is otlpGroup without a receiver for the spans.
 func deadGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	if !l.stillDead() {
-		return r, fmt.Errorf("%s was to be an address where nobody listens, and somebody does", l.dead)
+		return r, fmt.Errorf("%s must stay free, but another program listens there", l.dead)
 	}
 	return r, l.exporting(ctx, &r, dir, l.dead, withDead)
 }
@@ -132,8 +132,7 @@ func otlpTo(address string) []string {
 	}
 }
 
-// setupsGroup compares whole processes: the gateway as it ships, and what people
-// would use instead.
+// setupsGroup compares whole processes: the gateway as shipped, and the alternatives.
 func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	r.targets = []*target{newTarget(direct, l.upstream.Address, l.upstream.pid())}
 	err = errors.Join(
@@ -153,8 +152,7 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 	return r, err
 }
 
-// againstGroup compares the gateway with another build of it, or the same one
-// with other settings.
+// againstGroup compares the gateway with another build or with other settings.
 func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	return r, errors.Join(
 		r.add(l.gateway(ctx, dir, shipped, l.asShipped(), shipped)),
@@ -162,9 +160,8 @@ func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error
 	)
 }
 
-// secureGroup compares HTTP/2 to a workspace with TLS, which is what
-// databricks_gateway chooses, with HTTP/1.1. The workspace is one of its own, with
-// tokens of its own.
+// secureGroup compares HTTP/2 to a workspace with TLS, which is what databricks_gateway
+// uses, with HTTP/1.1. It has a separate workspace and separate tokens.
 func secureGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
 	upstream, err := startHelper(partSecure)
 	if err != nil {
@@ -181,17 +178,17 @@ func secureGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 	return r, r.add(l.gateway(ctx, dir, "gateway", v, secure, secureOne))
 }
 
-// measurement is what one start of a group gave.
+// measurement is the result of one start of a group.
 type measurement struct {
 	group   string
-	names   []string // of targets, as slices count them
+	names   []string // targets; slices refer to them by index
 	slices  []slice
 	peaks   map[string]int64 // peak memory in bytes, by target
-	others  float64          // part of the machine that other programs took
+	others  float64          // share of the machine that other programs used
 	skipped []string
 }
 
-// measure starts a group, drives it, and ends it.
+// measure starts a group, drives it and stops it.
 func (l *lab) measure(ctx context.Context, g group, d *driver, rng randomizer) (m measurement, err error) {
 	dir, err := os.MkdirTemp(l.dir, g.name+"-")
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// quantile returns the value below which a part q of the values lies, between two
-// of them in proportion. It returns NaN for no values.
+// quantile returns the q-quantile of values, with linear interpolation. It returns NaN
+// for no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -23,26 +23,25 @@ func quantile(values []float64, q float64) float64 {
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// estimate is a ratio with how sure it is.
+// estimate is a ratio with its confidence interval.
 type estimate struct {
 	// Median is the median over processes of the median over rounds.
 	Median float64 `json:"median"`
 	// Low and High bound the 95 % confidence interval.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// PerProcess are the medians of each fresh process (or set of processes).
+	// PerProcess holds the median of each fresh process (or set of processes).
 	PerProcess []float64 `json:"per_process"`
-	Rounds     int       `json:"rounds"` // in all
+	Rounds     int       `json:"rounds"` // in total
 }
 
-// resamples is how often the bootstrap draws.
+// resamples is the number of bootstrap samples.
 const resamples = 4000
 
-// estimateRatio combines ratios, round by round of process by process. The
-// process is the unit: two identical sites of one process differ by several per
-// cent from one start to the next (memory layout, hash seeds), and no number of
-// rounds within it averages that out. So the bootstrap draws processes first, and
-// then rounds of each.
+// estimateRatio combines the ratios of each round of each process. The process is the
+// unit: the ratio of two identical sites differs by several percent from one start to
+// the next (memory layout, hash seeds), and more rounds do not average that out. So the
+// bootstrap samples processes first, and then rounds of each.
 func estimateRatio(processes [][]float64, rng *rand.Rand) estimate {
 	var e estimate
 	for _, rounds := range processes {
@@ -72,7 +71,7 @@ func resample(values []float64, rng *rand.Rand) []float64 {
 	return drawn
 }
 
-// summary is how one quantity of one setup was spread over slices.
+// summary is the distribution of one quantity of one setup over slices.
 type summary struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"quartile_1"`

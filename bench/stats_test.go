@@ -13,7 +13,7 @@ func TestQuantile(t *testing.T) {
 		q      float64
 		want   float64
 	}{
-		{"nothing", nil, 0.5, math.NaN()},
+		{"no values", nil, 0.5, math.NaN()},
 		{"one value", []float64{3}, 0.99, 3},
 		{"the middle of three, in any order", []float64{9, 1, 4}, 0.5, 4},
 		{"between the middle two of four", []float64{4, 1, 2, 3}, 0.5, 2.5},
@@ -34,7 +34,7 @@ func TestQuantileLeavesItsInputAlone(t *testing.T) {
 	values := []float64{3, 1, 2}
 	quantile(values, 0.5)
 	if values[0] != 3 || values[1] != 1 || values[2] != 2 {
-		t.Errorf("the values are now %v", values)
+		t.Errorf("quantile changed its input: %v", values)
 	}
 }
 
@@ -48,29 +48,29 @@ func TestEstimateRatio(t *testing.T) {
 	}{
 		{"the same everywhere", [][]float64{{0.98, 0.98}, {0.98, 0.98}, {0.98}}, 0.98, 0, 0},
 		{"processes differ, rounds do not", [][]float64{{0.9, 0.9, 0.9}, {1, 1, 1}, {1.1, 1.1, 1.1}}, 1, 0.2, 0.19},
-		{"one process says little", [][]float64{{0.9, 1, 1.1}}, 1, 0.2, 0.1},
-		{"one bad round is not believed", [][]float64{{1, 1, 1, 1, 0.2}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}}, 1, 0.001, 0},
+		{"one process gives a wide interval", [][]float64{{0.9, 1, 1.1}}, 1, 0.2, 0.1},
+		{"one bad round does not count", [][]float64{{1, 1, 1, 1, 0.2}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}}, 1, 0.001, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := estimateRatio(test.processes, rand.New(rand.NewPCG(1, 2)))
 			if e.Median != test.median {
-				t.Errorf("the median is %v instead of %v", e.Median, test.median)
+				t.Errorf("median %v, want %v", e.Median, test.median)
 			}
 			if width := e.High - e.Low; width > test.atMost+1e-9 || width < test.atLeast {
-				t.Errorf("the interval %v-%v is not between %v and %v wide", e.Low, e.High, test.atLeast, test.atMost)
+				t.Errorf("interval %v-%v, want a width between %v and %v", e.Low, e.High, test.atLeast, test.atMost)
 			}
 			if e.Low > e.Median || e.High < e.Median {
-				t.Errorf("the interval %v-%v does not hold the median %v", e.Low, e.High, e.Median)
+				t.Errorf("the interval %v-%v does not contain the median %v", e.Low, e.High, e.Median)
 			}
 			if len(e.PerProcess) != len(test.processes) {
-				t.Errorf("there are %d processes instead of %d", len(e.PerProcess), len(test.processes))
+				t.Errorf("%d processes, want %d", len(e.PerProcess), len(test.processes))
 			}
 		})
 	}
 }
 
-// The interval must hold the truth about as often as it says: this is what tells
-// an interval by processes from one that takes every round for news.
+// The interval must contain the true value about as often as it claims. An interval that
+// treats rounds of one process as independent would fail this test.
 func TestEstimateRatioCoversTheTruth(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	const trials, truth = 60, 0.97
@@ -78,7 +78,7 @@ func TestEstimateRatioCoversTheTruth(t *testing.T) {
 	for range trials {
 		processes := make([][]float64, 16)
 		for i := range processes {
-			luck := truth + 0.04*rng.NormFloat64() // of this start
+			luck := truth + 0.04*rng.NormFloat64() // the effect of this start
 			for range 6 {
 				processes[i] = append(processes[i], luck+0.06*rng.NormFloat64())
 			}
@@ -88,6 +88,6 @@ func TestEstimateRatioCoversTheTruth(t *testing.T) {
 		}
 	}
 	if covered < trials*85/100 {
-		t.Errorf("only %d of %d intervals hold the truth", covered, trials)
+		t.Errorf("only %d of %d intervals contain the true value", covered, trials)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// labels are what setups are called in the report.
+// labels are the names of setups in the report.
 var labels = map[string]string{
 	direct:       "upstream, directly",
 	nginxProxy:   "nginx proxy_pass",
@@ -15,30 +15,30 @@ var labels = map[string]string{
 	stockTuned:   "stock Caddy reverse_proxy, tuned transport",
 	stockAuth:    "stock Caddy forward_auth + reverse_proxy, both tuned",
 	shipped:      "gateway as shipped",
-	shippedLog:   "gateway, audit by way of Caddy's log",
+	shippedLog:   "gateway, audit through Caddy's log",
 	shippedQuiet: "gateway as shipped, audit off",
 	plain:        "gateway's proxy without enforcement",
-	plainTwin:    "the same once more (A/A)",
+	plainTwin:    "an identical site (A/A)",
 	enforce:      "with enforcement, audit off",
 	withLines:    "with enforcement and audit",
-	withLog:      "with enforcement and audit by way of Caddy's log",
+	withLog:      "with enforcement and audit through Caddy's log",
 	withOTLP:     "with enforcement, audit and OTLP",
 	withDead:     "with enforcement, audit and OTLP, receiver dead",
-	against:      "gateway, the other build or settings",
+	against:      "gateway, other build or settings",
 	secure:       "gateway to TLS, HTTP/2",
 	secureOne:    "gateway to TLS, HTTP/1.1",
 }
 
-// text is the report for people.
+// text returns the report as text.
 func (r results) text() string {
 	var b strings.Builder
 	table := func(write func(w *tabwriter.Writer)) {
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		write(w)
-		_ = w.Flush() // to a string
+		_ = w.Flush() // cannot fail: it writes to a string
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%s, %d CPUs, %s; %s of measuring\n\n", r.Machine.System, r.Machine.CPUs, r.Machine.Go, r.Took)
+	fmt.Fprintf(&b, "%s, %d CPUs, %s; measured for %s\n\n", r.Machine.System, r.Machine.CPUs, r.Machine.Go, r.Took)
 	table(func(w *tabwriter.Writer) {
 		fmt.Fprintln(w, "setup\treq/s [quartiles]\tp50 ms\tp99 ms\tCPU us/req\tpeak memory")
 		group := ""
@@ -58,9 +58,9 @@ func (r results) text() string {
 		}
 	})
 	table(func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "goal\tis\t")
-		for _, v := range r.Goals {
-			fmt.Fprintf(w, "%s / %s at least x%.2f\t%s\t%s\n", v.Of, v.Base, v.AtLeast, v.Is, v.word())
+		fmt.Fprintln(w, "goal\tmeasured\t")
+		for _, o := range r.Goals {
+			fmt.Fprintf(w, "%s / %s at least x%.2f\t%s\t%s\n", o.Of, o.Base, o.AtLeast, o.Is, o.text())
 		}
 	})
 	r.Program.text(&b)
@@ -69,20 +69,20 @@ func (r results) text() string {
 	}
 	for _, group := range []string{"handler", "otlp", "dead", "setups", "against", "tls"} {
 		if others, ok := r.Others[group]; ok && others > disturbed {
-			fmt.Fprintf(&b, "DISTURBED: other programs took up to %.0f %% of the machine's work in group %s; run it again when the machine is quiet\n", 100*others, group)
+			fmt.Fprintf(&b, "DISTURBED: other programs used up to %.0f %% of the machine in group %s; run it again when the machine is idle\n", 100*others, group)
 		}
 	}
 	if twin := r.twin(); twin != nil && (twin.Median < 0.97 || twin.Median > 1.03) {
-		fmt.Fprintf(&b, "VOID: two sites that are the same came out as %s\n", twin)
+		fmt.Fprintf(&b, "VOID: two identical sites differ: %s\n", twin)
 	}
 	return b.String()
 }
 
-// disturbed is how much of the machine's work others may have: some of it is the
-// kernel's, which nobody is charged for.
+// disturbed is the share of the machine that others may use: some of it is kernel time
+// that is charged to no process.
 const disturbed = 0.06
 
-// twin returns the A/A pair's ratio, which is the run's own error bar.
+// twin returns the ratio of the A/A pair, which shows the error of the run.
 func (r results) twin() *estimate {
 	for i := range r.Ratios {
 		if r.Ratios[i].Of == plainTwin {
@@ -99,15 +99,15 @@ func (e estimate) String() string {
 	return fmt.Sprintf("x%.3f [%.3f-%.3f]", e.Median, e.Low, e.High)
 }
 
-func (v verdict) word() string {
-	word := "met"
-	if !v.Met {
-		word = fmt.Sprintf("missed by %.1f %%", 100*(1-v.Is.Median/v.AtLeast))
+func (o outcome) text() string {
+	text := "met"
+	if !o.Met {
+		text = fmt.Sprintf("missed by %.1f %%", 100*(1-o.Is.Median/o.AtLeast))
 	}
-	if !v.Sure {
-		word += " (the interval reaches over the goal)"
+	if !o.Sure {
+		text += " (the goal is inside the interval)"
 	}
-	return word
+	return text
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

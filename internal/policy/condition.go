@@ -10,11 +10,10 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// Kinds are what a condition can look at.
+// Kinds are the properties of a token that a condition can test.
 var Kinds = []string{"owner", "creator", "token", "comment", "scope"}
 
-// Condition says what one property of a token must be like. Of several values any
-// one will do.
+// Condition tests one property of a token. It matches if any of its values does.
 type Condition struct {
 	Kind   string
 	Values []string
@@ -22,11 +21,11 @@ type Condition struct {
 	patterns []*regexp.Regexp
 }
 
-// NewCondition returns a condition on one of [Kinds]. A value may hold * for any
-// text and ? for any one character; letter case does not count.
+// NewCondition returns a condition on one of [Kinds]. In a value, * matches any text
+// and ? any single character; case is ignored.
 func NewCondition(kind string, values ...string) (Condition, error) {
 	if !slices.Contains(Kinds, kind) {
-		return Condition{}, fmt.Errorf("there is no match %s; use one of %s", kind, strings.Join(Kinds, ", "))
+		return Condition{}, fmt.Errorf("unknown match %q; use one of %s", kind, strings.Join(Kinds, ", "))
 	}
 	if len(values) == 0 {
 		return Condition{}, fmt.Errorf("match %s needs a value", kind)
@@ -46,11 +45,11 @@ func NewCondition(kind string, values ...string) (Condition, error) {
 	return c, nil
 }
 
-// fits reports whether a token is one that the condition is about.
-func (c *Condition) fits(s Subject, held []string) bool {
+// matches reports whether the condition matches a token that holds these scopes.
+func (c *Condition) matches(s Subject, held []string) bool {
 	switch c.Kind {
 	case "owner":
-		return s.OwnerName == "" && !c.byNumber() || c.any(s.OwnerName) || c.any(number(s.Info.OwnerID))
+		return s.OwnerName == "" && !c.numeric() || c.any(s.OwnerName) || c.any(number(s.Info.OwnerID))
 	case "creator":
 		return c.any(s.Info.CreatorName) || c.any(number(s.Info.CreatorID))
 	case "token":
@@ -60,25 +59,24 @@ func (c *Condition) fits(s Subject, held []string) bool {
 	case "scope":
 		return slices.ContainsFunc(held, c.any)
 	}
-	return true // an unknown kind: narrowing is the safe mistake
+	return true // an unknown kind: narrowing too much is the safe mistake
 }
 
 func (c *Condition) any(value string) bool {
 	return slices.ContainsFunc(c.patterns, func(p *regexp.Regexp) bool { return p.MatchString(value) })
 }
 
-// byNumber reports whether all values are numeric ids, so that no name is needed
-// to tell.
-func (c *Condition) byNumber() bool {
+// numeric reports whether all values are numeric ids, so that the owner's name is
+// not needed.
+func (c *Condition) numeric() bool {
 	return !slices.ContainsFunc(c.Values, func(v string) bool {
 		_, err := strconv.ParseInt(v, 10, 64)
 		return err != nil
 	})
 }
 
-// needsOwnerName reports whether the condition cannot be judged without the
-// owner's name.
-func (c *Condition) needsOwnerName() bool { return c.Kind == "owner" && !c.byNumber() }
+// needsOwnerName reports whether the condition tests the owner's name.
+func (c *Condition) needsOwnerName() bool { return c.Kind == "owner" && !c.numeric() }
 
 func number(id int64) string {
 	if id == 0 {

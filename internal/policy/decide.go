@@ -8,16 +8,16 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Rules are what the operator chose. The zero value is the safe one.
+// Rules are the operator's settings. The zero value is the strictest.
 type Rules struct {
-	// AllowUnscoped lets tokens without scopes do what Databricks lets them do:
-	// everything. Otherwise they hold no scope at all.
+	// AllowUnscoped treats tokens without scopes as Databricks does: they may do
+	// everything. Otherwise they hold no scope.
 	AllowUnscoped bool
-	// Policies narrow what tokens may do. All that match a token hold together.
+	// Policies narrow what tokens may do. Every policy that matches a token applies.
 	Policies []Policy
 }
 
-// NeedOwnerName reports whether a policy cannot be judged without the owner's name.
+// NeedOwnerName reports whether any policy tests the owner's name.
 func (r Rules) NeedOwnerName() bool {
 	for i := range r.Policies {
 		for j := range r.Policies[i].Match {
@@ -29,40 +29,39 @@ func (r Rules) NeedOwnerName() bool {
 	return false
 }
 
-// Request is what is to be decided about a request, apart from who sent it.
+// Request is the part of a decision's input that does not depend on the token.
 type Request struct {
 	// Method is the HTTP method, for the routes of policies.
 	Method string
-	// Readings are all ways in which a server might read the path, each with the
-	// operation it names. There is at least one.
+	// Readings are all the ways a server might read the path, each with the operation
+	// it names. There is at least one.
 	Readings []scopes.Reading
-	// WorkspaceID is the workspace that the request names, 0 where it names none.
+	// WorkspaceID is the workspace that the request names, 0 if it names none.
 	WorkspaceID int64
 }
 
-// Ruling is what the rules say of one request, and what it rests on.
+// Ruling is the outcome for one request, with its grounds.
 type Ruling struct {
 	Allowed bool
 	Reason  Reason
-	// Operation is the one that decided: the first that the token may not call,
-	// or else the one that the path names as it was sent. Nil where the decision
-	// did not come to that.
+	// Operation is the one that decided: the first that the token may not call, or
+	// else the one that the path names as it was sent.
 	Operation *scopes.Operation
-	// Policy is the policy that refused the request, and Requirement is what it requires.
-	// They are empty for every other reason.
+	// Policy names the policy that refused the request, and Requirement says what it
+	// requires. Both are empty for every other reason.
 	Policy      string
 	Requirement string
-	// Rehearsed means that only policies which are being rehearsed refuse the
-	// request: it is to be recorded as refused, and to pass.
+	// Rehearsed means that only rehearsed policies refuse the request: it is recorded
+	// as refused, and allowed.
 	Rehearsed bool
 }
 
-// Decide judges a request by what is known about its token.
+// Decide decides a request from what is known about its token.
 //
 // The request is allowed only if the token may call the operation of every
-// reading: what the workspace takes the path for is the workspace's to choose.
-// Policies are asked last, since they only narrow; one that enforces goes before
-// one that is rehearsed, and among equals the first.
+// reading, because the workspace may choose any of them. Policies come last, since
+// they only narrow. If several refuse, an enforced policy is named before a rehearsed
+// one, and otherwise the first.
 func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling {
 	info := subject.Info
 	first := request.Readings[0].Operation
@@ -86,7 +85,7 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		}
 		enforced := p.enforces(info.ID)
 		if !enforced && ruling.Rehearsed {
-			continue // the first one that is rehearsed is the one to name
+			continue // of the rehearsed policies that refuse, the first is named
 		}
 		o := p.judge(subject, request)
 		if o == nil {

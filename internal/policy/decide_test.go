@@ -12,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-// goodToken may list jobs. Each case differs from it by one thing.
+// goodToken may list jobs. Each case differs from it in one thing.
 func goodToken() *tokens.Info {
 	return &tokens.Info{
 		ID:          tokens.IDOf("dapi0123456789abcdef0123456789abcdef"),
@@ -27,7 +27,7 @@ func goodToken() *tokens.Info {
 	}
 }
 
-// ask makes a request out of a method and a path, by the shipped catalogue.
+// ask makes a request from a method and a path, with the shipped catalog.
 func ask(t testing.TB, method, path string) Request {
 	t.Helper()
 	readings, err := scopes.Default().Read(method, path, nil)
@@ -58,13 +58,13 @@ func TestDecide(t *testing.T) {
 		{"expired", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon }, TokenExpired},
 		{"expires in a moment", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon.Add(1) }, Permitted},
 		{"never expires", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires, i.NeverExpires = time.Time{}, true }, Permitted},
-		{"expired goes before its scopes", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon }, TokenExpired},
+		{"expiry is checked before scopes", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon }, TokenExpired},
 		{"names this workspace", jobsList, func(_ *tokens.Info, r *Request, _ *Rules) { r.WorkspaceID = 1 }, Permitted},
 		{"names another workspace", jobsList, func(_ *tokens.Info, r *Request, _ *Rules) { r.WorkspaceID = 2 }, WrongWorkspace},
 		{"the token's workspace is unknown", jobsList, func(i *tokens.Info, r *Request, _ *Rules) { i.WorkspaceID, r.WorkspaceID = 0, 2 }, Permitted},
 		{"all-apis", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Scopes = []string{"all-apis"} }, Permitted},
 		{"no scopes", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Scopes = nil }, Permitted},
-		{"no scopes, which is denied", clusters, func(i *tokens.Info, _ *Request, r *Rules) { i.Scopes, r.AllowUnscoped = nil, false }, MissingScope},
+		{"no scopes, and unscoped tokens are denied", clusters, func(i *tokens.Info, _ *Request, r *Rules) { i.Scopes, r.AllowUnscoped = nil, false }, MissingScope},
 		{"inferred scopes grant nothing", clusters, func(i *tokens.Info, _ *Request, _ *Rules) {
 			i.InferredScopes, i.BackfillScopes = []string{"clusters"}, []string{"clusters"}
 		}, MissingScope},
@@ -72,7 +72,7 @@ func TestDecide(t *testing.T) {
 		{"one of several readings is out of scope", jobsList, func(_ *tokens.Info, r *Request, _ *Rules) {
 			r.Readings = append(r.Readings, ask(t, "GET", clusters).Readings...)
 		}, MissingScope},
-		{"account-level, whatever the scopes", "/api/2.0/accounts/1/scim/v2/Users", func(i *tokens.Info, _ *Request, _ *Rules) { i.Scopes = []string{"all-apis"} }, MissingScope},
+		{"account-level is denied even with all-apis", "/api/2.0/accounts/1/scim/v2/Users", func(i *tokens.Info, _ *Request, _ *Rules) { i.Scopes = []string{"all-apis"} }, MissingScope},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			info, request, rules := goodToken(), ask(t, "GET", test.path), asLegacy
@@ -120,20 +120,20 @@ func TestPolicies(t *testing.T) {
 		by       string // policy
 	}{
 		{"a ceiling permits what it names", []Policy{{Name: "p", Ceiling: []string{"jobs"}}}, "GET", jobsList, legacy, "", Permitted, ""},
-		{"and nothing else", []Policy{{Name: "p", Ceiling: []string{"jobs"}}}, "GET", clusters, legacy, "", PolicyDenied, "p"},
-		{"but Me", []Policy{{Name: "p", Ceiling: []string{"jobs"}}}, "GET", me, legacy, "", Permitted, ""},
-		{"a ceiling gives nothing", []Policy{{Name: "p", Ceiling: []string{"clusters"}}}, "GET", clusters, nil, "", MissingScope, ""},
-		{"a route beside the ceiling", []Policy{{Name: "p", Ceiling: []string{"jobs"}, Allow: []Route{route(t, "GET "+clusters)}}}, "GET", clusters, legacy, "", Permitted, ""},
+		{"a ceiling denies everything else", []Policy{{Name: "p", Ceiling: []string{"jobs"}}}, "GET", clusters, legacy, "", PolicyDenied, "p"},
+		{"a ceiling still permits Me", []Policy{{Name: "p", Ceiling: []string{"jobs"}}}, "GET", me, legacy, "", Permitted, ""},
+		{"a ceiling grants nothing", []Policy{{Name: "p", Ceiling: []string{"clusters"}}}, "GET", clusters, nil, "", MissingScope, ""},
+		{"a route in addition to the ceiling", []Policy{{Name: "p", Ceiling: []string{"jobs"}, Allow: []Route{route(t, "GET "+clusters)}}}, "GET", clusters, legacy, "", Permitted, ""},
 		{"HEAD is GET", []Policy{{Name: "p", Allow: []Route{route(t, "GET "+clusters)}}}, "HEAD", clusters, legacy, "", Permitted, ""},
-		{"of another method", []Policy{{Name: "p", Ceiling: []string{"jobs"}, Allow: []Route{route(t, "POST "+clusters)}}}, "GET", clusters, legacy, "", PolicyDenied, "p"},
+		{"a route with another method", []Policy{{Name: "p", Ceiling: []string{"jobs"}, Allow: []Route{route(t, "POST "+clusters)}}}, "GET", clusters, legacy, "", PolicyDenied, "p"},
 		{"only routes", []Policy{{Name: "p", Allow: []Route{route(t, "* "+catalogs)}}}, "GET", warehouse, legacy, "", PolicyDenied, "p"},
 		{"deny wins", []Policy{{Name: "p", Ceiling: []string{"jobs"}, Allow: []Route{route(t, "* "+jobsList)}, Deny: []Route{route(t, "* "+jobsList)}}}, "GET", jobsList, legacy, "", PolicyDenied, "p"},
 		{"deny alone", []Policy{{Name: "p", Deny: []Route{route(t, "DELETE /api/2.0/jobs/*")}}}, "GET", jobsList, nil, "", Permitted, ""},
-		{"deny in any letter case", []Policy{{Name: "p", Deny: []Route{route(t, "* /api/2.1/unity-catalog/catalogs/{name}")}}}, "GET", "/api/2.1/Unity-Catalog/catalogs/main", legacy, "", PolicyDenied, "p"},
+		{"deny ignores case", []Policy{{Name: "p", Deny: []Route{route(t, "* /api/2.1/unity-catalog/catalogs/{name}")}}}, "GET", "/api/2.1/Unity-Catalog/catalogs/main", legacy, "", PolicyDenied, "p"},
 		{"deny in any version", []Policy{{Name: "p", Deny: []Route{route(t, "* /api/2.0/jobs/list")}}}, "GET", jobsList, nil, "", PolicyDenied, "p"},
-		{"deny through a disguise", []Policy{{Name: "p", Deny: []Route{route(t, "* "+clusters)}}}, "GET", "/api/2.1/jobs/..%2fclusters/list", legacy, "", PolicyDenied, "p"},
-		{"all that match hold", []Policy{{Name: "p", Ceiling: []string{"jobs", "sql"}}, {Name: "q", Ceiling: []string{"sql"}}}, "GET", jobsList, legacy, "", PolicyDenied, "q"},
-		{"one that does not match does not", []Policy{{Name: "p", Ceiling: []string{"sql"}, Match: []Condition{condition(t, "comment", "bi *")}}}, "GET", jobsList, legacy, "", Permitted, ""},
+		{"deny a path with an encoded slash", []Policy{{Name: "p", Deny: []Route{route(t, "* "+clusters)}}}, "GET", "/api/2.1/jobs/..%2fclusters/list", legacy, "", PolicyDenied, "p"},
+		{"every policy that matches applies", []Policy{{Name: "p", Ceiling: []string{"jobs", "sql"}}, {Name: "q", Ceiling: []string{"sql"}}}, "GET", jobsList, legacy, "", PolicyDenied, "q"},
+		{"a policy that does not match does not apply", []Policy{{Name: "p", Ceiling: []string{"sql"}, Match: []Condition{condition(t, "comment", "bi *")}}}, "GET", jobsList, legacy, "", Permitted, ""},
 
 		{"by comment", []Policy{{Name: "p", Ceiling: []string{"sql"}, Match: []Condition{condition(t, "comment", "x", "NIGHTLY*")}}}, "GET", jobsList, nil, "", PolicyDenied, "p"},
 		{"by creator", []Policy{{Name: "p", Ceiling: []string{"sql"}, Match: []Condition{condition(t, "creator", "*@example.com")}}}, "GET", jobsList, nil, "", PolicyDenied, "p"},
@@ -148,11 +148,11 @@ func TestPolicies(t *testing.T) {
 		{"of several conditions all must fit", []Policy{{Name: "p", Ceiling: []string{"sql"}, Match: []Condition{condition(t, "comment", "nightly*"), condition(t, "owner", "43")}}}, "GET", jobsList, nil, "", Permitted, ""},
 
 		{"a lifetime within the limit", []Policy{{Name: "p", MaxLifetime: 2 * day}}, "GET", jobsList, nil, "", Permitted, ""},
-		{"over it", []Policy{{Name: "p", MaxLifetime: day}}, "GET", jobsList, nil, "", PolicyLifetime, "p"},
-		{"never expires is over it", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Expires, i.NeverExpires = time.Time{}, true }, "", PolicyLifetime, "p"},
-		{"made at an unknown time is over it", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Created = time.Time{} }, "", PolicyLifetime, "p"},
+		{"a lifetime over the limit", []Policy{{Name: "p", MaxLifetime: day}}, "GET", jobsList, nil, "", PolicyLifetime, "p"},
+		{"a token that never expires is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Expires, i.NeverExpires = time.Time{}, true }, "", PolicyLifetime, "p"},
+		{"an unknown creation time is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Created = time.Time{} }, "", PolicyLifetime, "p"},
 		{"require_expiry", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, func(i *tokens.Info) { i.Expires = time.Time{} }, "", PolicyLifetime, "p"},
-		{"require_expiry of one that does", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, nil, "", Permitted, ""},
+		{"require_expiry of a token that expires", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, nil, "", Permitted, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			info := goodToken()
@@ -181,7 +181,7 @@ func TestRehearsal(t *testing.T) {
 	}{
 		{"observe", []Policy{{Name: "p", Ceiling: strict, Observe: true}}, "p", true},
 		{"the first of two is named", []Policy{{Name: "p", Ceiling: strict, Observe: true}, {Name: "q", Ceiling: strict, Observe: true}}, "p", true},
-		{"one that enforces goes before", []Policy{{Name: "p", Ceiling: strict, Observe: true}, {Name: "q", Ceiling: strict}}, "q", false},
+		{"an enforced policy is named before a rehearsed one", []Policy{{Name: "p", Ceiling: strict, Observe: true}, {Name: "q", Ceiling: strict}}, "q", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := Decide(Subject{Info: goodToken()}, ask(t, "GET", jobsList), Rules{Policies: test.policies}, noon)
@@ -201,7 +201,7 @@ func TestPercent(t *testing.T) {
 			id := tokens.IDOf(fmt.Sprint(i))
 			first, again := p.enforces(id), p.enforces(id)
 			if first != again {
-				t.Fatal("a token changes sides")
+				t.Fatal("the same token was enforced once and rehearsed once")
 			}
 			if first {
 				ids[id] = true
@@ -211,19 +211,19 @@ func TestPercent(t *testing.T) {
 	}
 	ten, twenty, other := share("p", 10), share("p", 20), share("q", 10)
 	if len(ten) < n/12 || len(ten) > n/8 {
-		t.Errorf("10 %% is %d of %d", len(ten), n)
+		t.Errorf("10%% enforced %d of %d tokens", len(ten), n)
 	}
 	both := 0
 	for id := range ten {
 		if !twenty[id] {
-			t.Error("a token that was enforced at 10 % is not at 20 %")
+			t.Error("a token that was enforced at 10% is not at 20%")
 		}
 		if other[id] {
 			both++
 		}
 	}
 	if both > len(ten)/3 {
-		t.Errorf("%d of %d tokens come first in both policies", both, len(ten))
+		t.Errorf("both policies enforce the same %d of %d tokens", both, len(ten))
 	}
 }
 
@@ -270,12 +270,12 @@ func TestPermitsAny(t *testing.T) {
 		want   bool
 	}{
 		{"a ceiling", Policy{Ceiling: []string{"sql"}}, true},
-		{"a ceiling of nothing that is mapped", Policy{Ceiling: []string{"no-such"}}, false},
+		{"a ceiling of an unknown scope", Policy{Ceiling: []string{"no-such"}}, false},
 		{"a ceiling whose routes are denied", Policy{Ceiling: []string{"jobs"}, Deny: routes("* /api/*")}, false},
-		{"a ceiling of which one route is left", Policy{Ceiling: []string{"jobs"}, Deny: routes("POST /api/2.0/jobs/*")}, true},
+		{"a ceiling with some routes denied", Policy{Ceiling: []string{"jobs"}, Deny: routes("POST /api/2.0/jobs/*")}, true},
 		{"everything is denied", Policy{Deny: routes("* /*")}, false},
 		{"reading is denied", Policy{Deny: routes("GET /*")}, true},
-		{"an allowed route outside the catalogue", Policy{Allow: routes("GET /x/y")}, true},
+		{"an allowed route outside the catalog", Policy{Allow: routes("GET /x/y")}, true},
 		{"all allowed routes are denied", Policy{Allow: routes("GET /x/y", "GET /x/z"), Deny: routes("* /x/*")}, false},
 		{"all but one are denied", Policy{Allow: routes("GET /x/y", "GET /x/z"), Deny: routes("* /x/y")}, true},
 		{"a lifetime alone", Policy{RequireExpiry: true}, true},

@@ -11,34 +11,36 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Policy narrows what some tokens may do. It never widens: a token needs the
-// scope all the same.
+// Policy narrows what some tokens may do. It never widens: the token still needs the
+// scope.
 type Policy struct {
-	// Name stands in refusals and records.
+	// Name appears in refusals and records.
 	Name string
-	// Match says which tokens the policy is about: those that meet every condition.
-	// None means all tokens.
+	// Match selects the tokens that the policy applies to: those that meet every
+	// condition. None means all tokens.
 	Match []Condition
-	// Ceiling are the only scopes whose operations are permitted. Without any, and
-	// without Allow, all operations are.
+	// Ceiling lists the only scopes whose operations are permitted. If Ceiling and
+	// Allow are both empty, all operations are.
 	Ceiling []string
-	// Allow are routes that are permitted beside those of the ceiling.
+	// Allow lists routes that are permitted in addition to the ceiling's.
 	Allow []Route
-	// Deny are routes that are refused whatever else permits them.
+	// Deny lists routes that are always refused. It wins over Ceiling and Allow.
 	Deny []Route
 	// MaxLifetime is the longest time between a token's creation and its expiry;
-	// 0 means any. A token that never expires is over every limit.
+	// 0 means no limit. A token that never expires exceeds every limit.
 	MaxLifetime time.Duration
 	// RequireExpiry refuses tokens that never expire.
 	RequireExpiry bool
-	// Observe rehearses the policy: what it would refuse is recorded and passes.
+	// Observe rehearses the policy: requests that it would refuse are recorded and
+	// allowed.
 	Observe bool
 	// Percent, from 1 to 99, enforces the policy for that share of tokens and
-	// rehearses it for the others. A token stays on its side. 0 means all.
+	// rehearses it for the others. The same tokens are always picked, and raising the
+	// value only adds some. 0 enforces it for all.
 	Percent int
 }
 
-// Validate reports what is wrong with a policy on its own.
+// Validate reports mistakes that show without the catalog or other policies.
 func (p *Policy) Validate() error {
 	switch {
 	case p.Name == "":
@@ -54,8 +56,8 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
-// PermitsAny reports whether there is an operation that the policy can permit, among
-// those of a catalogue or on a route of its own.
+// PermitsAny reports whether the policy can permit anything: one of the operations
+// given, or a route that it allows.
 func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	for _, r := range p.Allow {
 		if path := r.Template.String(); !p.denies(r.Method, path) {
@@ -65,10 +67,10 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	for i := range operations {
 		o := &operations[i]
 		if o.Access != scopes.ScopedAccess {
-			continue // what needs no scope, or an account's token, is not what a policy is for
+			continue // public, any-scope and account-level operations don't count
 		}
 		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.Permits(p.Ceiling) {
-			// Its names for parts are a path like any other.
+			// Parameter names stand in for values: a template reads as a path.
 			if !p.denies(o.Method, o.Template) {
 				return true
 			}
@@ -77,25 +79,24 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	return false
 }
 
-// denies reports whether a route that is denied covers a method, or * for all, and a
-// path.
+// denies reports whether a denied route covers a path and a method (* for all).
 func (p *Policy) denies(method, path string) bool {
 	return slices.ContainsFunc(p.Deny, func(r Route) bool { return r.denies(method, path) })
 }
 
-// Subject is what is known of a token and its owner.
+// Subject is what is known about a token and its owner.
 type Subject struct {
 	Info *tokens.Info
-	// OwnerName is the owner's user name or application id. It is not part of what
-	// Token Management tells, so it may be unknown: then a policy that asks for it
-	// is taken to match, because not to narrow would be the unsafe mistake.
+	// OwnerName is the owner's user name or application id. Token Management does not
+	// return it, so it may be unknown (empty). A condition that tests an unknown name
+	// matches: failing to narrow would be the unsafe mistake.
 	OwnerName string
 }
 
-// matches reports whether the policy is about a token that holds some scopes.
+// matches reports whether the policy applies to a token that holds these scopes.
 func (p *Policy) matches(s Subject, held []string) bool {
 	for i := range p.Match {
-		if !p.Match[i].fits(s, held) {
+		if !p.Match[i].matches(s, held) {
 			return false
 		}
 	}
@@ -106,15 +107,15 @@ func (p *Policy) matches(s Subject, held []string) bool {
 type objection struct {
 	reason    Reason
 	operation *scopes.Operation
-	// requirement says in words what the policy requires.
+	// requirement completes the sentence "policy p, which ..." in the refusal.
 	requirement string
 }
 
-// judge returns the policy's objection to a request, or nil.
+// judge returns the policy's objection to a request, or nil if it permits it.
 func (p *Policy) judge(s Subject, request Request) *objection {
 	info := s.Info
 	if p.RequireExpiry || p.MaxLifetime > 0 {
-		// An expiry that the workspace did not tell is none that one can rely on.
+		// An expiry that the workspace did not report is as good as none.
 		if info.Expires.IsZero() {
 			return &objection{PolicyLifetime, nil, "asks for tokens that expire"}
 		}
@@ -133,19 +134,19 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 	for i := range request.Readings {
 		reading := &request.Readings[i]
 		switch {
-		// Clients ask who they are before anything else.
+		// Clients look up their own user before anything else.
 		case reading.Operation.Access == scopes.AnyScope:
 		case reading.Operation.Permits(p.Ceiling):
 		case slices.ContainsFunc(p.Allow, func(r Route) bool { return r.allows(request.Method, reading.Path) }):
 		default:
-			return &objection{PolicyDenied, reading.Operation, p.offers()}
+			return &objection{PolicyDenied, reading.Operation, p.permitted()}
 		}
 	}
 	return nil
 }
 
-// offers says what the policy permits, for the refusal.
-func (p *Policy) offers() string {
+// permitted lists what the policy permits, for the refusal.
+func (p *Policy) permitted() string {
 	text := "permits only"
 	for i, scope := range p.Ceiling {
 		if i > 0 {
@@ -162,8 +163,7 @@ func (p *Policy) offers() string {
 	return text
 }
 
-// enforces reports whether the policy refuses what it objects to for a token, or
-// only rehearses.
+// enforces reports whether the policy is enforced for a token rather than rehearsed.
 func (p *Policy) enforces(id tokens.ID) bool {
 	if p.Observe {
 		return false
@@ -171,14 +171,14 @@ func (p *Policy) enforces(id tokens.ID) bool {
 	if p.Percent == 0 {
 		return true
 	}
-	// The name is mixed in so that not the same tokens come first in every policy.
+	// The name is hashed too, so that each policy picks different tokens first.
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.Name)) // never fails
 	_, _ = h.Write(id[:])
 	return h.Sum64()%100 < uint64(p.Percent)
 }
 
-// days writes a duration as people say it.
+// days formats a duration, in days if it is a whole number of them.
 func days(d time.Duration) string {
 	if day := 24 * time.Hour; d >= day && d%day == 0 {
 		if d == day {

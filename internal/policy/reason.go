@@ -1,7 +1,7 @@
 package policy
 
-// Reason is the closed set of words that say why a request was decided as it was.
-// They appear in records, metrics, refusals and in error.type of spans.
+// Reason is a reason code (fixed list): why a request was decided as it was. Reason
+// codes appear in records, metrics, refusals and the error.type of spans.
 type Reason string
 
 const (
@@ -9,32 +9,32 @@ const (
 	Permitted Reason = "permitted"
 	// PublicRoute: the operation needs no token.
 	PublicRoute Reason = "public_route"
-	// PassedOAuth: an OAuth token was passed on unjudged, by the operator's choice.
+	// PassedOAuth: an OAuth token was passed on without a check, as configured.
 	PassedOAuth Reason = "oauth_passed"
 
 	// MissingCredential: the request carries no credential.
 	MissingCredential Reason = "missing_credential"
-	// UnsupportedCredential: it carries one that is not accepted here.
+	// UnsupportedCredential: the credential is of a kind that the gateway rejects.
 	UnsupportedCredential Reason = "unsupported_credential"
 	// UnknownToken: the workspace has no such token.
 	UnknownToken Reason = "unknown_token"
-	// TokenExpired: it has expired.
+	// TokenExpired: the token has expired.
 	TokenExpired Reason = "token_expired"
-	// WrongWorkspace: it belongs to another workspace than the request names.
+	// WrongWorkspace: the request names a workspace that the token does not belong to.
 	WrongWorkspace Reason = "wrong_workspace"
-	// MissingScope: it does not hold a scope that the operation asks for.
+	// MissingScope: the token holds none of the scopes that would permit the operation.
 	MissingScope Reason = "missing_scope"
-	// PolicyDenied: a policy of the operator's does not permit the operation.
+	// PolicyDenied: a policy does not permit the operation.
 	PolicyDenied Reason = "policy_denied"
-	// PolicyLifetime: a policy does not permit tokens that live for so long.
+	// PolicyLifetime: the token's lifetime exceeds a policy's limit.
 	PolicyLifetime Reason = "policy_lifetime"
 	// AmbiguousRequest: the request could be understood in more than one way.
 	AmbiguousRequest Reason = "ambiguous_request"
-	// MalformedPath: its path cannot be understood at all.
+	// MalformedPath: the path cannot be parsed.
 	MalformedPath Reason = "malformed_path"
-	// DirectoryUnavailable: what is known about the token could not be had.
+	// DirectoryUnavailable: the token could not be looked up.
 	DirectoryUnavailable Reason = "directory_unavailable"
-	// AuditUnavailable: the request could not have been recorded, and the operator
-	// wants no access without a record.
+	// AuditUnavailable: there was no room for the audit record, and the operator wants
+	// no access without a record.
 	AuditUnavailable Reason = "audit_unavailable"
 )

@@ -1,3 +1,3 @@
-// Package audit checks that every decision leaves a record, whatever happens to the
-// request, the output, the collector or the process.
+// Package audit checks that every decision leaves a record, even if the request, the
+// output, the collector or the process fails.
 package audit

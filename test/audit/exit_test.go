@@ -18,15 +18,15 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// exitFolder is the environment variable that makes TestOutputIsClosedAtExit the
+// exitFolder is an environment variable. If it is set, TestOutputIsClosedAtExit is the
 // process that exits.
 const exitFolder = "SCOPEGATE_TEST_EXIT"
 
-// exitRequests are so many that the last ones wait to be written at the exit.
+// exitRequests is large enough that records are still queued when the process exits.
 const exitRequests = 200
 
-// TestOutputIsClosedAtExit: a process that exits writes the records that wait,
-// although a connection of an earlier configuration is still open.
+// TestOutputIsClosedAtExit: a process that exits writes the queued records, although a
+// connection of an earlier configuration is still open.
 func TestOutputIsClosedAtExit(t *testing.T) {
 	if folder := os.Getenv(exitFolder); folder != "" {
 		exitWithOpenConnection(t, filepath.Join(folder, "audit.jsonl"))
@@ -43,8 +43,8 @@ func TestOutputIsClosedAtExit(t *testing.T) {
 	}
 }
 
-// exitWithOpenConnection sends the requests beside a WebSocket that outlives a
-// reload, and exits as a process that gets SIGTERM does.
+// exitWithOpenConnection sends the requests while a WebSocket outlives a reload, and
+// exits like a process that gets SIGTERM.
 func exitWithOpenConnection(t *testing.T, output string) {
 	workspace := harness.StartWorkspace(t)
 	_, address, _ := strings.Cut(workspace.URL(), "//")
@@ -76,12 +76,12 @@ reverse_proxy %s {
 	for answered := 0; answered < exitRequests; {
 		response, err := client.Do(harness.NewRequest(t, "GET", g.URL+harness.JobsList, token, nil))
 		switch {
-		case harness.HungUp(err): // Caddy swapped the listening socket at the reload
+		case harness.HungUp(err): // Caddy swapped the listening socket on the reload
 			continue
 		case err != nil:
 			t.Fatal(err)
 		}
-		_, _ = io.Copy(io.Discard, response.Body) // so that the connection is used again
+		_, _ = io.Copy(io.Discard, response.Body) // so that the connection is reused
 		response.Body.Close()
 		answered++
 	}

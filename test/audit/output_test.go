@@ -24,10 +24,10 @@ func init() {
 	caddy.RegisterModule(faultyWriter{})
 }
 
-// faultyWriter is a log writer that fails or hangs when a test tells it to.
+// faultyWriter is a log writer that fails or hangs on demand.
 type faultyWriter struct{}
 
-// fault is what all of them do.
+// fault is the fault of all faulty writers.
 var fault struct {
 	mu    sync.Mutex
 	err   error
@@ -35,8 +35,8 @@ var fault struct {
 	lines strings.Builder
 }
 
-// setFault sets the error of writes, and a gate that they wait for, until the end of
-// the test.
+// setFault sets the error that writes return, and a gate that they wait for, until the
+// end of the test.
 func setFault(t *testing.T, err error, gate chan struct{}) {
 	t.Helper()
 	change := func(err error, gate chan struct{}) {
@@ -74,11 +74,11 @@ func (faultyWriter) Write(lines []byte) (int, error) {
 }
 
 // TestOutputIsComplete: neither a reload nor a stop loses a line of an audit output,
-// whichever way Caddy opens files.
+// with both ways in which Caddy opens files.
 func TestOutputIsComplete(t *testing.T) {
 	for _, test := range []struct{ name, settings string }{
-		{"file that is rolled", ""},
-		{"file that is not", "roll_disabled"},
+		{"rolled file", ""},
+		{"file without rolling", "roll_disabled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			workspace := harness.StartWorkspace(t)
@@ -97,17 +97,17 @@ func TestOutputIsComplete(t *testing.T) {
 			}
 			harness.Stop(t)
 			if got := len(harness.ReadRecords(t, output)); got != 2*n {
-				t.Errorf("%d lines of %d", got, 2*n)
+				t.Errorf("%d lines, want %d", got, 2*n)
 			}
 			if got := len(g.ReadRecords(t)); got != 0 {
-				t.Errorf("%d lines were logged as well", got)
+				t.Errorf("%d lines were also logged", got)
 			}
 		})
 	}
 }
 
-// TestOutputSaysWhatTheLogSays: apart from the time of the line itself. Two handlers
-// share the output.
+// TestOutputSaysWhatTheLogSays: log and output hold the same records, except for the
+// time of the line. Two handlers share the output.
 func TestOutputSaysWhatTheLogSays(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	output := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -134,7 +134,7 @@ func TestOutputSaysWhatTheLogSays(t *testing.T) {
 	}
 }
 
-// TestOutputThatCannotBeOpened: the configuration fails, and the running one goes on.
+// TestOutputThatCannotBeOpened: the configuration fails, and the old one keeps running.
 func TestOutputThatCannotBeOpened(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "")
@@ -151,8 +151,8 @@ func TestOutputThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// TestOutputIsOneFile: handlers that name the same file by different names share it, so
-// that none rolls it away from under the others.
+// TestOutputIsOneFile: handlers that name the same file in different ways share it, so
+// that none rolls it while the others write to it.
 func TestOutputIsOneFile(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	folder := t.TempDir()
@@ -180,7 +180,7 @@ func TestOutputIsOneFile(t *testing.T) {
 	}
 	harness.WaitFor(t, "all lines", func() bool { return len(harness.ReadRecords(t, names[0])) >= len(names) })
 	if opened, ok := harness.OpenFiles(t, names[0]); ok && opened != 1 {
-		t.Errorf("the file is open %d times, want once", opened)
+		t.Errorf("the file is open %d times, want 1", opened)
 	}
 	harness.Stop(t)
 	if got := len(harness.ReadRecords(t, names[0])); got != len(names) {
@@ -188,7 +188,7 @@ func TestOutputIsOneFile(t *testing.T) {
 	}
 }
 
-// TestOutputWithOtherSettings: a reload opens the output again.
+// TestOutputWithOtherSettings: a reload with new settings reopens the output.
 func TestOutputWithOtherSettings(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	output := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -206,7 +206,7 @@ func TestOutputWithOtherSettings(t *testing.T) {
 	}
 }
 
-// TestOutputRefuses: with when_full refuse, what cannot be recorded does not pass.
+// TestOutputRefuses: with when_full refuse, requests that cannot be recorded are refused.
 func TestOutputRefuses(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	setFault(t, errors.New("no room"), nil)
@@ -227,8 +227,8 @@ func TestOutputRefuses(t *testing.T) {
 	})
 }
 
-// TestOutputThatHangs: it holds up requests no longer than when_full allows, and holds
-// up neither a reload nor a stop.
+// TestOutputThatHangs: it delays requests no longer than when_full allows, and delays
+// neither a reload nor a stop.
 func TestOutputThatHangs(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	gate := make(chan struct{})
@@ -244,7 +244,7 @@ func TestOutputThatHangs(t *testing.T) {
 		}
 	}
 	if got := g.Lost(t, "output") - before; got != 3 {
-		t.Errorf("%v are counted as lost, want 3", got)
+		t.Errorf("%v counted as lost, want 3", got)
 	}
 	for what, do := range map[string]func(){
 		"a reload": func() { g.Load(t, site) },
@@ -253,14 +253,14 @@ func TestOutputThatHangs(t *testing.T) {
 		started := time.Now()
 		do()
 		if took := time.Since(started); took > 10*time.Second {
-			t.Errorf("%s takes %s", what, took)
+			t.Errorf("%s took %s", what, took)
 		}
 	}
 }
 
 // TestOutputOfRunningRequests: a request that runs while a reload changes the output
-// leaves its record in the old one, also in a file that cannot be written once it is
-// closed.
+// leaves its record in the old one, even if that is a file that cannot be written after
+// it is closed.
 func TestOutputOfRunningRequests(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	folder := t.TempDir()
@@ -302,7 +302,7 @@ func TestOutputOfRunningRequests(t *testing.T) {
 		harness.WaitFor(t, "the line in "+name, func() bool { return len(harness.ReadRecords(t, output(name))) == 1 })
 	}
 	if got := g.Lost(t, "output") - before; got != 0 {
-		t.Errorf("%d are counted as lost", got)
+		t.Errorf("%d counted as lost", got)
 	}
 	harness.WaitFor(t, "the old output to be closed", func() bool {
 		opened, _ := harness.OpenFiles(t, output("old"))
@@ -332,8 +332,8 @@ func TestOutputOfTheApp(t *testing.T) {
 	}
 }
 
-// TestOutputConflict: one file with two settings would be rolled away by each from
-// under the other. A reload that changes the settings is not a conflict.
+// TestOutputConflict: two outputs with different settings for one file would each roll
+// it while the other writes to it. A reload that changes the settings is not a conflict.
 func TestOutputConflict(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -345,13 +345,13 @@ func TestOutputConflict(t *testing.T) {
 	g.Load(t, site("2MiB")) // a reload is not a conflict
 	err := g.TryLoad(t, site("1MiB")+site("2MiB"))
 	if err == nil || !strings.Contains(err.Error(), "is used by several handlers with different settings") {
-		t.Errorf("the conflict is not reported: %v", err)
+		t.Errorf("the conflict was not reported: %v", err)
 	}
 }
 
 func TestOutputThatKeepsNothing(t *testing.T) {
 	g := harness.NewGateway(t, harness.StartWorkspace(t))
-	g.Change = func(config []byte) []byte { // a Caddyfile would not adapt
+	g.Change = func(config []byte) []byte { // in JSON, because a Caddyfile like this does not adapt
 		return bytes.Replace(config, []byte(`"output":{"output":"stdout"}`), []byte(`"output":{"output":"discard"}`), 1)
 	}
 	if err := g.TryLoad(t, harness.GatewayBlock(g.Workspace, "audit {\noutput stdout\n}")); err == nil || !strings.Contains(err.Error(), "audit output discard would keep no record") {

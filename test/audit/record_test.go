@@ -27,7 +27,7 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("test_fails", httpcaddyfile.Before, "reverse_proxy")
 }
 
-// fails is a handler that fails in a way that the Caddyfile names.
+// fails is a handler that fails in the way that the Caddyfile names.
 type fails struct {
 	How string `json:"how"`
 }
@@ -46,16 +46,16 @@ func (f *fails) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Ha
 	case "error":
 		return errors.New("an error that names no status")
 	case "status":
-		return caddyhttp.Error(http.StatusTeapot, errors.New("an error that does"))
+		return caddyhttp.Error(http.StatusTeapot, errors.New("an error with a status"))
 	case "late":
 		w.WriteHeader(http.StatusAccepted)
-		return caddyhttp.Error(http.StatusBadGateway, errors.New("after the header"))
+		return caddyhttp.Error(http.StatusBadGateway, errors.New("an error after the header"))
 	}
 	return nil
 }
 
-// TestRecordsOfFailures: the record is there and says what happened, and the error
-// or the panic still reaches Caddy.
+// TestRecordsOfFailures: the record exists and says what happened, and the error or the
+// panic still reaches Caddy.
 func TestRecordsOfFailures(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	site := func(how string) string {
@@ -79,8 +79,8 @@ func TestRecordsOfFailures(t *testing.T) {
 		t.Run(test.how, func(t *testing.T) {
 			g.Load(t, site(test.how))
 			before := len(g.ReadRecords(t))
-			// After a reload a connection may end at the old socket, which leaves no
-			// record; after a panic it ends as well, and leaves one.
+			// A connection to the old socket, just after a reload, ends without a record.
+			// One that a panic ends leaves a record.
 			harness.WaitFor(t, "a record", func() bool {
 				r, err := http.NewRequestWithContext(t.Context(), "GET", g.URL+harness.JobsList, nil)
 				if err != nil {
@@ -184,7 +184,7 @@ func TestAuditOptions(t *testing.T) {
 		})
 	}
 	if len(hashes) != 1 {
-		t.Errorf("the same rules have several hashes: %v", hashes)
+		t.Errorf("the same rules have different hashes: %v", hashes)
 	}
 	before := len(g.ReadRecords(t))
 	for i, options := range []string{"mode observe", "unscoped_tokens deny", "oauth verify", "policy p {\nscopes jobs\n}", "policy p {\nscopes sql\n}"} {
@@ -192,7 +192,7 @@ func TestAuditOptions(t *testing.T) {
 		g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value))
 		hash := g.Records(t, before+i+1)[before+i]["policy_hash"]
 		if other, ok := hashes[hash]; ok {
-			t.Errorf("%q has the hash of %q", options, other)
+			t.Errorf("%q has the same hash as %q", options, other)
 		}
 		hashes[hash] = options
 	}
@@ -202,6 +202,6 @@ func TestAuditOptions(t *testing.T) {
 	g.Load(t, gateway(""))
 	g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value))
 	if got := len(g.Records(t, lines+1)); got != lines+1 {
-		t.Errorf("%d lines, want %d: log off wrote some", got, lines+1)
+		t.Errorf("%d lines, want %d: log off did not stop the log", got, lines+1)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
-// withoutTelemetry loads a gateway that sends nothing to a collector, so that the
-// metrics can be read after a stop.
+// withoutTelemetry loads a gateway that exports nothing, so that the metrics can be read
+// after a stop.
 func withoutTelemetry(t testing.TB, g *harness.Gateway) {
 	t.Helper()
 	t.Setenv("OTEL_TRACES_EXPORTER", "none")
@@ -32,9 +32,9 @@ func unsampled(value string) func(*http.Request) {
 	}
 }
 
-// TestTrailSurvives kills the collector under load, while callers ask not to be
-// sampled and the environment samples nothing: the log has a line for every
-// request, and what the collector did not get is counted.
+// TestTrailSurvives kills the collector under load, while callers ask not to be sampled
+// and the environment turns sampling off. The log has a line for every request, and what
+// the collector did not get is counted.
 func TestTrailSurvives(t *testing.T) {
 	for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
 		t.Run(string(protocol), func(t *testing.T) {
@@ -93,8 +93,8 @@ func TestTrailSurvives(t *testing.T) {
 			}
 			receiver.WaitSpans(t, 100)
 			receiver.WaitLogs(t, 100)
-			// From here on the receiver takes nothing, so that no answer is lost when it
-			// dies: such a span would both arrive and count as lost.
+			// From here on the receiver accepts nothing. Otherwise its answer could be lost
+			// when it dies, and a span would both arrive and count as lost.
 			receiver.Refuse(http.StatusBadRequest)
 			calls := receiver.Calls()
 			receiver.WaitCalls(t, calls+6)
@@ -102,16 +102,15 @@ func TestTrailSurvives(t *testing.T) {
 				return g.Lost(t, "traces") > spansLost && g.Lost(t, "logs") > logsLost
 			})
 			receiver.Stop()
-			for before := sent.Load(); sent.Load() < before+500; {
-				time.Sleep(time.Millisecond)
-			}
+			before := sent.Load()
+			harness.WaitFor(t, "500 more requests", func() bool { return sent.Load() >= before+500 })
 			close(stop)
 			load.Wait()
 			lines := g.Records(t, int(sent.Load()))
 			harness.Stop(t) // flushes, or gives up
 			withoutTelemetry(t, g)
 			if len(lines) != int(sent.Load()) {
-				t.Errorf("%d lines for %d requests", len(lines), sent.Load())
+				t.Errorf("%d records for %d requests", len(lines), sent.Load())
 			}
 			spans, logs := receiver.Counts()
 			spansLost, logsLost = g.Lost(t, "traces")-spansLost, g.Lost(t, "logs")-logsLost
@@ -123,7 +122,7 @@ func TestTrailSurvives(t *testing.T) {
 				t.Errorf("%d log records and %d lost of %d", logs, logsLost, len(lines))
 			}
 			if spansLost == 0 || logsLost == 0 {
-				t.Error("the collector was not away")
+				t.Error("the collector lost nothing, so its death was not tested")
 			}
 			for _, span := range receiver.Spans() {
 				if got := span.LinkedTraceIDs(); len(got) != 1 || got[0] != "0af7651916cd43dd8448eb211c80319c" {
@@ -134,8 +133,8 @@ func TestTrailSurvives(t *testing.T) {
 	}
 }
 
-// TestOneDeniedCall follows a denied call from what the client is shown to the
-// record, the span and the log record.
+// TestOneDeniedCall follows a denied call from the response to the record, the span and
+// the log record.
 func TestOneDeniedCall(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, map[string]string{"OTEL_LOGS_EXPORTER": "otlp"})
@@ -147,21 +146,21 @@ func TestOneDeniedCall(t *testing.T) {
 	record := g.Records(t, 1)[0]
 	span, log := receiver.WaitSpans(t, 1)[0], receiver.WaitLogs(t, 1)[0]
 	if record["request_id"] != id || span.Attrs()["databricks.request.id"] != id || log.Attrs()["databricks.request.id"] != id {
-		t.Errorf("the client is shown %s, the record says %v, the span %v", id, record["request_id"], span.Attrs()["databricks.request.id"])
+		t.Errorf("request id: response %s, record %v, span %v", id, record["request_id"], span.Attrs()["databricks.request.id"])
 	}
 	if span.TraceID() != strings.ReplaceAll(id, "-", "") {
 		t.Errorf("the span's trace is %s", span.TraceID())
 	}
 	if log.TraceID() != record["trace_id"] || record["trace_id"] != "0af7651916cd43dd8448eb211c80319c" {
-		t.Errorf("trace %v, of the log record %s", record["trace_id"], log.TraceID())
+		t.Errorf("trace of the record %v, of the log record %s", record["trace_id"], log.TraceID())
 	}
 	if span.GetName() != "GET "+fmt.Sprint(record["template"]) || span.Attrs()["databricks.token.id"] != record["token_id"] {
 		t.Errorf("span %s %v, record %v", span.GetName(), span.Attrs(), record)
 	}
 }
 
-// TestNoRecordNoAccess: with when_full refuse, what cannot be recorded does not pass,
-// and passes again when it can be.
+// TestNoRecordNoAccess: with when_full refuse, requests that cannot be recorded are
+// refused, and pass again once there is room.
 func TestNoRecordNoAccess(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, map[string]string{"OTEL_BSP_EXPORT_TIMEOUT": "200"})
@@ -182,10 +181,10 @@ func TestNoRecordNoAccess(t *testing.T) {
 	}
 	got.CheckRefusal(t, golden.FindRefusal(t, "audit_unavailable"))
 	if got := g.Send(t, "GET", harness.WellKnown, nil); got.StatusCode != 503 {
-		t.Errorf("a public route without room: %d", got.StatusCode)
+		t.Errorf("public route without room: %d", got.StatusCode)
 	}
 	if got := g.Send(t, "GET", harness.ClustersList, harness.Bearer(token.Value)); got.StatusCode != 403 {
-		t.Errorf("a request that is refused anyway: %d", got.StatusCode)
+		t.Errorf("without room, a request that is refused anyway: %d", got.StatusCode)
 	}
 	record := g.Records(t, 6)[3]
 	if record["reason"] != "audit_unavailable" || record["decision"] != "deny" || record["operation"] == "" {
@@ -198,7 +197,7 @@ func TestNoRecordNoAccess(t *testing.T) {
 	harness.WaitFor(t, "requests to pass again", func() bool {
 		return g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value)).StatusCode == 200
 	})
-	receiver.WaitSpans(t, 3) // nothing that had to be kept was lost
+	receiver.WaitSpans(t, 3) // none of the queued records was lost
 }
 
 func TestObserveNeverRefuses(t *testing.T) {
@@ -207,7 +206,7 @@ func TestObserveNeverRefuses(t *testing.T) {
 	receiver.Hang()
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "mode observe\naudit {\nqueue 2\nwhen_full refuse\n}")
-	defer receiver.Recover() // so that the end does not wait
+	defer receiver.Recover() // so that the shutdown does not wait
 	token := g.Mint("jobs")
 	before := g.Lost(t, "traces")
 	for range 5 {
@@ -231,11 +230,11 @@ func TestBlockWaitsForRoom(t *testing.T) {
 	}
 	receiver.WaitSpans(t, 3)
 	if got := g.Lost(t, "traces") - before; got != 0 {
-		t.Errorf("%d lost although there was time", got)
+		t.Errorf("%d lost although there was enough time", got)
 	}
 }
 
-// TestShutdownWithHungCollector: a stop waits for a collector only so long.
+// TestShutdownWithHungCollector: a stop waits for a collector for a limited time.
 func TestShutdownWithHungCollector(t *testing.T) {
 	for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
 		for _, policy := range []string{"drop", "refuse"} {
@@ -266,8 +265,7 @@ func TestShutdownWithHungCollector(t *testing.T) {
 	}
 }
 
-// TestTelemetryOutlivesReloads: a reload loses no record, and new settings apply from
-// then on.
+// TestTelemetryOutlivesReloads: a reload loses no record, and new settings apply at once.
 func TestTelemetryOutlivesReloads(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, map[string]string{"OTEL_BSP_SCHEDULE_DELAY": "60000"})
@@ -284,7 +282,7 @@ func TestTelemetryOutlivesReloads(t *testing.T) {
 		g.Records(t, i+1)
 	}
 	if spans, _ := receiver.Counts(); spans != 0 {
-		t.Errorf("%d spans were flushed by reloads that left the audit alone", spans)
+		t.Errorf("reloads that did not change the audit flushed %d spans", spans)
 	}
 	g.Load(t, gateway("audit {\nqueue 10\n}"))
 	receiver.WaitSpans(t, 3)

@@ -33,8 +33,8 @@ func traceOf(t *testing.T, receiver *otlptest.Receiver, id string, want int) map
 	return spans
 }
 
-// TestCallersTrace: with Caddy's tracing directive the decision stands in the
-// caller's trace as well, and the server's span knows route and status.
+// TestCallersTrace: with Caddy's tracing directive the decision also appears in the
+// caller's trace, and the server span has the route and the status.
 func TestCallersTrace(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, nil)
@@ -97,7 +97,7 @@ func TestCallersTrace(t *testing.T) {
 	}
 }
 
-// TestUnsampledCallers: requests that ask not to be traced are not, and are recorded.
+// TestUnsampledCallers: requests that ask not to be traced are recorded but not traced.
 func TestUnsampledCallers(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
 	harness.TelemetryEnv(t, receiver, nil)
@@ -108,7 +108,7 @@ func TestUnsampledCallers(t *testing.T) {
 	harness.Stop(t) // sends what is queued
 	spans := receiver.Spans()
 	if len(spans) != 1 {
-		t.Fatalf("%d spans, want the record's alone", len(spans))
+		t.Fatalf("%d spans, want only the record's", len(spans))
 	}
 	if links := spans[0].LinkedTraceIDs(); len(links) != 1 || links[0] != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("links %q", links)

@@ -17,10 +17,10 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// outcome is what a request comes to.
+// outcome is what should happen to a request.
 type outcome struct {
 	status  int
-	reason  string          // of the record
+	reason  string          // in the record
 	refusal *golden.Refusal // nil if the request passes
 }
 
@@ -33,7 +33,7 @@ func TestDecisions(t *testing.T) {
 		all     = g.Mint("all-apis")
 		expired = workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}, ExpiryTime: time.Now().Add(-time.Minute)})
 		revoked = g.Mint("jobs")
-		// What Databricks saw a token use grants nothing.
+		// Scopes that Databricks inferred from use grant nothing.
 		inferred = workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"sql"}, InferredScopes: []string{"jobs"}, BackfillScopes: []string{"jobs"}})
 	)
 	workspace.Revoke(revoked.Info.TokenId)
@@ -56,17 +56,17 @@ func TestDecisions(t *testing.T) {
 		{"another version of the API", "GET", "/api/2.1/jobs/list", harness.Bearer(jobs.Value), passed(200)},
 		{"query", "GET", harness.JobsList + "?limit=1", harness.Bearer(jobs.Value), passed(200)},
 		{"bare question mark", "GET", harness.JobsList + "?", harness.Bearer(jobs.Value), passed(200)},
-		{"head is judged as get", "HEAD", harness.JobsList, harness.Bearer(jobs.Value), passed(200)},
+		{"HEAD counts as GET", "HEAD", harness.JobsList, harness.Bearer(jobs.Value), passed(200)},
 		{"any scope permits Me", "GET", harness.Me, harness.Bearer(jobs.Value), passed(200)},
 		{"legacy token", "GET", harness.ClustersList, harness.Bearer(legacy.Value), passed(200)},
 		{"all-apis", "GET", harness.ClustersList, harness.Bearer(all.Value), passed(200)},
 		{"unmapped path with all-apis", "GET", harness.UnmappedPath, harness.Bearer(all.Value), passed(404)},
 		{"discovery needs no token", "GET", harness.WellKnown, nil, public},
-		{"discovery with a token of no known shape", "GET", harness.WellKnown, harness.Bearer("x"), public},
+		{"discovery with a malformed token", "GET", harness.WellKnown, harness.Bearer("x"), public},
 
 		{"missing scope", "GET", harness.ClustersList, harness.Bearer(jobs.Value), refused("missing_scope", "scopes", "clusters")},
 		{"unmapped path", "GET", harness.UnmappedPath, harness.Bearer(jobs.Value), refused("missing_scope", "scopes", "all-apis")},
-		{"a method that no operation has", "DELETE", harness.JobsList, harness.Bearer(jobs.Value), refused("missing_scope", "scopes", "all-apis")},
+		{"unknown method of a known path", "DELETE", harness.JobsList, harness.Bearer(jobs.Value), refused("missing_scope", "scopes", "all-apis")},
 		{"inferred scopes grant nothing", "GET", harness.JobsList, harness.Bearer(inferred.Value), refused("missing_scope", "scopes", "jobs")},
 		{"expired", "GET", harness.JobsList, harness.Bearer(expired.Value), refused("token_expired")},
 		{"revoked", "GET", harness.JobsList, harness.Bearer(revoked.Value), refused("unknown_token")},
@@ -96,7 +96,7 @@ func TestDecisions(t *testing.T) {
 			r.Header.Set("Connection", "close, authorization")
 		}, refused("ambiguous_request/connection", "header", "Authorization")},
 		{"second credential in the query", "GET", harness.JobsList + "?access_token=x", harness.Bearer(jobs.Value), refused("ambiguous_request/query")},
-		{"the same in another spelling", "GET", harness.JobsList + "?access%5Ftoken=x", harness.Bearer(jobs.Value), refused("ambiguous_request/query")},
+		{"second credential in the query, escaped", "GET", harness.JobsList + "?access%5Ftoken=x", harness.Bearer(jobs.Value), refused("ambiguous_request/query")},
 		{"two workspaces", "GET", harness.JobsList + "?o=1", func(r *http.Request) {
 			harness.Bearer(jobs.Value)(r)
 			r.Header.Set("X-Databricks-Org-Id", "2")
@@ -133,8 +133,7 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestTokenOfAnotherWorkspace: facts that name another workspace than the one that
-// answers do not count for this one.
+// TestTokenOfAnotherWorkspace: a token whose facts name another workspace is refused.
 func TestTokenOfAnotherWorkspace(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "")
@@ -193,7 +192,7 @@ func TestObserve(t *testing.T) {
 			}
 			got := g.Send(t, "GET", path, test.change)
 			if got.StatusCode != test.status || got.Header.Get("X-Scopegate-Reason") != "" {
-				t.Errorf("status %d, by us: %q", got.StatusCode, got.Header.Get("X-Scopegate-Reason"))
+				t.Errorf("status %d, X-Scopegate-Reason %q", got.StatusCode, got.Header.Get("X-Scopegate-Reason"))
 			}
 			record := g.Records(t, i+1)[i]
 			if record["decision"] != test.decision || record["reason"] != test.reason || record["enforced"] != false {
@@ -202,7 +201,7 @@ func TestObserve(t *testing.T) {
 			if test.name == "cookie" {
 				arrived, _ := workspace.LastRequest()
 				if arrived.Header.Get("Cookie") == "" || record["dropped_headers"] == nil {
-					t.Error("observe changed the request, or did not say what it would change")
+					t.Error("mode observe changed the request, or did not record what it would change")
 				}
 			}
 		})
@@ -217,7 +216,7 @@ func TestUnscopedTokensDeny(t *testing.T) {
 		status            int
 	}{
 		{"legacy token", harness.JobsList, legacy.Value, 403},
-		{"legacy token asks who it is", harness.Me, legacy.Value, 403},
+		{"legacy token calls Me", harness.Me, legacy.Value, 403},
 		{"all-apis", harness.JobsList, all.Value, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -262,7 +261,7 @@ func TestRecordsHaveAllFields(t *testing.T) {
 	}
 	for _, secret := range []string{token.Value, "secret=query"} {
 		if strings.Contains(string(content), secret) {
-			t.Errorf("the audit log holds %q", secret)
+			t.Errorf("the audit log contains %q", secret)
 		}
 	}
 }

@@ -1,4 +1,3 @@
-// Package decisions checks what the gateway answers and records for requests of every
-// kind: tokens, scopes, policies, OAuth, and what happens when tokens cannot be looked
-// up.
+// Package decisions checks what the gateway decides, answers and records: for tokens,
+// scopes, policies and OAuth, and while tokens cannot be looked up.
 package decisions

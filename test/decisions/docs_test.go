@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/golden"
 )
 
-// TestDocsQuoteRefusals: a table in the README or in docs/ has the reason code and the
+// TestDocsQuoteRefusals: a table in the README or in docs/ lists the reason code and
 // message of every refusal.
 func TestDocsQuoteRefusals(t *testing.T) {
 	root := golden.Root(t)
@@ -28,7 +28,7 @@ func TestDocsQuoteRefusals(t *testing.T) {
 	}
 	for _, refusal := range golden.Refusals(t) {
 		if refusal.Case != refusal.Reason || refusal.Reason == "malformed_path" {
-			continue // one of several messages; the table describes them
+			continue // the table describes the messages of this reason together
 		}
 		if !slices.ContainsFunc(lines, func(line string) bool {
 			return strings.HasPrefix(line, "|") && strings.Contains(line, "`"+refusal.Reason+"`") && strings.Contains(line, refusal.Prefix())

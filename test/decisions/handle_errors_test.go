@@ -9,8 +9,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// TestHandleErrors: refusals are errors that a site's error routes may answer, and the
-// client gets the refusal itself where none does.
+// TestHandleErrors: a site's error routes may replace a refusal, and the client gets the
+// refusal if none does.
 func TestHandleErrors(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	for _, test := range []struct {
@@ -22,7 +22,7 @@ func TestHandleErrors(t *testing.T) {
 		{"all errors", "handle_errors {\nrespond \"custom {err.status_code}\"\n}", "custom 403", 403},
 		{"this status", "handle_errors 403 {\nrespond \"custom\" 451\n}", "custom", 451},
 		{"another status", "handle_errors 404 {\nrespond \"custom\"\n}", "", 403},
-		{"only the workspace's", "handle_errors {\n@theirs not header X-Scopegate-Reason *\nhandle /nowhere {\nrespond \"custom\"\n}\n}", "", 403},
+		{"only the workspace's errors", "handle_errors {\n@theirs not header X-Scopegate-Reason *\nhandle /nowhere {\nrespond \"custom\"\n}\n}", "", 403},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "")+"\n"+test.errorRoutes)
@@ -33,7 +33,7 @@ func TestHandleErrors(t *testing.T) {
 			} else if got.StatusCode != test.status || got.Body != test.custom {
 				t.Errorf("got %d %q, want %d %q", got.StatusCode, got.Body, test.status, test.custom)
 			}
-			// Who answers does not change what happened.
+			// An error route does not change the record.
 			if reason := got.Header.Get("X-Scopegate-Reason"); reason != "missing_scope" {
 				t.Errorf("X-Scopegate-Reason is %q", reason)
 			}
@@ -42,13 +42,13 @@ func TestHandleErrors(t *testing.T) {
 				t.Errorf("record: %v", record)
 			}
 			if passed := g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value)); passed.StatusCode != http.StatusOK {
-				t.Errorf("a permitted request is answered %d", passed.StatusCode)
+				t.Errorf("permitted request: %d", passed.StatusCode)
 			}
 		})
 	}
 }
 
-// TestHandleErrorsSeesTheMessage: error routes can show what is wrong.
+// TestHandleErrorsSeesTheMessage: error routes can show the refusal's message.
 func TestHandleErrorsSeesTheMessage(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "")+"\nhandle_errors {\nrespond \"{err.status_code} {err.message} {databricks_scopes.reason}\"\n}")

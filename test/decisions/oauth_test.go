@@ -24,13 +24,13 @@ func TestOAuthVerify(t *testing.T) {
 		reason            string
 	}{
 		{"all-apis", sign(map[string]any{"scope": "all-apis"}), harness.ClustersList, 200, "permitted"},
-		{"its scope", sign(map[string]any{"scope": "jobs offline_access"}), harness.JobsList, 200, "permitted"},
+		{"required scope", sign(map[string]any{"scope": "jobs offline_access"}), harness.JobsList, 200, "permitted"},
 		{"another scope", sign(map[string]any{"scope": "jobs"}), harness.ClustersList, 403, "missing_scope"},
-		{"who am I", sign(map[string]any{"scope": "jobs"}), harness.Me, 200, "permitted"},
+		{"Me", sign(map[string]any{"scope": "jobs"}), harness.Me, 200, "permitted"},
 		{"no scope grants nothing", sign(map[string]any{"scope": nil}), harness.JobsList, 403, "unknown_token"},
-		{"log-in scopes grant nothing", sign(map[string]any{"scope": "openid email"}), harness.JobsList, 403, "unknown_token"},
+		{"sign-in scopes grant nothing", sign(map[string]any{"scope": "openid email"}), harness.JobsList, 403, "unknown_token"},
 		{"expired", sign(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), harness.JobsList, 403, "token_expired"},
-		{"of another workspace", foreign.SignJWT(nil), harness.JobsList, 403, "unknown_token"},
+		{"another workspace", foreign.SignJWT(nil), harness.JobsList, 403, "unknown_token"},
 		{"signature changed", sign(nil)[:len(sign(nil))-8] + "AAAAAAAA", harness.JobsList, 403, "unknown_token"},
 		{"personal access tokens still work", pat.Value, harness.JobsList, 200, "permitted"},
 	} {

@@ -12,7 +12,7 @@ func TestOutageAndRecovery(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		fault   fakeworkspace.Kind
-		timeout string // of a look-up; short only where the fault has to run into it
+		timeout string // of a look-up; short only if the fault must reach it
 		retry   string
 	}{
 		{"throttled", fakeworkspace.TooManyRequests("2"), "5s", "2"},
@@ -29,11 +29,11 @@ func TestOutageAndRecovery(t *testing.T) {
 			}
 			got.CheckRefusal(t, golden.FindRefusal(t, "directory_unavailable"))
 			if record := g.Records(t, 1)[0]; record["detail"] == "" {
-				t.Errorf("the record does not say why: %v", record)
+				t.Errorf("the record has no cause: %v", record)
 			}
 			workspace.Faults().Clear()
 			harness.WaitFor(t, "look-ups to work again", func() bool {
-				other := g.Mint("jobs") // nothing is known about it
+				other := g.Mint("jobs") // not in the cache
 				return g.Send(t, "GET", harness.JobsList, harness.Bearer(other.Value)).StatusCode == 200
 			})
 		})

@@ -16,8 +16,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// TestRehearsal: a policy in mode observe does not switch off what an enforcing
-// gateway does to every request.
+// TestRehearsal: a policy in mode observe does not disable the protections that apply to
+// every request.
 func TestRehearsal(t *testing.T) {
 	r := startRig(t, "policy soon {\nscopes sql\nmode observe\n}\n")
 	for _, header := range []string{
@@ -30,8 +30,8 @@ func TestRehearsal(t *testing.T) {
 	}
 }
 
-// TestOAuthPass: an OAuth token that passes unjudged brings no other credential and no
-// other request with it.
+// TestOAuthPass: an OAuth token that passes without a check cannot carry a second
+// credential or a second request with it.
 func TestOAuthPass(t *testing.T) {
 	r := startRig(t, "oauth pass")
 	for _, header := range []string{
@@ -42,7 +42,7 @@ func TestOAuthPass(t *testing.T) {
 			conn := r.Dial(t)
 			conn.WriteText(t, r.fill.Replace(with("/api/2.1/clusters/list", "Authorization: Bearer eyJhbGciOiJub25lIn0.e30.x", header)))
 			if got := outcomeOf(conn.Answer(t, "GET").Response); got != passes {
-				t.Fatalf("came to %q", got)
+				t.Fatalf("outcome %q", got)
 			}
 			all := r.Workspace.Requests()
 			r.clean(t, &all[len(all)-1])
@@ -50,8 +50,7 @@ func TestOAuthPass(t *testing.T) {
 	}
 }
 
-// TestPolicyMethods: a route that a policy denies is denied in all spellings of its
-// method.
+// TestPolicyMethods: a policy denies a route in every spelling of its method.
 func TestPolicyMethods(t *testing.T) {
 	r := startRig(t, "policy keep {\ndeny DELETE /api/2.0/fs/files/*\ndeny GET /api/2.1/clusters/list\n}\n")
 	for _, tt := range []struct{ method, target string }{
@@ -70,9 +69,8 @@ func TestPolicyMethods(t *testing.T) {
 	}
 }
 
-// TestWork bounds the work that the path of one request can cause, which
-// happens before the sender is known. Memory stands for time here, because it can be
-// measured.
+// TestWork bounds the work that one request's path can cause, which happens before the
+// caller is authenticated. It measures memory as a stand-in for time.
 func TestWork(t *testing.T) {
 	const enough = 4 << 20
 	for _, tt := range []struct{ name, path string }{
@@ -96,8 +94,7 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestRecords: a client cannot write what it likes into the log, neither lines of its
-// own nor as much as it wants.
+// TestRecords: a client can neither add lines to the log nor make a line arbitrarily long.
 func TestRecords(t *testing.T) {
 	r := startRig(t, "")
 	line := func(text string) []byte {
@@ -156,9 +153,9 @@ func trailers(n int) string {
 	return strings.Join(names, ",")
 }
 
-// TestFlood sends invented tokens. What is known about good tokens must stay fresh all
-// the same: otherwise a flood would keep a revoked token alive, and shut out all others
-// after max_stale.
+// TestFlood sends random tokens. Facts about valid tokens must stay fresh during the
+// flood: otherwise a revoked token would keep working, and after max_stale all others
+// would stop working.
 func TestFlood(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "cache {\nttl 500ms\n}\nlookup {\nrate 10\ntimeout 2s\n}\n")
@@ -192,7 +189,7 @@ func TestFlood(t *testing.T) {
 	w.Revoke(token.Info.TokenId)
 	for deadline := time.Now().Add(3 * time.Second); get(client, token.Value) == ""; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("a revoked token passes for as long as the flood goes on")
+			t.Fatal("a revoked token still passes during the flood")
 		}
 	}
 }

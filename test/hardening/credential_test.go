@@ -14,13 +14,13 @@ const (
 	unknown     = "unknown_token"
 )
 
-// with is the text of a request with exactly these headers.
+// with returns the text of a request with exactly these headers.
 func with(target string, headers ...string) string {
 	lines := append([]string{"GET " + target + " HTTP/1.1", "Host: {host}", "Connection: close"}, headers...)
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// TestCredentials: exactly one credential arrives, and it is the one that was judged.
+// TestCredentials: exactly one credential arrives, and it is the one that was checked.
 func TestCredentials(t *testing.T) {
 	r := startRig(t, "")
 	basic := func(text string) string {
@@ -39,9 +39,9 @@ func TestCredentials(t *testing.T) {
 		{"scheme only", []string{"Authorization: Bearer"}, unsupported},
 		{"scheme and a space", []string{"Authorization: Bearer "}, unsupported},
 		{"no scheme", []string{"Authorization: {files}"}, unsupported},
-		{"small scheme", []string{"Authorization: bearer {files}"}, passes},
-		{"capital scheme", []string{"AUTHORIZATION: BEARER {files}"}, passes},
-		{"small name", []string{"authorization: Bearer {files}"}, passes},
+		{"lower-case scheme", []string{"Authorization: bearer {files}"}, passes},
+		{"upper-case scheme", []string{"AUTHORIZATION: BEARER {files}"}, passes},
+		{"lower-case name", []string{"authorization: Bearer {files}"}, passes},
 		{"no space after the colon", []string{"Authorization:Bearer {files}"}, passes},
 		{"spaces around", []string{"Authorization: \t Bearer {files} \t "}, passes},
 		{"two spaces within", []string{"Authorization: Bearer  {files}"}, unsupported},
@@ -69,7 +69,7 @@ func TestCredentials(t *testing.T) {
 		{"percent", []string{"Authorization: Bearer {files}%20"}, unsupported},
 		{"dot", []string{"Authorization: Bearer {files}."}, unsupported},
 		{"suffix", []string{"Authorization: Bearer {files}-2"}, unknown},
-		{"capital", []string{"Authorization: Bearer DAPI00000000000000000000000000000000"}, unsupported},
+		{"upper-case token", []string{"Authorization: Bearer DAPI00000000000000000000000000000000"}, unsupported},
 		{"short", []string{"Authorization: Bearer dapi"}, unsupported},
 		{"long", []string{"Authorization: Bearer dapi" + strings.Repeat("0", 129)}, unsupported},
 		{"very long", []string{"Authorization: Bearer dapi" + strings.Repeat("0", 8000)}, unsupported},
@@ -82,7 +82,7 @@ func TestCredentials(t *testing.T) {
 
 		{"basic", []string{"Authorization: " + basic("token:{files}")}, passes},
 		{"basic, other user", []string{"Authorization: " + basic("admin:{files}")}, unsupported},
-		{"basic, capital user", []string{"Authorization: " + basic("Token:{files}")}, unsupported},
+		{"basic, capitalized user", []string{"Authorization: " + basic("Token:{files}")}, unsupported},
 		{"basic, no user", []string{"Authorization: " + basic(":{files}")}, unsupported},
 		{"basic, no colon", []string{"Authorization: " + basic("{files}")}, unsupported},
 		{"basic, two colons", []string{"Authorization: " + basic("token:{files}:{all}")}, unsupported},
@@ -94,7 +94,7 @@ func TestCredentials(t *testing.T) {
 		{"basic, comma", []string{"Authorization: " + basic("token:{files}") + "," + basic("token:{all}")}, unsupported},
 
 		{"folded", []string{"Authorization: Bearer", " {files}"}, passes},
-		{"folded by a tab", []string{"Authorization: Bearer", "\t{files}"}, passes},
+		{"folded with a tab", []string{"Authorization: Bearer", "\t{files}"}, passes},
 		{"folded, then another", []string{"Authorization: Bearer {files}", " {all}"}, unsupported},
 		{"folded into another header", []string{"X: y", " Authorization: Bearer {all}"}, missing},
 		{"folded from the first line on", []string{" Authorization: Bearer {files}"}, missing},
@@ -115,16 +115,16 @@ func TestCredentials(t *testing.T) {
 		{"tilde", []string{"Authorization: Bearer {files}", "Authorization~: Bearer {all}"}, passes},
 		{"quotes before", []string{"Authorization: Bearer {files}", "'`Authorization: Bearer {all}"}, passes},
 		{"only an alias", []string{"Authorization_: Bearer {files}"}, missing},
-		{"only a proxy's", []string{"Proxy-Authorization: Bearer {files}"}, missing},
+		{"only a proxy credential", []string{"Proxy-Authorization: Bearer {files}"}, missing},
 		{"cookie only", []string{"Cookie: DBAUTH={files}"}, missing},
-		{"cookie beside", []string{"Authorization: Bearer {files}", "Cookie: token={all}"}, passes},
-		{"cookies beside", []string{"Authorization: Bearer {files}", "Cookie: a={all}", "cookie: b={all}", "Cookie~: c={all}"}, passes},
-		{"proxy's beside", []string{"Authorization: Bearer {files}", "Proxy-Authorization: Bearer {all}"}, passes},
-		{"Azure's beside", []string{"Authorization: Bearer {files}", "X-Databricks-Azure-SP-Management-Token: {all}"}, passes},
-		{"Google's beside", []string{"Authorization: Bearer {files}", "X-Databricks-GCP-SA-Access-Token: {all}", "X-Databricks~GCP~SA~Access~Token: {all}"}, passes},
+		{"with a cookie", []string{"Authorization: Bearer {files}", "Cookie: token={all}"}, passes},
+		{"with several cookies", []string{"Authorization: Bearer {files}", "Cookie: a={all}", "cookie: b={all}", "Cookie~: c={all}"}, passes},
+		{"with a proxy credential", []string{"Authorization: Bearer {files}", "Proxy-Authorization: Bearer {all}"}, passes},
+		{"with an Azure credential", []string{"Authorization: Bearer {files}", "X-Databricks-Azure-SP-Management-Token: {all}"}, passes},
+		{"with a Google credential", []string{"Authorization: Bearer {files}", "X-Databricks-GCP-SA-Access-Token: {all}", "X-Databricks~GCP~SA~Access~Token: {all}"}, passes},
 
 		{"hop by hop", []string{"Authorization: Bearer {files}", "Connection: Authorization"}, ambiguous},
-		{"hop by hop, small", []string{"Authorization: Bearer {files}", "Connection: close, authorization"}, ambiguous},
+		{"hop by hop, lower case", []string{"Authorization: Bearer {files}", "Connection: close, authorization"}, ambiguous},
 		{"hop by hop, spaces", []string{"Authorization: Bearer {files}", "Connection: \t, ,, AUTHORIZATION ,"}, ambiguous},
 		{"hop by hop, folded", []string{"Authorization: Bearer {files}", "Connection: x,", " Authorization"}, ambiguous},
 		{"hop by hop, no-break space", []string{"Authorization: Bearer {files}", "Connection: Authorization\u00a0"}, ambiguous},
@@ -147,8 +147,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestQueryCredentials: a token in the query (RFC 6750, section 2.3) does not become a
-// second credential.
+// TestQueryCredentials: a token in the query (RFC 6750, section 2.3) never reaches the
+// workspace as a second credential.
 func TestQueryCredentials(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, query, want string }{
@@ -161,9 +161,9 @@ func TestQueryCredentials(t *testing.T) {
 		{"escaped underscore", "access%5ftoken={all}", ambiguous},
 		{"in a value", "a=access_token%3d{files}", passes},
 		{"in a name", "my_access_token_name=x", passes},
-		{"beside a broken escape", "access_token={all}&a=%zz", ambiguous},
-		{"beside a semicolon", "access_token={all}&a=b;c", ambiguous},
-		{"behind a semicolon", "a=b;access_token={all}", ambiguous},
+		{"with a broken escape", "access_token={all}&a=%zz", ambiguous},
+		{"with a semicolon", "access_token={all}&a=b;c", ambiguous},
+		{"after a semicolon", "a=b;access_token={all}", ambiguous},
 		{"before a semicolon", "access_token={all};a=b", ambiguous},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestQueryCredentials(t *testing.T) {
 	}
 }
 
-// TestPipeline: each request of a connection is judged by itself, for its own token.
+// TestPipeline: each request on a connection is judged independently, by its own token.
 func TestPipeline(t *testing.T) {
 	r := startRig(t, "")
 	const (
@@ -191,7 +191,7 @@ func TestPipeline(t *testing.T) {
 		{"two tokens, crossed", []string{get(file, "sql"), get("/api/2.0/sql/warehouses", "files")}, []string{scope, scope}},
 		{"the strong one first", []string{get(clusters, "all"), get(clusters, "files")}, []string{passes, scope}},
 		{"the strong one last", []string{get(clusters, "files"), get(clusters, "all")}, []string{scope, passes}},
-		{"in turns", []string{get(file, "files"), get(clusters, "files"), get(file, "files"), get(file, "sql"), get(clusters, "all")}, []string{passes, scope, passes, scope, passes}},
+		{"alternating", []string{get(file, "files"), get(clusters, "files"), get(file, "files"), get(file, "sql"), get(clusters, "all")}, []string{passes, scope, passes, scope, passes}},
 		{"no token after a strong one", []string{get(clusters, "all"), "GET " + clusters + " HTTP/1.1\r\nHost: {host}\r\n\r\n"}, []string{passes, missing}},
 		{"public, then not", []string{get("/oidc/x", "files"), get(clusters, "files")}, []string{passes, scope}},
 		{"refused, then in scope", []string{get("/api/2.0/fs/files/%00", "files"), get(file, "files")}, []string{malformed, passes}},
@@ -208,7 +208,7 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// measured replaces {length} by the length of the request after the head.
+// measured replaces {length} with the length of everything after the head.
 func measured(fill *strings.Replacer, text string) string {
 	head, body, found := strings.Cut(text, "{length}\r\n\r\n")
 	if !found {

@@ -24,7 +24,8 @@ func frame(kind, flags byte, stream uint32, payload string) string {
 	return string(head) + payload
 }
 
-// fields encodes names and values as they are. No client library sends such ones.
+// fields encodes names and values unchanged, including those that client libraries
+// refuse to send.
 func fields(namesAndValues ...string) string {
 	var b strings.Builder
 	for i, s := range namesAndValues {
@@ -45,9 +46,8 @@ func fields(namesAndValues ...string) string {
 	return b.String()
 }
 
-// statusOf reads the status in the first field of an answer's header block: an
-// entry of the static table, or a new value, in Huffman code where that is
-// shorter (RFC 7541).
+// statusOf decodes the status from the first field of a response's header block: an entry
+// of the static table, or a literal, Huffman-coded if that is shorter (RFC 7541).
 func statusOf(block []byte) string {
 	static := map[byte]string{0x88: "200", 0x89: "204", 0x8a: "206", 0x8b: "304", 0x8c: "400", 0x8d: "404", 0x8e: "500"}
 	if s, ok := static[block[0]]; ok {
@@ -77,8 +77,8 @@ func statusOf(block []byte) string {
 	return digits
 }
 
-// try2 sends frames over a connection of its own, and returns what the answer to
-// the first stream was: a status, or what it was ended with.
+// try2 sends frames over a new connection, and returns the outcome of the first stream: a
+// status, or how the stream ended.
 func (r *rig) try2(t *testing.T, frames ...string) string {
 	t.Helper()
 	c := r.Dial(t)
@@ -103,7 +103,7 @@ func (r *rig) try2(t *testing.T, frames ...string) string {
 	}
 }
 
-// TestHTTP2 tries what HTTP/2 lets a client say that HTTP/1.1 does not.
+// TestHTTP2 tries requests that HTTP/1.1 cannot express.
 func TestHTTP2(t *testing.T) {
 	r := startRig(t, "")
 	const (
@@ -124,7 +124,7 @@ func TestHTTP2(t *testing.T) {
 		want   string
 	}{
 		{"ordinary", get(file), passes},
-		{"out", get(clusters), refused},
+		{"out of scope", get(clusters), refused},
 		{"escaped slashes", get("/api%2f2.1%2fclusters%2flist"), refused},
 		{"dots", get("/api/2.0/fs/files/../../../2.1/clusters/list"), refused},
 		{"backslashes", get(`/api\2.1\clusters\list`), refused},
@@ -141,12 +141,12 @@ func TestHTTP2(t *testing.T) {
 		{"no path", append([]string{":method", "GET", ":scheme", "http", ":authority", "{host}"}, files...), "reset"},
 		{"two paths", append(append(pseudo("GET", file), ":path", clusters), files...), "reset"},
 		{"two paths, other order", append(append(pseudo("GET", clusters), ":path", file), files...), "reset"},
-		{"path in capitals", append(append(pseudo("GET", file), ":PATH", clusters), files...), "reset"},
+		{"upper-case path field", append(append(pseudo("GET", file), ":PATH", clusters), files...), "reset"},
 		{"path among headers", get(file, ":path", clusters), "reset"},
 		{"two methods", append(append(pseudo("GET", file), ":method", "DELETE"), files...), "reset"},
 		{"no method", append([]string{":scheme", "http", ":authority", "{host}", ":path", file}, files...), "reset"},
 		{"empty method", append(pseudo("", file), files...), "reset"},
-		{"small method", append(pseudo("get", file), files...), refused},
+		{"lower-case method", append(pseudo("get", file), files...), refused},
 		{"request in the method", append(pseudo("GET "+clusters+" HTTP/1.1\r\nX: y\r\n\r\nGET", file), files...), "reset"},
 		{"target in the method", append(pseudo("GET "+clusters, file), files...), refused},
 		{"two schemes", append(append(pseudo("GET", file), ":scheme", "https"), files...), "reset"},
@@ -168,10 +168,10 @@ func TestHTTP2(t *testing.T) {
 		{"no credential", pseudo("GET", file), "401"},
 		{"two credentials", get(file, "authorization", "Bearer {all}"), "400"},
 		{"two credentials, other order", append(append(pseudo("GET", clusters), "authorization", "Bearer {all}"), files...), "400"},
-		{"an empty credential too", get(file, "authorization", ""), "400"},
-		{"credential in capitals", append(pseudo("GET", file), "Authorization", "Bearer {files}"), "reset"},
-		{"second one in capitals", get(file, "AUTHORIZATION", "Bearer {all}"), "reset"},
-		{"space behind the name", get(file, "authorization ", "Bearer {all}"), "reset"},
+		{"one and an empty credential", get(file, "authorization", ""), "400"},
+		{"upper-case credential field", append(pseudo("GET", file), "Authorization", "Bearer {files}"), "reset"},
+		{"upper-case second credential", get(file, "AUTHORIZATION", "Bearer {all}"), "reset"},
+		{"space after the name", get(file, "authorization ", "Bearer {all}"), "reset"},
 		{"colon in the name", get(file, "authorization:", "Bearer {all}"), "reset"},
 		{"line feed in the name", get(file, "x\nauthorization", "Bearer {all}"), "reset"},
 		{"line feed in a value", get(file, "x", "y\r\nauthorization: Bearer {all}"), "reset"},
@@ -181,7 +181,7 @@ func TestHTTP2(t *testing.T) {
 		{"list", append(pseudo("GET", file), "authorization", "Bearer {files}, Bearer {all}"), "401"},
 		{"alias", get(file, "authorization_", "Bearer {all}", "authorization~", "Bearer {all}"), passes},
 		{"cookie crumbs", get(file, "cookie", "a={all}", "cookie", "b={all}"), passes},
-		{"proxy's credential", get(file, "proxy-authorization", "Bearer {all}"), passes},
+		{"proxy credential", get(file, "proxy-authorization", "Bearer {all}"), passes},
 		{"override", get(file, "x-http-method-override", "DELETE", "x-original-url", clusters, "x~rewrite~url", clusters), passes},
 		{"path as a header", get(file, "path", clusters, "method", "DELETE"), passes},
 
@@ -197,7 +197,7 @@ func TestHTTP2(t *testing.T) {
 		{"trailer", get(file, "trailer", "authorization"), passes},
 		{"length without a body", get(file, "content-length", "5"), passes},
 		{"two lengths", get(file, "content-length", "0", "content-length", "5"), passes},
-		{"no length", get(file, "content-length", "x"), passes},
+		{"malformed length", get(file, "content-length", "x"), passes},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var filled []string
@@ -211,16 +211,16 @@ func TestHTTP2(t *testing.T) {
 			}
 			want := tt.want
 			if want == "reset" && got == "400" {
-				want = got // either way it did not arrive
+				want = got // the request did not arrive, so both are fine
 			}
 			if got != want || len(arrived) > 1 {
-				t.Errorf("came to %q, want %q; %d arrived", got, tt.want, len(arrived))
+				t.Errorf("outcome %q, want %q; %d arrived", got, tt.want, len(arrived))
 			}
 		})
 	}
 }
 
-// TestHTTP2Bodies tries lengths that lie, and requests in bodies.
+// TestHTTP2Bodies tries wrong lengths, and requests inside bodies.
 func TestHTTP2Bodies(t *testing.T) {
 	r := startRig(t, "")
 	head := func(more ...string) string {
@@ -249,7 +249,7 @@ func TestHTTP2Bodies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.try2(t, tt.frames...)
-			time.Sleep(20 * time.Millisecond) // what is reset may arrive after that
+			time.Sleep(20 * time.Millisecond) // a request whose stream was reset may still arrive
 			for _, got := range r.arrivals(t) {
 				if got.Path != "/api/2.0/fs/files/a" {
 					t.Errorf("%s arrived", got.URI)

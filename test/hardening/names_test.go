@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestNames: file names that people use keep working. Such a request passes, and
-// arrives unchanged.
+// TestNames: requests for file names as people use them pass and arrive unchanged.
 func TestNames(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, file string }{
@@ -17,7 +16,7 @@ func TestNames(t *testing.T) {
 		{"percent signs", "%%.csv"},
 		{"percent sign and digits", "50%25.csv"},
 		{"what looks like an escape", "a%20b.csv"},
-		{"what looks like no escape", "a%zz.csv"},
+		{"what looks like a broken escape", "a%zz.csv"},
 		{"what looks like bytes", "50%ff"},
 		{"semicolon", "a;b.txt"},
 		{"semicolons", "a;b;c=d.txt"},
@@ -68,7 +67,7 @@ func TestNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			const volume = "/api/2.0/fs/files/Volumes/main/default/v/"
 			sent := (&url.URL{Path: volume + tt.file}).EscapedPath()
-			all := "" // every byte but slashes escaped, as some clients do
+			all := "" // every byte except slashes escaped, as some clients do
 			for _, part := range strings.Split(tt.file, "/") {
 				all += "/" + url.PathEscape(part)
 			}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// spellings are ways to write a header name that some servers take for the name.
+// spellings returns variants of a header name that some servers treat as the same name.
 func spellings(name string) []string {
 	var all []string
 	for _, with := range []string{"-", "_", ".", "~", "!", "^", "`", "|"} {
@@ -16,8 +16,8 @@ func spellings(name string) []string {
 		strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 }
 
-// TestOverrides: no header that makes some servers see another method or path
-// arrives, in any spelling. [rig.clean] knows which.
+// TestOverrides: headers that override the method or the path never arrive, in any
+// spelling. [rig.clean] lists them.
 func TestOverrides(t *testing.T) {
 	r := startRig(t, "")
 	for name, value := range map[string]string{
@@ -50,7 +50,7 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-// TestOtherOverrides: headers of the same kind do not arrive either.
+// TestOtherOverrides: less common override headers do not arrive either.
 func TestOtherOverrides(t *testing.T) {
 	r := startRig(t, "")
 	for _, header := range []string{
@@ -70,8 +70,8 @@ func TestOtherOverrides(t *testing.T) {
 	}
 }
 
-// TestWorkspaces: the workspace that a request names is the one that was judged,
-// however it is named.
+// TestWorkspaces: the workspace that a request names is checked, in every form that names
+// one.
 func TestWorkspaces(t *testing.T) {
 	r := startRig(t, "")
 	ours, other := fmt.Sprint(r.Workspace.WorkspaceID()), fmt.Sprint(r.Workspace.WorkspaceID()+1)
@@ -80,7 +80,7 @@ func TestWorkspaces(t *testing.T) {
 		{"ours", file, "X-Databricks-Org-Id: " + ours, passes},
 		{"other", file, "X-Databricks-Org-Id: " + other, wrong},
 		{"other, new name", file, "X-Databricks-Workspace-Id: " + other, wrong},
-		{"other, small letters", file, "x-databricks-org-id: " + other, wrong},
+		{"other, lower case", file, "x-databricks-org-id: " + other, wrong},
 		{"other, spaces", file, "X-Databricks-Org-Id: \t" + other + " ", wrong},
 		{"other, plus", file, "X-Databricks-Org-Id: +" + other, wrong},
 		{"other, zeros", file, "X-Databricks-Org-Id: 000" + other, wrong},
@@ -94,13 +94,13 @@ func TestWorkspaces(t *testing.T) {
 		{"query, escaped digits", file + "?o=%3" + other[:1] + other[1:], "X: y", wrong},
 		{"hop by hop", file, "X-Databricks-Org-Id: " + ours + "\r\nConnection: X-Databricks-Org-Id", ambiguous},
 		{"underscores", file, "X_Databricks_Org_Id: " + other, passes}, // Caddy drops it
-		{"query behind a semicolon", file + "?a=b;o=" + other, "X: y", wrong},
+		{"query after a semicolon", file + "?a=b;o=" + other, "X: y", wrong},
 		{"query before a semicolon", file + "?o=" + other + ";a=b", "X: y", wrong},
 		{"tildes", file, "X-Databricks-Org~Id: " + other, passes},
 		{"list", file, "X-Databricks-Org-Id: " + ours + ", " + other, ambiguous},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// A client's Connection: close would hide the one of the case.
+			// The request must not have another Connection header.
 			r.try(t, "GET "+tt.target+" HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {files}\r\n"+tt.headers+"\r\n\r\n", tt.want)
 		})
 	}

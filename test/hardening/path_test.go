@@ -6,8 +6,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/golden"
 )
 
-// pathDisguises are attacks by a client whose token permits everything below base, but
-// not target.
+// pathDisguises are attacks by clients whose token permits everything below Base, but
+// not Target.
 var pathDisguises = []struct{ token, base, method, target string }{
 	{"files", "/api/2.0/fs/files/Volumes/a", "GET", "/api/2.0/secrets/list"},
 	{"files", "/api/2.0/fs/directories/a", "DELETE", "/api/2.0/token-management/tokens/1"},
@@ -16,13 +16,13 @@ var pathDisguises = []struct{ token, base, method, target string }{
 	{"all", "/api/2.0/sql/warehouses", "GET", accountPath},
 }
 
-// Reason codes that tests of requests expect.
+// Reason codes that tests expect.
 const (
 	scope     = "missing_scope"
 	malformed = "malformed_path"
 )
 
-// TestPaths tries every trick of testdata/path-tricks.tsv with every disguise.
+// TestPaths tries every trick in testdata/path-tricks.tsv with every disguise.
 func TestPaths(t *testing.T) {
 	r := startRig(t, "")
 	for _, d := range pathDisguises {
@@ -45,7 +45,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// tryEither is for requests that may pass, as long as they are harmless.
+// tryEither is [rig.try] for requests that may pass, as long as they are harmless.
 func (r *rig) tryEither(t *testing.T, text string) {
 	t.Helper()
 	c := r.Dial(t)
@@ -53,6 +53,6 @@ func (r *rig) tryEither(t *testing.T, text string) {
 	a := c.Answer(t, "GET")
 	arrived := r.arrivals(t)
 	if got := outcomeOf(a.Response); got != scope && got != malformed && (got != passes || len(arrived) != 1) || got != passes && len(arrived) > 0 {
-		t.Errorf("came to %q, and %d arrived", got, len(arrived))
+		t.Errorf("outcome %q, and %d arrived", got, len(arrived))
 	}
 }

@@ -2,8 +2,8 @@ package hardening
 
 import "testing"
 
-// TestRewrites: what is judged is what is sent, whatever the Caddyfile did to the
-// request before.
+// TestRewrites: the request that is judged is the one that is forwarded, however the
+// Caddyfile rewrites it first.
 func TestRewrites(t *testing.T) {
 	const gateway = "databricks_gateway {workspace} {\n{admin}" + hardeningCache + "}\n"
 	type try struct{ target, want, arrives string }

@@ -1,10 +1,10 @@
-// Package hardening attacks the gateway as a client with a token for one thing that
-// wants another. The tests write the bytes of their requests themselves, and the
-// workspace behind the gateway believes everything: it decodes twice, drops
-// parameters, and takes backslashes for slashes and capitals for small letters.
+// Package hardening attacks the gateway as a client whose token permits one API and who
+// wants another. The tests write raw requests, and the workspace behind the gateway is as
+// lenient as possible: it decodes twice, drops parameters, treats backslashes as slashes
+// and ignores case.
 //
-// Each test checks what becomes of its requests, and [rig.arrivals] checks a
-// property of whatever arrived.
+// Each test checks the outcome of its requests, and [rig.arrivals] checks every request
+// that reached the workspace.
 package hardening
 
 import (
@@ -29,27 +29,27 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// rig is a gateway that has all tokens in its cache: what comes to the workspace
-// from now on was sent by clients.
+// rig is a gateway with all tokens in its cache, so that only clients' requests reach
+// the workspace.
 type rig struct {
 	*harness.Gateway
 	tokens  map[string]fakeworkspace.Token // by the name that requests use in braces
 	scopes  map[string][]string            // by token id
 	fill    *strings.Replacer
-	seen    int // requests looked at so far
+	seen    int // requests checked so far
 	tail    int64
 	pending []map[string]any // audit records of passed requests without an arrival
 	halves  int              // requests with a broken body that have not arrived yet
 }
 
-// territories are the paths that the tokens of a rig are for, as the workspace
-// believes them. They do not come from the catalog.
+// territories are the paths that each token permits, as the workspace reads them. They
+// are written independently of the catalog.
 var territories = map[string]*regexp.Regexp{
 	"files": regexp.MustCompile(`^/api/2\.0/(fs/(files|directories)/|dbfs/)`),
 	"sql":   regexp.MustCompile(`^/api/2\.0/sql/(statements|warehouses|endpoints|queries|alerts|history)(/|$)`),
 }
 
-// accountPath is what personal access tokens cannot call.
+// accountPath is a path that no personal access token may call.
 const accountPath = "/api/2.0/accounts/1/workspaces"
 
 const hardeningCache = "cache {\nttl 1h\nnegative_ttl 1h\n}\n"
@@ -60,8 +60,8 @@ func startRig(t testing.TB, options string) *rig {
 	return startRigSite(t, "databricks_gateway {workspace} {\n{admin}"+hardeningCache+options+"\n}")
 }
 
-// startRigSite runs a site; {workspace} and {admin} stand for the workspace's URL
-// and the block that signs in to it.
+// startRigSite runs a site. In directives, {workspace} is the workspace's URL and {admin}
+// the admin block.
 func startRigSite(t testing.TB, directives string) *rig {
 	t.Helper()
 	w := harness.StartWorkspace(t, fakeworkspace.WithSloppyPaths())
@@ -77,27 +77,26 @@ func startRigSite(t testing.TB, directives string) *rig {
 	for _, name := range []string{"files", "sql", "all"} {
 		harness.Do(t, harness.Client(t), harness.NewRequest(t, "GET", g.URL+harness.Me, r.tokens[name].Value, nil, "Warm-Up", "1"))
 	}
-	harness.Do(t, harness.Client(t), harness.NewRequest(t, "GET", g.URL+harness.Me, r.tokens["files"].Value+"-2", nil, "Warm-Up", "1")) // is unknown
+	harness.Do(t, harness.Client(t), harness.NewRequest(t, "GET", g.URL+harness.Me, r.tokens["files"].Value+"-2", nil, "Warm-Up", "1")) // an unknown token
 	r.Records(t, 4)
 	r.passed(t)
 	r.pending, r.seen = nil, len(w.Requests())
 	return r
 }
 
-// request is the text of a request without a body, over a connection that ends
-// with it.
+// request returns the text of a request without a body that closes the connection.
 func request(method, target, token string, headers ...string) string {
 	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: {host}", "Authorization: Bearer {" + token + "}", "Connection: close"}, headers...)
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// Outcomes of a request that are not the reason code of a refusal.
+// Outcomes of a request other than the reason code of a refusal.
 const (
 	passes     = "passes"
 	badRequest = golden.BadRequest
 )
 
-// outcomeOf returns what became of the request that got this answer.
+// outcomeOf returns the outcome of the request that got this response.
 func outcomeOf(a *http.Response) string {
 	switch reason := a.Header.Get("X-Scopegate-Reason"); {
 	case reason != "":
@@ -110,8 +109,8 @@ func outcomeOf(a *http.Response) string {
 	return strconv.Itoa(a.StatusCode)
 }
 
-// try writes a text to a connection of its own, and checks what became of the
-// requests in it, and that no more answers come. It returns what arrived.
+// try writes a text to a new connection, and checks that exactly the given outcomes
+// follow. It returns the requests that arrived.
 func (r *rig) try(t *testing.T, text string, want ...string) []fakeworkspace.Request {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.Listen)
@@ -119,13 +118,13 @@ func (r *rig) try(t *testing.T, text string, want ...string) []fakeworkspace.Req
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// A connection that is refused may not be read to the end.
+	// The server may close the connection without reading everything.
 	_ = conn.SetWriteDeadline(time.Now().Add(harness.Patience))
 	_, _ = io.WriteString(conn, r.fill.Replace(text))
 	return r.outcomes(t, conn, want)
 }
 
-// outcomes reads all answers.
+// outcomes reads all responses.
 func (r *rig) outcomes(t *testing.T, conn net.Conn, want []string) []fakeworkspace.Request {
 	t.Helper()
 	in := bufio.NewReader(conn)
@@ -133,7 +132,7 @@ func (r *rig) outcomes(t *testing.T, conn net.Conn, want []string) []fakeworkspa
 	for {
 		patience := harness.Patience
 		if len(got) >= len(want) {
-			patience = 50 * time.Millisecond // no more is expected
+			patience = 50 * time.Millisecond // no further response is expected
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		a, err := http.ReadResponse(in, nil)
@@ -143,13 +142,13 @@ func (r *rig) outcomes(t *testing.T, conn net.Conn, want []string) []fakeworkspa
 		if a.StatusCode == http.StatusContinue {
 			continue
 		}
-		// Answers that end with the connection, and those to HEAD, have no whole body.
+		// Bodies may be incomplete if the connection closes, and HEAD has none.
 		_, _ = io.Copy(io.Discard, a.Body)
 		got = append(got, outcomeOf(a))
 	}
 	arrived := r.arrivals(t)
 	if !slices.Equal(got, want) {
-		t.Errorf("came to %q, want %q", got, want)
+		t.Errorf("outcomes %q, want %q", got, want)
 	}
 	due := 0
 	for _, o := range got {
@@ -161,16 +160,16 @@ func (r *rig) outcomes(t *testing.T, conn net.Conn, want []string) []fakeworkspa
 		}
 	}
 	if more := len(arrived) - due; more < 0 || more > r.halves {
-		t.Errorf("%d requests arrived, and %d were answered", len(arrived), due)
+		t.Errorf("%d requests arrived, but %d were answered", len(arrived), due)
 	} else {
 		r.halves -= more
 	}
 	return arrived
 }
 
-// arrivals checks what arrived since the last call, and returns it: each request was
-// judged as the one that it is, for the token that it carries, and what the
-// workspace believes it to be is something that the token is for.
+// arrivals checks and returns the requests that arrived since the last call: each was
+// judged as sent, with the token that it carries, and that token permits the path that
+// the workspace acts on.
 func (r *rig) arrivals(t *testing.T) []fakeworkspace.Request {
 	t.Helper()
 	all := r.Workspace.Requests()
@@ -206,35 +205,35 @@ func (r *rig) judged(t *testing.T, got *fakeworkspace.Request) {
 	public := strings.HasPrefix(got.Believed, "/oidc/") || got.Believed == harness.WellKnown
 	if record["decision"] == "public" {
 		if !public {
-			t.Errorf("%s passed as public, and is believed to be %s", got.URI, got.Believed)
+			t.Errorf("%s passed as public, but the workspace reads it as %s", got.URI, got.Believed)
 		}
 		return
 	}
 	held := r.scopes[got.TokenID]
 	if got.TokenID == "" || record["token_id"] != got.TokenID || held == nil {
-		t.Errorf("judged %v, and %q arrived", record["token_id"], got.TokenID)
+		t.Errorf("token %v was checked, but %q arrived", record["token_id"], got.TokenID)
 		return
 	}
 	for _, reading := range readings {
 		if !reading.Operation.Permits(held) {
-			t.Errorf("%s arrived with %v, and can be read as %s", got.URI, held, reading.Path)
+			t.Errorf("%s arrived with %v, but can be read as %s", got.URI, held, reading.Path)
 		}
 	}
 	if strings.TrimSuffix(got.Believed, "/") == accountPath {
-		t.Errorf("%s arrived, and no personal token may call that", got.URI)
+		t.Errorf("%s arrived, but no personal access token may call it", got.URI)
 	}
 	if mine := territories[held[0]]; mine != nil && !public && !mine.MatchString(got.Believed) {
-		t.Errorf("%s arrived with %v, and is believed to be %s", got.URI, held, got.Believed)
+		t.Errorf("%s arrived with %v, but the workspace reads it as %s", got.URI, held, got.Believed)
 	}
 }
 
-// misleading are the names of headers that must not arrive in any spelling.
+// misleading matches names of headers that must not arrive in any spelling.
 var misleading = regexp.MustCompile(`(?i)^(cookie|proxy.authorization|.*(override|rewrite|original).*|x.http.method|x.forwarded.(uri|path|prefix|method|access.token)|http2.settings|x.databricks.(azure|gcp).*)$`)
 
-// routing are the headers that may arrive in their own spelling only.
+// routing matches headers that may arrive in their exact spelling only.
 var routing = regexp.MustCompile(`(?i)^(authorization|x.databricks.(org|workspace).id)$`)
 
-// clean checks that no header of an arrival conflicts with what was judged.
+// clean checks that no header of an arrival contradicts what was judged.
 func (r *rig) clean(t *testing.T, got *fakeworkspace.Request) {
 	t.Helper()
 	if got.Host != strings.TrimPrefix(r.Workspace.URL(), "http://") {
@@ -257,8 +256,8 @@ func (r *rig) clean(t *testing.T, got *fakeworkspace.Request) {
 	}
 }
 
-// passed reads the audit records written since the last call, and keeps those of
-// requests that were let through.
+// passed reads the audit records written since the last call, and keeps those of requests
+// that passed.
 func (r *rig) passed(t testing.TB) {
 	t.Helper()
 	file, err := os.Open(r.AuditLog)
@@ -276,7 +275,7 @@ func (r *rig) passed(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = text[:bytes.LastIndexByte(text, '\n')+1] // the last one may be in the writing
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // the last line may be incomplete
 	r.tail += int64(len(text))
 	for line := range bytes.Lines(text) {
 		var record map[string]any

@@ -29,22 +29,22 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
-// marks are secrets, by where they are.
+// marks holds secrets by where they are sent.
 type marks map[string]string
 
-// mark makes a secret that a token's prefix does not give away.
+// mark makes a secret without the prefix of a token.
 func (m marks) mark(where string) string {
 	value := "s3cr3t" + hex.EncodeToString([]byte(where)) + "zz"
 	m[where] = value
 	return value
 }
 
-// forms are the ways in which a secret could stand somewhere, in lower case where
-// case does not matter.
+// forms returns the encodings in which a secret could leak, in lower case if case does
+// not matter.
 func forms(secret string) []string {
 	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret))}
-	// In base64 it looks different at each of three offsets; the first and the last
-	// characters depend on what is around.
+	// Base64 depends on the offset modulo three, and the first and last characters depend
+	// on the neighboring bytes.
 	for offset := range 3 {
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			encoded := encoding.EncodeToString([]byte(strings.Repeat("\x00", offset) + secret))
@@ -54,7 +54,7 @@ func forms(secret string) []string {
 	return all
 }
 
-// reveals returns which secrets a text holds.
+// reveals returns the secrets that a text contains.
 func (m marks) reveals(text string) (found []string) {
 	lower := strings.ToLower(text)
 	for where, secret := range m {
@@ -86,8 +86,8 @@ func TestMarksAreFound(t *testing.T) {
 	}
 }
 
-// TestSecrets sends every kind of request, with secrets wherever there can be one, and
-// then looks for them in everything that is written or answered, with Caddy at the
+// TestSecrets sends every kind of request, with a secret in every place that can hold
+// one, and searches everything that the gateway writes and answers. Caddy logs at the
 // level DEBUG.
 func TestSecrets(t *testing.T) {
 	m := make(marks)
@@ -187,7 +187,7 @@ func TestSecrets(t *testing.T) {
 	}
 	for where, text := range output {
 		if found := m.reveals(text); len(found) > 0 {
-			t.Errorf("%s: holds the secrets %q", where, found)
+			t.Errorf("%s contains the secrets %q", where, found)
 			for _, line := range strings.Split(text, "\n") {
 				if found := m.reveals(line); len(found) > 0 {
 					t.Logf("%s: %q in %.1500s", where, found, line)
@@ -196,13 +196,13 @@ func TestSecrets(t *testing.T) {
 			}
 		}
 	}
-	// What was searched is what there is to find.
+	// Check that the search covered the real output.
 	for where, sign := range map[string]string{
 		"default log": `"level":"debug"`, "audit log": tokens["good"].Info.TokenId, "trail log": tokens["good"].Info.TokenId, "spans at the good collector": "missing_scope",
 		"GET /config/": "databricks_scopes", "autosave.json": "databricks_scopes", "GET /metrics": "scopegate_decisions_total", "GET /databricks_scopes/usage": tokens["good"].Info.TokenId,
 	} {
 		if !strings.Contains(output[where], sign) {
-			t.Errorf("%s does not hold %s: %.300s", where, sign, output[where])
+			t.Errorf("%s does not contain %s: %.300s", where, sign, output[where])
 		}
 	}
 	if len(m) < 40 || m["new token enforce"] == "" {
@@ -210,7 +210,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// secretSite is a gateway as chatty as it can be.
+// secretSite is a gateway that logs as much as possible.
 type secretSite struct {
 	workspace *fakeworkspace.Workspace
 	folder    string
@@ -246,7 +246,7 @@ func startSecretSite(t *testing.T, workspace *fakeworkspace.Workspace) *secretSi
 	return s
 }
 
-// load loads a configuration, with the log as Caddyfile.example recommends it.
+// load loads a configuration, with the log filter that Caddyfile.example recommends.
 func (s *secretSite) load(t *testing.T, options string) {
 	t.Helper()
 	example, err := os.ReadFile(filepath.Join(golden.Root(t), "Caddyfile.example"))
@@ -255,7 +255,7 @@ func (s *secretSite) load(t *testing.T, options string) {
 	}
 	filter := regexp.MustCompile(`(?s)format [a-z ]*filter \{\n.*?\n\t\t\}\n`).FindString(string(example))
 	if !strings.Contains(filter, "dapi") {
-		t.Fatal("Caddyfile.example recommends no filter that takes tokens out")
+		t.Fatal("Caddyfile.example has no filter that removes tokens")
 	}
 	adapted, err := harness.Adapt(fmt.Sprintf(`{
 	debug
@@ -299,8 +299,8 @@ http://%s {
 	}
 }
 
-// send writes a request as it stands: its line without the version, headers, and a
-// body where the last line is none. It returns what came back, if anything did.
+// send writes a raw request: the request line without the version, headers, and the last
+// line as the body if it is not a header. It returns the response, if any.
 func (s *secretSite) send(t *testing.T, lines []string) string {
 	t.Helper()
 	var connection net.Conn
@@ -328,11 +328,11 @@ func (s *secretSite) send(t *testing.T, lines []string) string {
 	if _, err := io.WriteString(connection, request+"\r\n"+body); err != nil {
 		t.Fatal(err)
 	}
-	answer, _ := io.ReadAll(connection) // whatever there is
+	answer, _ := io.ReadAll(connection) // possibly nothing
 	return string(answer)
 }
 
-// outputs returns everything that the gateway wrote or answers, by where it is.
+// outputs returns everything that the gateway wrote or answered, by place.
 func (s *secretSite) outputs(t *testing.T) map[string]string {
 	t.Helper()
 	output := make(map[string]string)
@@ -357,7 +357,7 @@ func (s *secretSite) outputs(t *testing.T) map[string]string {
 		}
 		output["GET "+path] = fmt.Sprint(response.Header, string(body))
 	}
-	if err := caddy.Stop(); err != nil { // writes what is kept for the next start
+	if err := caddy.Stop(); err != nil { // saves the recorded usage
 		t.Error(err)
 	}
 	err = filepath.WalkDir(s.folder, func(path string, entry fs.DirEntry, err error) error {
@@ -378,8 +378,8 @@ func (s *secretSite) outputs(t *testing.T) map[string]string {
 	return output
 }
 
-// receivedText is what a collector got from us. Spans of Caddy's own tracing
-// directive quote paths and agents as they came.
+// receivedText returns what a collector got from scopegate. Spans of Caddy's tracing
+// directive quote paths and user agents as sent.
 func receivedText(r *otlptest.Receiver) string {
 	var b strings.Builder
 	for _, span := range r.Spans() {
@@ -388,7 +388,7 @@ func receivedText(r *otlptest.Receiver) string {
 		}
 		ours := proto.Clone(span.Span).(*tracepb.Span)
 		if span.ParentID() != "" {
-			ours.TraceState = "" // is the caller's, and handed on in its own trace
+			ours.TraceState = "" // comes from the caller and is part of its trace
 		}
 		b.WriteString(protojson.Format(ours) + protojson.Format(span.Resource) + "\n")
 	}

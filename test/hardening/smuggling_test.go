@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// smuggled is the request that must not get past the gateway in any form. Where the
-// gateway sees it after another request, it refuses it.
+// smuggled is the request that must never pass the gateway. If the gateway sees it as a
+// second request, it refuses it.
 const smuggled = "GET /api/2.1/clusters/list HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {files}\r\nX: y\r\n\r\n"
 
-// brokenBody is the outcome of a request whose body turns out to be broken after its
-// head was forwarded. It may or may not arrive.
+// brokenBody is the outcome of a request whose body turns out to be malformed after its
+// head was forwarded. Such a request may or may not arrive.
 const brokenBody = "502"
 
-// TestSmuggling tries every way to disagree about where a request ends. [rig.try]
-// checks that the second one does not arrive.
+// TestSmuggling tries requests whose end is ambiguous. [rig.try] checks that the second
+// request does not arrive.
 func TestSmuggling(t *testing.T) {
 	r := startRig(t, "")
 	const (
@@ -32,7 +32,7 @@ func TestSmuggling(t *testing.T) {
 		{"length", put + length5 + "\r\nhello" + smuggled, both},
 		{"chunks", put + chunked + "\r\n5\r\nhello\r\n" + end + smuggled, both},
 		{"neither", put + "\r\n" + smuggled, both},
-		{"length of nothing", put + "Content-Length: 0\r\n\r\n" + smuggled, both},
+		{"zero length", put + "Content-Length: 0\r\n\r\n" + smuggled, both},
 		{"body of a GET", strings.Replace(put, "PUT", "GET", 1) + length5 + "\r\nhello" + smuggled, both},
 		{"chunks of a GET", strings.Replace(put, "PUT", "GET", 1) + chunked + "\r\n" + end + smuggled, both},
 		{"body of a DELETE", strings.Replace(put, "PUT", "DELETE", 1) + length5 + "\r\nhello" + smuggled, both},
@@ -64,17 +64,17 @@ func TestSmuggling(t *testing.T) {
 		{"underscored length", put + "Content_Length: 200\r\n\r\n" + smuggled, both},
 		{"length in a hop", put + length5 + "Connection: Content-Length\r\n\r\nhello" + smuggled, both},
 
-		{"chunks in capitals", put + "Transfer-Encoding: CHUNKED\r\n\r\n" + end + smuggled, both},
+		{"chunks in upper case", put + "Transfer-Encoding: CHUNKED\r\n\r\n" + end + smuggled, both},
 		{"chunks with spaces", put + "Transfer-Encoding: \t chunked \t\r\n\r\n" + end + smuggled, both},
 		{"chunks folded", put + "Transfer-Encoding:\r\n chunked\r\n\r\n" + end + smuggled, both},
-		{"chunks behind a vertical tab", put + "Transfer-Encoding: \vchunked\r\n\r\n" + end + smuggled, one(badRequest)},
+		{"chunks after a vertical tab", put + "Transfer-Encoding: \vchunked\r\n\r\n" + end + smuggled, one(badRequest)},
 		{"chunks before a vertical tab", put + "Transfer-Encoding: chunked\v\r\n\r\n" + end + smuggled, one(badRequest)},
-		{"chunks behind a NUL", put + "Transfer-Encoding: \x00chunked\r\n\r\n" + end + smuggled, one(badRequest)},
+		{"chunks after a NUL", put + "Transfer-Encoding: \x00chunked\r\n\r\n" + end + smuggled, one(badRequest)},
 		{"chunks quoted", put + "Transfer-Encoding: \"chunked\"\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"chunks in single quotes", put + "Transfer-Encoding: 'chunked'\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"chunks with a parameter", put + "Transfer-Encoding: chunked;q=1\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"chunks with a comma", put + "Transfer-Encoding: chunked,\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
-		{"chunks behind a comma", put + "Transfer-Encoding: ,chunked\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
+		{"chunks after a comma", put + "Transfer-Encoding: ,chunked\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"chunks twice", put + chunked + chunked + "\r\n" + end + smuggled, one("501")},
 		{"chunks twice in a list", put + "Transfer-Encoding: chunked, chunked\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"chunks and identity", put + "Transfer-Encoding: chunked, identity\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
@@ -87,8 +87,8 @@ func TestSmuggling(t *testing.T) {
 		{"empty encoding", put + "Transfer-Encoding:\r\n" + length5 + "\r\n" + end + smuggled, one("501")},
 		{"encoding and a space", put + "Transfer-Encoding : chunked\r\n" + length5 + "\r\n" + end + smuggled, one(badRequest)},
 		{"space and encoding", put + " Transfer-Encoding: chunked\r\n" + length5 + "\r\nhello" + smuggled, []string{unsupported, scope}},
-		{"encoding behind a bare line feed", put + "X: y\nTransfer-Encoding: chunked\r\n\r\n" + end + smuggled, both},
-		{"encoding behind a bare carriage return", put + "X: y\rTransfer-Encoding: chunked\r\n" + length5 + "\r\nhello" + smuggled, one(badRequest)},
+		{"encoding after a bare line feed", put + "X: y\nTransfer-Encoding: chunked\r\n\r\n" + end + smuggled, both},
+		{"encoding after a bare carriage return", put + "X: y\rTransfer-Encoding: chunked\r\n" + length5 + "\r\nhello" + smuggled, one(badRequest)},
 		{"underscored encoding", put + "Transfer_Encoding: chunked\r\n" + length5 + "\r\nhello" + smuggled, both},
 		{"dotted encoding", put + "Transfer.Encoding: chunked\r\n" + length5 + "\r\nhello" + smuggled, both},
 		{"encoding by another name", put + "TE: chunked\r\n" + length5 + "\r\nhello" + smuggled, both},
@@ -127,7 +127,7 @@ func TestSmuggling(t *testing.T) {
 		{"upgrade to a list", put + "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n\r\n" + smuggled, both},
 		{"two upgrades", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n" + smuggled, both},
 		{"upgrade that is not accepted", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + smuggled, both},
-		{"upgrade to HTTP/2 in public", "GET /oidc/x HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n" + smuggled, both},
+		{"upgrade to HTTP/2 on a public route", "GET /oidc/x HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n" + smuggled, both},
 		{"preface", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + smuggled, one(nothing)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

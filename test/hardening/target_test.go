@@ -9,10 +9,10 @@ import (
 
 const (
 	ambiguous = "ambiguous_request"
-	nothing   = "200" // Caddy has no site for the host, or net/http answered
+	nothing   = "200" // from Caddy, if no site has the host, or from net/http
 )
 
-// TestTargets tries targets that are not paths, and broken request lines.
+// TestTargets tries request targets that are not paths, and malformed request lines.
 func TestTargets(t *testing.T) {
 	r := startRig(t, "")
 	const end = "Host: {host}\r\nAuthorization: Bearer {files}\r\nConnection: close\r\n\r\n"
@@ -21,15 +21,15 @@ func TestTargets(t *testing.T) {
 		{"absolute, in scope", "GET http://{host}/api/2.0/fs/files/a HTTP/1.1", passes},
 		{"absolute without a path", "GET http://{host} HTTP/1.1", malformed},
 		{"absolute with a query only", "GET http://{host}?/api/2.0/fs/files/a HTTP/1.1", malformed},
-		{"absolute in capitals", "GET HTTP://{host}/api/2.1/clusters/list HTTP/1.1", scope},
+		{"absolute in upper case", "GET HTTP://{host}/api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute https", "GET https://{host}/api/2.0/fs/files/a HTTP/1.1", passes},
 		{"absolute, other scheme", "GET gopher://{host}/api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, file scheme", "GET file:///api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, workspace as host", "GET http://{upstream}/api/2.0/fs/files/a HTTP/1.1", passes},
 		{"absolute, other host", "GET http://other.example/api/2.0/fs/files/a HTTP/1.1", nothing},
 		{"absolute, user", "GET http://{host}@other.example/api/2.0/fs/files/a HTTP/1.1", nothing},
-		{"absolute, user at us", "GET http://user:password@{host}/api/2.0/fs/files/a HTTP/1.1", passes},
-		{"absolute, user at us, out", "GET http://user:password@{host}/api/2.1/clusters/list HTTP/1.1", scope},
+		{"absolute, user and our host", "GET http://user:password@{host}/api/2.0/fs/files/a HTTP/1.1", passes},
+		{"absolute, user and our host, out of scope", "GET http://user:password@{host}/api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, dots", "GET http://{host}/api/2.0/fs/files/a/../../../../2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, escaped slashes", "GET http://{host}%2fapi%2f2.1%2fclusters%2flist HTTP/1.1", badRequest},
 		{"absolute, backslashes", `GET http://{host}\api\2.1\clusters\list HTTP/1.1`, badRequest},
@@ -53,9 +53,9 @@ func TestTargets(t *testing.T) {
 		{"connect to an authority", "CONNECT {host} HTTP/1.1", malformed},
 		{"connect to a path", "CONNECT /api/2.1/clusters/list HTTP/1.1", malformed},
 		{"connect, in scope", "CONNECT /api/2.0/fs/files/a HTTP/1.1", malformed},
-		{"connect in public", "CONNECT /oidc/v1/token HTTP/1.1", malformed},
-		{"connect in small letters", "connect {host} HTTP/1.1", badRequest},
-		{"connect to a path in small letters", "connect /api/2.0/fs/files/a HTTP/1.1", scope},
+		{"connect to a public route", "CONNECT /oidc/v1/token HTTP/1.1", malformed},
+		{"connect in lower case", "connect {host} HTTP/1.1", badRequest},
+		{"connect to a path in lower case", "connect /api/2.0/fs/files/a HTTP/1.1", scope},
 
 		{"two spaces", "GET  /api/2.0/fs/files/a HTTP/1.1", badRequest},
 		{"space before the method", " GET /api/2.0/fs/files/a HTTP/1.1", badRequest},
@@ -65,7 +65,7 @@ func TestTargets(t *testing.T) {
 		{"no version number", "GET /api/2.0/fs/files/a HTTP/", badRequest},
 		{"old version", "GET /api/2.0/fs/files/a HTTP/0.9", "505"},
 		{"late version", "GET /api/2.0/fs/files/a HTTP/3.0", "505"},
-		{"small version", "GET /api/2.0/fs/files/a http/1.1", badRequest},
+		{"lower-case version", "GET /api/2.0/fs/files/a http/1.1", badRequest},
 		{"long version", "GET /api/2.0/fs/files/a HTTP/1.10", badRequest},
 		{"version twice", "GET /api/2.0/fs/files/a HTTP/1.1 HTTP/1.1", badRequest},
 		{"carriage return in the line", "GET /api/2.0/fs/files/a\rGET HTTP/1.1", badRequest},
@@ -77,23 +77,23 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestMethods: a method is judged as it was sent, and no header changes it.
+// TestMethods: the method is judged as sent, and no header changes it.
 func TestMethods(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, method, target, token, want string }{
 		{"write for read", "POST", "/api/2.0/fs/files/a", "files", scope},
 		{"patch for put", "PATCH", "/api/2.0/fs/files/a", "files", scope},
-		{"read by head", "HEAD", "/api/2.1/clusters/list", "files", scope},
-		{"in scope by head", "HEAD", "/api/2.0/fs/files/a", "files", passes},
+		{"HEAD out of scope", "HEAD", "/api/2.1/clusters/list", "files", scope},
+		{"HEAD in scope", "HEAD", "/api/2.0/fs/files/a", "files", passes},
 		{"options", "OPTIONS", "/api/2.1/clusters/list", "files", scope},
 		{"trace", "TRACE", "/api/2.0/fs/files/a", "files", scope},
 		{"track", "TRACK", "/api/2.0/fs/files/a", "files", scope},
 		{"debug", "DEBUG", "/api/2.0/fs/files/a", "files", scope},
 		{"propfind", "PROPFIND", "/api/2.0/fs/files/a", "files", scope},
-		{"small letters", "get", "/api/2.0/fs/files/a", "files", scope},
-		{"one small letter", "GEt", "/api/2.0/fs/files/a", "files", scope},
-		{"small letters elsewhere", "post", "/api/2.0/token/create", "sql", scope},
-		{"another end", "POSTS", "/api/2.0/sql/statements", "sql", scope},
+		{"lower case", "get", "/api/2.0/fs/files/a", "files", scope},
+		{"one lower-case letter", "GEt", "/api/2.0/fs/files/a", "files", scope},
+		{"lower case on another route", "post", "/api/2.0/token/create", "sql", scope},
+		{"longer than a known method", "POSTS", "/api/2.0/sql/statements", "sql", scope},
 		{"two methods", "GET,POST", "/api/2.0/sql/statements", "sql", badRequest},
 		{"slash", "GET/POST", "/api/2.0/sql/statements", "sql", badRequest},
 		{"colon", "GET:", "/api/2.0/sql/statements", "sql", badRequest},
@@ -113,12 +113,12 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestHosts: whatever host a client names, the request comes to the workspace under the
-// workspace's name.
+// TestHosts: the Host header that arrives is always the workspace's, whatever host the
+// client names.
 func TestHosts(t *testing.T) {
 	const site = "databricks_gateway {workspace} {\n{admin}" + hardeningCache + "}"
 	r := startRigSite(t, site)
-	// The same for every host there is.
+	// Serve every host.
 	_, port, _ := strings.Cut(r.Listen, ":")
 	dial := r.Listen
 	r.Listen = ":" + port
@@ -127,7 +127,7 @@ func TestHosts(t *testing.T) {
 	for _, tt := range []struct{ name, target, headers, want string }{
 		{"ours", "/api/2.0/fs/files/a", "Host: {host}", passes},
 		{"other", "/api/2.0/fs/files/a", "Host: other.example", passes},
-		{"other, out", "/api/2.1/clusters/list", "Host: other.example", scope},
+		{"other, out of scope", "/api/2.1/clusters/list", "Host: other.example", scope},
 		{"the workspace's", "/api/2.0/fs/files/a", "Host: {upstream}", passes},
 		{"absolute, another in the header", "http://one.example/api/2.0/fs/files/a", "Host: two.example", passes},
 		{"absolute, none in the header", "http://one.example/api/2.0/fs/files/a", "X: y", badRequest},

@@ -13,8 +13,8 @@ import (
 	_ "github.com/scopegate/scopegate"
 )
 
-// TestImportChangesNothing: whoever builds scopegate into a Caddy of their own gets
-// modules, and nothing else of the process changes.
+// TestImportChangesNothing: importing scopegate registers modules and changes nothing
+// else in the process.
 func TestImportChangesNothing(t *testing.T) {
 	for _, module := range caddy.Modules() {
 		info, err := caddy.GetModule(module)
@@ -26,7 +26,7 @@ func TestImportChangesNothing(t *testing.T) {
 			of = of.Elem()
 		}
 		if strings.Contains(of.PkgPath(), "scopegate") && !strings.HasPrefix(info.ID.Name(), "databricks") {
-			t.Errorf("module %s does not say whose it is; its name must begin with databricks", module)
+			t.Errorf("module %s must have a name that begins with databricks", module)
 		}
 	}
 	if handler := reflect.TypeOf(otel.GetErrorHandler()).String(); strings.Contains(handler, "audit") {
@@ -34,7 +34,7 @@ func TestImportChangesNothing(t *testing.T) {
 	}
 	if os.Getenv("GOGC") == "" {
 		if percent := debug.SetGCPercent(100); percent != 100 {
-			t.Errorf("the garbage collector was set to %d per cent", percent)
+			t.Errorf("GOGC was set to %d percent", percent)
 		}
 	}
 }

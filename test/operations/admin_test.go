@@ -29,14 +29,14 @@ func TestHealth(t *testing.T) {
 			return got.StatusCode == want
 		})
 		if strings.Contains(got.Body, workspace.URL()) {
-			t.Errorf("%s shows details: %s", path, got.Body)
+			t.Errorf("%s reveals details: %s", path, got.Body)
 		}
 	}
 	probe("/livez", 200)
 	probe("/healthz", 200)
-	probe("/readyz", 503) // the credential is refused
+	probe("/readyz", 503) // the workspace refuses the admin credential
 	workspace.Faults().Clear()
-	probe("/readyz", 200) // and works, before any client came
+	probe("/readyz", 200) // the credential works, though no client has sent a request
 	if status, body := g.Admin(t, "GET", "/databricks_scopes/health"); status != 200 || !strings.Contains(body, `"ready":true`) {
 		t.Errorf("admin API: %d %s", status, body)
 	}
@@ -50,7 +50,7 @@ func TestHealth(t *testing.T) {
 	workspace.Faults().Set("/", fakeworkspace.Unavailable(""))
 	probe("/readyz", 200) // an outage does not make the gateway unready
 	if got := g.Send(t, "GET", "/other", nil); got.StatusCode != 200 || got.Body != "" {
-		t.Errorf("other paths go on: %d %q", got.StatusCode, got.Body)
+		t.Errorf("another path: %d %q", got.StatusCode, got.Body)
 	}
 }
 
@@ -63,9 +63,9 @@ func TestAdminExplain(t *testing.T) {
 		status               int
 		contains             string
 	}{
-		{"a token that the workspace has", "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/jobs/list&token_id=" + token.Info.TokenId, 200, `"decision":"deny","reason":"missing_scope"`},
+		{"a known token", "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/jobs/list&token_id=" + token.Info.TokenId, 200, `"decision":"deny","reason":"missing_scope"`},
 		{"scopes", "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/jobs/list&scopes=sql,jobs", 200, `"decision":"allow"`},
-		{"no token", "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/jobs/list&token_id=" + strings.Repeat("ab", 32), 404, "no token of this id"},
+		{"unknown token", "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/jobs/list&token_id=" + strings.Repeat("ab", 32), 404, "no token of this id"},
 		{"a token value", "GET", "/databricks_scopes/explain?method=GET&path=/&token_id=" + token.Value, 400, "64 hexadecimal digits"},
 		{"both", "GET", "/databricks_scopes/explain?method=GET&path=/&scopes=x&token_id=" + token.Info.TokenId, 400, "not both"},
 		{"no path", "GET", "/databricks_scopes/explain?method=GET", 400, "the path must begin with a slash"},
@@ -74,7 +74,7 @@ func TestAdminExplain(t *testing.T) {
 		{"known tokens", "GET", "/databricks_scopes/tokens", 200, `{"known":1,"ids":["` + token.Info.TokenId + `"]}`},
 		{"purge", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":true`},
 		{"purge again", "DELETE", "/databricks_scopes/tokens/" + token.Info.TokenId, 200, `"known":false`},
-		{"purge nonsense", "DELETE", "/databricks_scopes/tokens/x", 400, "64 hexadecimal digits"},
+		{"purge a malformed id", "DELETE", "/databricks_scopes/tokens/x", 400, "64 hexadecimal digits"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			status, body := g.Admin(t, test.method, test.target)
@@ -82,14 +82,14 @@ func TestAdminExplain(t *testing.T) {
 				t.Errorf("%d %s", status, body)
 			}
 			if strings.Contains(body, token.Value) {
-				t.Error("the answer holds the token")
+				t.Error("the response contains the token")
 			}
 		})
 	}
 }
 
-// TestExplainIsOneAnswer: the running gateway and the command give the same answer for
-// the same token, policies included.
+// TestExplainIsOneAnswer: the running gateway and the command explain the same token in
+// the same way, policies included.
 func TestExplainIsOneAnswer(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	policies := "policy p {\nmatch comment \"nightly*\"\nscopes sql\nallow GET /api/2.0/preview/sql/queries\n}\npolicy q {\nmax_lifetime 2h\nmode observe\n}"
@@ -130,8 +130,8 @@ func TestExplainIsOneAnswer(t *testing.T) {
 	}
 }
 
-// TestChangesApplyAtOnce changes tokens through the gateway. Facts stay fresh for a day
-// here, so that what the gateway notices, it noticed in the requests.
+// TestChangesApplyAtOnce changes tokens through the gateway. The cache keeps facts fresh
+// for a day, so the gateway can only learn of a change from the request that makes it.
 func TestChangesApplyAtOnce(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -207,8 +207,7 @@ func TestNewTokenWorksAtOnce(t *testing.T) {
 	}
 }
 
-// TestMintingNeedsFreshFacts: stale facts serve for reading, and never for minting
-// tokens.
+// TestMintingNeedsFreshFacts: a token with stale facts may read, but not mint tokens.
 func TestMintingNeedsFreshFacts(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "cache {\nttl 1ns\n}")
@@ -224,12 +223,12 @@ func TestMintingNeedsFreshFacts(t *testing.T) {
 		t.Errorf("minting in an outage: %d", got.StatusCode)
 	}
 	if record := g.Records(t, 2)[1]; record["facts_source"] != "stale" {
-		t.Errorf("the record does not show the stale use: %v", record)
+		t.Errorf("the record does not show that the facts were stale: %v", record)
 	}
 }
 
-// TestAdminExplainOfSeveralHandlers holds that the admin API answers for handlers that
-// judge alike, and for no others.
+// TestAdminExplainOfSeveralHandlers: the admin API explains for several handlers only if
+// they decide alike.
 func TestAdminExplainOfSeveralHandlers(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	for _, test := range []struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// TestAppSharesAWorkspace: handlers that name a workspace of the app, by its name or by
-// its URL, share its credential, its cache and its settings.
+// TestAppSharesAWorkspace: handlers that name a workspace of the app, by name or by URL,
+// share its credential, cache and settings.
 func TestAppSharesAWorkspace(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.NewGateway(t, workspace)
@@ -26,24 +26,24 @@ func TestAppSharesAWorkspace(t *testing.T) {
 	}
 	for _, record := range g.Records(t, 2) {
 		if record["operation"] == "compute.Clusters.List" && record["enforced"] != false {
-			t.Errorf("a handler's own mode does not count: %v", record)
+			t.Errorf("the handler's mode was ignored: %v", record)
 		}
 	}
 }
 
-// TestOptionsOfOneHandlerServeTheOthers: an option may stand in any one of the handlers
-// of a workspace, also in a later one.
+// TestOptionsOfOneHandlerServeTheOthers: any one handler of a workspace may set an
+// option for all of them, even a later one.
 func TestOptionsOfOneHandlerServeTheOthers(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartSite(t, workspace, fmt.Sprintf("handle /api/2.2/* {\ndatabricks_gateway %s\n}\nhandle {\n%s\n}",
 		workspace.URL(), harness.GatewayBlock(workspace, "")))
 	if got := g.Send(t, "GET", harness.JobsList, harness.Bearer(g.Mint("jobs").Value)); got.StatusCode != 200 {
-		t.Errorf("the handler without a credential answers %d: %s", got.StatusCode, got.Body)
+		t.Errorf("handler without a credential: %d: %s", got.StatusCode, got.Body)
 	}
 }
 
-// TestContradictionsAreRefused: what contradicts only when placeholders are replaced,
-// and what comes as JSON, is refused when it is loaded.
+// TestContradictionsAreRefused: loading fails for contradictions in JSON, and for those
+// that appear only after placeholders are replaced.
 func TestContradictionsAreRefused(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	t.Setenv("TEST_WORKSPACE", workspace.URL())
@@ -56,9 +56,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 			"sync of the workspace " + workspace.URL() + " is set twice, with different values; set it once, in the databricks app"},
 		{"option in a block", "", handler(workspace.URL(), "cache {\nttl 1m\n}"), handler("{env.TEST_WORKSPACE}", "cache {\nttl 2m\nsize 5\n}"),
 			"cache ttl of the workspace"},
-		{"names of one workspace", "databricks {\nworkspace a " + workspace.URL() + "\nworkspace b {env.TEST_WORKSPACE}\n}", handler("a", ""), "",
+		{"two names for one workspace", "databricks {\nworkspace a " + workspace.URL() + "\nworkspace b {env.TEST_WORKSPACE}\n}", handler("a", ""), "",
 			"workspaces a and b have the same URL; keep one of them"},
-		{"no choice between workspaces", "databricks {\nworkspace a https://a.example.com\nworkspace b https://b.example.com\n}", "databricks_scopes", "",
+		{"several workspaces and no choice", "databricks {\nworkspace a https://a.example.com\nworkspace b https://b.example.com\n}", "databricks_scopes", "",
 			"the handler does not say which workspace to use; set workspace to one of a, b"},
 		{"audit", "databricks {\naudit {\ncomment plain\n}\n}", handler(workspace.URL(), "audit {\ncomment hash\n}"), "",
 			"audit comment is set both here and in the databricks app, with different values; set it once"},

@@ -1,3 +1,3 @@
-// Package operations checks what operators rely on: the admin API and the commands,
-// health, metrics, events, usage, and reloads.
+// Package operations checks what operators rely on: the admin API, commands, health
+// checks, metrics, events, usage and reloads.
 package operations

@@ -28,7 +28,7 @@ func TestEvents(t *testing.T) {
 	for range 3 {
 		g.Send(t, "GET", harness.JobsList, harness.Bearer(later.Value))
 		g.Send(t, "GET", harness.JobsList, harness.Bearer(soon.Value))
-		g.Send(t, "GET", harness.JobsList, harness.Bearer(g.Mint().Value)) // made for an hour
+		g.Send(t, "GET", harness.JobsList, harness.Bearer(g.Mint().Value)) // with a lifetime of an hour
 	}
 	if e := harness.NextEvent(t); e.Name() != eventExpiring || e.Data["token_id"] != soon.Info.TokenId {
 		t.Errorf("got %s %v", e.Name(), e.Data)

@@ -30,11 +30,11 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 		name, options, path string
 		status, lookups     int
 	}{
-		{"the same again", "", harness.JobsList, 200, 1},
+		{"unchanged configuration", "", harness.JobsList, 200, 1},
 		{"a new rule applies at once", "mode observe", harness.ClustersList, 200, 1},
-		{"and is gone at once", "", harness.ClustersList, 403, 1},
+		{"removing it applies at once", "", harness.ClustersList, 403, 1},
 		{"other limits", "lookup {\nrate 3\n}\ncache {\nsize 7\n}", harness.JobsList, 200, 1},
-		{"a shorter ttl applies to what is known already", "cache {\nttl 1ns\n}", harness.JobsList, 200, 2},
+		{"a shorter ttl applies to cached tokens", "cache {\nttl 1ns\n}", harness.JobsList, 200, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g.Load(t, gateway(test.options))
@@ -42,13 +42,13 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 				t.Errorf("status %d, want %d", got.StatusCode, test.status)
 			}
 			if got := workspace.Lookups(); got != test.lookups {
-				t.Errorf("%d look-ups in all, want %d", got, test.lookups)
+				t.Errorf("%d look-ups in total, want %d", got, test.lookups)
 			}
 		})
 	}
 }
 
-// TestReloadReadsRoutes changes a routes file, which applies from the next reload on.
+// TestReloadReadsRoutes: a changed routes file applies from the next reload.
 func TestReloadReadsRoutes(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "routes.tsv")
@@ -67,15 +67,15 @@ func TestReloadReadsRoutes(t *testing.T) {
 	}
 	write("jobs")
 	g.Load(t, gateway)
-	if got := g.SendAfterReload(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value), 404); got.StatusCode != 404 { // the workspace's own
+	if got := g.SendAfterReload(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value), 404); got.StatusCode != 404 { // from the workspace
 		t.Errorf("after: %d %s", got.StatusCode, got.Body)
 	}
 	write("jobs\tx\ty")
 	if err := g.TryLoad(t, gateway); err == nil || !strings.Contains(err.Error(), "routes.tsv:1") {
-		t.Errorf("a broken file: %v", err)
+		t.Errorf("malformed file: %v", err)
 	}
 	if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value)); got.StatusCode != 404 {
-		t.Errorf("a broken file took the good rules away: %d", got.StatusCode)
+		t.Errorf("a malformed file replaced the valid rules: %d", got.StatusCode)
 	}
 }
 
@@ -108,8 +108,8 @@ func TestReloadUnderLoad(t *testing.T) {
 				harness.Bearer(token.Value)(r)
 				answer, err := client.Do(r)
 				if err != nil {
-					// Caddy swaps the listening socket at a reload, and the kernel
-					// resets what waits at the old one. Clients connect again.
+					// Caddy swaps the listening socket on a reload, and the kernel resets
+					// connections that wait on the old one. Clients reconnect.
 					continue
 				}
 				answered.Add(1)
@@ -124,7 +124,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	for i := range 10 {
 		g.Load(t, gateway+fmt.Sprintf("\nheader X-Load %d", i))
 		for served := answered.Load(); answered.Load() == served && !t.Failed(); {
-			runtime.Gosched() // until this configuration has answered too
+			runtime.Gosched() // until this configuration has served a request too
 		}
 	}
 	close(stop)
@@ -147,14 +147,14 @@ func knownTokens(t *testing.T, g *harness.Gateway) int {
 	return answer.Known
 }
 
-// nothingLeft checks that no part of the gateway outlived its last handler.
+// nothingLeft checks that no part of the gateway outlives its last handler.
 func nothingLeft(t *testing.T, g *harness.Gateway) {
 	t.Helper()
 	if known := knownTokens(t, g); known != 0 {
 		t.Errorf("%d tokens are still known", known)
 	}
 	if status, body := g.Admin(t, "GET", "/databricks_scopes/catalog"); status != 404 || !strings.Contains(body, "has no databricks_scopes handler") {
-		t.Errorf("a handler is left: %d %s", status, body)
+		t.Errorf("a handler remains: %d %s", status, body)
 	}
 	for _, pkg := range []string{"internal/tokens", "internal/usage", "internal/audit"} {
 		harness.WaitFor(t, "the goroutines of "+pkg+" to end", func() bool { return harness.Goroutines(pkg) == 0 })
@@ -180,12 +180,12 @@ func TestLastHandlerClosesTheResolver(t *testing.T) {
 		return knownTokens(t, g) == 1
 	})
 	if got := workspace.Lookups(); got != 2 {
-		t.Errorf("%d look-ups, want 2: the old cache was still there", got)
+		t.Errorf("%d look-ups, want 2: the old cache still existed", got)
 	}
 }
 
-// TestFailedProvisionLeavesNothing loads handlers whose provisioning fails at
-// different points; Caddy cleans them up all the same.
+// TestFailedProvisionLeavesNothing loads handlers whose provisioning fails at different
+// points. Caddy cleans them up even so.
 func TestFailedProvisionLeavesNothing(t *testing.T) {
 	g := harness.StartSite(t, harness.StartWorkspace(t), "respond ok")
 	for _, handler := range []string{

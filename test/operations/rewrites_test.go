@@ -8,8 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// TestRewritesAfterTheDecision: the log warns about handlers that change a request
-// after it was judged.
+// TestRewritesAfterTheDecision: the log warns about handlers that change a request after
+// the decision.
 func TestRewritesAfterTheDecision(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	scopes, proxy := harness.ScopesBlock(workspace), "reverse_proxy "+workspace.URL()
@@ -20,7 +20,7 @@ func TestRewritesAfterTheDecision(t *testing.T) {
 		{"none", scopes + proxy, nil},
 		{"before", "rewrite * /x{uri}\n" + scopes + proxy, nil},
 		{"inside the proxy", scopes + proxy + " {\nrewrite /x{uri}\n}", []string{"reverse_proxy"}},
-		{"the proxy's method is not a path, but what it sends is not what was judged either", scopes + proxy + " {\nmethod POST\n}", []string{"reverse_proxy"}},
+		{"method inside the proxy", scopes + proxy + " {\nmethod POST\n}", []string{"reverse_proxy"}},
 		{"between, in a route block", "route {\n" + scopes + "uri strip_prefix /x\n" + proxy + "\n}", []string{"rewrite"}},
 		{"in a later block", "route {\n" + scopes + "handle_path /x/* {\n" + proxy + "\n}\n}", []string{"rewrite"}},
 		{"the shorthand", harness.GatewayBlock(workspace, ""), nil},

@@ -36,7 +36,7 @@ func TestAdminUsage(t *testing.T) {
 		lacks        []string
 	}{
 		{"json", "usage", 200, []string{seen, never, old, `"jobs.List"`, `"listed": true`}, nil},
-		{"the other name", "report", 200, []string{seen, never, old}, nil},
+		{"alias", "report", 200, []string{seen, never, old}, nil},
 		{"table", "usage?format=table", 200, []string{seen[:12], never[:12], "never seen", "4 calls recorded", "old-hand@example.com"}, nil},
 		{"csv", "usage?format=csv", 200, []string{seen, never}, nil},
 		{"unscoped tokens", "usage?unscoped=true", 200, []string{old}, []string{seen, never}},
@@ -47,7 +47,7 @@ func TestAdminUsage(t *testing.T) {
 		{"the workspace by name", "usage?workspace=" + workspace.URL(), 200, []string{seen}, nil},
 		{"another workspace", "usage?workspace=https://other.example.com", 404, []string{"no databricks_scopes handler for that workspace"}, nil},
 		{"another format", "usage?format=xml", 400, []string{"json, csv or table"}, nil},
-		{"a misspelt filter", "usage?unscopd=true", 400, []string{"did you mean unscoped?"}, nil},
+		{"a misspelled filter", "usage?unscopd=true", 400, []string{"did you mean unscoped?"}, nil},
 		{"a malformed filter", "usage?unused=soon", 400, []string{"unused must be a duration such as 30d"}, nil},
 		{"an unknown order", "usage?sort=size", 400, []string{`cannot sort by "size"; use one of calls`}, nil},
 		{"recommendation", "recommend?token_id=" + seen, 200, []string{"jobs", "token-management", "unity-catalog"}, nil},
@@ -55,7 +55,7 @@ func TestAdminUsage(t *testing.T) {
 		{"recommendation by recent use", "recommend?used=90d&token_id=" + seen, 200, []string{"evidence   since 2", "recommend  jobs"}, nil},
 		{"a malformed time", "recommend?used=soon&token_id=" + seen, 400, []string{"used must be a duration such as 30d or 12h, not \"soon\""}, nil},
 		{"never seen", "recommend?token_id=" + never, 404, []string{"has not seen the token yet"}, nil},
-		{"no such token", "recommend?token_id=" + strings.Repeat("ab", 32), 404, []string{"no token of this id"}, nil},
+		{"unknown token", "recommend?token_id=" + strings.Repeat("ab", 32), 404, []string{"no token of this id"}, nil},
 		{"a token value", "recommend?token_id=" + token.Value, 400, []string{"64 hexadecimal digits"}, nil},
 		{"a recommendation in another format", "recommend?format=csv&token_id=" + seen, 400, []string{"text or json"}, nil},
 	} {
@@ -66,19 +66,19 @@ func TestAdminUsage(t *testing.T) {
 			}
 			for _, part := range test.contains {
 				if !strings.Contains(body, part) {
-					t.Errorf("it lacks %q:\n%s", part, body)
+					t.Errorf("missing %q:\n%s", part, body)
 				}
 			}
 			for _, part := range append(test.lacks, token.Value) {
 				if strings.Contains(body, part) {
-					t.Errorf("it holds %q:\n%s", part, body)
+					t.Errorf("unexpected %q:\n%s", part, body)
 				}
 			}
 		})
 	}
 }
 
-// TestUsageWithoutList: a report says what is missing and why.
+// TestUsageWithoutList: the report says what is missing and why.
 func TestUsageWithoutList(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "")
@@ -89,7 +89,7 @@ func TestUsageWithoutList(t *testing.T) {
 	_, body := g.Admin(t, "GET", "/databricks_scopes/usage?format=table")
 	for _, part := range []string{token.Info.TokenId[:12], "list of tokens is unavailable", "Note: looking up a token: the workspace refused the admin credential"} {
 		if !strings.Contains(body, part) {
-			t.Errorf("it lacks %q:\n%s", part, body)
+			t.Errorf("missing %q:\n%s", part, body)
 		}
 	}
 }
@@ -150,13 +150,13 @@ func storedUsage(t *testing.T, g *harness.Gateway) (names []string) {
 	return names
 }
 
-// TestUsageSurvives stops gateways and starts others with their storage.
+// TestUsageSurvives: a new gateway with the same storage has the usage of the old one.
 func TestUsageSurvives(t *testing.T) {
 	for _, test := range []struct {
 		name, options string
 		// between changes a stored file, after a restart.
 		between  func(t *testing.T, file string)
-		calls    uint64 // in the end
+		calls    uint64 // known at the end
 		setAside bool
 		stored   bool
 	}{
@@ -195,12 +195,12 @@ func TestUsageSurvives(t *testing.T) {
 			harness.Stop(t)
 			names := storedUsage(t, g)
 			if aside := slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, ".unreadable-") }); aside != test.setAside {
-				t.Errorf("stored are %v", names)
+				t.Errorf("stored files: %v", names)
 			}
 			for _, name := range names {
 				content, err := os.ReadFile(filepath.Join(g.Storage, "databricks_scopes", "usage", name))
 				if err != nil || strings.Contains(string(content), token.Value) {
-					t.Errorf("%s: %v, or it holds the token", name, err)
+					t.Errorf("%s: %v, or it contains the token", name, err)
 				}
 			}
 		})
@@ -256,6 +256,6 @@ func TestUsageIsNotSavedByValidation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
-		t.Errorf("the storage was used: %v", err)
+		t.Errorf("validation wrote to the storage: %v", err)
 	}
 }

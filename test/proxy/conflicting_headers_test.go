@@ -12,8 +12,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// No other credential is forwarded with the token that was judged, and nothing that
-// makes a server see another request than the one that was judged.
+// Neither a second credential nor a header that makes a server see another request is
+// forwarded with the request that was judged.
 func TestConflictingHeaders(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -57,7 +57,7 @@ func TestConflictingHeaders(t *testing.T) {
 	}
 }
 
-// The same over HTTP/2, where cookies come in crumbs.
+// The same over HTTP/2, where a cookie may be split into several fields.
 func TestConflictingHeadersHTTP2(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -71,7 +71,7 @@ func TestConflictingHeadersHTTP2(t *testing.T) {
 	onlyJudgedCredential(t, "all", sentHeaders(harness.OnlyArrival(t, w)), token)
 }
 
-// onlyJudgedCredential checks that nothing smuggled arrived, and everything else did.
+// onlyJudgedCredential checks that nothing smuggled arrived, and that everything else did.
 func onlyJudgedCredential(t testing.TB, name string, header http.Header, token string) {
 	t.Helper()
 	for arrived, values := range header {
@@ -84,9 +84,9 @@ func onlyJudgedCredential(t testing.TB, name string, header http.Header, token s
 	}
 }
 
-// Trailers arrive after the decision, announced or not, so none is forwarded.
-// The upstream of this test shows what is on the wire; a server in Go would hide
-// the trailers that were not announced.
+// Trailers arrive after the decision, so none is forwarded, announced or not. The
+// upstream of this test reads the raw bytes, because a Go server hides trailers that
+// were not announced.
 func TestRequestTrailers(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	upstream, trailers := startTrailerServer(t)
@@ -97,7 +97,7 @@ func TestRequestTrailers(t *testing.T) {
 		{"credential", "Authorization", "Authorization: Bearer smuggled"},
 		{"method", "X-HTTP-Method-Override", "X-HTTP-Method-Override: smuggled"},
 		{"odd spelling", "Cookie_", "Cookie_: smuggled"},
-		{"innocent", "X-Checksum", "X-Checksum: smuggled"},
+		{"harmless", "X-Checksum", "X-Checksum: smuggled"},
 		{"not the announced one", "X-Checksum", "Cookie: smuggled"},
 		{"credential, not announced", "X-Checksum", "Authorization: Bearer smuggled"},
 		{"nothing announced", "", "Authorization: Bearer smuggled"},
@@ -130,8 +130,7 @@ func TestRequestTrailers(t *testing.T) {
 	})
 }
 
-// startTrailerServer starts a server that sends bodies back, and reports the trailers
-// that came with them.
+// startTrailerServer starts a server that echoes bodies and reports their trailers.
 func startTrailerServer(t testing.TB) (address string, trailers <-chan http.Header) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

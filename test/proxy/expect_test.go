@@ -8,8 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// A client that asks first is refused before it sends its body. Unless the gateway
-// closes the connection, this hangs.
+// A client that sends Expect: 100-continue is refused before it sends its body. This
+// hangs unless the gateway closes the connection.
 func TestExpectContinueRefused(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -27,10 +27,10 @@ func TestExpectContinueRefused(t *testing.T) {
 			answer := c.Answer(t, "PUT")
 			answer.Refused(t, 403, "unknown_token")
 			if !answer.Close {
-				t.Error("the connection stays open, and it is unknown whether a body or a request comes next")
+				t.Error("the connection stays open, although a body or a request may follow")
 			}
 			if n := len(harness.Arrivals(w)); n != 0 {
-				t.Errorf("%d requests arrived at the workspace", n)
+				t.Errorf("%d requests reached the workspace", n)
 			}
 		})
 	}
@@ -63,10 +63,10 @@ func TestExpectContinueAllowed(t *testing.T) {
 		"Content-Length: 5", "Expect: 100-continue")
 	answer := c.Answer(t, "PUT")
 	if answer.StatusCode != http.StatusContinue {
-		t.Fatalf("asked to go on, answered %d", answer.StatusCode)
+		t.Fatalf("want 100 Continue, got %d", answer.StatusCode)
 	}
 	c.WriteText(t, "hello")
-	// The workspace's own 100 may come too.
+	// The workspace may send a 100 of its own.
 	for answer.StatusCode == http.StatusContinue {
 		answer = c.Answer(t, "PUT")
 	}
@@ -82,8 +82,8 @@ func TestExpectContinueAllowed(t *testing.T) {
 	}
 }
 
-// A client that does not ask, and reads nothing before it has sent everything, still
-// sees why it was refused.
+// A client that sends its whole body before it reads the response still sees why it was
+// refused.
 func TestRefusalOfLargeBody(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -104,14 +104,14 @@ func TestRefusalOfLargeBody(t *testing.T) {
 			req.ContentLength = tt.length
 			harness.Do(t, tt.client, req).Refused(t, 403, "unknown_token")
 			if n := len(harness.Arrivals(w)); n != 0 {
-				t.Errorf("%d requests arrived at the workspace", n)
+				t.Errorf("%d requests reached the workspace", n)
 			}
 		})
 	}
 }
 
-// A refusal leaves the connection usable where the body is short, as those of
-// almost all API calls are.
+// A refusal keeps the connection open if the body is short, as almost all bodies of API
+// calls are.
 func TestRefusalKeepsConnection(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -120,7 +120,7 @@ func TestRefusalKeepsConnection(t *testing.T) {
 		c.Send(t, "PUT "+uploadPath+" HTTP/1.1", "Host: "+g.Listen, "Authorization: Bearer "+token, "Content-Length: 5")
 		c.WriteText(t, "hello")
 		if answer := c.Answer(t, "PUT"); answer.Close {
-			t.Errorf("a %d ends the connection", answer.StatusCode)
+			t.Errorf("a %d closes the connection", answer.StatusCode)
 		}
 	}
 	if status := harness.OnlyArrival(t, w).Status; status != http.StatusNoContent {

@@ -18,8 +18,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// gRPC clients get refusals as statuses, with the same words and details as
-// others.
+// gRPC clients get refusals as gRPC statuses, with the usual message and details.
 func TestGRPCRefusals(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := startPlainGRPC(t, w)
@@ -60,13 +59,13 @@ func TestGRPCRefusals(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				err = both.RecvMsg(new(wrapperspb.StringValue)) // the client has sent nothing yet
+				err = both.RecvMsg(new(wrapperspb.StringValue)) // before the client sends anything
 				grpcRefused(t, err, both.Trailer(), tt.code, refusal)
 			})
 		})
 	}
 	if found := harness.Arrivals(w); len(found) != 0 {
-		t.Errorf("%d requests arrived at the workspace", len(found))
+		t.Errorf("%d requests reached the workspace", len(found))
 	}
 }
 
@@ -92,8 +91,8 @@ func grpcRefused(t testing.TB, err error, md metadata.MD, code codes.Code, want 
 	}
 }
 
-// The refusal is one block of headers that ends the stream, also on the wire:
-// some clients know no other form.
+// On the wire the refusal is a single header block that ends the stream: some clients
+// understand no other form.
 func TestGRPCRefusalTrailersOnly(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := startPlainGRPC(t, w)

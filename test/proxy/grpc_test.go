@@ -20,8 +20,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// startPlainGRPC runs a gateway in front of a workspace that speaks HTTP/2
-// without TLS, which databricks_gateway has no reason to know.
+// startPlainGRPC runs a gateway in front of a workspace that speaks HTTP/2 without TLS.
+// databricks_gateway does not support that, so this uses reverse_proxy.
 func startPlainGRPC(t testing.TB, w *fakeworkspace.Workspace) *harness.Gateway {
 	t.Helper()
 	_, address, _ := strings.Cut(w.URL(), "//")
@@ -33,7 +33,7 @@ reverse_proxy h2c://%s {
 }`, w.URL(), harness.AdminBlock, address))
 }
 
-// dialGRPC is the real gRPC client, as Spark Connect uses it.
+// dialGRPC returns the real gRPC client, as Spark Connect uses it.
 func dialGRPC(t testing.TB, g *harness.Gateway) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(g.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -47,7 +47,7 @@ func dialGRPC(t testing.TB, g *harness.Gateway) *grpc.ClientConn {
 // sparkMethod is the full name of a method of Spark Connect.
 func sparkMethod(name string) string { return "/" + fakeworkspace.SparkService + "/" + name }
 
-// withToken adds the credential as gRPC clients do, as often as there are tokens.
+// withToken adds tokens as gRPC clients do, one metadata entry each.
 func withToken(ctx context.Context, tokens ...string) context.Context {
 	for _, token := range tokens {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
@@ -61,9 +61,9 @@ func TestGRPC(t *testing.T) {
 	sparkCalls(t, w, dialGRPC(t, g))
 }
 
-// unhappyMethod fails when it has read what it was sent. (The workspace's own
-// failing methods do not read, and an answer that comes while the body is still on
-// its way sets off a data race in Caddy v2.11.9, bodyNopCloserIfNotRead.)
+// unhappyMethod reads its input, then fails. (The workspace's built-in failing methods do
+// not read it, and a response during the upload triggers a data race in Caddy v2.11.9,
+// bodyNopCloserIfNotRead.)
 const unhappyMethod = "Unhappy"
 
 func unhappy(rw http.ResponseWriter, r *http.Request) {
@@ -120,13 +120,13 @@ func sparkCalls(t *testing.T, w *fakeworkspace.Workspace, conn *grpc.ClientConn)
 		}
 		ends(t, plan, "1")
 	})
-	t.Run("both ways", func(t *testing.T) {
+	t.Run("bidirectional", func(t *testing.T) {
 		both, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, sparkMethod("ReattachExecute"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		large := strings.Repeat("large", 1<<18)
-		for _, word := range []string{"one", "two", large} { // each answer comes before the next question
+		for _, word := range []string{"one", "two", large} { // each echo arrives before the next message is sent
 			if err := both.SendMsg(wrapperspb.String(word)); err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func sparkCalls(t *testing.T, w *fakeworkspace.Workspace, conn *grpc.ClientConn)
 		}
 		ends(t, both, "3")
 	})
-	t.Run("client leaves", func(t *testing.T) {
+	t.Run("client disconnects", func(t *testing.T) {
 		w.Reset()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -162,7 +162,7 @@ func receive(t testing.TB, stream grpc.ClientStream, want string) {
 	}
 }
 
-// ends checks that a stream has ended well, and its trailer has come.
+// ends checks that a stream ended without an error and with its trailer.
 func ends(t testing.TB, stream grpc.ClientStream, received string) {
 	t.Helper()
 	if err := stream.RecvMsg(new(wrapperspb.StringValue)); !errors.Is(err, io.EOF) {

@@ -14,8 +14,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// In mode observe the workspace gets what the client sent, whatever the decision:
-// a rehearsal must not break anything, and nothing must depend on it.
+// In mode observe the workspace gets exactly what the client sent, whatever the decision:
+// a rehearsal must not change anything.
 func TestObserveChangesNothing(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "mode observe")
@@ -59,14 +59,13 @@ func TestObserveChangesNothing(t *testing.T) {
 				t.Errorf("headers (-sent +arrived):\n%s", diff)
 			}
 			if got := g.Records(t, before+1)[before]["reason"]; got != tt.reason {
-				t.Errorf("recorded %v, want %s: the case is not what it says", got, tt.reason)
+				t.Errorf("recorded %v, want %s: the case does not test what it says", got, tt.reason)
 			}
 		})
 	}
 }
 
-// lastFrom is the one request that came with this target; the gateway's own do
-// not.
+// lastFrom returns the one request with this target.
 func lastFrom(t testing.TB, w *fakeworkspace.Workspace, target string) fakeworkspace.Request {
 	t.Helper()
 	var found []fakeworkspace.Request
@@ -76,12 +75,12 @@ func lastFrom(t testing.TB, w *fakeworkspace.Workspace, target string) fakeworks
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("%d requests arrived with the target %s, want 1", len(found), target)
+		t.Fatalf("%d requests reached the workspace with the target %s, want 1", len(found), target)
 	}
 	return found[0]
 }
 
-// Upgrades that enforcement would not let out go out too.
+// Upgrades that enforcement would remove are forwarded too.
 func TestObserveUpgrade(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "mode observe")
@@ -96,7 +95,7 @@ func TestObserveUpgrade(t *testing.T) {
 	}
 }
 
-// And streams are as little held up as when enforcing.
+// Mode observe delays streams as little as mode enforce.
 func TestObserveWebSocket(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "mode observe")

@@ -1,6 +1,5 @@
-// Package proxy puts real clients in front of the gateway and checks what arrives
-// at both ends: a gateway that refuses in the right places and breaks a stream in
-// another is useless.
+// Package proxy sends requests with real clients and checks what arrives at both ends: a
+// gateway that decides correctly but breaks streams is useless.
 package proxy
 
 import (
@@ -10,7 +9,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// protocols are those that clients speak to the gateway.
+// protocols are the protocols between client and gateway.
 var protocols = []struct {
 	name, proto string
 	client      func(testing.TB) *http.Client
@@ -19,7 +18,7 @@ var protocols = []struct {
 	{"h2c", "HTTP/2.0", harness.ClientH2C},
 }
 
-// uploadPath is where a client puts the file that the workspace calls uploadName.
+// uploadPath is the request path of the file that the workspace stores as uploadName.
 const (
 	uploadName = "/Volumes/main/default/v/f"
 	uploadPath = "/api/2.0/fs/files" + uploadName

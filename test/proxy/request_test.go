@@ -17,7 +17,7 @@ import (
 // addedByProxy are the headers that Caddy's reverse_proxy adds to every request.
 var addedByProxy = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"}
 
-// sentHeaders are the headers of a request as it arrived, without those.
+// sentHeaders returns the headers of a request as it arrived, without addedByProxy.
 func sentHeaders(r fakeworkspace.Request) http.Header {
 	header := r.Header.Clone()
 	for _, name := range addedByProxy {
@@ -48,7 +48,7 @@ func TestRequestTarget(t *testing.T) {
 		{"punctuation", "GET", files + "a:b@c~d!e$f&g'h(i)j*k+l,m=n"},
 		{"parameters", "GET", files + "a;v=1"},
 		{"trailing slash", "GET", "/api/2.0/fs/directories/Volumes/main/default/v/"},
-		{"doubled slashes", "GET", "/api/2.0/fs/files//Volumes/main"},
+		{"double slashes", "GET", "/api/2.0/fs/files//Volumes/main"},
 		{"dot segments", "GET", files + "../v/./a"},
 		{"root", "GET", "/"},
 		{"long", "GET", files + strings.Repeat("0123456789", 800)},
@@ -74,8 +74,8 @@ func TestRequestTarget(t *testing.T) {
 	}
 }
 
-// A target with characters that a URL must not hold is escaped when it is forwarded,
-// and other escapes may get lost in that: what is judged is what is forwarded.
+// A target with characters that are invalid in a URL is re-escaped when it is forwarded,
+// which may change other escapes too. The target that is judged is the one forwarded.
 func TestEscapedTarget(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -89,12 +89,12 @@ func TestEscapedTarget(t *testing.T) {
 		c.Send(t, "GET "+target+" HTTP/1.1", "Host: "+g.Listen, "Authorization: Bearer "+token)
 		c.Answer(t, "GET")
 		if judged, left := g.Records(t, i+1)[i]["path"], harness.OnlyArrival(t, w).URI; judged != left {
-			t.Errorf("%s: judged %s, and %s was forwarded", target, judged, left)
+			t.Errorf("%s: judged %s, but forwarded %s", target, judged, left)
 		}
 	}
 }
 
-// Headers are forwarded as they are; only those that a proxy adds are added.
+// Headers are forwarded unchanged, and only the usual proxy headers are added.
 func TestRequestHeaders(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -133,7 +133,7 @@ func TestRequestHeaders(t *testing.T) {
 				t.Errorf("headers (-sent +arrived):\n%s", diff)
 			}
 			if want := strings.TrimPrefix(w.URL(), "http://"); got.Host != want {
-				t.Errorf("host %q, want that of the workspace, %q", got.Host, want)
+				t.Errorf("host %q, want the workspace's, %q", got.Host, want)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// gzipped is an answer as a server packs it.
+// gzipped returns a compressed body.
 func gzipped(t testing.TB, content string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -27,8 +27,8 @@ func gzipped(t testing.TB, content string) []byte {
 	return packed.Bytes()
 }
 
-// Answers are passed on as they are, the workspace's own Server header and request
-// id included, and redirects are the client's to follow.
+// Responses are passed on unchanged, including the workspace's Server header and request
+// id. Redirects are left to the client.
 func TestResponse(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -42,7 +42,7 @@ func TestResponse(t *testing.T) {
 	}{
 		{"json", "GET", "/r/json", 200, http.Header{"Content-Type": {"application/json"}, "X-Anything": {"a", "b, c"}}, `{"a":1}`},
 		{"cookies", "GET", "/r/cookies", 200, http.Header{"Set-Cookie": {"a=1; Path=/", "b=2; HttpOnly"}}, "x"},
-		{"packed", "GET", "/r/packed", 200, http.Header{"Content-Encoding": {"gzip"}, "Vary": {"Accept-Encoding"}}, string(packed)},
+		{"compressed", "GET", "/r/packed", 200, http.Header{"Content-Encoding": {"gzip"}, "Vary": {"Accept-Encoding"}}, string(packed)},
 		{"created", "POST", "/r/created", 201, http.Header{"Location": {"/r/created/1"}}, "{}"},
 		{"no content", "DELETE", "/r/none", 204, nil, ""},
 		{"redirect", "GET", "/r/redirect", 302, http.Header{"Location": {"/login.html?error=private-link-validation-error:1"}}, ""},
@@ -52,7 +52,7 @@ func TestResponse(t *testing.T) {
 		{"refused", "GET", "/r/refused", 403, http.Header{"X-Databricks-Reason-Phrase": {"No."}}, `{"error_code":403,"message":"No."}`},
 		{"too many", "GET", "/r/too-many", 429, http.Header{"Retry-After": {"Sat, 29 Oct 2094 19:43:31 GMT"}}, "{}"},
 		{"error", "GET", "/r/error", 500, nil, "oops"},
-		{"status of our own", "GET", "/r/599", 599, nil, "599"},
+		{"unassigned status", "GET", "/r/599", 599, nil, "599"},
 		{"large", "GET", "/r/large", 200, nil, strings.Repeat("0123456789", 100_000)},
 	} {
 		for _, protocol := range protocols {
@@ -73,7 +73,7 @@ func TestResponse(t *testing.T) {
 					t.Errorf("answered %d, %.80q", answer.StatusCode, answer.Body)
 				}
 				want, got := <-sent, answer.Header.Clone()
-				for name := range got { // what servers and proxies add
+				for name := range got { // drop what servers and proxies add
 					switch name {
 					case "Via", "Date", "Content-Length", "Content-Type":
 						if want[name] == nil {
@@ -89,7 +89,7 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-// The gateway asks for no compression that the client did not ask for.
+// The gateway does not ask for compression unless the client does.
 func TestAcceptEncoding(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -130,8 +130,8 @@ func TestResponseTrailers(t *testing.T) {
 	}
 }
 
-// Answers before the answer reach the client, and do not leave their headers in
-// it.
+// Interim (1xx) responses reach the client, and their headers do not leak into the final
+// response.
 func TestEarlyHints(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -167,7 +167,7 @@ func TestEarlyHints(t *testing.T) {
 	}
 }
 
-// An answer to HEAD has the length of what GET would answer, and no body.
+// A response to HEAD has the Content-Length that GET would have, and no body.
 func TestHead(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -182,7 +182,7 @@ func TestHead(t *testing.T) {
 			if answer.ContentLength != 12345 || answer.Header.Get("Content-Type") != "application/octet-stream" || answer.Body != "" {
 				t.Errorf("length %d, %v", answer.ContentLength, answer.Header)
 			}
-			// Also when refused, and then the connection goes on.
+			// A refusal of HEAD too, and it keeps the connection open.
 			refused := harness.Do(t, tt.client(t), harness.NewRequest(t, "HEAD", g.URL+"/head", "", nil))
 			if refused.StatusCode != 401 || refused.ContentLength <= 0 || refused.Body != "" {
 				t.Errorf("refused with %d, length %d, body %q", refused.StatusCode, refused.ContentLength, refused.Body)
@@ -191,7 +191,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// Alternative services of the workspace would lead clients past the gateway.
+// The workspace's Alt-Svc header is dropped: it would lead clients around the gateway.
 func TestAltSvc(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")

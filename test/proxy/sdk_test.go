@@ -25,8 +25,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// sdkClient is the real Databricks client, pointed at the gateway. It ignores the
-// environment. An empty token sends no credential.
+// sdkClient returns the real Databricks client, pointed at the gateway and configured
+// without the environment. An empty token sends no credential.
 func sdkClient(t testing.TB, g *harness.Gateway, token string, change ...func(*databricks.Config)) *databricks.WorkspaceClient {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -93,7 +93,7 @@ func TestSDK(t *testing.T) {
 	}
 }
 
-// The SDK turns refusals into the same typed errors as the workspace's own.
+// The SDK turns the gateway's refusals into the same typed errors as the workspace's.
 func TestSDKRefusals(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -101,7 +101,7 @@ func TestSDKRefusals(t *testing.T) {
 	tests := []struct {
 		name, token, reason string
 		want                error
-		metadata            []string // names of what must not be empty
+		metadata            []string // fields that must not be empty
 	}{
 		{"missing scope", scoped, "missing_scope", databricks.ErrPermissionDenied,
 			[]string{"operation", "required_scopes", "token_scopes"}},
@@ -128,7 +128,7 @@ func TestSDKRefusals(t *testing.T) {
 		})
 	}
 	if found := harness.Arrivals(w); len(found) != 0 {
-		t.Errorf("%d requests arrived at the workspace", len(found))
+		t.Errorf("%d requests reached the workspace", len(found))
 	}
 }
 
@@ -149,13 +149,13 @@ func sdkErrorInfo(t testing.TB, err error, want golden.Refusal) *apierr.ErrorInf
 	return failed.ErrorDetails().ErrorInfo
 }
 
-// While tokens cannot be looked up, the SDK is asked to retry, and does.
+// While tokens cannot be looked up, the gateway asks the SDK to retry, and it does.
 func TestSDKDirectoryUnavailable(t *testing.T) {
 	const tokenManagement = "/api/2.0/token-management/"
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
 
-	t.Run("for longer than the SDK tries", func(t *testing.T) {
+	t.Run("for longer than the SDK retries", func(t *testing.T) {
 		fault := w.Faults().Set(tokenManagement, fakeworkspace.InternalError())
 		defer fault.Remove()
 		client := sdkClient(t, g, harness.LegacyToken(w), func(cfg *databricks.Config) { cfg.RetryTimeoutSeconds = 1 })

@@ -12,8 +12,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// Each server-sent event reaches the client before the workspace lets the next
-// one out.
+// Each server-sent event reaches the client before the workspace sends the next one.
 func TestServerSentEvents(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -51,7 +50,7 @@ func TestServerSentEvents(t *testing.T) {
 	}
 }
 
-// The same for an answer of any type that comes in pieces.
+// The same for a response of any type that is sent in pieces.
 func TestStreamsDown(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -85,7 +84,7 @@ func TestStreamsDown(t *testing.T) {
 				select {
 				case pieces <- piece:
 				case <-harness.Context(t).Done():
-					t.Fatal("the workspace takes no more pieces")
+					t.Fatal("the workspace does not send the next piece")
 				}
 				got := make([]byte, len(piece))
 				if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != piece {
@@ -100,7 +99,7 @@ func TestStreamsDown(t *testing.T) {
 	}
 }
 
-// Each piece of a body reaches the workspace before the client writes the next
+// Each piece of a request body reaches the workspace before the client writes the next
 // one.
 func TestStreamsUp(t *testing.T) {
 	w := harness.StartWorkspace(t)
@@ -142,7 +141,7 @@ func TestStreamsUp(t *testing.T) {
 	}
 }
 
-// What a client gives up, the workspace need not finish.
+// A request that the client gives up is canceled at the workspace.
 func TestCancellation(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -153,7 +152,7 @@ func TestCancellation(t *testing.T) {
 			_, _ = io.WriteString(rw, "started")
 			_ = http.NewResponseController(rw).Flush()
 		}
-		<-r.Context().Done() // at the latest when the workspace closes
+		<-r.Context().Done() // when the workspace closes, at the latest
 		ended <- struct{}{}
 		panic(http.ErrAbortHandler)
 	}))
@@ -186,7 +185,7 @@ func TestCancellation(t *testing.T) {
 				select {
 				case <-ended:
 				case <-harness.Context(t).Done():
-					t.Error("the workspace still works for a client that left")
+					t.Error("the workspace still serves a client that disconnected")
 				}
 			})
 		}
@@ -194,7 +193,7 @@ func TestCancellation(t *testing.T) {
 	g.Records(t, 4)
 }
 
-// Half an upload does not look like a whole one.
+// A cut upload does not look complete.
 func TestCancelledUpload(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -221,7 +220,7 @@ func TestCancelledUpload(t *testing.T) {
 			})
 			feed.CloseWithError(errors.New("gone"))
 			if err := <-left; err == nil {
-				t.Error("the client got an answer")
+				t.Error("the client got a response")
 			}
 			harness.WaitFor(t, "the end of the upload at the workspace", func() bool {
 				_, running := w.Uploading(uploadName)

@@ -16,9 +16,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// startSecureGateway runs databricks_gateway in front of a workspace that speaks
-// TLS, as all real ones do. The test adds only the certificate authority, which no
-// system trusts, to the configuration.
+// startSecureGateway runs databricks_gateway in front of a workspace that speaks TLS, as
+// real ones do. The test only adds the workspace's CA to the configuration.
 func startSecureGateway(t testing.TB) *harness.Gateway {
 	t.Helper()
 	w := fakeworkspace.New()
@@ -66,13 +65,13 @@ func TestTLS(t *testing.T) {
 	refused.Refused(t, 403, "unknown_token")
 }
 
-// HTTP/2 to the workspace is what databricks_gateway needs for gRPC.
+// databricks_gateway speaks HTTP/2 to the workspace, which gRPC requires.
 func TestTLSGRPC(t *testing.T) {
 	g := startSecureGateway(t)
 	sparkCalls(t, g.Workspace, dialGRPC(t, g))
 }
 
-// WebSockets do not exist in that HTTP/2: the gateway must speak HTTP/1.1 for them.
+// Caddy cannot forward WebSockets over HTTP/2, so the gateway must use HTTP/1.1 for them.
 func TestTLSWebSocket(t *testing.T) {
 	g := startSecureGateway(t)
 	webSocketEchoes(t, g)

@@ -17,9 +17,9 @@ import (
 
 const (
 	largeFile = 64 << 20
-	// largeFileMemory is what may be allocated while such a file passes, by client,
-	// gateway and workspace together, freed or not. Holding the file takes more; a
-	// tenth of this is usual, and half of it with -race.
+	// largeFileMemory is how many bytes client, gateway and workspace together may
+	// allocate while such a file passes. Buffering the file takes more; a tenth of this
+	// is usual, half with -race.
 	largeFileMemory = largeFile / 2
 )
 
@@ -81,7 +81,7 @@ func TestLargeUpload(t *testing.T) {
 				t.Errorf("arrived with a content length of %d", got)
 			}
 			if allocated > largeFileMemory {
-				t.Errorf("%d MiB allocated for a file that passes", allocated>>20)
+				t.Errorf("forwarding the file allocated %d MiB", allocated>>20)
 			}
 		})
 	}
@@ -112,10 +112,10 @@ func TestLargeDownload(t *testing.T) {
 				}
 			})
 			if !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
-				t.Error("the content is not the file's")
+				t.Error("the content differs from the file's")
 			}
 			if allocated > largeFileMemory {
-				t.Errorf("%d MiB allocated for a file that passes", allocated>>20)
+				t.Errorf("forwarding the file allocated %d MiB", allocated>>20)
 			}
 		})
 	}
@@ -153,7 +153,7 @@ func TestPartsOfFiles(t *testing.T) {
 	}
 }
 
-// Workspace objects are imported as forms.
+// Workspace objects are uploaded as multipart forms.
 func TestMultipartImport(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")

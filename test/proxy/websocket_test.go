@@ -15,14 +15,14 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// driverPath is a port on a cluster's driver, as clients for debugging and SSH
-// reach it.
+// driverPath is the path to a port on a cluster's driver, as debugging and SSH clients
+// use it.
 func driverPath(w *fakeworkspace.Workspace) string {
 	return fmt.Sprintf("/driver-proxy-api/o/%d/%s/7772/ssh", w.WorkspaceID(), fakeworkspace.RunningCluster)
 }
 
-// dialWebSocket asks the gateway for a WebSocket. The response is nil if there
-// was none, and else has its body read.
+// dialWebSocket opens a WebSocket through the gateway. The response is nil if there was
+// none; otherwise its body has been read.
 func dialWebSocket(ctx context.Context, g *harness.Gateway, client *http.Client, token string) (*websocket.Conn, *harness.Answer, error) {
 	header := make(http.Header)
 	if token != "" {
@@ -43,12 +43,12 @@ func TestWebSocket(t *testing.T) {
 	g.Records(t, 1)
 }
 
-// webSocketEchoes speaks over a WebSocket in both directions, and leaves it well.
+// webSocketEchoes sends and receives messages over a WebSocket, and closes it.
 func webSocketEchoes(t *testing.T, g *harness.Gateway) {
 	t.Helper()
 	ctx := harness.Context(t)
 	client := harness.Client(t)
-	client.Timeout = 0 // it would cut the connection
+	client.Timeout = 0 // a timeout would end the connection
 	conn, _, err := dialWebSocket(ctx, g, client, harness.LegacyToken(g.Workspace))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func webSocketEchoes(t *testing.T, g *harness.Gateway) {
 	}
 }
 
-// Each side notices when the other one drops the connection.
+// Each side notices when the other drops the connection.
 func TestWebSocketCut(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "")
@@ -140,7 +140,7 @@ func TestWebSocketRefused(t *testing.T) {
 		})
 	}
 	if found := harness.Arrivals(w); len(found) != 0 {
-		t.Errorf("%d requests arrived at the workspace", len(found))
+		t.Errorf("%d requests reached the workspace", len(found))
 	}
 }
 
@@ -152,8 +152,8 @@ func TestOtherUpgrades(t *testing.T) {
 	token := harness.LegacyToken(w)
 	for _, tt := range []struct{ name, upgrade string }{
 		{"h2c", "h2c"},
-		{"h2c in capitals", "H2C"},
-		{"of several", "websocket, h2c"},
+		{"h2c in upper case", "H2C"},
+		{"one of several", "websocket, h2c"},
 		{"anything", "anything/1.0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package soak runs the gateway for a long time while everything around it fails and
-// changes. It is skipped unless -soak says how long.
+// changes. The flag -soak sets how long; without it the test is skipped.
 package soak
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// soak is how long TestSoak runs; it is skipped without. Ten minutes are
+// soak is how long TestSoak runs. To run it for ten minutes:
 //
 //	go test ./test/soak -run TestSoak -soak 10m -timeout 15m -v
 var soak = flag.Duration("soak", 0, "how long TestSoak runs")
 
-// actor is a token of the soak and what is true of it.
+// actor is a token and its true state.
 type actor struct {
 	value string
 	id    string
@@ -31,20 +31,20 @@ type actor struct {
 	mu      sync.Mutex
 	gone    bool      // revoked
 	narrow  bool      // rescoped from jobs to sql
-	changed time.Time // when that was
+	changed time.Time // when it was revoked or rescoped
 	expires time.Time
 }
 
 const (
 	soakTTL   = 5 * time.Second
 	soakStale = 10 * time.Second
-	// soakLag is how long an old truth may show after a change.
+	// soakLag is how long the state before a change may still apply.
 	soakLag = soakTTL + soakStale + 5*time.Second
 )
 
-// wrong returns what is wrong with an answer for a list of jobs; empty if it is right.
-// A 503 is never wrong, because the workspace is made to fail. An answer may be that of
-// before a change for soakLag.
+// wrong returns what is wrong with a response to a list of jobs, or an empty string. A 503
+// is never wrong, because the workspace has faults. For soakLag after a change, the old
+// state is also right.
 func (a *actor) wrong(status int, asked, answered time.Time) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,7 +55,7 @@ func (a *actor) wrong(status int, asked, answered time.Time) string {
 		if status != http.StatusForbidden {
 			return "an expired token passed"
 		}
-	case !a.expires.IsZero() && answered.After(a.expires): // expired in between
+	case !a.expires.IsZero() && answered.After(a.expires): // it expired in the meantime
 	case recent:
 	case a.gone || a.narrow:
 		if status != http.StatusForbidden {
@@ -67,9 +67,8 @@ func (a *actor) wrong(status int, asked, answered time.Time) string {
 	return ""
 }
 
-// TestSoak sends requests with 2,000 tokens while faults come and go, tokens are
-// changed and the configuration is reloaded, and compares every answer with what
-// is true.
+// TestSoak sends requests with 2,000 tokens while faults come and go, tokens change and
+// the configuration is reloaded. It compares every response with the token's true state.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("runs with -soak <duration>")
@@ -104,9 +103,9 @@ func TestSoak(t *testing.T) {
 			defer client.CloseIdleConnections()
 			for time.Now().Before(end) {
 				time.Sleep(time.Duration(rand.Int64N(int64(10 * time.Millisecond))))
-				if rand.IntN(50) == 0 { // an invented token
+				if rand.IntN(50) == 0 { // a random token
 					if status := soakGet(t, client, g.URL, fmt.Sprintf("dapi%032x", rand.Uint64())); status == 200 {
-						t.Error("an invented token passed")
+						t.Error("a random token passed")
 					}
 					unknown.Add(1)
 					continue
@@ -117,7 +116,7 @@ func TestSoak(t *testing.T) {
 				requests.Add(1)
 				switch status {
 				case 0:
-					lost.Add(1) // the connection went with a reload; clients ask again
+					lost.Add(1) // a reload closed the connection; clients retry
 					continue
 				case http.StatusServiceUnavailable:
 					unavailable.Add(1)
@@ -137,7 +136,7 @@ func TestSoak(t *testing.T) {
 	}
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
-	goroutines := 0 // when all is warm
+	goroutines := 0 // after warm-up
 	for second := 1; time.Now().Before(end); second++ {
 		<-ticks.C
 		if second == 10 {
@@ -170,7 +169,7 @@ func TestSoak(t *testing.T) {
 		requests.Load(), refused.Load(), unavailable.Load(), lost.Load(), failed.Load(), unknown.Load(), workspace.Counts().Lookups)
 	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > goroutines+20; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Errorf("%d goroutines, %d when it was warm", runtime.NumGoroutine(), goroutines)
+			t.Errorf("%d goroutines, %d after warm-up", runtime.NumGoroutine(), goroutines)
 			break
 		}
 	}
@@ -192,6 +191,6 @@ func soakGet(t *testing.T, client *http.Client, url, token string) int {
 		return 0
 	}
 	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body) // so that the connection is used again
+	_, _ = io.Copy(io.Discard, answer.Body) // so that the connection is reused
 	return answer.StatusCode
 }

@@ -21,11 +21,11 @@ type Caller struct {
 	TokenID string
 	// Scopes of the credential; nil for one without scopes, which may do everything.
 	Scopes []string
-	// OAuth tells an access token from a personal one.
+	// OAuth is true for an OAuth access token, false for a personal access token.
 	OAuth bool
 }
 
-// lacks refuses a caller whose credential has none of the scopes that would do.
+// lacks returns a refusal if the credential has none of the scopes in anyOf.
 func (c Caller) lacks(anyOf []string) *refusal {
 	if len(c.Scopes) == 0 || len(anyOf) == 0 || slices.Contains(c.Scopes, "all-apis") {
 		return nil
@@ -66,7 +66,7 @@ func credential(r *http.Request) (value string, kind credentialKind) {
 		decoded, err := base64.StdEncoding.DecodeString(rest)
 		user, password, found := strings.Cut(string(decoded), ":")
 		if err != nil || !found || user != "token" {
-			return "", unknownShape // logins with a user name and a password ended in 2024
+			return "", unknownShape // user names and passwords have not worked since 2024
 		}
 		value = password
 	default:
@@ -82,7 +82,8 @@ func credential(r *http.Request) (value string, kind credentialKind) {
 	}
 }
 
-// wellFormed tells `d…` and 32 lower hex digits, with or without `-N`.
+// wellFormed reports whether a value is a prefix of four characters and 32 lower-case
+// hex digits, with or without `-N`.
 func wellFormed(value string) bool {
 	head, suffix, dashed := strings.Cut(value, "-")
 	if len(head) != 36 || (dashed && suffix == "") {
@@ -96,13 +97,13 @@ func wellFormed(value string) bool {
 	return strings.Trim(suffix, "0123456789") == ""
 }
 
-// tokenID is the id of a personal access token: the lower-case hex SHA-256 of the whole value.
+// tokenID returns the id of a personal access token: the lower-case hex SHA-256 of the whole value.
 func tokenID(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:])
 }
 
-// authenticate is the front door.
+// authenticate identifies the caller, or returns the front door's refusal.
 func (w *Workspace) authenticate(r *http.Request) (Caller, *refusal) {
 	value, kind := credential(r)
 	switch kind {
@@ -164,7 +165,7 @@ func (w *Workspace) fits(r *http.Request, workspaceID int64) *refusal {
 	}
 	for _, name := range []string{"X-Databricks-Workspace-Id", "X-Databricks-Org-Id"} {
 		if asked := r.Header.Get(name); asked != "" && asked != strconv.FormatInt(w.workspaceID, 10) {
-			// The value is the client's; name our own id only.
+			// Name our id: the value in the header is the client's.
 			return doorError(http.StatusForbidden, "Invalid access to Org: "+strconv.FormatInt(w.workspaceID, 10))
 		}
 	}

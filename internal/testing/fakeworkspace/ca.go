@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// authority is a certificate authority that lives as long as one workspace and signs one certificate.
+// authority is a workspace's certificate authority. It signs one certificate.
 type authority struct {
 	pem  []byte
 	leaf tls.Certificate
@@ -25,7 +25,7 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making authority key: %w", err)
 	}
-	// Real time, not the workspace's clock: TLS clients look at their own.
+	// Real time, not the workspace's clock: TLS clients use their own clock.
 	now := time.Now()
 	ca := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

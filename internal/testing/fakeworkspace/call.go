@@ -9,19 +9,19 @@ import (
 	"net/http"
 )
 
-// call is what one request carries through the workspace.
+// call is the state of one request.
 type call struct {
 	workspace *Workspace
 	requestID string
 	caller    Caller
 	arrived   arrival
-	// otherTokenID makes a look-up answer for another token; see [OtherToken].
+	// otherTokenID replaces the id in the answer to a look-up; see [OtherToken].
 	otherTokenID string
 }
 
 type callKey struct{}
 
-// callOf never returns nil: a handler may be tested on its own.
+// callOf never returns nil, so that handlers can be tested in isolation.
 func callOf(r *http.Request) *call {
 	if c, ok := r.Context().Value(callKey{}).(*call); ok {
 		return c
@@ -29,7 +29,7 @@ func callOf(r *http.Request) *call {
 	return &call{requestID: newUUID()}
 }
 
-// CallerFrom tells a handler given to [Workspace.Handle] who is asking.
+// CallerFrom returns the caller, for handlers given to [Workspace.Handle].
 func CallerFrom(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok {
@@ -38,7 +38,7 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 	return c.caller, c.caller.UserName != ""
 }
 
-// recorder remembers the status for the request log. It flushes and hijacks if what it wraps can.
+// recorder remembers the status for the request log. It can flush and hijack if the wrapped writer can.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -58,7 +58,7 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	return rec.ResponseWriter.Write(b)
 }
 
-// Flush is a method because gRPC asks for an [http.Flusher] and does not unwrap.
+// Flush is a method because gRPC needs an [http.Flusher] and does not unwrap.
 func (rec *recorder) Flush() {
 	if rec.status == 0 {
 		rec.status = http.StatusOK

@@ -9,7 +9,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/files"
 )
 
-// maxDBFSRead is the most that one read returns.
+// maxDBFSRead is the largest number of bytes that one read returns.
 const maxDBFSRead = 1 << 20
 
 func (w *Workspace) registerDBFS() {
@@ -87,7 +87,7 @@ func (w *Workspace) dbfsDelete(rw http.ResponseWriter, r *http.Request) {
 		fail(rw, r, e)
 		return
 	}
-	w.files.remove(dbfsPrefix + path.Clean("/"+req.Path)) // deleting nothing is no error
+	w.files.remove(dbfsPrefix + path.Clean("/"+req.Path)) // deleting a missing file is not an error
 	ok(rw, struct{}{})
 }
 

@@ -14,7 +14,8 @@ type ServicePrincipal struct {
 	Secret        string
 }
 
-// person is a user, or a service principal if it has an application id for a name and a secret.
+// person is a user or a service principal. A service principal's name is its application id, and it has
+// a secret.
 type person struct {
 	ID          int64
 	UserName    string
@@ -25,14 +26,14 @@ type person struct {
 
 func (p person) isService() bool { return p.secret != "" }
 
-// directory is everybody in the workspace. It grows by tests only.
+// directory holds the users and service principals of the workspace. Only tests add to it.
 type directory struct {
 	mu     sync.RWMutex
 	people []*person
 	named  map[string]*person
 }
 
-// firstPersonID looks like the ids of a real workspace: sixteen digits.
+// firstPersonID has sixteen digits, like the ids in real workspaces.
 const firstPersonID = 4100000000000001
 
 func newDirectory() *directory { return &directory{named: make(map[string]*person)} }
@@ -50,7 +51,7 @@ func (d *directory) ensure(userName string, admin bool) person {
 	return *p
 }
 
-// add numbers a person. The caller holds the lock.
+// add stores a person under the next id. The caller holds the lock.
 func (d *directory) add(p *person) *person {
 	p.ID = firstPersonID + int64(len(d.people))
 	d.people = append(d.people, p)
@@ -78,7 +79,7 @@ func (d *directory) byName(name string) (person, bool) {
 	return *p, true
 }
 
-// list is everybody, users or service principals, oldest first.
+// list returns either all users or all service principals, oldest first.
 func (d *directory) list(services bool) []person {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -96,7 +97,7 @@ func (w *Workspace) AddUser(userName string, admin bool) (userID int64) {
 	return w.people.ensure(userName, admin).ID
 }
 
-// AddServicePrincipal adds a service principal that can ask /oidc/v1/token for access tokens and own
+// AddServicePrincipal adds a service principal. It can get access tokens from /oidc/v1/token and own
 // on-behalf-of tokens.
 func (w *Workspace) AddServicePrincipal(displayName string, admin bool) ServicePrincipal {
 	d := w.people

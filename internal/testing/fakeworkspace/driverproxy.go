@@ -11,8 +11,8 @@ import (
 // maxMessage bounds one WebSocket message.
 const maxMessage = 1 << 20
 
-// registerDriverProxy is the way to a port on a cluster's driver: WebSockets are echoed, other requests
-// described.
+// registerDriverProxy serves requests to a port on a cluster's driver. It echoes WebSocket messages and
+// answers other requests with a description of them.
 func (w *Workspace) registerDriverProxy() {
 	w.on(w.driverProxy, "/driver-proxy-api/o/{org}/{cluster}/{port}/{path...}", "/driver-proxy-api/o/{org}/{cluster}/{port}")
 }
@@ -34,7 +34,7 @@ func (w *Workspace) driverProxy(rw http.ResponseWriter, r *http.Request) {
 	default:
 		n, err := io.Copy(io.Discard, r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client went away half-way
+			panic(http.ErrAbortHandler) // the client disconnected
 		}
 		ok(rw, map[string]any{
 			"method": r.Method, "path": "/" + r.PathValue("path"), "query": r.URL.RawQuery, "port": r.PathValue("port"), "body_bytes": n,
@@ -42,13 +42,13 @@ func (w *Workspace) driverProxy(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// echoWebSocket sends every message back, until the client leaves or the workspace closes.
+// echoWebSocket echoes every message until the client disconnects or the workspace closes.
 func echoWebSocket(rw http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(rw, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // no browser calls this, so there is no origin to look at
+		InsecureSkipVerify: true, // browsers don't call this, so there is no origin to check
 	})
 	if err != nil {
-		return // Accept has answered
+		return // Accept has sent the response
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(maxMessage)

@@ -11,7 +11,7 @@ const (
 	msgMissingScope = "does not have required scopes: "
 )
 
-// refusal is an answer that is no success. Code is a number at the front door and a string behind it.
+// refusal is an error response. Code is a number from the front door and a string from services.
 type refusal struct {
 	status    int
 	code      any
@@ -19,12 +19,12 @@ type refusal struct {
 	challenge bool
 }
 
-// doorError is how the authentication layer refuses.
+// doorError is a refusal by the front door.
 func doorError(status int, message string) *refusal {
 	return &refusal{status: status, code: status, message: message, challenge: status == http.StatusUnauthorized}
 }
 
-// serviceError is how a service behind it refuses.
+// serviceError is a refusal by a service behind the front door.
 func serviceError(status int, code, message string) *refusal {
 	return &refusal{status: status, code: code, message: message}
 }
@@ -41,7 +41,7 @@ func missingScopes(kind string, anyOf []string) *refusal {
 	return doorError(http.StatusForbidden, "Provided "+kind+" token "+msgMissingScope+strings.Join(anyOf, ", "))
 }
 
-// fail is the only place that writes refusals.
+// fail writes a refusal. No other function does.
 func fail(rw http.ResponseWriter, r *http.Request, e *refusal) {
 	id := callOf(r).requestID
 	h := rw.Header()

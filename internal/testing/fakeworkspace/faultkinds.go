@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Kind is what goes wrong in a [Fault]: one of the functions in this file makes it.
+// Kind is what goes wrong in a [Fault]. The functions in this file make one.
 type Kind struct {
-	// delay holds a request back and says whether to go on with it.
+	// delay holds a request back and reports whether to serve it.
 	delay func(r *http.Request, released <-chan struct{}) bool
-	// reply answers in the workspace's stead, before it looks at the credential.
+	// reply answers before the credential is checked.
 	reply http.HandlerFunc
-	// rejectAdmin refuses admins' credentials.
+	// rejectAdmin refuses the credentials of admins; nil for no refusal.
 	rejectAdmin *refusal
-	// behind acts on the token endpoints after the caller is known.
+	// behind applies to token endpoints, once the caller is known.
 	behind func(*call) *refusal
 }
 
-// Latency makes requests wait.
+// Latency delays requests.
 func Latency(d time.Duration) Kind {
 	return Kind{delay: func(r *http.Request, released <-chan struct{}) bool {
 		timer := time.NewTimer(d)
@@ -34,8 +34,8 @@ func Latency(d time.Duration) Kind {
 	}}
 }
 
-// Hang holds requests until the fault is removed or cleared; then they are answered as usual. A client
-// that gives up earlier is let go.
+// Hang holds requests until the fault is removed or cleared; then they are served as usual. A request
+// whose client gives up ends early.
 func Hang() Kind {
 	return Kind{delay: func(r *http.Request, released <-chan struct{}) bool {
 		select {
@@ -47,14 +47,14 @@ func Hang() Kind {
 	}}
 }
 
-// TooManyRequests answers 429. RetryAfter is the header as it shall be sent: seconds, an HTTP-date (see
-// [http.TimeFormat]), or empty for none.
+// TooManyRequests answers 429. RetryAfter is the value of the Retry-After header: seconds, an HTTP-date
+// (see [http.TimeFormat]), or empty for no header.
 func TooManyRequests(retryAfter string) Kind {
 	return refuse(serviceError(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
 		"Too many requests, please retry later."), retryAfter)
 }
 
-// Unavailable answers 503 as the authentication service does when it is down.
+// Unavailable answers 503, as if the authentication service were down.
 func Unavailable(retryAfter string) Kind {
 	return refuse(serviceError(http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE",
 		"Authentication is temporarily unavailable."), retryAfter)
@@ -75,7 +75,7 @@ func Refuse(status int, code, message string) Kind {
 	return refuse(serviceError(status, code, message), "")
 }
 
-// Respond answers with anything at all.
+// Respond sends the given response.
 func Respond(status int, contentType, body string) Kind {
 	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", contentType)
@@ -84,17 +84,17 @@ func Respond(status int, contentType, body string) Kind {
 	}}
 }
 
-// GarbageJSON answers 200 with something that says it is JSON and is not.
+// GarbageJSON answers 200 with a body that claims to be JSON but is not.
 func GarbageJSON() Kind {
 	return Respond(http.StatusOK, "application/json; charset=utf-8", "\x00}{not json at all[")
 }
 
-// TruncatedJSON answers 200 with the beginning of a token's facts, and a length that fits.
+// TruncatedJSON answers 200 with the beginning of a token's JSON, and the length of that beginning.
 func TruncatedJSON() Kind {
 	return Respond(http.StatusOK, "application/json; charset=utf-8", `{"token_info":{"token_id":"0123456789abcdef","scopes":["all-a`)
 }
 
-// WrongShape answers 200 with valid JSON of another kind.
+// WrongShape answers 200 with valid JSON of the wrong type.
 func WrongShape() Kind {
 	return Respond(http.StatusOK, "application/json; charset=utf-8", `{"token_info":[1,"two",null]}`)
 }
@@ -105,7 +105,7 @@ func HTML() Kind {
 		"<!DOCTYPE html><html><head><title>Sign in</title></head><body><p>Sign in to continue</p></body></html>")
 }
 
-// CutBody promises more than it sends and drops the connection.
+// CutBody sends less than its Content-Length and drops the connection.
 func CutBody() Kind {
 	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -117,7 +117,7 @@ func CutBody() Kind {
 	}}
 }
 
-// Reset drops the connection without an answer: a TCP reset for HTTP/1.1, a stream reset for HTTP/2.
+// Reset drops the connection without a response: a TCP reset for HTTP/1.1, a stream reset for HTTP/2.
 func Reset() Kind {
 	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(rw).Hijack()
@@ -135,8 +135,8 @@ func Reset() Kind {
 	}}
 }
 
-// RejectAdmin refuses the credentials of admins at the front door: with 401 as if they were none, with
-// anything else as if they were revoked.
+// RejectAdmin refuses the credentials of admins at the front door: with 401 as if they were missing,
+// with any other status as if they were revoked.
 func RejectAdmin(status int) Kind {
 	if status == http.StatusUnauthorized {
 		return Kind{rejectAdmin: doorError(status, msgNoCredential)}
@@ -151,7 +151,7 @@ func TokensDisabled() Kind {
 	}}
 }
 
-// OtherToken makes look-ups answer with the facts of the token asked for, under another id.
+// OtherToken makes look-ups return the right token under the wrong id.
 func OtherToken(id string) Kind {
 	return Kind{behind: func(c *call) *refusal {
 		c.otherTokenID = id
@@ -159,7 +159,7 @@ func OtherToken(id string) Kind {
 	}}
 }
 
-// NotAdmin makes token endpoints answer as if the caller were no workspace admin.
+// NotAdmin makes token endpoints answer as if the caller were not a workspace admin.
 func NotAdmin() Kind {
 	return Kind{behind: func(c *call) *refusal {
 		return serviceError(http.StatusForbidden, "PERMISSION_DENIED",

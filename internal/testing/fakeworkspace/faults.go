@@ -7,20 +7,20 @@ import (
 	"sync"
 )
 
-// Faults is the switchboard of things that go wrong. All of it is safe while requests run.
+// Faults switches faults on and off. It is safe to use while requests run.
 type Faults struct {
 	mu   sync.Mutex
 	live []*Fault
 }
 
-// Fault is one thing that goes wrong, made by [Faults.Set].
+// Fault is one fault, made by [Faults.Set].
 type Fault struct {
 	owner  *Faults
 	prefix string
 	method string
 	kind   Kind
 
-	// The rest is guarded by owner.mu.
+	// owner.mu guards the fields below.
 	limited  bool
 	left     int
 	hits     int
@@ -30,7 +30,7 @@ type Fault struct {
 // FaultOption narrows a fault.
 type FaultOption func(*Fault)
 
-// Times limits a fault to the next n requests it concerns.
+// Times limits a fault to the next n matching requests.
 func Times(n int) FaultOption { return func(f *Fault) { f.limited, f.left = true, n } }
 
 // OnMethod limits a fault to one method.
@@ -38,9 +38,9 @@ func OnMethod(method string) FaultOption { return func(f *Fault) { f.method = me
 
 func newFaults() *Faults { return &Faults{} }
 
-// Set switches a fault on for every request whose believed path starts with prefix; an empty prefix is
-// every request. [Latency] and [Hang] delay and let the request go on, all of them; of the others the one
-// set first answers.
+// Set switches a fault on for every request whose believed path starts with prefix; an empty prefix
+// matches every request. If several faults match a request, every [Latency] and [Hang] delays it, and of
+// the others the one set first answers.
 func (fs *Faults) Set(prefix string, kind Kind, opts ...FaultOption) *Fault {
 	f := &Fault{owner: fs, prefix: prefix, kind: kind, released: make(chan struct{})}
 	for _, opt := range opts {
@@ -52,7 +52,7 @@ func (fs *Faults) Set(prefix string, kind Kind, opts ...FaultOption) *Fault {
 	return f
 }
 
-// Clear switches every fault off and lets go of what hangs.
+// Clear switches every fault off and releases the requests that hang.
 func (fs *Faults) Clear() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -62,7 +62,7 @@ func (fs *Faults) Clear() {
 	fs.live = nil
 }
 
-// Remove switches this fault off and lets go of what hangs in it.
+// Remove switches this fault off and releases the requests that hang in it.
 func (f *Fault) Remove() {
 	f.owner.mu.Lock()
 	defer f.owner.mu.Unlock()
@@ -72,14 +72,14 @@ func (f *Fault) Remove() {
 	}
 }
 
-// Hits is the number of requests it concerned so far.
+// Hits returns how many requests it has matched.
 func (f *Fault) Hits() int {
 	f.owner.mu.Lock()
 	defer f.owner.mu.Unlock()
 	return f.hits
 }
 
-// all collects and counts the faults of one stage that concern the request; limit is how many at most.
+// all returns up to limit faults of one stage that match the request, and counts the hits.
 func (fs *Faults) all(r *http.Request, limit int, stage func(Kind) bool) []*Fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -103,7 +103,7 @@ func (fs *Faults) all(r *http.Request, limit int, stage func(Kind) bool) []*Faul
 	return taken
 }
 
-// first is the first fault of a stage that concerns the request, or nil.
+// first returns the first fault of a stage that matches the request, or nil.
 func (fs *Faults) first(r *http.Request, stage func(Kind) bool) *Fault {
 	if taken := fs.all(r, 1, stage); len(taken) > 0 {
 		return taken[0]
@@ -111,11 +111,11 @@ func (fs *Faults) first(r *http.Request, stage func(Kind) bool) *Fault {
 	return nil
 }
 
-// frontDoor runs the faults that need no caller, and says whether one answered.
+// frontDoor applies the faults that need no caller, and reports whether one answered.
 func (fs *Faults) frontDoor(rw http.ResponseWriter, r *http.Request) bool {
 	for _, f := range fs.all(r, -1, func(k Kind) bool { return k.delay != nil }) {
 		if !f.kind.delay(r, f.released) {
-			panic(http.ErrAbortHandler) // the client is gone, or the workspace closes
+			panic(http.ErrAbortHandler) // the client is gone, or the workspace is closing
 		}
 	}
 	f := fs.first(r, func(k Kind) bool { return k.reply != nil })
@@ -126,7 +126,7 @@ func (fs *Faults) frontDoor(rw http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// credential refuses the credential of an admin, if told to.
+// credential refuses an admin's credential if a fault says so.
 func (fs *Faults) credential(r *http.Request, c Caller) *refusal {
 	if !c.Admin {
 		return nil
@@ -137,7 +137,7 @@ func (fs *Faults) credential(r *http.Request, c Caller) *refusal {
 	return nil
 }
 
-// service is what goes wrong behind the front door, at the token endpoints.
+// service applies the faults of the token endpoints.
 func (fs *Faults) service(r *http.Request) *refusal {
 	p := r.URL.Path
 	if !strings.HasPrefix(p, "/api/2.0/token-management/") && !strings.HasPrefix(p, "/api/2.0/token/") {

@@ -27,11 +27,11 @@ func TestFaultsThatAnswer(t *testing.T) {
 		status int
 		code   any
 		header string // Retry-After
-		body   string // if it is not a refusal
+		body   string // if the response is not a refusal
 	}{
 		{name: "429 seconds", kind: fakeworkspace.TooManyRequests("3"), status: 429, code: "REQUEST_LIMIT_EXCEEDED", header: "3"},
 		{name: "429 date", kind: fakeworkspace.TooManyRequests(date), status: 429, code: "REQUEST_LIMIT_EXCEEDED", header: date},
-		{name: "429 without", kind: fakeworkspace.TooManyRequests(""), status: 429, code: "REQUEST_LIMIT_EXCEEDED"},
+		{name: "429 without Retry-After", kind: fakeworkspace.TooManyRequests(""), status: 429, code: "REQUEST_LIMIT_EXCEEDED"},
 		{name: "503", kind: fakeworkspace.Unavailable("1"), status: 503, code: "TEMPORARILY_UNAVAILABLE", header: "1"},
 		{name: "500", kind: fakeworkspace.InternalError(), status: 500, code: "INTERNAL_ERROR"},
 		{name: "502", kind: fakeworkspace.BadGateway(), status: 502, body: "upstream connect error or disconnect/reset before headers"},
@@ -58,7 +58,7 @@ func TestFaultsThatAnswer(t *testing.T) {
 				t.Errorf("code %v, want %v", b.ErrorCode, tt.code)
 			}
 			if other := call(t, "GET", w.URL()+"/api/2.2/jobs/list", w.AdminToken(), ""); other.StatusCode != 200 {
-				t.Errorf("a path beside it answered %d", other.StatusCode)
+				t.Errorf("another path answered %d", other.StatusCode)
 			}
 			if f.Hits() != 1 {
 				t.Errorf("%d hits", f.Hits())
@@ -66,7 +66,7 @@ func TestFaultsThatAnswer(t *testing.T) {
 		})
 	}
 	if a := call(t, "GET", w.URL()+tokensPrefix+"/tokens", w.AdminToken(), ""); a.StatusCode != 200 {
-		t.Errorf("after all faults are gone: %d", a.StatusCode)
+		t.Errorf("without faults: %d", a.StatusCode)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestFaultsOfTheBody(t *testing.T) {
 			}
 			var got settings.GetTokenResponse
 			if err := json.Unmarshal(body, &got); err == nil {
-				t.Errorf("the SDK's type takes it: %+v", got)
+				t.Errorf("the SDK's type accepts it: %+v", got)
 			}
 		})
 	}
@@ -179,7 +179,7 @@ func TestFaultHangIsReleased(t *testing.T) {
 	}()
 	waitFor(t, func() bool { return f.Hits() == 1 })
 	if a := call(t, "GET", w.URL()+"/api/2.2/jobs/list", w.AdminToken(), ""); a.StatusCode != 200 {
-		t.Errorf("a path beside it answered %d", a.StatusCode)
+		t.Errorf("another path answered %d", a.StatusCode)
 	}
 	f.Remove()
 	if status := <-done; status != 200 {
@@ -226,7 +226,7 @@ func TestFaultLatencyAndStatusTogether(t *testing.T) {
 	}
 }
 
-// TestFaultsConcurrently is for the race detector.
+// TestFaultsConcurrently gives the race detector something to find.
 func TestFaultsConcurrently(t *testing.T) {
 	w := start(t, fakeworkspace.WithMaxRequestLog(16))
 	token := w.Mint(fakeworkspace.TokenSpec{})

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Prefixes keep the three trees of one store apart.
+// The prefixes separate the three trees of the store.
 const (
 	filesPrefix   = "files:"
 	dbfsPrefix    = "dbfs:"
@@ -28,14 +28,14 @@ func (w *Workspace) registerFiles() {
 	w.on(w.deleteDirectory, "DELETE "+directories)
 }
 
-// filePath is the absolute path that a request names.
+// filePath returns the absolute path that a request names.
 func filePath(r *http.Request) string { return "/" + r.PathValue("path") }
 
 func noSuchFile() *refusal {
 	return serviceError(http.StatusNotFound, "NOT_FOUND", "The file being accessed is not found.")
 }
 
-// uploadFile streams: nothing is answered before the body is read, nothing is held that does not fit.
+// uploadFile reads the whole body before it answers, and keeps only what fits into memory.
 func (w *Workspace) uploadFile(rw http.ResponseWriter, r *http.Request) {
 	name := filesPrefix + filePath(r)
 	if _, exists := w.files.get(name); exists && r.URL.Query().Get("overwrite") != "true" {
@@ -46,7 +46,7 @@ func (w *Workspace) uploadFile(rw http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errTooManyFiles):
 		fail(rw, r, serviceError(http.StatusBadRequest, "QUOTA_EXCEEDED", "There are too many files."))
 	case err != nil:
-		panic(http.ErrAbortHandler) // the client went away half-way: nobody is left to answer
+		panic(http.ErrAbortHandler) // the client disconnected: there is no one to answer
 	default:
 		rw.WriteHeader(http.StatusNoContent)
 	}
@@ -68,7 +68,7 @@ func (w *Workspace) downloadFile(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHeaders answers HEAD for a file whose contents are gone.
+// serveHeaders answers HEAD for a file whose contents were not kept.
 func serveHeaders(rw http.ResponseWriter, f *storedFile) {
 	rw.Header().Set("Content-Type", "application/octet-stream")
 	rw.Header().Set("Content-Length", strconv.FormatInt(f.info.Size, 10))
@@ -140,7 +140,7 @@ func noSuchDirectory() *refusal {
 	return serviceError(http.StatusNotFound, "NOT_FOUND", "The directory being accessed is not found.")
 }
 
-// dirEntry is one line of a listing.
+// dirEntry is one entry of a listing.
 type dirEntry struct {
 	path     string
 	dir      bool
@@ -148,8 +148,8 @@ type dirEntry struct {
 	modified time.Time
 }
 
-// list is what lies directly beneath a directory, by name. A directory exists if it was made or if
-// something lies beneath it.
+// list returns the direct children of a directory, by name. A directory exists if it was created or has
+// children.
 func (s *fileStore) list(prefix, dir string) (entries []dirEntry, exists bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,17 +13,17 @@ import (
 
 const (
 	defaultFileMemory = 32 << 20
-	// maxFiles bounds names; [WithFileMemory] bounds contents.
+	// maxFiles bounds the number of files; [WithFileMemory] bounds their contents.
 	maxFiles = 10000
-	// patternPeriod is how often the contents of a made-up file repeat.
+	// patternPeriod is the number of bytes after which a generated file repeats itself.
 	patternPeriod = 251
 )
 
-// FileInfo is what the workspace remembers of a file.
+// FileInfo is what the workspace knows about a file.
 type FileInfo struct {
 	Size   int64
 	SHA256 string
-	// Kept tells whether the contents are in memory, or at least can be made again.
+	// Kept reports whether the contents are in memory or can be generated.
 	Kept     bool
 	Modified time.Time
 }
@@ -54,7 +54,8 @@ func newFileStore() *fileStore {
 	}
 }
 
-// receive reads a whole body. It keeps what fits into memory, and counts and hashes the rest.
+// receive reads a whole body. It keeps a file that fits into memory, and only counts and hashes one
+// that does not.
 func (s *fileStore) receive(name string, body io.Reader, now time.Time) error {
 	in := &intake{store: s, name: name, sum: sha256.New(), keeping: true}
 	s.mu.Lock()
@@ -114,7 +115,7 @@ func (in *intake) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// drop forgets a file. The caller holds the lock.
+// drop removes a file. The caller holds the lock.
 func (s *fileStore) drop(name string) bool {
 	f, found := s.files[name]
 	if found {
@@ -137,7 +138,7 @@ func (s *fileStore) get(name string) (*storedFile, bool) {
 	return f, found
 }
 
-// open reads a file from the start. Stored contents are never changed in place.
+// open returns a reader of a file. Stored contents are never modified.
 func (f *storedFile) open() io.ReadSeeker {
 	if f.madeUp {
 		return io.NewSectionReader(pattern{}, 0, f.info.Size)
@@ -145,7 +146,7 @@ func (f *storedFile) open() io.ReadSeeker {
 	return bytes.NewReader(f.content)
 }
 
-// pattern is an endless file of a known content: the byte at i is i mod 251.
+// pattern is an endless reader of known contents: the byte at i is i mod 251.
 type pattern struct{}
 
 func (pattern) ReadAt(p []byte, off int64) (int, error) {
@@ -155,7 +156,7 @@ func (pattern) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// File is what the workspace has under the path of a Files API file, as in /Volumes/main/default/v/f.
+// File returns a file by its path in the Files API, such as /Volumes/main/default/v/f.
 func (w *Workspace) File(path string) (FileInfo, bool) {
 	f, found := w.files.get(filesPrefix + path)
 	if !found {
@@ -169,7 +170,7 @@ func (w *Workspace) PutFile(path string, content []byte) error {
 	return w.files.receive(filesPrefix+path, bytes.NewReader(content), w.now())
 }
 
-// PutLargeFile makes a file of any size that takes no memory: the byte at i is i mod 251.
+// PutLargeFile makes a file of any size without using memory: the byte at i is i mod 251.
 func (w *Workspace) PutLargeFile(path string, size int64) {
 	s := w.files
 	s.mu.Lock()
@@ -178,7 +179,7 @@ func (w *Workspace) PutLargeFile(path string, size int64) {
 	s.files[filesPrefix+path] = &storedFile{madeUp: true, info: FileInfo{Size: size, Kept: true, Modified: w.now()}}
 }
 
-// Uploading is how many bytes of a running upload have arrived.
+// Uploading returns how many bytes of a running upload have arrived.
 func (w *Workspace) Uploading(path string) (received int64, running bool) {
 	w.files.mu.Lock()
 	defer w.files.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxJobs bounds what clients can create.
+// maxJobs is the largest number of jobs.
 const maxJobs = 1000
 
 type job struct {
@@ -24,7 +24,7 @@ type jobRun struct {
 	Started   time.Time
 }
 
-// jobStore holds jobs in the order of their ids, and the last runs.
+// jobStore holds jobs in order of id, and the most recent runs.
 type jobStore struct {
 	mu   sync.Mutex
 	jobs []job
@@ -96,7 +96,7 @@ func (w *Workspace) createJob(rw http.ResponseWriter, r *http.Request) {
 		}
 		settings["name"] = json.RawMessage(`"Untitled"`)
 	}
-	config, _ := json.Marshal(settings) // it was JSON a moment ago
+	config, _ := json.Marshal(settings) // it was just decoded from JSON
 	c := callOf(r).caller
 
 	s := w.jobs
@@ -171,7 +171,7 @@ func (w *Workspace) listRuns(rw http.ResponseWriter, r *http.Request) {
 	ok(rw, body)
 }
 
-// wire shows a run that is over: nothing here takes time.
+// wire returns a finished run: runs take no time here.
 func (run jobRun) wire() map[string]any {
 	return map[string]any{
 		"run_id": run.ID, "job_id": run.JobID, "number_in_job": run.ID, "creator_user_name": run.Creator,

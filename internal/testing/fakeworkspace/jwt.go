@@ -22,7 +22,7 @@ var (
 	errJWTExpired = errors.New("verifying access token: expired")
 )
 
-// jwtClaims is what the workspace itself reads of an access token.
+// jwtClaims holds the claims of an access token that the workspace checks.
 type jwtClaims struct {
 	Issuer   string          `json:"iss"`
 	Audience json.RawMessage `json:"aud"`
@@ -32,14 +32,14 @@ type jwtClaims struct {
 	Before   float64         `json:"nbf"`
 }
 
-// signingKey is one RSA key pair with its name.
+// signingKey is an RSA key pair and its id.
 type signingKey struct {
 	id  string
 	key *rsa.PrivateKey
 }
 
-// keyring signs with its last key and publishes all. The first key is made when it is first needed:
-// making one takes longer than most tests.
+// keyring signs with its newest key and publishes all of them. It generates the first key on demand,
+// because that takes longer than most tests.
 type keyring struct {
 	mu   sync.Mutex
 	keys []signingKey
@@ -104,7 +104,7 @@ func newSigningKey() signingKey {
 	return key
 }
 
-// release lets new workspaces reuse the key pairs. The keyring still works, for requests that outlive
+// release lets new workspaces reuse the key pairs. The keyring keeps working, for requests that outlive
 // the workspace.
 func (k *keyring) release() {
 	k.mu.Lock()
@@ -116,8 +116,8 @@ func (k *keyring) release() {
 	}
 }
 
-// RotateKey makes a new signing key and returns its id. The old ones stay published, or, if drop, go:
-// tokens they signed are worthless then.
+// RotateKey makes a new signing key and returns its id. If drop is true the old keys are no longer
+// published, which invalidates the tokens they signed.
 func (w *Workspace) RotateKey(drop bool) (kid string) {
 	key := newSigningKey()
 	w.keys.mu.Lock()
@@ -129,18 +129,18 @@ func (w *Workspace) RotateKey(drop bool) (kid string) {
 	return key.id
 }
 
-// SigningKey is the key in use and its id, for tokens that [Workspace.SignJWT] would not make: another
-// algorithm, another header.
+// SigningKey returns the current key and its id, for tokens that [Workspace.SignJWT] cannot make, such
+// as those with another algorithm or header.
 func (w *Workspace) SigningKey() (key *rsa.PrivateKey, kid string) {
 	k := w.keys.current()
 	return k.key, k.id
 }
 
-// Issuer is the iss claim of the workspace's access tokens.
+// Issuer returns the iss claim of the workspace's access tokens.
 func (w *Workspace) Issuer() string { return w.URL() + "/oidc" }
 
-// SignJWT makes an access token of the admin service principal, good for an hour, as changed by claims;
-// a nil value takes a claim away. Values must be encodable as JSON.
+// SignJWT makes an access token of the admin service principal that is valid for an hour. The given
+// claims override the defaults, and nil removes one. Values must be encodable as JSON.
 func (w *Workspace) SignJWT(claims map[string]any) string { return w.signJWT(w.URL(), claims) }
 
 func (w *Workspace) signJWT(base string, claims map[string]any) string {
@@ -171,7 +171,7 @@ func (w *Workspace) signJWT(base string, claims map[string]any) string {
 	return signed + "." + b64(signature)
 }
 
-// verifyJWT is the workspace's own judgment of an access token.
+// verifyJWT checks an access token.
 func (w *Workspace) verifyJWT(token, base string) (jwtClaims, error) {
 	var header struct{ Alg, Kid string }
 	var claims jwtClaims
@@ -200,7 +200,7 @@ func (w *Workspace) verifyJWT(token, base string) (jwtClaims, error) {
 	return claims, nil
 }
 
-// isAudience takes a string or a list, RFC 7519 section 4.1.3.
+// isAudience accepts a string or a list (RFC 7519 section 4.1.3).
 func (w *Workspace) isAudience(raw json.RawMessage) bool {
 	var one string
 	var many []string

@@ -2,7 +2,7 @@ package fakeworkspace
 
 import "net/http"
 
-// registerListings serves answers that never change.
+// registerListings serves constant responses.
 func (w *Workspace) registerListings() {
 	query := map[string]any{
 		"id": "c0ffee00-0000-4000-8000-000000000001", "name": "orders by day", "query": "SELECT 1", "created_at": "2025-08-07T01:12:34Z",

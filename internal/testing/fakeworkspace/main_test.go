@@ -29,7 +29,7 @@ func start(t testing.TB, opts ...fakeworkspace.Option) *fakeworkspace.Workspace 
 	return w
 }
 
-// sdk is the real client, told nothing by the environment.
+// sdk returns the real client, configured without the environment.
 func sdk(t testing.TB, cfg *databricks.Config) *databricks.WorkspaceClient {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -51,7 +51,7 @@ func patClient(t testing.TB, w *fakeworkspace.Workspace, token string) *databric
 	return sdk(t, &databricks.Config{Host: w.URL(), Token: token, AuthType: "pat"})
 }
 
-// answer is a whole answer, body read.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	body []byte

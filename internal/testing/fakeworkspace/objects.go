@@ -12,7 +12,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/workspace"
 )
 
-// maxImport bounds a notebook.
+// maxImport is the largest notebook in bytes.
 const maxImport = 10 << 20
 
 func (w *Workspace) registerObjects() {
@@ -21,7 +21,7 @@ func (w *Workspace) registerObjects() {
 		"/Users/" + adminUser + "/etl":  "# Databricks notebook source\nprint(1)\n",
 		"/Users/" + adminUser + "/load": "# Databricks notebook source\nprint(2)\n",
 	} {
-		// Bounded by the table, and there is room for three.
+		// Cannot fail: the store is empty and has room.
 		_ = w.files.receive(objectsPrefix+name, bytes.NewReader([]byte(source)), time.UnixMilli(1754529154191))
 	}
 	w.on(w.listObjects, "GET /api/2.0/workspace/list")
@@ -61,7 +61,7 @@ func (w *Workspace) objectStatus(rw http.ResponseWriter, r *http.Request) {
 	fail(rw, r, noSuchObject(name))
 }
 
-// exportObject answers with base64 in JSON, or with the bytes themselves if asked for a download.
+// exportObject returns base64 in JSON, or the raw bytes if the client asks for a download.
 func (w *Workspace) exportObject(rw http.ResponseWriter, r *http.Request) {
 	name := path.Clean("/" + r.URL.Query().Get("path"))
 	f, found := w.files.get(objectsPrefix + name)
@@ -77,7 +77,7 @@ func (w *Workspace) exportObject(rw http.ResponseWriter, r *http.Request) {
 	ok(rw, workspace.ExportResponse{Content: base64.StdEncoding.EncodeToString(f.content), FileType: "py"})
 }
 
-// importObject takes base64 in JSON, or a multipart form as the SDK's Upload sends it.
+// importObject accepts base64 in JSON, or a multipart form as the SDK's Upload sends it.
 func (w *Workspace) importObject(rw http.ResponseWriter, r *http.Request) {
 	name, content, e := readImport(rw, r)
 	if e != nil {
@@ -106,7 +106,7 @@ func readImport(rw http.ResponseWriter, r *http.Request) (name string, content [
 		}
 		return req.Path, content, nil
 	}
-	for { // ends: the body is bounded
+	for { // terminates because the body is bounded
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			return name, content, nil

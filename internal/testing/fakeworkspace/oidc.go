@@ -22,7 +22,7 @@ func (w *Workspace) registerOIDC() {
 		"POST /telemetry-unauth", "POST /telemetry-ext")
 }
 
-// databricksConfig is the first thing an SDK client asks for, before it has a credential.
+// databricksConfig is the first request of an SDK client, before it has a credential.
 func (w *Workspace) databricksConfig(rw http.ResponseWriter, r *http.Request) {
 	base := w.base(r)
 	ok(rw, map[string]any{
@@ -54,7 +54,7 @@ func (w *Workspace) authorizationServer(rw http.ResponseWriter, r *http.Request)
 
 func (w *Workspace) jwks(rw http.ResponseWriter, _ *http.Request) { ok(rw, w.keys.jwks()) }
 
-// grantToken is the client credentials grant, RFC 6749 section 4.4.
+// grantToken serves the client credentials grant (RFC 6749 section 4.4).
 func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(rw, r.Body, 64<<10)
 	if err := r.ParseForm(); err != nil {
@@ -63,7 +63,7 @@ func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
 	}
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, password, basic := r.BasicAuth(); basic {
-		// RFC 6749 section 2.3.1 has both halves form-encoded.
+		// Both halves are form-encoded (RFC 6749 section 2.3.1).
 		id, secret = formDecoded(user), formDecoded(password)
 	}
 	if grant := r.PostForm.Get("grant_type"); grant != "client_credentials" {

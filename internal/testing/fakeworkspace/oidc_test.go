@@ -59,7 +59,7 @@ func TestTokenGrant(t *testing.T) {
 		{"basic", form("grant_type", "client_credentials", "scope", "sql jobs"), basic, 200, "sql jobs", ""},
 		{"wrong secret", form("grant_type", "client_credentials", "client_id", id, "client_secret", "no"), "", 401, "", "invalid_client"},
 		{"unknown client", form("grant_type", "client_credentials", "client_id", "no", "client_secret", secret), "", 401, "", "invalid_client"},
-		{"a user is no client", form("grant_type", "client_credentials", "client_id", "admin@example.com"), "", 401, "", "invalid_client"},
+		{"a user is not a client", form("grant_type", "client_credentials", "client_id", "admin@example.com"), "", 401, "", "invalid_client"},
 		{"another grant", form("grant_type", "password"), basic, 400, "", "unsupported_grant_type"},
 		{"not a form", "%zz", "", 400, "", "invalid_request"},
 	}
@@ -116,10 +116,10 @@ func TestAccessTokens(t *testing.T) {
 		{"another issuer", w.SignJWT(map[string]any{"iss": "https://evil.example/oidc"}), "/api/2.2/jobs/list", 403, "Invalid access token."},
 		{"another audience", w.SignJWT(map[string]any{"aud": "42"}), "/api/2.2/jobs/list", 403, "Invalid access token."},
 		{"no audience", w.SignJWT(map[string]any{"aud": nil}), "/api/2.2/jobs/list", 403, "Invalid access token."},
-		{"nobody", w.SignJWT(map[string]any{"sub": "nobody"}), "/api/2.2/jobs/list", 403, "Invalid access token."},
+		{"unknown subject", w.SignJWT(map[string]any{"sub": "nobody"}), "/api/2.2/jobs/list", 403, "Invalid access token."},
 		{"changed", good[:len(good)-4] + "AAAA", "/api/2.2/jobs/list", 403, "Invalid access token."},
 		{"unsigned", unsigned(good), "/api/2.2/jobs/list", 403, "Invalid access token."},
-		{"no admin", w.SignJWT(map[string]any{"sub": user}), tokensPrefix + "/tokens", 403, ""},
+		{"not an admin", w.SignJWT(map[string]any{"sub": user}), tokensPrefix + "/tokens", 403, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestAccessTokens(t *testing.T) {
 	}
 }
 
-// unsigned says that no signature is needed.
+// unsigned replaces a token's header with one that asks for no signature.
 func unsigned(token string) string {
 	parts := strings.Split(token, ".")
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// believedPath is the path a careless server acts upon: sent is percent-decoded once already, and dot
-// segments and doubled slashes are gone. A sloppy server goes on from there.
+// believedPath returns the path that a careless server acts on. Sent is percent-decoded once already;
+// dot segments are resolved and double slashes merged. A sloppy server goes further.
 func believedPath(sent string, sloppy bool) string {
 	p := sent
 	if sloppy {
@@ -28,7 +28,7 @@ func believedPath(sent string, sloppy bool) string {
 	return clean
 }
 
-// isPublic tells the paths that need no credential: clients call them before they have one.
+// isPublic reports whether a path needs no credential: clients call it before they have one.
 func isPublic(p string) bool {
 	switch {
 	case p == "/.well-known/databricks-config", p == "/telemetry-unauth":

@@ -13,7 +13,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// needs is a small judgment of scopes for these tests.
+// needs is a small scope check for these tests.
 func needs(method, path string) (anyOf []string, public bool) {
 	switch {
 	case path == "/api/2.0/preview/scim/v2/Me":
@@ -55,8 +55,8 @@ func TestRefusals(t *testing.T) {
 		request       string
 		authorization string
 		status        int
-		message       string // of the front door, without ReqId; empty if it lets the request in
-		code          string // of a service
+		message       string // from the front door, without ReqId; empty if it accepts the request
+		code          string // from a service
 	}{
 		{name: "scope held", request: list, authorization: "Bearer " + jobs, status: 200},
 		{name: "all-apis held", request: list, authorization: "Bearer " + everything, status: 200},
@@ -67,7 +67,7 @@ func TestRefusals(t *testing.T) {
 		{name: "trailing question mark", request: list + "?", authorization: "Bearer " + jobs, status: 200},
 		{name: "any scope is enough for Me", request: "GET /api/2.0/preview/scim/v2/Me", authorization: "Bearer " + jobs, status: 200},
 
-		{name: "nothing", request: list, status: 401, message: none},
+		{name: "no credential", request: list, status: 401, message: none},
 		{name: "unknown shape", request: list, authorization: "Bearer bad_token_1", status: 401, message: none},
 		{name: "short", request: list, authorization: "Bearer dapi0", status: 401, message: none},
 		{name: "dash without number", request: list, authorization: "Bearer dapi" + strings.Repeat("0", 32) + "-", status: 401, message: none},
@@ -79,23 +79,23 @@ func TestRefusals(t *testing.T) {
 
 		{name: "unknown token", request: list, authorization: "Bearer dapi" + strings.Repeat("0", 32), status: 403, message: invalid},
 		{name: "unknown token with suffix", request: list, authorization: "Bearer dapi" + strings.Repeat("0", 32) + "-3", status: 403, message: invalid},
-		{name: "known token with a suffix it has not", request: list, authorization: "Bearer " + jobs + "-2", status: 403, message: invalid},
+		{name: "known token with an added suffix", request: list, authorization: "Bearer " + jobs + "-2", status: 403, message: invalid},
 		{name: "revoked token", request: list, authorization: "Bearer " + revoked.Value, status: 403, message: invalid},
 		{name: "expired token", request: list, authorization: "Bearer " + expired, status: 403, message: invalid},
 		{name: "garbage access token", request: list, authorization: "Bearer eyJh.eyJh.sig", status: 403, message: invalid},
 		{name: "token of another workspace", request: list, authorization: "Bearer " + foreign, status: 403, message: "Invalid access to Org: 3141592653589793"},
 
 		{name: "missing scope", request: "POST /serving-endpoints/chat/invocations", authorization: "Bearer " + jobs, status: 403, message: scope + "model-serving, model-serving-inference"},
-		{name: "unknown path, scoped", request: "GET /api/9.9/nothing", authorization: "Bearer " + jobs, status: 403, message: scope + "all-apis"},
-		{name: "unknown path, nobody", request: "GET /api/9.9/nothing", status: 401, message: none},
+		{name: "unknown path, scoped token", request: "GET /api/9.9/nothing", authorization: "Bearer " + jobs, status: 403, message: scope + "all-apis"},
+		{name: "unknown path, no credential", request: "GET /api/9.9/nothing", status: 401, message: none},
 		{name: "unknown path", request: "GET /api/9.9/nothing", authorization: "Bearer " + everything, status: 404, code: "ENDPOINT_NOT_FOUND"},
 		{name: "unknown method", request: "PUT /api/2.2/jobs/list", authorization: "Bearer " + everything, status: 404, code: "ENDPOINT_NOT_FOUND"},
 		{name: "no redirect to a slash", request: "GET /api/2.0/fs/files", authorization: "Bearer " + everything, status: 404, code: "ENDPOINT_NOT_FOUND"},
 		{name: "not an admin", request: "GET /api/2.0/token-management/tokens", authorization: "Bearer " + legacy, status: 403, code: "PERMISSION_DENIED"},
 		{name: "unknown token id", request: "GET /api/2.0/token-management/tokens/" + revoked.Info.TokenId, authorization: "Bearer " + w.AdminToken(), status: 404, code: "RESOURCE_DOES_NOT_EXIST"},
 		{name: "expired tokens are still found", request: "GET /api/2.0/token-management/tokens/" + idOf(w, expired), authorization: "Bearer " + w.AdminToken(), status: 200},
-		{name: "discovery needs nothing", request: "GET /.well-known/databricks-config", status: 200},
-		{name: "nor does it mind", request: "GET /oidc/.well-known/oauth-authorization-server", authorization: "Bearer bad", status: 200},
+		{name: "discovery needs no credential", request: "GET /.well-known/databricks-config", status: 200},
+		{name: "discovery ignores a bad credential", request: "GET /oidc/.well-known/oauth-authorization-server", authorization: "Bearer bad", status: 200},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,8 +154,8 @@ func TestRoutingHeaderOfAnotherWorkspace(t *testing.T) {
 
 func TestBadBodies(t *testing.T) {
 	w := start(t)
-	// Not much too large: what a client still writes when it is answered and hung up on
-	// may cost it the answer.
+	// Only slightly too large: a client that still writes when the server closes the
+	// connection may miss the response.
 	huge := `{"comment":"` + strings.Repeat("x", 1<<20) + `"}`
 	tests := []struct{ name, path, body, code string }{
 		{"not JSON", "/api/2.0/token/create", "{", "MALFORMED_REQUEST"},
@@ -165,8 +165,8 @@ func TestBadBodies(t *testing.T) {
 		{"absurd lifetime", "/api/2.0/token/create", `{"lifetime_seconds":9000000000000000}`, "INVALID_PARAMETER_VALUE"},
 		{"empty scope", "/api/2.0/token/create", `{"scopes":[""]}`, "INVALID_PARAMETER_VALUE"},
 		{"unknown token", "/api/2.0/token/delete", `{"token_id":"0"}`, "RESOURCE_DOES_NOT_EXIST"},
-		{"wait out of range", "/api/2.0/sql/statements", `{"statement":"SELECT 1","warehouse_id":"` + fakeworkspace.WarehouseID + `","wait_timeout":"1s"}`, "INVALID_PARAMETER_VALUE"},
-		{"no such warehouse", "/api/2.0/sql/statements", `{"statement":"SELECT 1","warehouse_id":"x"}`, "RESOURCE_DOES_NOT_EXIST"},
+		{"wait_timeout out of range", "/api/2.0/sql/statements", `{"statement":"SELECT 1","warehouse_id":"` + fakeworkspace.WarehouseID + `","wait_timeout":"1s"}`, "INVALID_PARAMETER_VALUE"},
+		{"unknown warehouse", "/api/2.0/sql/statements", `{"statement":"SELECT 1","warehouse_id":"x"}`, "RESOURCE_DOES_NOT_EXIST"},
 		{"unknown principal", "/api/2.0/token-management/on-behalf-of/tokens", `{"application_id":"x"}`, "RESOURCE_DOES_NOT_EXIST"},
 		{"broken form", "/api/2.0/workspace/import", "no boundary", "MALFORMED_REQUEST"},
 	}
@@ -243,6 +243,6 @@ func TestChangesTakeEffect(t *testing.T) {
 		t.Errorf("expired: %d", got)
 	}
 	if w.Revoke("nobody") || !w.Revoke(token.Info.TokenId) {
-		t.Error("revoke lies")
+		t.Error("Revoke reported the wrong result")
 	}
 }

@@ -10,41 +10,41 @@ import (
 
 // Request is one request as it arrived.
 type Request struct {
-	// Time of arrival by the workspace's clock.
+	// Time of arrival, from the workspace's clock.
 	Time time.Time
-	// Method and URI are as on the wire, a bare "?" at the end included; Path and RawQuery are URI split
-	// at the first "?", not decoded.
+	// Method and URI are as sent, including a trailing "?". Path and RawQuery are the two parts of URI,
+	// split at the first "?" and not decoded.
 	Method, URI, Path, RawQuery string
 	Host                        string
-	// Believed is the path the workspace acted upon.
+	// Believed is the path that the workspace acted on.
 	Believed string
 	// Proto is HTTP/1.1 or HTTP/2.0.
 	Proto string
-	// Header is a copy of all headers, so it may hold credentials.
+	// Header is a copy of all headers, including credentials.
 	Header http.Header
 	// ContentLength is -1 when the body came without a length.
 	ContentLength int64
-	// TokenID is the id of the personal access token presented, valid or not; empty if there was none.
+	// TokenID is the id of the personal access token sent, valid or not; empty if none was sent.
 	TokenID string
-	// UserName is who the credential belonged to, empty until and unless it was accepted.
+	// UserName is the owner of the credential; empty unless it was accepted.
 	UserName string
-	// Status is what was answered, 0 while the request runs or when the connection was cut.
+	// Status is the status of the response; 0 while the request runs or if the connection was cut.
 	Status int
-	// Done tells a request that is over.
+	// Done is true once the request has ended.
 	Done bool
 }
 
-// Counts are totals since the start or the last reset, also of requests the log no longer holds.
+// Counts are totals since the start or the last reset, including requests that the log has dropped.
 type Counts struct {
 	Requests int
-	// Lookups are admin GETs of one token, Lists those of all tokens, TokenGrants the POSTs to
+	// Lookups counts admin GETs of one token, Lists those of all tokens, TokenGrants the POSTs to
 	// /oidc/v1/token. Requests that ended in a fault count too.
 	Lookups, Lists, TokenGrants int
 	// LookupsAtOnce is the largest number of look-ups that ran at the same time.
 	LookupsAtOnce int
 }
 
-// arrival is the place of one request in the log. Seq survives the ring turning over.
+// arrival identifies a request in the log, even after its entry has been overwritten.
 type arrival struct {
 	seq    uint64
 	epoch  uint64
@@ -132,7 +132,7 @@ func (l *requestLog) leave(a arrival, status int) {
 	}
 }
 
-// Requests are the requests that arrived, oldest first, as far as the log reaches.
+// Requests returns the requests that the log holds, oldest first.
 func (w *Workspace) Requests() []Request {
 	l := w.log
 	l.mu.Lock()
@@ -144,7 +144,7 @@ func (w *Workspace) Requests() []Request {
 	return slices.Concat(l.ring[at:], l.ring[:at])
 }
 
-// LastRequest is the latest arrival.
+// LastRequest returns the most recent request.
 func (w *Workspace) LastRequest() (Request, bool) {
 	l := w.log
 	l.mu.Lock()
@@ -155,7 +155,7 @@ func (w *Workspace) LastRequest() (Request, bool) {
 	return l.ring[(l.next-1)%uint64(l.size)], true
 }
 
-// Reset empties the log and the counters. Requests still running are not in the new log.
+// Reset clears the log and the counters. Requests that are still running are not in the new log.
 func (w *Workspace) Reset() {
 	l := w.log
 	l.mu.Lock()
@@ -164,12 +164,12 @@ func (w *Workspace) Reset() {
 	l.counts = Counts{LookupsAtOnce: l.lookups}
 }
 
-// Counts are the totals.
+// Counts returns the totals.
 func (w *Workspace) Counts() Counts {
 	w.log.mu.Lock()
 	defer w.log.mu.Unlock()
 	return w.log.counts
 }
 
-// Lookups is the number of admin GETs of one token.
+// Lookups returns the number of admin GETs of one token.
 func (w *Workspace) Lookups() int { return w.Counts().Lookups }

@@ -36,7 +36,7 @@ func TestBelievedPaths(t *testing.T) {
 		name, sent    string
 		plain, sloppy int
 	}{
-		{"as it is", list, 200, 200},
+		{"unchanged", list, 200, 200},
 		{"encoded letter", "/api/2.2/jobs/%6cist", 200, 200},
 		{"encoded slash", "/api/2.2/jobs%2Flist", 200, 200},
 		{"dot segments", "/api/2.2/clusters/../jobs/./list", 200, 200},
@@ -89,7 +89,7 @@ func TestRequestLog(t *testing.T) {
 	}
 	w.Reset()
 	if _, ok := w.LastRequest(); ok || len(w.Requests()) != 0 || w.Counts() != (fakeworkspace.Counts{}) {
-		t.Error("reset leaves something")
+		t.Error("requests left after Reset")
 	}
 }
 
@@ -112,7 +112,7 @@ func TestExtraRoutes(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	if a := call(t, "GET", w.URL()+"/api/2.2/jobs/list", "", ""); a.StatusCode != 401 {
-		t.Errorf("nobody: %d", a.StatusCode)
+		t.Errorf("without a credential: %d", a.StatusCode)
 	}
 }
 
@@ -129,18 +129,18 @@ func TestAsHandler(t *testing.T) {
 func TestStartAndCloseTwice(t *testing.T) {
 	w := fakeworkspace.New()
 	if w.URL() != "" || w.TLSURL() != "" || w.CAPEM() != nil {
-		t.Error("an address before the start")
+		t.Error("URL is set before Start")
 	}
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
 	if w.Start() == nil {
-		t.Error("started twice")
+		t.Error("Start succeeded twice")
 	}
 	w.Close()
 	w.Close()
 	if w.Start() == nil || w.StartTLS() == nil {
-		t.Error("started after close")
+		t.Error("Start succeeded after Close")
 	}
 	rec := httptest.NewRecorder()
 	w.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
@@ -149,8 +149,7 @@ func TestStartAndCloseTwice(t *testing.T) {
 	}
 }
 
-// FuzzServe holds that no request makes the workspace panic, and that nothing but discovery is served
-// without a credential.
+// FuzzServe: no request makes the workspace panic, and only discovery is served without a credential.
 func FuzzServe(f *testing.F) {
 	f.Add("GET", "/api/2.2/jobs/list", "Bearer x", "{}")
 	f.Add("POST", "/oidc/v1/token", "Basic Og==", "grant_type=client_credentials")

@@ -2,19 +2,19 @@ package fakeworkspace
 
 import "net/http"
 
-// routeTable is an [http.ServeMux] that never redirects: a workspace has one answer for a path it does
-// not know, and a redirect would teach clients (and gateways) another path.
+// routeTable is an [http.ServeMux] that never redirects: a workspace answers every unknown path alike,
+// and a redirect would reveal another path to clients and gateways.
 type routeTable struct{ mux http.ServeMux }
 
-// route marks the handlers that are ours, not the ones ServeMux makes up.
+// route marks our handlers, as opposed to those that ServeMux generates.
 type route struct{ http.Handler }
 
 func (t *routeTable) handle(pattern string, h http.Handler) { t.mux.Handle(pattern, route{h}) }
 
-// serve answers the request if it has a route, and says whether it had.
+// serve serves the request if it has a route, and reports whether it did.
 func (t *routeTable) serve(rw http.ResponseWriter, r *http.Request) bool {
 	if h, _ := t.mux.Handler(r); !isRoute(h) {
-		return false // no such path, or no such method on it, or ServeMux wants to redirect
+		return false // unknown path, unknown method, or ServeMux wants to redirect
 	}
 	t.mux.ServeHTTP(rw, r)
 	return true
@@ -32,7 +32,7 @@ func (w *Workspace) on(h http.HandlerFunc, patterns ...string) {
 	}
 }
 
-// adminOnly refuses callers that are not workspace admins, as services do: with a string code.
+// adminOnly refuses callers that are not workspace admins.
 func adminOnly(h http.HandlerFunc) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		if c := callOf(r).caller; !c.Admin {

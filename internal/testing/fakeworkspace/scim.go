@@ -37,7 +37,7 @@ func (w *Workspace) scimServicePrincipal(rw http.ResponseWriter, r *http.Request
 	}
 }
 
-// scimFind answers for a person that is not there, or is one of the other kind.
+// scimFind answers 404 for an unknown person, or one of the other kind.
 func (w *Workspace) scimFind(rw http.ResponseWriter, r *http.Request, kind string, service bool) (person, bool) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	p, found := w.people.byID(id)
@@ -69,7 +69,7 @@ func (w *Workspace) scimServicePrincipals(rw http.ResponseWriter, r *http.Reques
 	scimList(rw, r, w.people.list(true))
 }
 
-// scimList pages from 1, as SCIM does; clients go on until a page is empty.
+// scimList counts pages from 1, as SCIM does. Clients read pages until one is empty.
 func scimList(rw http.ResponseWriter, r *http.Request, people []person) {
 	total := int64(len(people))
 	from := min(max(intQuery(r, "startIndex", 1)-1, 0), total)

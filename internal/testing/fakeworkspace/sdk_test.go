@@ -115,7 +115,7 @@ func TestSDKTokensOfTheOwner(t *testing.T) {
 	}
 	list, err := c.Tokens.ListAll(ctx)
 	if err != nil || len(list) != 2 {
-		t.Errorf("list: %d, %v; want hers that are valid", len(list), err)
+		t.Errorf("list: %d, %v; want the user's valid tokens", len(list), err)
 	}
 	_, err = c.Tokens.Update(ctx, settings.UpdateTokenRequest{
 		TokenId: created.TokenInfo.TokenId, Token: settings.PublicTokenInfo{Scopes: []string{"sql"}},
@@ -128,7 +128,7 @@ func TestSDKTokensOfTheOwner(t *testing.T) {
 		t.Error(err)
 	}
 	if err := c.Tokens.DeleteByTokenId(ctx, bob.Info.TokenId); !errors.Is(err, databricks.ErrResourceDoesNotExist) {
-		t.Errorf("deleting another's: %v", err)
+		t.Errorf("deleting another user's token: %v", err)
 	}
 	if _, err := c.TokenManagement.GetByTokenId(ctx, bob.Info.TokenId); !errors.Is(err, databricks.ErrPermissionDenied) {
 		t.Errorf("look-up by a user: %v", err)
@@ -216,11 +216,13 @@ func TestSDKDataPlane(t *testing.T) {
 		if err != nil || pending.Status.State != sql.StatementStatePending {
 			t.Fatalf("statement %+v, %v", pending, err)
 		}
-		time.Sleep(60 * time.Millisecond)
-		later, err := c.StatementExecution.GetStatementByStatementId(ctx, pending.StatementId)
-		if err != nil || later.Status.State != sql.StatementStateSucceeded {
-			t.Errorf("statement %+v, %v", later, err)
-		}
+		waitFor(t, func() bool {
+			later, err := c.StatementExecution.GetStatementByStatementId(ctx, pending.StatementId)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return later.Status.State == sql.StatementStateSucceeded
+		})
 	})
 	t.Run("files", func(t *testing.T) {
 		const dir, name = "/Volumes/main/default/v", "/Volumes/main/default/v/a b%2Fc.bin"

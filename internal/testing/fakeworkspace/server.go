@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// listener is one socket of the workspace.
+// listener is one listening socket of the workspace.
 type listener struct {
 	url    string
 	server *http.Server
@@ -34,8 +34,7 @@ func (w *Workspace) Start() error {
 }
 
 // StartTLS serves HTTP/1.1 and HTTP/2 over TLS on another free port of 127.0.0.1, with a certificate
-// for localhost and the loopback addresses from an authority of its own; see [Workspace.CAPool] and
-// [Workspace.CAPEM].
+// for localhost and the loopback addresses. [Workspace.CAPool] and [Workspace.CAPEM] return its CA.
 func (w *Workspace) StartTLS() error {
 	ca, err := newAuthority()
 	if err != nil {
@@ -62,7 +61,7 @@ func (w *Workspace) listen(server *http.Server, ca *authority) (*listener, error
 	server.Handler = w
 	server.ReadHeaderTimeout = 30 * time.Second
 	server.BaseContext = func(net.Listener) context.Context { return w.ctx }
-	server.ErrorLog = log.New(io.Discard, "", 0) // resets and bad handshakes are made on purpose
+	server.ErrorLog = log.New(io.Discard, "", 0) // tests cause resets and bad handshakes on purpose
 	l := &listener{server: server, done: make(chan struct{}), ca: ca, url: "http://" + socket.Addr().String()}
 	if ca != nil {
 		l.url = "https://" + socket.Addr().String()
@@ -78,7 +77,7 @@ func (w *Workspace) listen(server *http.Server, ca *authority) (*listener, error
 	return l, nil
 }
 
-// keep stores the listener, or stops it if there is one already or the workspace is closed.
+// keep stores the listener, or stops it if one is running or the workspace is closed.
 func (w *Workspace) keep(slot **listener, l *listener) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,8 +93,8 @@ func (w *Workspace) keep(slot **listener, l *listener) error {
 	return nil
 }
 
-// URL is the base of the workspace, without a slash at the end: plain HTTP if that was started, TLS
-// otherwise, empty if neither was.
+// URL returns the base URL of the workspace, without a trailing slash: plain HTTP if that was started,
+// or else TLS, or empty if neither was.
 func (w *Workspace) URL() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,7 +108,7 @@ func (w *Workspace) URL() string {
 	}
 }
 
-// TLSURL is the base of the TLS variant, empty before [Workspace.StartTLS].
+// TLSURL returns the base URL over TLS, empty before [Workspace.StartTLS].
 func (w *Workspace) TLSURL() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +118,7 @@ func (w *Workspace) TLSURL() string {
 	return w.secure.url
 }
 
-// CAPEM is the certificate of the authority behind the TLS variant, nil before [Workspace.StartTLS].
+// CAPEM returns the CA certificate in PEM, nil before [Workspace.StartTLS].
 func (w *Workspace) CAPEM() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,15 +128,15 @@ func (w *Workspace) CAPEM() []byte {
 	return w.secure.ca.pem
 }
 
-// CAPool holds that certificate and nothing else.
+// CAPool returns a pool that holds only the CA certificate.
 func (w *Workspace) CAPool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(w.CAPEM())
 	return pool
 }
 
-// base is the address clients are told: the workspace's own, or what they asked for when the workspace
-// is served by somebody else.
+// base returns the base URL for clients: the workspace's, or the request's if another server serves the
+// workspace.
 func (w *Workspace) base(r *http.Request) string {
 	if url := w.URL(); url != "" {
 		return url
@@ -172,7 +171,7 @@ func (w *Workspace) Close() {
 	w.keys.release()
 }
 
-// waitForRequests is bounded because a server of the test's own may hold a request body open.
+// waitForRequests is bounded because a test's server may hold a request body open.
 func (w *Workspace) waitForRequests(limit time.Duration) {
 	done := make(chan struct{})
 	go func() {

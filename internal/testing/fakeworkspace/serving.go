@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// maxEvents bounds one stream.
+// maxEvents is the largest number of events in one stream.
 const maxEvents = 1000
 
 func (w *Workspace) registerServing() {
@@ -21,7 +21,7 @@ func (w *Workspace) registerServing() {
 	w.on(w.invoke, "POST /serving-endpoints/{name}/invocations", "POST /serving-endpoints/chat/completions")
 }
 
-// invocation is what a model is asked; the rest of the body is not looked at.
+// invocation holds the fields of a model's input that matter here.
 type invocation struct {
 	Model     string            `json:"model"`
 	Messages  []json.RawMessage `json:"messages"`
@@ -29,7 +29,7 @@ type invocation struct {
 	Stream    bool              `json:"stream"`
 }
 
-// invoke answers any model name. A stream has max_tokens events, 3 if that is not given.
+// invoke answers for any model name. A stream has max_tokens events; the default is 3.
 func (w *Workspace) invoke(rw http.ResponseWriter, r *http.Request) {
 	var req invocation
 	if e := readJSON(rw, r, &req); e != nil {
@@ -57,7 +57,7 @@ func (w *Workspace) invoke(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream sends server-sent events, each flushed on its own.
+// stream sends server-sent events and flushes each of them.
 func (w *Workspace) stream(rw http.ResponseWriter, r *http.Request, model string, events int) {
 	if events <= 0 {
 		events = 3
@@ -66,11 +66,11 @@ func (w *Workspace) stream(rw http.ResponseWriter, r *http.Request, model string
 	rw.Header().Set("Cache-Control", "no-cache")
 	rw.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(rw).Flush
-	_ = flush() // the headers go out before the first event
+	_ = flush() // send the headers before the first event
 	id := newUUID()
 	for i := range min(events, maxEvents) + 1 {
 		if w.events.wait(r.Context()) != nil {
-			panic(http.ErrAbortHandler) // half a stream must not look like a whole one
+			panic(http.ErrAbortHandler) // a cut stream must not look complete
 		}
 		data := []byte("[DONE]")
 		if i < min(events, maxEvents) {
@@ -88,21 +88,21 @@ func (w *Workspace) stream(rw http.ResponseWriter, r *http.Request, model string
 	}
 }
 
-// EventGate lets a test decide when server-sent events go out.
+// EventGate lets a test decide when server-sent events are sent.
 type EventGate struct {
 	step chan struct{}
 	open chan struct{}
 	once sync.Once
 }
 
-// eventGate is the gate in force, none most of the time.
+// eventGate holds the current gate, nil most of the time.
 type eventGate struct {
 	mu      sync.Mutex
 	current *EventGate
 }
 
-// HoldEvents stops every event stream before its next event, "[DONE]" included, until the gate says so.
-// It takes the place of an earlier gate, which opens.
+// HoldEvents stops every event stream before its next event, "[DONE]" included, until the gate releases
+// it. It replaces an earlier gate and opens that one.
 func (w *Workspace) HoldEvents() *EventGate {
 	g := &EventGate{step: make(chan struct{}), open: make(chan struct{})}
 	context.AfterFunc(w.ctx, g.Open)
@@ -115,19 +115,19 @@ func (w *Workspace) HoldEvents() *EventGate {
 	return g
 }
 
-// Next lets one event out. It waits until a stream takes it.
+// Next releases one event. It waits until a stream sends it.
 func (g *EventGate) Next(ctx context.Context) error {
 	select {
 	case g.step <- struct{}{}:
 		return nil
 	case <-g.open:
-		return errors.New("letting an event out: the gate is open")
+		return errors.New("releasing an event: the gate is open")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// Open lets everything out from now on. It may be called twice.
+// Open releases all events from now on. It may be called twice.
 func (g *EventGate) Open() { g.once.Do(func() { close(g.open) }) }
 
 func (e *eventGate) wait(ctx context.Context) error {

@@ -19,14 +19,14 @@ import (
 const SparkService = "spark.connect.SparkConnectService"
 
 func (w *Workspace) registerSpark() {
-	// The authorization metadata is the Authorization header: the front door has judged it already.
+	// The authorization metadata is the Authorization header, which the front door has checked.
 	w.on(w.spark.ServeHTTP, "/"+SparkService+"/{method}")
 }
 
-// newSparkServer echoes messages of any type, byte for byte. ExecutePlan sends each three times, as a
-// server stream would; methods that start with Fail end in FAILED_PRECONDITION; all others send each
-// message back once, which suits unary calls and streams in both directions. Trailers say how many
-// messages came and which token was used.
+// newSparkServer echoes messages of any type, byte for byte. ExecutePlan echoes each three times, like a
+// server stream; methods that start with Fail end in FAILED_PRECONDITION; all others echo each message
+// once, which suits unary calls and bidirectional streams. Trailers hold the number of messages and the
+// id of the token.
 func newSparkServer() *grpc.Server {
 	return grpc.NewServer(
 		grpc.ForceServerCodecV2(rawCodec{}),
@@ -66,12 +66,12 @@ func echoMessages(method string, stream grpc.ServerStream) error {
 	}
 }
 
-// rawMessage is a protobuf message that nobody decodes.
+// rawMessage is an encoded protobuf message.
 type rawMessage []byte
 
 type rawCodec struct{}
 
-// Name is that of the codec clients use: the content type must stay application/grpc+proto.
+// Name is the name of the clients' codec: the content type must stay application/grpc+proto.
 func (rawCodec) Name() string { return "proto" }
 
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {

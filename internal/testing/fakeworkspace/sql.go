@@ -15,10 +15,10 @@ import (
 // WarehouseID is the SQL warehouse of every workspace.
 const WarehouseID = "475b94ddc7cd5211"
 
-// maxStatements bounds how many results are remembered.
+// maxStatements is how many statements are kept.
 const maxStatements = 1000
 
-// statement is one statement. It runs by the clock on the wall, not by anything in the background.
+// statement is one SQL statement. It ends at a wall-clock time; nothing runs in the background.
 type statement struct {
 	id       string
 	text     string
@@ -61,7 +61,7 @@ func noSuchWarehouse(id string) *refusal {
 	return doesNotExist("SQL warehouse " + clip(id) + " does not exist.")
 }
 
-// sleeping lets a test ask for a statement that takes its time: SELECT sleep(0.5).
+// sleeping matches a statement that takes time, such as SELECT sleep(0.5).
 var sleeping = regexp.MustCompile(`(?i)\bsleep\((\d{1,3}(?:\.\d{1,3})?)\)`)
 
 func (w *Workspace) executeStatement(rw http.ResponseWriter, r *http.Request) {
@@ -96,7 +96,7 @@ func (w *Workspace) executeStatement(rw http.ResponseWriter, r *http.Request) {
 	w.writeStatement(rw, r, st.id, wait == 0)
 }
 
-// waitTimeout reads "<n>s"; absent is ten seconds.
+// waitTimeout parses "<n>s"; the default is ten seconds.
 func waitTimeout(s string) (time.Duration, bool) {
 	if s == "" {
 		return 10 * time.Second, true
@@ -108,7 +108,8 @@ func waitTimeout(s string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, true
 }
 
-// waitUntil is long polling: it ends when the statement does, when the wait is over, or with the client.
+// waitUntil implements long polling: it returns when the statement ends, the wait is over or the client
+// disconnects.
 func waitUntil(ctx context.Context, until time.Time, wait time.Duration) {
 	left := min(time.Until(until), wait)
 	if left <= 0 {
@@ -142,7 +143,7 @@ func (s *statementStore) get(id string) (statement, bool) {
 	return *st, true
 }
 
-// cancel stops a statement that still runs.
+// cancel stops a running statement.
 func (s *statementStore) cancel(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +200,7 @@ func (st statement) manifest() *sql.ResultManifest {
 	}
 }
 
-// result is one row: who asked, if that was the question, and 1 for every other.
+// result returns one row: the user if the statement asks for it, otherwise 1.
 func (st statement) result() *sql.ResultData {
 	value := "1"
 	if strings.Contains(strings.ToLower(st.text), "current_user") {

@@ -34,7 +34,7 @@ func TestServerSentEvents(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer "+w.AdminToken())
 	resp, err := noRedirects.Do(req)
 	if err != nil {
-		t.Fatal(err) // the headers come although no event did
+		t.Fatal(err) // the headers come before the first event
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
@@ -60,7 +60,7 @@ func TestServerSentEvents(t *testing.T) {
 		t.Errorf("last event %q", got)
 	}
 	if gate.Next(t.Context()) == nil {
-		t.Error("an open gate lets single events out")
+		t.Error("Next succeeded on an open gate")
 	}
 }
 
@@ -76,7 +76,7 @@ func TestServerSentEventsEndWithClose(t *testing.T) {
 	defer resp.Body.Close()
 	w.Close()
 	if _, err := io.ReadAll(resp.Body); err == nil {
-		t.Error("half a stream looks whole")
+		t.Error("a cut stream looks complete")
 	}
 }
 
@@ -101,13 +101,13 @@ func TestLargeFiles(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 32<<20 {
-		t.Errorf("%d MiB allocated for an upload that is not kept", grown>>20)
+		t.Errorf("an upload that is not kept allocated %d MiB", grown>>20)
 	}
 	if a := call(t, "HEAD", url, w.AdminToken(), ""); a.ContentLength != size {
 		t.Errorf("HEAD says %d bytes", a.ContentLength)
 	}
 	if a := call(t, "GET", url, w.AdminToken(), ""); a.StatusCode != 400 {
-		t.Errorf("GET of contents that are gone: %d", a.StatusCode)
+		t.Errorf("GET of contents that were not kept: %d", a.StatusCode)
 	}
 
 	w.PutLargeFile(name, size)
@@ -191,7 +191,7 @@ func TestWebSocket(t *testing.T) {
 	}
 	w.Close()
 	if _, _, err := conn.Read(t.Context()); err == nil {
-		t.Error("open although the workspace closed")
+		t.Error("the connection survived the workspace")
 	}
 }
 
@@ -203,7 +203,7 @@ func TestDriverProxyRefusals(t *testing.T) {
 		status            int
 	}{
 		{"plain request", "3141592653589793/" + fakeworkspace.RunningCluster + "/8080/x/y", w.AdminToken(), 200},
-		{"nobody", "3141592653589793/" + fakeworkspace.RunningCluster + "/8080/", "", 401},
+		{"no credential", "3141592653589793/" + fakeworkspace.RunningCluster + "/8080/", "", 401},
 		{"another workspace", "42/" + fakeworkspace.RunningCluster + "/8080/", w.AdminToken(), 403},
 		{"stopped cluster", "3141592653589793/" + fakeworkspace.TerminatedCluster + "/8080/", w.AdminToken(), 400},
 		{"unknown cluster", "3141592653589793/none/8080/", w.AdminToken(), 400},
@@ -298,7 +298,7 @@ func sparkCalls(t *testing.T, conn *grpc.ClientConn, token fakeworkspace.Token) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"one", "two"} { // each answer comes before the next question
+	for _, word := range []string{"one", "two"} { // each echo arrives before the next message is sent
 		if err := both.SendMsg(wrapperspb.String(word)); err != nil {
 			t.Fatal(err)
 		}

@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// maxThrift bounds one Thrift message.
+// maxThrift is the largest Thrift message in bytes.
 const maxThrift = 16 << 20
 
-// registerThrift is where BI tools speak Thrift over HTTP. Every message comes back as it was.
+// registerThrift serves Thrift over HTTP, which BI tools use. It echoes every message.
 func (w *Workspace) registerThrift() {
 	w.on(thriftEcho,
 		"POST /sql/1.0/warehouses/{id}", "POST /sql/1.0/endpoints/{id}", "POST /sql/protocolv1/o/{org}/{cluster}")

@@ -12,22 +12,23 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// TokenSpec says what token to mint. The zero value is a legacy token of some user: no scopes, no
-// expiry.
+// TokenSpec describes a token to mint. The zero value is a legacy token of user@example.com: no scopes
+// and no expiry.
 type TokenSpec struct {
 	// Owner is a user name, added to the workspace if new, or the application id of a service
 	// principal. Default: user@example.com.
 	Owner string
-	// Creator is who minted it; the default is the owner. For on-behalf-of tokens it is an admin.
+	// Creator is the user who created it; the default is the owner. On-behalf-of tokens are created by an
+	// admin.
 	Creator string
 	Comment string
-	// Scopes, none for a legacy token.
+	// Scopes are empty for a legacy token.
 	Scopes []string
-	// Lifetime from the creation on; zero is no expiry (-1 on the wire), negative is expired already.
+	// Lifetime counts from creation. Zero means no expiry (-1 on the wire); a negative one has passed.
 	Lifetime time.Duration
-	// ExpiryTime, if set, wins over Lifetime.
+	// ExpiryTime, if set, overrides Lifetime.
 	ExpiryTime time.Time
-	// CreationTime is now unless set.
+	// CreationTime defaults to now.
 	CreationTime time.Time
 	LastUsed     time.Time
 
@@ -39,10 +40,9 @@ type TokenSpec struct {
 	Admin bool
 	// Suffix, if not zero, is the N of `dapi…-N`.
 	Suffix int
-	// Value is the token itself; the default is random. Start it with `dapi`, or nothing will take it for
-	// a token.
+	// Value is the token itself; the default is random. It must start with `dapi` to count as a token.
 	Value string
-	// WorkspaceID is another workspace's if the token is not of this one.
+	// WorkspaceID is the workspace of the token; the default is this one.
 	WorkspaceID int64
 }
 
@@ -52,7 +52,7 @@ type Token struct {
 	Info  settings.TokenInfo
 }
 
-// Mint makes a token. It never fails: quotas are for clients.
+// Mint makes a token. It never fails: quotas apply to clients only.
 func (w *Workspace) Mint(spec TokenSpec) Token {
 	owner := w.people.ensure(cmp.Or(spec.Owner, "user@example.com"), spec.Admin)
 	creator := w.people.ensure(cmp.Or(spec.Creator, owner.UserName), false)
@@ -95,21 +95,21 @@ func (w *Workspace) Mint(spec TokenSpec) Token {
 	return Token{Value: value, Info: info}
 }
 
-// Revoke deletes a token and says whether there was one.
+// Revoke deletes a token and reports whether it existed.
 func (w *Workspace) Revoke(tokenID string) bool { return w.tokens.remove(tokenID) }
 
-// SetScopes replaces the scopes of a live token, as a PATCH would; none makes it a legacy token.
+// SetScopes replaces the scopes of a token, as a PATCH would. Without scopes it becomes a legacy token.
 func (w *Workspace) SetScopes(tokenID string, scopes ...string) bool {
 	return w.Update(tokenID, func(t *settings.TokenInfo) { t.Scopes = slices.Clone(scopes) })
 }
 
-// Update changes anything about a token but its id. The function must not keep the pointer.
+// Update changes a token, except for its id. The function must not keep the pointer.
 func (w *Workspace) Update(tokenID string, change func(*settings.TokenInfo)) bool {
 	_, found := w.tokens.update(tokenID, change)
 	return found
 }
 
-// Info is what the workspace knows of a token, expired or not.
+// Info returns what the workspace knows about a token, expired or not.
 func (w *Workspace) Info(tokenID string) (settings.TokenInfo, bool) {
 	rec, found := w.tokens.get(tokenID)
 	return rec.info, found
@@ -119,10 +119,10 @@ func expired(info settings.TokenInfo, now time.Time) bool {
 	return info.ExpiryTime > 0 && now.UnixMilli() >= info.ExpiryTime
 }
 
-// day is the start of the day in milliseconds: last use is accurate to a day.
+// day returns the start of the day in milliseconds: last use is recorded by day.
 func day(t time.Time) int64 { return t.UTC().Truncate(24 * time.Hour).UnixMilli() }
 
-// tokenRecord is one token. Its slices are never changed, only replaced, so that copies are safe.
+// tokenRecord is one token. Its slices are replaced rather than modified, so that copies are safe.
 type tokenRecord struct {
 	info settings.TokenInfo
 	seq  uint64
@@ -150,7 +150,7 @@ func (s *tokenStore) get(id string) (tokenRecord, bool) {
 	return rec, found
 }
 
-// use is get, and notes the day.
+// use is get, and records the day of use.
 func (s *tokenStore) use(id string, now time.Time) (tokenRecord, bool) {
 	rec, found := s.get(id)
 	if today := day(now); found && rec.info.LastUsedDay != today {
@@ -180,7 +180,7 @@ func (s *tokenStore) remove(id string) bool {
 	return found
 }
 
-// list is every token that keep wants, oldest first.
+// list returns every token for which keep returns true, oldest first.
 func (s *tokenStore) list(keep func(settings.TokenInfo) bool) []settings.TokenInfo {
 	s.mu.RLock()
 	records := slices.Collect(maps.Values(s.byID))

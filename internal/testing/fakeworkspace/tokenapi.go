@@ -6,7 +6,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
-// registerTokenAPI is what owners may do with their own tokens.
+// registerTokenAPI serves the API for owners of tokens.
 func (w *Workspace) registerTokenAPI() {
 	w.on(w.createOwnToken, "POST /api/2.0/token/create")
 	w.on(w.listOwnTokens, "GET /api/2.0/token/list")
@@ -86,7 +86,7 @@ func (w *Workspace) ownedBy(r *http.Request) func(settings.TokenInfo) bool {
 	return func(t settings.TokenInfo) bool { return t.OwnerId == id && t.WorkspaceId == w.workspaceID }
 }
 
-// public is the owner's view of a token.
+// public returns the owner's view of a token.
 func public(t settings.TokenInfo) settings.PublicTokenInfo {
 	return settings.PublicTokenInfo{
 		TokenId: t.TokenId, Comment: t.Comment, CreationTime: t.CreationTime, ExpiryTime: t.ExpiryTime,

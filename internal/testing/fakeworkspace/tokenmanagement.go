@@ -18,8 +18,8 @@ func (w *Workspace) registerTokenManagement() {
 	w.on(adminOnly(w.createOBOToken), "POST /api/2.0/token-management/on-behalf-of/tokens")
 }
 
-// listTokens is one answer with every token: the real list has no pages either, and filters by
-// creator only.
+// listTokens returns all tokens at once: the real list is not paginated either, and filters by creator
+// only.
 func (w *Workspace) listTokens(rw http.ResponseWriter, r *http.Request) {
 	creatorID := intQuery(r, "created_by_id", 0)
 	creator := r.URL.Query().Get("created_by_username")
@@ -30,7 +30,7 @@ func (w *Workspace) listTokens(rw http.ResponseWriter, r *http.Request) {
 	})})
 }
 
-// getToken returns expired tokens too.
+// getToken also returns expired tokens, as the real API does.
 func (w *Workspace) getToken(rw http.ResponseWriter, r *http.Request) {
 	info, found := w.tokenHere(r.PathValue("id"))
 	if !found {
@@ -43,7 +43,7 @@ func (w *Workspace) getToken(rw http.ResponseWriter, r *http.Request) {
 	ok(rw, settings.GetTokenResponse{TokenInfo: &info})
 }
 
-// tokenHere is a token of this workspace; those of others are not its to see.
+// tokenHere returns a token of this workspace. Those of other workspaces stay hidden.
 func (w *Workspace) tokenHere(id string) (settings.TokenInfo, bool) {
 	rec, found := w.tokens.get(id)
 	return rec.info, found && rec.info.WorkspaceId == w.workspaceID
@@ -76,7 +76,7 @@ func (w *Workspace) patchToken(rw http.ResponseWriter, r *http.Request) {
 		fail(rw, r, noSuchToken(r.PathValue("id")))
 		return
 	}
-	ok(rw, info) // bare, unlike GET
+	ok(rw, info) // not wrapped in token_info, unlike GET
 }
 
 func (w *Workspace) createOBOToken(rw http.ResponseWriter, r *http.Request) {
@@ -101,10 +101,10 @@ func (w *Workspace) createOBOToken(rw http.ResponseWriter, r *http.Request) {
 	ok(rw, settings.CreateOboTokenResponse{TokenInfo: &token.Info, TokenValue: token.Value})
 }
 
-// tokenQuota is the number of tokens a user may have.
+// tokenQuota is the largest number of tokens of a user.
 const tokenQuota = 600
 
-// mintForClient is Mint with the rules of the API: a quota, a default lifetime, autoscoping.
+// mintForClient is Mint with the API's rules: a quota, a default lifetime and autoscoping.
 func (w *Workspace) mintForClient(spec TokenSpec, lifetimeSeconds int64, autoscope bool) (Token, *refusal) {
 	owner, _ := w.people.byName(spec.Owner)
 	held := w.tokens.list(func(t settings.TokenInfo) bool { return t.OwnerId == owner.ID })
@@ -123,12 +123,12 @@ func (w *Workspace) mintForClient(spec TokenSpec, lifetimeSeconds int64, autosco
 	}
 	if autoscope {
 		spec.AutoscopeState = iam.AutoscopeStateAutoscopeStateRunning
-		spec.Scopes = []string{"all-apis"} // what it holds while it is observed
+		spec.Scopes = []string{"all-apis"} // until autoscoping has inferred the scopes
 	}
 	return w.Mint(spec), nil
 }
 
-// tokenChange turns an update mask into a change: comment and scopes are all that can be updated.
+// tokenChange turns an update mask into a change. Only comment and scopes can be updated.
 func tokenChange(mask []string, comment string, scopes []string) (func(*settings.TokenInfo), *refusal) {
 	if len(mask) == 0 {
 		return nil, badRequest("update_mask must name the fields to update.")
@@ -150,7 +150,7 @@ func tokenChange(mask []string, comment string, scopes []string) (func(*settings
 		}
 		if slices.Contains(mask, "scopes") {
 			t.Scopes = slices.Clone(scopes)
-			if t.AutoscopeState != "" { // editing by hand turns autoscoping off for good
+			if t.AutoscopeState != "" { // editing scopes turns autoscoping off permanently
 				t.AutoscopeState = iam.AutoscopeStateAutoscopeStateUserSelected
 			}
 		}
@@ -161,7 +161,7 @@ func noSuchToken(id string) *refusal {
 	return doesNotExist("No valid token with ID " + clip(id) + " found.")
 }
 
-// clip bounds what of a client's own words goes back to it.
+// clip shortens client input that an error message quotes.
 func clip(s string) string {
 	if len(s) > 200 {
 		s = s[:200] + "…"

@@ -8,13 +8,13 @@ import (
 	"strconv"
 )
 
-// maxJSONBody bounds every JSON body read.
+// maxJSONBody is the largest JSON body in bytes.
 const maxJSONBody = 1 << 20
 
 func writeJSON(rw http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		// What we answer is ours, except for what a test put in; say so rather than panic.
+		// Only values that a test put in can fail. Answer 500 rather than panic.
 		status, body = http.StatusInternalServerError, []byte(`{"error_code":"INTERNAL_ERROR","message":"unencodable answer"}`)
 	}
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -26,7 +26,7 @@ func writeJSON(rw http.ResponseWriter, status int, v any) {
 // ok answers 200 with a JSON value.
 func ok(rw http.ResponseWriter, v any) { writeJSON(rw, http.StatusOK, v) }
 
-// readJSON decodes a bounded body into v. An empty body is an empty object.
+// readJSON decodes a bounded body into v. An empty body counts as an empty object.
 func readJSON(rw http.ResponseWriter, r *http.Request, v any) *refusal {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxJSONBody))
 	var tooLarge *http.MaxBytesError
@@ -46,7 +46,7 @@ func readJSON(rw http.ResponseWriter, r *http.Request, v any) *refusal {
 	return nil
 }
 
-// intQuery is an integer query parameter, absent when missing or not a number.
+// intQuery returns an integer query parameter, or absent if it is missing or not a number.
 func intQuery(r *http.Request, name string, absent int64) int64 {
 	n, err := strconv.ParseInt(r.URL.Query().Get(name), 10, 64)
 	if err != nil {
@@ -55,7 +55,7 @@ func intQuery(r *http.Request, name string, absent int64) int64 {
 	return n
 }
 
-// page cuts one page out of n items: the window and the next page's token, empty at the end.
+// page returns the bounds of one page of n items and the next page's token, empty on the last page.
 func page(r *http.Request, n, defaultSize int, sizeParam string) (from, to int, next string) {
 	size := intQuery(r, sizeParam, int64(defaultSize))
 	if size <= 0 || size > 1000 {

@@ -12,15 +12,14 @@ import (
 )
 
 const (
-	// DefaultWorkspaceID is the workspace id unless [WithWorkspaceID] says otherwise.
+	// DefaultWorkspaceID is the workspace id without [WithWorkspaceID].
 	DefaultWorkspaceID = 3141592653589793
 
 	adminUser = "admin@example.com"
 )
 
-// ScopeCheck is a workspace's own judgment of what a request needs: any one of anyOf, nothing in
-// particular when anyOf is empty, or no credential at all when public. The path is the one the
-// workspace believes in, escaped.
+// ScopeCheck returns what a request needs: any one of anyOf, any credential if anyOf is empty, or no
+// credential if public. The path is the one that the workspace acts on, escaped.
 type ScopeCheck func(method, escapedPath string) (anyOf []string, public bool)
 
 // Workspace is one fake workspace. Make it with [New]; it is an [http.Handler], and [Workspace.Start]
@@ -62,32 +61,30 @@ type Workspace struct {
 // Option changes a Workspace before it starts.
 type Option func(*Workspace)
 
-// WithClock makes the workspace tell the time by now: creation, expiry, last use and JWT claims.
-// Waiting (latency, wait_timeout) stays in real time.
+// WithClock sets the workspace's clock, which sets creation, expiry, last use and JWT claims. Waiting
+// (latency, wait_timeout) stays in real time.
 func WithClock(now func() time.Time) Option { return func(w *Workspace) { w.now = now } }
 
-// WithScopeCheck gives the workspace its own judgment of scopes. Without it every valid token may call
-// everything.
+// WithScopeCheck makes the workspace check scopes. Without it every valid token may call everything.
 func WithScopeCheck(check func(method, escapedPath string) (anyOf []string, public bool)) Option {
 	return func(w *Workspace) { w.scopeCheck = check }
 }
 
-// WithWorkspaceID sets the workspace id, known to older clients as the org id.
+// WithWorkspaceID sets the workspace id, which older clients call the org id.
 func WithWorkspaceID(id int64) Option { return func(w *Workspace) { w.workspaceID = id } }
 
 // WithMaxRequestLog keeps the last n requests; the default is 10000.
 func WithMaxRequestLog(n int) Option { return func(w *Workspace) { w.maxLog = n } }
 
-// WithSloppyPaths makes the workspace believe paths that are decoded twice, carry `;params`, use
-// backslashes or the wrong letter case.
+// WithSloppyPaths makes the workspace accept paths that are encoded twice, carry `;params`, use
+// backslashes or have the wrong case.
 func WithSloppyPaths() Option { return func(w *Workspace) { w.sloppyPaths = true } }
 
-// WithFileMemory bounds the bytes of file contents kept in memory, over all files; the default is
-// 32 MiB. A file that does not fit is only counted and hashed. Zero keeps no contents at all.
+// WithFileMemory limits the total bytes of file contents kept in memory; the default is 32 MiB. A file
+// that does not fit is only counted and hashed. Zero keeps no contents.
 func WithFileMemory(bytes int64) Option { return func(w *Workspace) { w.files.limit = bytes } }
 
-// New makes a workspace with one admin user, one admin service principal and no other tokens than the
-// admin's.
+// New makes a workspace with one admin user, the admin's token and one admin service principal.
 func New(opts ...Option) *Workspace {
 	w := &Workspace{
 		now:         time.Now,
@@ -116,25 +113,25 @@ func New(opts ...Option) *Workspace {
 	return w
 }
 
-// WorkspaceID is the id of this workspace.
+// WorkspaceID returns the id of this workspace.
 func (w *Workspace) WorkspaceID() int64 { return w.workspaceID }
 
-// AdminToken is the personal access token of a workspace admin.
+// AdminToken returns the personal access token of a workspace admin.
 func (w *Workspace) AdminToken() string { return w.adminToken }
 
-// AdminClient is a service principal that is a workspace admin, for OAuth M2M.
+// AdminClient returns the OAuth credential of a service principal that is a workspace admin.
 func (w *Workspace) AdminClient() (clientID, clientSecret string) {
 	return w.adminClient.ApplicationID, w.adminClient.Secret
 }
 
-// Faults is the switchboard of things that go wrong.
+// Faults returns the workspace's faults, to switch some on.
 func (w *Workspace) Faults() *Faults { return w.faults }
 
-// Handle adds an authenticated route, in the pattern syntax of [http.ServeMux]. It wins over a built-in
-// route, and panics on a pattern that ServeMux would not take.
+// Handle adds an authenticated route, in the pattern syntax of [http.ServeMux]. It overrides a built-in
+// route, and panics on a pattern that ServeMux does not accept.
 func (w *Workspace) Handle(pattern string, h http.Handler) { w.extra.handle(pattern, h) }
 
-// ServeHTTP answers one request as the workspace would.
+// ServeHTTP serves one request as a real workspace would.
 func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if !w.enter() {
 		http.Error(rw, "workspace closed", http.StatusServiceUnavailable)
@@ -151,7 +148,7 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: rw}
 	defer func() { w.log.leave(c.arrived, rec.status) }()
 
-	// Everything from here on acts on the path that is believed, never on the one that was sent.
+	// From here on, everything acts on the believed path, never on the one that was sent.
 	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 	r.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
 
@@ -159,7 +156,7 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.serve(rec, r, c)
 }
 
-// serve is the order of judgment: fault, credential, workspace, scope, path.
+// serve checks in this order: faults, credential, workspace, scope, path.
 func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
 	if w.faults.frontDoor(rw, r) {
 		return
@@ -202,21 +199,21 @@ func (w *Workspace) required(r *http.Request) (anyOf []string, public bool) {
 	return w.scopeCheck(r.Method, r.URL.EscapedPath())
 }
 
-// commonHeaders are those of every recorded answer.
+// commonHeaders sets the headers that every recorded response has.
 func commonHeaders(h http.Header, requestID string) {
 	h.Set("Server", "databricks")
 	h.Set("X-Request-Id", requestID)
 	h.Set("Vary", "Accept-Encoding")
 }
 
-// insideHeaders are those of every recorded answer to an authenticated request.
+// insideHeaders sets the headers that every recorded response to an authenticated request has.
 func (w *Workspace) insideHeaders(h http.Header) {
 	h.Set("X-Databricks-Org-Id", strconv.FormatInt(w.workspaceID, 10))
 	h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload")
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// enter counts a request in, unless the workspace is closed.
+// enter registers a running request. It returns false if the workspace is closed.
 func (w *Workspace) enter() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

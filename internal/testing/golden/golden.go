@@ -1,5 +1,5 @@
-// Package golden reads the tables in testdata at the root of the module, which
-// tests of several packages share. It imports the standard library only.
+// Package golden reads the tables in the module's testdata folder, which tests of
+// several packages share. It imports only the standard library.
 package golden
 
 import (
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// read returns a file of testdata at the root of the module.
+// read returns a file in the module's testdata folder.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(Root(t), "testdata", name))

@@ -7,39 +7,39 @@ import (
 	"testing"
 )
 
-// PathTrick is a row of testdata/path-tricks.tsv: a way to write a request target so
-// that it looks like another one.
+// PathTrick is a row of testdata/path-tricks.tsv: a way to make one request target look
+// like another.
 type PathTrick struct {
 	Name string
-	// Form is the target, with these placeholders:
+	// Form is the request target, with these placeholders:
 	//
-	//	{base}, {target}       those of the disguise
-	//	{path}                 the target without its first slash
+	//	{base}, {target}       Base and Target of the [Disguise]
+	//	{path}                 the target without its leading slash
 	//	{target:x}, {path:x}   the same with x instead of the other slashes
 	//	{TARGET}, {PATH}       the same in capital letters
-	//	{up:x}                 x as often as needed to leave base
+	//	{up:x}                 x repeated as often as it takes to leave base
 	//	{version:x}            the target with x as its version
 	//	{last:x}, {first:x}    the target with its last or first letter escaped by x,
 	//	                       or preceded by x
 	//	{letter:x=y}           the target with y instead of the first x
 	Form string
-	// Reading is what package scopes must make of it as a path: [ReadsTarget],
+	// Reading is how package scopes must read the path: [ReadsTarget],
 	// [ReadsMalformed], [ReadsRefused] or [ReadsHarmless].
 	Reading string
-	// Outcome is what the gateway must make of it: a reason code, [BadRequest],
-	// [Harmless], or a status.
+	// Outcome is how the gateway must respond: a reason code, [BadRequest],
+	// [Harmless] or a status.
 	Outcome string
 }
 
 // Values of [PathTrick.Reading].
 const (
-	ReadsTarget    = "target"    // the target is among the readings
-	ReadsMalformed = "malformed" // the path is an error
-	ReadsRefused   = "refused"   // not permitted, whatever the readings are
-	ReadsHarmless  = "harmless"  // no server takes the path for the target
+	ReadsTarget    = "target"    // the target is one of the readings
+	ReadsMalformed = "malformed" // reading the path fails
+	ReadsRefused   = "refused"   // at least one reading is not permitted
+	ReadsHarmless  = "harmless"  // no server reads the path as the target
 )
 
-// Values of [PathTrick.Outcome] beside reason codes and statuses.
+// Values of [PathTrick.Outcome] besides reason codes and statuses.
 const (
 	BadRequest = "bad request"             // by net/http or Caddy, before the gateway
 	Harmless   = "passes or missing_scope" // it stays below base
@@ -58,7 +58,7 @@ func PathTricks(t testing.TB) []PathTrick {
 			t.Fatalf("testdata/path-tricks.tsv:%d has %d columns, want 4", number+1, len(fields))
 		}
 		form := fields[1]
-		if strings.HasPrefix(form, `"`) { // bytes that a text file should not hold
+		if strings.HasPrefix(form, `"`) { // a quoted string, for bytes that are not text
 			var err error
 			if form, err = strconv.Unquote(form); err != nil {
 				t.Fatalf("testdata/path-tricks.tsv:%d: %v", number+1, err)
@@ -69,14 +69,14 @@ func PathTricks(t testing.TB) []PathTrick {
 	return table
 }
 
-// Disguise is an attack by a client that may call everything below Base, but not
-// Target.
+// Disguise is an attack by a client that may call everything below Base but must not
+// reach Target.
 type Disguise struct{ Base, Target string }
 
 var placeholder = regexp.MustCompile(`\{(\w+)(?::([^{}]*))?\}`)
 
-// Write fills in the placeholders of a form. It is false if the trick does not apply
-// to the disguise.
+// Write fills in the placeholders of a form. It returns false if the trick does not
+// apply to the disguise.
 func (d Disguise) Write(form string) (target string, applies bool) {
 	applies = true
 	target = placeholder.ReplaceAllStringFunc(form, func(s string) string {
@@ -121,8 +121,8 @@ func (d Disguise) Write(form string) (target string, applies bool) {
 	return target, applies
 }
 
-// escape writes the target with a letter escaped by %, %25 and so on, or else with
-// something before it.
+// escape writes the target with one letter escaped if with is %, %25 and so on; it puts
+// any other text before the letter.
 func (d Disguise) escape(at int, with string) string {
 	if strings.Trim(with, "%25") != "" || with == "" {
 		return d.Target[:at] + with + d.Target[at:]

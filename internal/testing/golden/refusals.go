@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-// Refusal is a row of testdata/refusals.json: what a client sees of a refusal.
+// Refusal is a row of testdata/refusals.json: a refusal as the client sees it.
 type Refusal struct {
-	// Case names the row. It is the reason, and where one reason has several
-	// messages a slash and a word.
+	// Case names the row: the reason code, with a slash and a word added if the reason
+	// has several messages.
 	Case string `json:"case"`
 	// Reason is the reason code.
 	Reason string `json:"reason"`
 	// Status is the HTTP status.
 	Status int `json:"status"`
-	// Message is the message without the request id. {name} stands for what differs
-	// from request to request.
+	// Message is the message without the request id. {name} is a placeholder for a
+	// part that depends on the request.
 	Message string `json:"message"`
 	// Challenge is the WWW-Authenticate header; empty for none. {message} stands for
 	// the message.
 	Challenge string `json:"challenge,omitempty"`
-	// Retry tells whether the answer has a Retry-After header.
+	// Retry reports whether the response has a Retry-After header.
 	Retry bool `json:"retry,omitempty"`
 }
 
@@ -46,7 +46,7 @@ func FindRefusal(t testing.TB, name string, namesAndValues ...string) Refusal {
 		for i := 0; i+1 < len(namesAndValues); i += 2 {
 			name, value := namesAndValues[i], namesAndValues[i+1]
 			row.Message = strings.ReplaceAll(row.Message, "{"+name+"}", value)
-			// RFC 6750 separates scopes by spaces.
+			// RFC 6750 separates scopes with spaces.
 			row.Challenge = strings.ReplaceAll(row.Challenge, "{"+name+"}", strings.ReplaceAll(value, ", ", " "))
 		}
 		row.Challenge = strings.ReplaceAll(row.Challenge, "{message}", row.Message)

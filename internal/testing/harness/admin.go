@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Admin calls the admin API, and returns the status and the body; of an error in
-// Caddy's form, its message.
+// Admin calls the admin API and returns the status and the body. If the body is an
+// error in Caddy's JSON form, it returns the message only.
 func (g *Gateway) Admin(t testing.TB, method, target string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+target, nil)
@@ -42,7 +42,7 @@ func (g *Gateway) Admin(t testing.TB, method, target string) (status int, body s
 	return response.StatusCode, string(content)
 }
 
-// Metric returns the value of a series, 0 if there is none.
+// Metric returns the value of a series, 0 if it does not exist.
 func (g *Gateway) Metric(t testing.TB, series string) float64 {
 	t.Helper()
 	status, text := g.Admin(t, http.MethodGet, "/metrics")
@@ -52,8 +52,8 @@ func (g *Gateway) Metric(t testing.TB, series string) float64 {
 	return MetricIn(t, text, series)
 }
 
-// MetricIn returns the value of a series in the text of all metrics, 0 if there is
-// none.
+// MetricIn returns the value of a series in the output of /metrics, 0 if it does not
+// exist.
 func MetricIn(t testing.TB, text, series string) float64 {
 	t.Helper()
 	for line := range strings.Lines(text) {

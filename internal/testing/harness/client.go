@@ -12,13 +12,13 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// Paths that tests of all packages use.
+// Paths that several packages' tests use.
 const (
 	JobsList     = "/api/2.2/jobs/list"
 	ClustersList = "/api/2.1/clusters/list"
 	Me           = "/api/2.0/preview/scim/v2/Me"
 	WellKnown    = "/.well-known/databricks-config"
-	UnmappedPath = "/api/2.0/nobody/knows/this"
+	UnmappedPath = "/api/2.0/not-in-the-map"
 )
 
 // Answer is what a client got: a response with its body read.
@@ -37,7 +37,7 @@ func readAnswer(t testing.TB, response *http.Response) Answer {
 	return Answer{response, string(content)}
 }
 
-// Send makes a request through the gateway with a new connection.
+// Send makes a request through the gateway on a new connection.
 func (g *Gateway) Send(t testing.TB, method, path string, change func(*http.Request)) Answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, g.URL+path, nil)
@@ -49,8 +49,8 @@ func (g *Gateway) Send(t testing.TB, method, path string, change func(*http.Requ
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	response, err := transport.RoundTrip(r)
-	// Caddy swaps the listening socket at a reload. What connects to the old one at
-	// the last moment is reset or closed without an answer, and reached no handler.
+	// Caddy swaps the listening socket on a reload. A connection that the old socket
+	// accepted at the last moment is closed without reaching a handler.
 	for deadline := time.Now().Add(Patience); g.loads > 1 && HungUp(err) && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 		response, err = transport.RoundTrip(r)
@@ -61,9 +61,8 @@ func (g *Gateway) Send(t testing.TB, method, path string, change func(*http.Requ
 	return readAnswer(t, response)
 }
 
-// SendAfterReload is Send for the first request after a reload: what connects at
-// the last moment may still be answered by the old configuration, whose sockets
-// Caddy closes in the background.
+// SendAfterReload is Send for the first request after a reload. Caddy closes the old
+// sockets in the background, so the old configuration may still answer for a moment.
 func (g *Gateway) SendAfterReload(t testing.TB, method, path string, change func(*http.Request), want int) Answer {
 	t.Helper()
 	got := g.Send(t, method, path, change)
@@ -74,26 +73,26 @@ func (g *Gateway) SendAfterReload(t testing.TB, method, path string, change func
 	return got
 }
 
-// HungUp reports whether an error means that the connection ended without an
-// answer.
+// HungUp reports whether an error means that the connection was closed without a
+// response.
 func HungUp(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF)
 }
 
-// Bearer returns a change to a request that adds a token.
+// Bearer returns a change for [Gateway.Send] that adds a token.
 func Bearer(value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+value) }
 }
 
-// Client returns an HTTP/1.1 client that shows what comes over the wire: it
-// follows no redirects, asks for no compression and unpacks nothing.
+// Client returns an HTTP/1.1 client that shows responses as sent: it neither follows
+// redirects nor negotiates compression.
 func Client(t testing.TB) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return client(t, &http.Transport{Protocols: &protocols})
 }
 
-// ClientH2C is the same over HTTP/2 without TLS.
+// ClientH2C is [Client] over HTTP/2 without TLS.
 func ClientH2C(t testing.TB) *http.Client {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
@@ -111,8 +110,8 @@ func client(t testing.TB, transport *http.Transport) *http.Client {
 	}
 }
 
-// NewRequest makes a request with a bearer token and more headers, given as names
-// and values in turn. An empty token sends no credential.
+// NewRequest makes a request with a bearer token and extra headers, given as
+// alternating names and values. An empty token sends no credential.
 func NewRequest(t testing.TB, method, url, token string, content io.Reader, header ...string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, content)
@@ -128,7 +127,7 @@ func NewRequest(t testing.TB, method, url, token string, content io.Reader, head
 	return r
 }
 
-// Do sends a request and reads the whole answer.
+// Do sends a request and reads the whole response.
 func Do(t testing.TB, client *http.Client, r *http.Request) Answer {
 	t.Helper()
 	response, err := client.Do(r)
@@ -138,8 +137,8 @@ func Do(t testing.TB, client *http.Client, r *http.Request) Answer {
 	return readAnswer(t, response)
 }
 
-// LegacyToken mints a token without scopes, which may do everything, so that what
-// a test sees does not depend on the catalog.
+// LegacyToken mints a token without scopes. It may do everything, so the test does
+// not depend on the catalog.
 func LegacyToken(w *fakeworkspace.Workspace) string {
 	return w.Mint(fakeworkspace.TokenSpec{}).Value
 }
@@ -151,28 +150,28 @@ func RevokedToken(w *fakeworkspace.Workspace) string {
 	return token.Value
 }
 
-// Arrivals are the requests of clients that came to the workspace: all but the
-// gateway's own look-ups and how it signed in for them.
+// Arrivals returns the client requests that reached the workspace: all but the
+// gateway's look-ups and sign-ins.
 func Arrivals(w *fakeworkspace.Workspace) []fakeworkspace.Request {
 	var found []fakeworkspace.Request
 	for _, r := range w.Requests() {
-		own := false
+		fromGateway := false
 		for _, prefix := range []string{"/oidc/", "/.well-known/", "/api/2.0/token-management/"} {
-			own = own || strings.HasPrefix(r.Believed, prefix)
+			fromGateway = fromGateway || strings.HasPrefix(r.Believed, prefix)
 		}
-		if !own {
+		if !fromGateway {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
-// OnlyArrival is the one request of clients that came to the workspace.
+// OnlyArrival returns the one client request that reached the workspace.
 func OnlyArrival(t testing.TB, w *fakeworkspace.Workspace) fakeworkspace.Request {
 	t.Helper()
 	found := Arrivals(w)
 	if len(found) != 1 {
-		t.Fatalf("%d requests arrived at the workspace, want 1", len(found))
+		t.Fatalf("%d requests reached the workspace, want 1", len(found))
 	}
 	return found[0]
 }

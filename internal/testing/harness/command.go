@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Command runs a command of the gateway's program, such as "scopes explain GET /",
-// with an input, and returns what it printed.
+// Command runs a command of the gateway, such as "scopes explain GET /", with input
+// on stdin, and returns what it printed.
 func Command(t testing.TB, input, name string, args ...string) (string, error) {
 	t.Helper()
 	registered, ok := caddycmd.Commands()[name]

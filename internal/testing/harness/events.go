@@ -13,7 +13,7 @@ import (
 
 func init() { caddy.RegisterModule(eventTap{}) }
 
-// eventTap is an event handler as an operator would configure one.
+// eventTap is an event handler, configured as an operator would do it.
 type eventTap struct{}
 
 var tapped = make(chan caddy.Event, 100)
@@ -26,7 +26,7 @@ func (eventTap) Handle(_ context.Context, e caddy.Event) error { tapped <- e; re
 
 func (eventTap) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { d.Next(); return nil }
 
-// TapEvents returns the global option that makes [NextEvent] see events.
+// TapEvents returns the global option that sends events to [NextEvent].
 func TapEvents(names ...string) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -47,12 +47,12 @@ func NextEvent(t testing.TB) caddy.Event {
 	}
 }
 
-// NoEvent fails the test if there is another event within a time.
+// NoEvent fails the test if another event arrives within the given time.
 func NoEvent(t testing.TB, within time.Duration) {
 	t.Helper()
 	select {
 	case e := <-tapped:
-		t.Errorf("one more event: %s %v", e.Name(), e.Data)
+		t.Errorf("unexpected event: %s %v", e.Name(), e.Data)
 	case <-time.After(within):
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Goroutines returns how many goroutines run code of a package, given as the last
-// part of its path, such as "internal/tokens".
+// Goroutines returns how many goroutines run code of a package, named by its path
+// inside the module, such as "internal/tokens".
 func Goroutines(pkg string) int {
 	stacks := make([]byte, 1<<20)
 	for {

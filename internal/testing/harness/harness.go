@@ -19,8 +19,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Patience bounds every wait of these tests. Nothing takes that long unless it
-// hangs, also on a busy machine.
+// Patience bounds every wait in these tests. Even on a busy machine, only a hang
+// takes that long.
 const Patience = 20 * time.Second
 
 // Gateway is a running gateway and the workspace behind it.
@@ -30,17 +30,17 @@ type Gateway struct {
 	Listen    string // host and port of the site
 	AuditLog  string // file of the audit logger
 	Storage   string // folder of Caddy's storage
-	// Global are more global options, used by the next Load.
+	// Global holds extra global options for the next Load.
 	Global string
-	// Change, unless nil, changes the JSON that each Load made.
+	// Change, unless nil, edits the JSON configuration of each Load.
 	Change func(config []byte) []byte
 
 	adminSocket string
 	loads       int
 }
 
-// StartWorkspace starts a workspace that does not judge scopes itself, so that
-// what a test sees refused, the gateway refused.
+// StartWorkspace starts a workspace that does not check scopes, so that every refusal
+// a test sees is the gateway's.
 func StartWorkspace(t testing.TB, options ...fakeworkspace.Option) *fakeworkspace.Workspace {
 	t.Helper()
 	workspace := fakeworkspace.New(options...)
@@ -52,8 +52,8 @@ func StartWorkspace(t testing.TB, options ...fakeworkspace.Option) *fakeworkspac
 	return workspace
 }
 
-// SetAdmin sets the environment variables that [AdminBlock] names to the admin
-// credential of a workspace.
+// SetAdmin sets the environment variables that [AdminBlock] reads to a workspace's
+// admin credential.
 func SetAdmin(t testing.TB, workspace *fakeworkspace.Workspace) {
 	t.Helper()
 	clientID, secret := workspace.AdminClient()
@@ -61,7 +61,7 @@ func SetAdmin(t testing.TB, workspace *fakeworkspace.Workspace) {
 	t.Setenv("TEST_ADMIN_SECRET", secret)
 }
 
-// AdminBlock is the admin credential of a workspace made by [StartWorkspace].
+// AdminBlock is the admin option for a workspace started by [StartWorkspace].
 const AdminBlock = `admin {
 	client_id {env.TEST_ADMIN_ID}
 	client_secret {env.TEST_ADMIN_SECRET}
@@ -79,8 +79,8 @@ func ScopesBlock(workspace *fakeworkspace.Workspace) string {
 	return fmt.Sprintf("databricks_scopes {\nworkspace %s\n%s}\n", workspace.URL(), AdminBlock)
 }
 
-// StartGateway runs databricks_gateway in front of a workspace, with options
-// beside the admin block.
+// StartGateway runs databricks_gateway in front of a workspace, with the admin block
+// and options.
 func StartGateway(t testing.TB, workspace *fakeworkspace.Workspace, options string) *Gateway {
 	t.Helper()
 	return StartSite(t, workspace, GatewayBlock(workspace, options))
@@ -94,8 +94,8 @@ func StartSite(t testing.TB, workspace *fakeworkspace.Workspace, directives stri
 	return g
 }
 
-// NewGateway prepares a gateway that runs from its first [Gateway.Load] until the
-// end of the test.
+// NewGateway prepares a gateway. The first [Gateway.Load] starts it, and the end of
+// the test stops it.
 func NewGateway(t testing.TB, workspace *fakeworkspace.Workspace) *Gateway {
 	t.Helper()
 	folder := TempDir(t)
@@ -113,9 +113,9 @@ func NewGateway(t testing.TB, workspace *fakeworkspace.Workspace) *Gateway {
 // SetListen changes the address of the site.
 func (g *Gateway) SetListen(address string) { g.Listen, g.URL = address, "http://"+address }
 
-// TempDir returns a folder for the files of a gateway. Unlike [testing.T.TempDir]
-// it does not mind a file that appears while the folder is removed: Caddy does not
-// wait for running requests, so a late record may still be written.
+// TempDir returns a folder for the gateway's files. Unlike [testing.T.TempDir] it
+// tolerates files that appear while the folder is removed: Caddy does not wait for
+// running requests, so a late record may still be written.
 func TempDir(t testing.TB) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "scopegate")
@@ -126,11 +126,11 @@ func TempDir(t testing.TB) string {
 	return folder
 }
 
-// Load loads, or reloads, the site with the given directives.
+// Load loads or reloads the site with the given directives.
 func (g *Gateway) Load(t testing.TB, directives string) {
 	t.Helper()
 	err := g.TryLoad(t, directives)
-	// Another process may have taken the port since it was found free.
+	// Another process may have taken the port in the meantime.
 	for range 5 {
 		if g.loads > 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			break
@@ -143,7 +143,7 @@ func (g *Gateway) Load(t testing.TB, directives string) {
 	}
 }
 
-// TryLoad is Load for a configuration that may be refused.
+// TryLoad is Load for a configuration that may be invalid.
 func (g *Gateway) TryLoad(t testing.TB, directives string) error {
 	t.Helper()
 	config := fmt.Sprintf(`{
@@ -197,7 +197,7 @@ func Adapt(caddyfile string) ([]byte, error) {
 	return adapted, err
 }
 
-// FreeAddress returns a local address that is free at the moment.
+// FreeAddress returns a local address that is currently free.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -208,13 +208,13 @@ func FreeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// Mint makes a token with scopes in the workspace, good for an hour.
+// Mint makes a token with scopes in the workspace. It is valid for an hour.
 func (g *Gateway) Mint(granted ...string) fakeworkspace.Token {
 	return g.Workspace.Mint(fakeworkspace.TokenSpec{Scopes: granted, Lifetime: time.Hour})
 }
 
-// CatalogScopes makes a workspace judge scopes by the catalog, as a second
-// opinion.
+// CatalogScopes makes a workspace check scopes against the catalog, independently of
+// the gateway.
 func CatalogScopes(method, path string) (anyOf []string, public bool) {
 	readings, err := scopes.Default().Read(method, path, nil)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// OpenFiles returns how often this process has a file open. It knows only on
-// Linux; elsewhere ok is false.
+// OpenFiles returns how many descriptors this process has open for a file. It works
+// on Linux only; elsewhere ok is false.
 func OpenFiles(t testing.TB, name string) (n int, ok bool) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -24,7 +24,7 @@ func OpenFiles(t testing.TB, name string) (n int, ok bool) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		// The descriptor of the folder itself is closed by now.
+		// The list includes the folder's descriptor, which is closed by now.
 		if target, err := os.Readlink(filepath.Join(folder, entry.Name())); err == nil && target == name {
 			n++
 		}

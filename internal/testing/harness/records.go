@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// Records waits until there are n audit lines and returns them. A record is
-// written when its request has ended, which may be after the client has its
-// answer.
+// Records waits for n audit records and returns them. A record is written when its
+// request has ended, which may be after the client has the response.
 func (g *Gateway) Records(t testing.TB, n int) []map[string]any {
 	t.Helper()
 	var records []map[string]any
@@ -21,14 +20,13 @@ func (g *Gateway) Records(t testing.TB, n int) []map[string]any {
 	return records
 }
 
-// ReadRecords returns the audit lines so far.
+// ReadRecords returns the audit records so far.
 func (g *Gateway) ReadRecords(t testing.TB) []map[string]any {
 	t.Helper()
 	return ReadRecords(t, g.AuditLog)
 }
 
-// ReadRecords returns the audit lines in a file. A file that does not exist has
-// none.
+// ReadRecords returns the audit records in a file, none if it does not exist.
 func ReadRecords(t testing.TB, name string) []map[string]any {
 	t.Helper()
 	file, err := os.Open(name)

@@ -7,7 +7,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/golden"
 )
 
-// RefusalBody is the JSON form of a refusal.
+// RefusalBody is the JSON body of a refusal.
 type RefusalBody struct {
 	ErrorCode int    `json:"error_code"`
 	Message   string `json:"message"`
@@ -19,7 +19,7 @@ type RefusalBody struct {
 	} `json:"details"`
 }
 
-// CheckRefusal checks the whole wire form of a refusal.
+// CheckRefusal checks status, headers and body of a refusal.
 func (a Answer) CheckRefusal(t testing.TB, want golden.Refusal) {
 	t.Helper()
 	if a.StatusCode != want.Status {
@@ -54,7 +54,7 @@ func (a Answer) CheckRefusal(t testing.TB, want golden.Refusal) {
 	}
 }
 
-// Refused checks that the gateway refused, and returns the JSON body.
+// Refused checks that the gateway refused the request, and returns the JSON body.
 func (a Answer) Refused(t testing.TB, status int, reason string) RefusalBody {
 	t.Helper()
 	var body RefusalBody

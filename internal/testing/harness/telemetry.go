@@ -8,7 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/otlptest"
 )
 
-// TelemetryEnv sets the environment of a gateway that sends records to a receiver.
+// TelemetryEnv sets the environment variables that make a gateway export its records
+// to a receiver.
 func TelemetryEnv(t testing.TB, receiver *otlptest.Receiver, variables map[string]string) {
 	t.Helper()
 	for _, variable := range os.Environ() {

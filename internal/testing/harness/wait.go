@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// WaitFor waits until done is true, for [Patience] at most.
+// WaitFor waits up to [Patience] until done returns true.
 func WaitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	WaitUpTo(t, Patience, what, done)
 }
 
-// WaitUpTo waits until done is true, for limit at most.
+// WaitUpTo waits up to limit until done returns true.
 func WaitUpTo(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); !done(); time.Sleep(2 * time.Millisecond) {

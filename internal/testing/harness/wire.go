@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Wire is a connection to the gateway on which a test writes the very bytes of
-// its requests.
+// Wire is a connection to the gateway on which a test writes raw requests.
 type Wire struct {
 	net.Conn
 	in *bufio.Reader
@@ -31,13 +30,13 @@ func (g *Gateway) Dial(t testing.TB) *Wire {
 	return &Wire{conn, bufio.NewReader(conn)}
 }
 
-// Send writes the lines of a request's head and the empty line after it.
+// Send writes the request line, the headers and the empty line that ends them.
 func (c *Wire) Send(t testing.TB, lines ...string) {
 	t.Helper()
 	c.WriteText(t, strings.Join(lines, "\r\n")+"\r\n\r\n")
 }
 
-// WriteText writes bytes as they are.
+// WriteText writes raw text.
 func (c *Wire) WriteText(t testing.TB, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
@@ -45,7 +44,7 @@ func (c *Wire) WriteText(t testing.TB, text string) {
 	}
 }
 
-// Answer reads one answer, final or not.
+// Answer reads one response, which may be an interim (1xx) one.
 func (c *Wire) Answer(t testing.TB, method string) Answer {
 	t.Helper()
 	response, err := http.ReadResponse(c.in, &http.Request{Method: method})

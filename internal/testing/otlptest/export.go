@@ -8,7 +8,7 @@ import (
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 )
 
-// exportTraces does what a call with spans asks, for both protocols.
+// exportTraces handles a call with spans, for both protocols.
 func (r *Receiver) exportTraces(ctx context.Context, header http.Header, in *coltrace.ExportTraceServiceRequest) (*coltrace.ExportTraceServiceResponse, error) {
 	reject, err := r.begin(ctx, header)
 	if err != nil {

@@ -31,8 +31,8 @@ var (
 	service     = resource.NewSchemaless(attribute.String("service.name", "gateway"))
 )
 
-// exporter sends n spans or log records by one of the real exporters. It makes one
-// attempt within two seconds.
+// exporter sends n spans or log records with one of the real exporters. It makes one
+// attempt, with a timeout of two seconds.
 type exporter struct {
 	name     string
 	protocol otlptest.Protocol
@@ -43,8 +43,8 @@ type exporter struct {
 
 const attemptLimit = 2 * time.Second
 
-// exporters are all of them, each configured by the environment but for what keeps
-// a test short.
+// exporters lists the real exporters, configured by the environment except for what
+// keeps tests short.
 func exporters() []exporter {
 	countSpans := func(r *otlptest.Receiver) int { n, _ := r.Counts(); return n }
 	countLogs := func(r *otlptest.Receiver) int { _, n := r.Counts(); return n }
@@ -70,7 +70,7 @@ func exporters() []exporter {
 	}
 }
 
-// each runs a test against a receiver of its own for every exporter.
+// each runs a test once per exporter, each time with a new receiver.
 func each(t *testing.T, test func(t *testing.T, r *otlptest.Receiver, e exporter)) {
 	for _, e := range exporters() {
 		t.Run(e.name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func each(t *testing.T, test func(t *testing.T, r *otlptest.Receiver, e exporter
 	}
 }
 
-// attributes are of every kind.
+// attributes covers every attribute type.
 var attributes = []attribute.KeyValue{
 	attribute.String("s", "jobs.List"), attribute.Bool("b", true), attribute.Int("i", 403), attribute.Float64("f", .5),
 	attribute.StringSlice("l", []string{"jobs", "sql"}), attribute.Map("m", attribute.ByteSlice("x", []byte("y"))),
@@ -125,7 +125,7 @@ func sendLogs(t *testing.T, ctx context.Context, e sdklog.Exporter, err error, n
 	return e.Export(ctx, all)
 }
 
-// collected are log records as the SDK hands them to exporters.
+// collected returns log records as the SDK hands them to exporters.
 type collected []sdklog.Record
 
 func (c *collected) OnEmit(_ context.Context, record *sdklog.Record) error {
@@ -137,7 +137,7 @@ func (*collected) Enabled(context.Context, sdklog.EnabledParameters) bool { retu
 func (*collected) Shutdown(context.Context) error                         { return nil }
 func (*collected) ForceFlush(context.Context) error                       { return nil }
 
-// patientExporter tries again at once, for ten seconds.
+// patientExporter retries without a pause, for ten seconds.
 func patientExporter(ctx context.Context, protocol otlptest.Protocol) (sdktrace.SpanExporter, error) {
 	const wait, limit = time.Millisecond, 10 * time.Second
 	if protocol == otlptest.GRPC {

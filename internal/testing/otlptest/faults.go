@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// fault is what is wrong with a receiver. The zero value is a good one.
+// fault is how a receiver misbehaves. The zero value behaves well.
 type fault struct {
 	hang   bool
 	delay  time.Duration
@@ -15,23 +15,23 @@ type fault struct {
 	reject int
 }
 
-// Hang lets the receiver take calls and never answer them, until their callers give
-// up or it is stopped.
+// Hang makes the receiver accept calls and never answer them, until the caller gives
+// up or the receiver stops.
 func (r *Receiver) Hang() { r.set(fault{hang: true}) }
 
-// Slow lets the receiver take its time before every answer.
+// Slow makes the receiver wait before every answer.
 func (r *Receiver) Slow(delay time.Duration) { r.set(fault{delay: delay}) }
 
-// Refuse lets the receiver answer every call with an HTTP status, or over gRPC with
-// the code that OTLP has for it: with 429, 502, 503 and 504 exporters try again, with
-// others they give up.
+// Refuse makes the receiver answer every call with an HTTP status, or over gRPC with
+// the matching code. Exporters retry after 429, 502, 503 and 504, and give up after
+// any other status.
 func (r *Receiver) Refuse(status int) { r.set(fault{status: status}) }
 
-// RejectPart lets the receiver take calls but for their last n spans or log records,
-// and say so in its answer.
+// RejectPart makes the receiver reject the last n spans or log records of every call,
+// and report that in its answer.
 func (r *Receiver) RejectPart(n int) { r.set(fault{reject: n}) }
 
-// Recover makes the receiver a good one again. Calls left hanging stay so.
+// Recover ends every fault. Calls that hang keep hanging.
 func (r *Receiver) Recover() { r.set(fault{}) }
 
 func (r *Receiver) set(f fault) {
@@ -40,15 +40,15 @@ func (r *Receiver) set(f fault) {
 	r.fault = f
 }
 
-// refusal is a call's end other than success.
+// refusal is the error of a call that the receiver refuses.
 type refusal struct{ status int }
 
 func (e refusal) Error() string { return http.StatusText(e.status) }
 
 var errStopped = errors.New("receiver stopped")
 
-// begin counts a well-formed call and suffers the fault that is on. It returns how
-// many of the call's items to reject.
+// begin counts a well-formed call and applies the current fault. It returns how many
+// of the call's items to reject.
 func (r *Receiver) begin(ctx context.Context, header http.Header) (reject int, err error) {
 	r.mu.Lock()
 	r.calls++
@@ -57,7 +57,7 @@ func (r *Receiver) begin(ctx context.Context, header http.Header) (reject int, e
 	r.notify()
 	r.mu.Unlock()
 
-	var waited <-chan time.Time // never comes for a call that hangs
+	var waited <-chan time.Time // nil, and so never ready, for a call that hangs
 	if f.delay > 0 {
 		timer := time.NewTimer(f.delay)
 		defer timer.Stop()
@@ -78,8 +78,8 @@ func (r *Receiver) begin(ctx context.Context, header http.Header) (reject int, e
 	return f.reject, nil
 }
 
-// enter tells whether there is still someone to serve a call; [Receiver.Stop] waits
-// for those that entered to leave.
+// enter reports whether the receiver still accepts calls. [Receiver.Stop] waits for
+// the calls that entered.
 func (r *Receiver) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// serveGRPC serves OTLP/gRPC until the function that it returns is called.
+// serveGRPC serves OTLP/gRPC. The function that it returns stops the server.
 func (r *Receiver) serveGRPC(listener net.Listener) (stop func()) {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxBody))
 	coltrace.RegisterTraceServiceServer(server, traceService{receiver: r})
@@ -59,7 +59,7 @@ func (s logsService) Export(ctx context.Context, in *collogs.ExportLogsServiceRe
 	return out, wireError(err)
 }
 
-// header is a call's metadata in the form of HTTP's headers.
+// header returns a call's metadata as HTTP headers.
 func header(ctx context.Context) http.Header {
 	md, _ := metadata.FromIncomingContext(ctx)
 	h := make(http.Header, len(md))
@@ -71,7 +71,7 @@ func header(ctx context.Context) http.Header {
 	return h
 }
 
-// wireError is an error as gRPC sends it.
+// wireError converts an error to one that gRPC sends.
 func wireError(err error) error {
 	var refused refusal
 	switch {
@@ -85,8 +85,8 @@ func wireError(err error) error {
 	return status.FromContextError(err).Err()
 }
 
-// code is the gRPC code of an HTTP status, chosen so that exporters try again with
-// the one where they do with the other.
+// code returns the gRPC code for an HTTP status. Exporters retry after the code if and
+// only if they retry after the status.
 func code(status int) codes.Code {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:

@@ -18,7 +18,7 @@ import (
 
 const protobuf = "application/x-protobuf"
 
-// serveHTTP serves OTLP/HTTP until the function that it returns is called.
+// serveHTTP serves OTLP/HTTP. The function that it returns stops the server.
 func (r *Receiver) serveHTTP(listener net.Listener) (stop func()) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", func(w http.ResponseWriter, q *http.Request) {
@@ -45,14 +45,14 @@ func (r *Receiver) serveHTTP(listener net.Listener) (stop func()) {
 	}
 }
 
-// answer reads a call into in, exports it and writes what came of that.
+// answer reads a call into in, exports it and writes the result.
 func (r *Receiver) answer(w http.ResponseWriter, q *http.Request, in proto.Message, export func(context.Context) (proto.Message, error)) {
 	if !r.enter() {
 		panic(http.ErrAbortHandler)
 	}
 	defer r.leave()
-	// The body is read to its end before the call can hang: only then does the server
-	// notice a client that goes away.
+	// Read the whole body before the call can hang: only then does the server notice
+	// that the client disconnects.
 	err := read(q, in)
 	var out proto.Message
 	if err == nil {
@@ -65,7 +65,7 @@ func (r *Receiver) answer(w http.ResponseWriter, q *http.Request, in proto.Messa
 		status = refused.status
 		out = &spb.Status{Code: int32(code(status)), Message: refused.Error()}
 	case err != nil:
-		panic(http.ErrAbortHandler) // there is no one left to answer
+		panic(http.ErrAbortHandler) // the client is gone
 	}
 	body, err := proto.Marshal(out)
 	if err != nil {
@@ -76,7 +76,7 @@ func (r *Receiver) answer(w http.ResponseWriter, q *http.Request, in proto.Messa
 	_, _ = w.Write(body)
 }
 
-// read reads a call's body, compressed or not.
+// read returns a call's body, decompressed if necessary.
 func read(q *http.Request, in proto.Message) error {
 	if kind, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || kind != protobuf {
 		return refusal{http.StatusUnsupportedMediaType}

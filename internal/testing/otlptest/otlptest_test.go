@@ -89,8 +89,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestExportersTryAgain holds the receiver to those statuses after which OTLP lets
-// an exporter try again, and no others.
+// TestExportersTryAgain: exporters retry after the statuses for which OTLP asks for it,
+// and after no others.
 func TestExportersTryAgain(t *testing.T) {
 	for _, test := range []struct {
 		status int
@@ -176,11 +176,11 @@ func TestSlowness(t *testing.T) {
 	each(t, func(t *testing.T, r *otlptest.Receiver, e exporter) {
 		const delay = 30 * time.Millisecond
 		r.Slow(delay)
-		begun := time.Now()
+		start := time.Now()
 		if err := e.send(t, t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begun); took < delay {
+		if took := time.Since(start); took < delay {
 			t.Errorf("answered after %s", took)
 		}
 		e.wait(r, t, 1)
@@ -199,7 +199,7 @@ func TestDyingAndComingBack(t *testing.T) {
 		r.Stop()
 		r.Stop()
 		if err := <-sent; err == nil {
-			t.Error("the call at hand did not fail")
+			t.Error("the running call did not fail")
 		}
 		if err := e.send(t, t.Context(), 1); err == nil {
 			t.Error("a call to a dead receiver did not fail")
@@ -218,7 +218,7 @@ func TestDyingAndComingBack(t *testing.T) {
 func TestKeepingIsBounded(t *testing.T) {
 	r := otlptest.Start(t, otlptest.GRPC)
 	r.Setenv(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60000") // large calls, and machines that are busy
+	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60000") // calls are large, and machines may be busy
 	e := exporters()[1]
 	const calls, batch = 5, otlptest.MaxKept/4 + 1
 	for range calls {
@@ -275,7 +275,7 @@ func TestMalformedCalls(t *testing.T) {
 func TestListenErrors(t *testing.T) {
 	r := otlptest.Start(t, otlptest.HTTP)
 	if _, err := otlptest.Listen(otlptest.GRPC, r.Address()); err == nil {
-		t.Error("listened at a taken address")
+		t.Error("listening on an address in use succeeded")
 	}
 	if _, err := otlptest.Listen("http/json", "127.0.0.1:0"); err == nil || errors.Unwrap(err) != nil {
 		t.Errorf("an unknown protocol: %v", err)

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// Protocol is how a receiver is spoken to, in the words of
-// OTEL_EXPORTER_OTLP_PROTOCOL.
+// Protocol is the protocol of a receiver, as OTEL_EXPORTER_OTLP_PROTOCOL spells it.
 type Protocol string
 
 const (
@@ -21,8 +20,8 @@ const (
 )
 
 const (
-	// MaxKept is how many spans a receiver keeps, and how many log records. Those
-	// that come later are counted only.
+	// MaxKept is how many spans, and how many log records, a receiver keeps. It only
+	// counts the rest.
 	MaxKept = 20000
 
 	maxHeaders = 1000     // calls whose headers are kept
@@ -39,7 +38,7 @@ type Receiver struct {
 	calling  sync.WaitGroup
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and made anew whenever something arrived
+	changed chan struct{} // closed and replaced whenever something arrives
 	fault   fault
 	calls   int
 	headers kept[http.Header]
@@ -47,7 +46,7 @@ type Receiver struct {
 	logs    kept[Log]
 }
 
-// kept are the first of many.
+// kept holds the first items and the total.
 type kept[T any] struct {
 	items []T
 	total int
@@ -65,8 +64,7 @@ func Start(t testing.TB, protocol Protocol) *Receiver {
 	return StartAt(t, protocol, "127.0.0.1:0")
 }
 
-// StartAt is [Start] at a given address, such as that of a receiver that was
-// stopped.
+// StartAt is [Start] at a given address, such as that of a stopped receiver.
 func StartAt(t testing.TB, protocol Protocol, address string) *Receiver {
 	t.Helper()
 	r, err := Listen(protocol, address)
@@ -77,7 +75,7 @@ func StartAt(t testing.TB, protocol Protocol, address string) *Receiver {
 	return r
 }
 
-// Listen starts a receiver outside of a test. The caller stops it.
+// Listen starts a receiver outside a test. The caller must stop it.
 func Listen(protocol Protocol, address string) (*Receiver, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -101,14 +99,14 @@ func Listen(protocol Protocol, address string) (*Receiver, error) {
 	return r, nil
 }
 
-// Address is where the receiver listens: host and port.
+// Address returns the host and port that the receiver listens on.
 func (r *Receiver) Address() string { return r.address }
 
-// URL is the receiver's address as OTEL_EXPORTER_OTLP_ENDPOINT takes it, for both
-// protocols.
+// URL returns the receiver's address for OTEL_EXPORTER_OTLP_ENDPOINT, for either
+// protocol.
 func (r *Receiver) URL() string { return "http://" + r.address }
 
-// Env are the standard variables that point an exporter here.
+// Env returns the standard variables that point an exporter here.
 func (r *Receiver) Env() map[string]string {
 	return map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL(),
@@ -124,9 +122,9 @@ func (r *Receiver) Setenv(t testing.TB) {
 	}
 }
 
-// Stop closes the listener and every connection at once, as a collector that is
-// killed does, and waits for the calls at hand to end. What arrived can still be
-// read. Stopping again does nothing.
+// Stop closes the listener and every connection at once, like a collector that is
+// killed, and waits for running calls to end. What arrived can still be read. Stopping
+// twice is harmless.
 func (r *Receiver) Stop() {
 	r.mu.Lock()
 	select {
@@ -139,21 +137,21 @@ func (r *Receiver) Stop() {
 	r.calling.Wait()
 }
 
-// Spans returns the spans that arrived, in that order.
+// Spans returns the spans in order of arrival.
 func (r *Receiver) Spans() []Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.spans.items)
 }
 
-// Logs returns the log records that arrived, in that order.
+// Logs returns the log records in order of arrival.
 func (r *Receiver) Logs() []Log {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.logs.items)
 }
 
-// Counts tells how many spans and log records arrived, including those that were
+// Counts returns how many spans and log records arrived, including those that were
 // not kept.
 func (r *Receiver) Counts() (spans, logs int) {
 	r.mu.Lock()
@@ -161,7 +159,7 @@ func (r *Receiver) Counts() (spans, logs int) {
 	return r.spans.total, r.logs.total
 }
 
-// Calls is how many well-formed export calls came in, whatever became of them.
+// Calls returns how many well-formed export calls arrived, including refused ones.
 func (r *Receiver) Calls() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,8 +177,8 @@ func (r *Receiver) Headers() []http.Header {
 	return headers
 }
 
-// WaitSpans waits until n spans have arrived and returns all that have by then. The
-// test fails if that takes longer than ten seconds.
+// WaitSpans waits until at least n spans have arrived and returns all of them. The test
+// fails after ten seconds.
 func (r *Receiver) WaitSpans(t testing.TB, n int) []Span {
 	t.Helper()
 	r.wait(t, "spans", n, func() int { return r.spans.total })
@@ -194,7 +192,7 @@ func (r *Receiver) WaitLogs(t testing.TB, n int) []Log {
 	return r.Logs()
 }
 
-// WaitCalls is [Receiver.WaitSpans] for calls, whatever became of them.
+// WaitCalls is [Receiver.WaitSpans] for calls, including refused ones.
 func (r *Receiver) WaitCalls(t testing.TB, n int) {
 	t.Helper()
 	r.wait(t, "calls", n, func() int { return r.calls })
@@ -219,7 +217,7 @@ func (r *Receiver) wait(t testing.TB, what string, n int, count func() int) {
 	}
 }
 
-// notify wakes those who wait. It is called with mu held.
+// notify wakes all waiters. The caller holds mu.
 func (r *Receiver) notify() {
 	close(r.changed)
 	r.changed = make(chan struct{})

@@ -9,24 +9,24 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// Span is a span as it arrived, with what it shares with others of its call. It is
-// not to be changed.
+// Span is a span as it arrived, with its resource and instrumentation scope. Don't
+// modify it: spans of a call share both.
 type Span struct {
 	*tracepb.Span
 	Resource *resourcepb.Resource
 	Scope    *commonpb.InstrumentationScope
 }
 
-// TraceID is the id of the span's trace in hex.
+// TraceID returns the id of the span's trace in hex.
 func (s Span) TraceID() string { return hex.EncodeToString(s.GetTraceId()) }
 
-// SpanID is the span's id in hex.
+// SpanID returns the span's id in hex.
 func (s Span) SpanID() string { return hex.EncodeToString(s.GetSpanId()) }
 
-// ParentID is the id of the span's parent in hex, empty for a root.
+// ParentID returns the id of the span's parent in hex, empty for a root span.
 func (s Span) ParentID() string { return hex.EncodeToString(s.GetParentSpanId()) }
 
-// LinkedTraceIDs are the ids of the traces that the span links to, in hex.
+// LinkedTraceIDs returns the ids of the traces that the span links to, in hex.
 func (s Span) LinkedTraceIDs() []string {
 	var ids []string
 	for _, link := range s.GetLinks() {
@@ -35,36 +35,36 @@ func (s Span) LinkedTraceIDs() []string {
 	return ids
 }
 
-// Attrs are the span's attributes; see [Value] for their types.
+// Attrs returns the span's attributes; see [Value] for their types.
 func (s Span) Attrs() map[string]any { return Map(s.GetAttributes()) }
 
-// ResourceAttrs are the attributes of the span's resource, such as service.name.
+// ResourceAttrs returns the attributes of the span's resource, such as service.name.
 func (s Span) ResourceAttrs() map[string]any { return Map(s.Resource.GetAttributes()) }
 
-// Log is a log record as it arrived, with what it shares with others of its call. It
-// is not to be changed.
+// Log is a log record as it arrived, with its resource and instrumentation scope.
+// Don't modify it: records of a call share both.
 type Log struct {
 	*logspb.LogRecord
 	Resource *resourcepb.Resource
 	Scope    *commonpb.InstrumentationScope
 }
 
-// TraceID is the id of the trace that the record names in hex, empty if none.
+// TraceID returns the id of the record's trace in hex, empty if it has none.
 func (l Log) TraceID() string { return hex.EncodeToString(l.GetTraceId()) }
 
-// SpanID is the id of the span that the record names in hex, empty if none.
+// SpanID returns the id of the record's span in hex, empty if it has none.
 func (l Log) SpanID() string { return hex.EncodeToString(l.GetSpanId()) }
 
-// Attrs are the record's attributes; see [Value] for their types.
+// Attrs returns the record's attributes; see [Value] for their types.
 func (l Log) Attrs() map[string]any { return Map(l.GetAttributes()) }
 
-// ResourceAttrs are the attributes of the record's resource, such as service.name.
+// ResourceAttrs returns the attributes of the record's resource, such as service.name.
 func (l Log) ResourceAttrs() map[string]any { return Map(l.Resource.GetAttributes()) }
 
-// Content is the record's body; see [Value] for its type.
+// Content returns the record's body; see [Value] for its type.
 func (l Log) Content() any { return Value(l.GetBody()) }
 
-// Map is a list of attributes as a map. Of two with the same key the later counts.
+// Map converts a list of attributes to a map. The last one with a key wins.
 func Map(attributes []*commonpb.KeyValue) map[string]any {
 	m := make(map[string]any, len(attributes))
 	for _, a := range attributes {
@@ -73,7 +73,7 @@ func Map(attributes []*commonpb.KeyValue) map[string]any {
 	return m
 }
 
-// Value is an attribute's value: a string, bool, int64, float64, []byte, []any,
+// Value returns an attribute's value: a string, bool, int64, float64, []byte, []any,
 // map[string]any or nil.
 func Value(v *commonpb.AnyValue) any {
 	switch v := v.GetValue().(type) {

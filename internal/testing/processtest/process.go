@@ -1,6 +1,6 @@
-// Package processtest starts commands as processes of their own and waits for what
-// they do. Commands are looked up in PATH, where testscript.Main puts those of a
-// test binary, so that nothing has to be built.
+// Package processtest starts commands as separate processes and waits for their
+// output. It looks commands up in PATH, where testscript.Main puts those of a test
+// binary, so tests build nothing.
 package processtest
 
 import (
@@ -19,20 +19,19 @@ import (
 	"time"
 )
 
-// patience is how long a condition may take on a busy machine.
+// patience bounds every wait, on busy machines too.
 const patience = 30 * time.Second
 
 // Process is a running command.
 type Process struct {
 	// URL is where it listens, without a slash at the end.
 	URL string
-	// Log is all that it has printed.
+	// Log is everything that it has printed.
 	Log *Log
 }
 
-// Start runs a command with variables added to the environment, waits until it
-// listens on an address, and stops it with the test. It fails the test if the
-// command does not exit with 0 then.
+// Start runs a command with extra environment variables and waits until it listens on
+// an address. The end of the test stops it; the test fails if its exit code is not 0.
 func Start(t *testing.T, listen string, env []string, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{URL: "http://" + listen, Log: new(Log)}
@@ -80,8 +79,8 @@ func (p *Process) AwaitListener(t *testing.T, address string) {
 	})
 }
 
-// Await waits until a condition is met. It fails the test, with what the process
-// has printed, if that takes too long.
+// Await waits until done returns true. If that takes too long, the test fails and shows
+// what the process has printed.
 func (p *Process) Await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
@@ -91,15 +90,15 @@ func (p *Process) Await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// AwaitLog waits until the process has printed a text, and returns all that it has
-// printed.
+// AwaitLog waits until the process has printed a text, and returns everything that it
+// has printed.
 func (p *Process) AwaitLog(t *testing.T, text string) string {
 	t.Helper()
 	p.Await(t, strconv.Quote(text), func() bool { return strings.Contains(p.Log.String(), text) })
 	return p.Log.String()
 }
 
-// Get makes a request with a token and returns the answer.
+// Get makes a request with a token and returns the response.
 func (p *Process) Get(t *testing.T, path, token string) (status int, header http.Header, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", p.URL+path, nil)
@@ -137,9 +136,9 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
-// FreeAddress returns an address on the loopback interface that is free. Its port is
-// below those that operating systems hand out, so that no connection and no test
-// that listens on any port takes it before the process does.
+// FreeAddress returns a free address on the loopback interface. Its port is below the
+// ephemeral range, so that no connection, and no test that listens on port 0, takes
+// it before the process does.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
