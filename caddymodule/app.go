@@ -83,17 +83,30 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start opens what the handlers use. They may already be using it.
 func (a *App) Start() error {
-	for _, w := range a.shared.used() {
-		w.keepUsage(a.ctx.Storage(), a.logger)
-	}
+	a.apply()
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
 	}
 	return nil
 }
 
-// Stop does nothing yet: requests may still be under way, and Cleanup comes after.
-func (a *App) Stop() error { return nil }
+// apply gives what is shared with other configurations the settings of this one.
+func (a *App) apply() {
+	for _, w := range a.shared.used() {
+		w.service().Tune(w.options.settings())
+		w.keepUsage(a.ctx.Storage(), a.logger)
+	}
+}
+
+// Stop gives what is shared back the settings of the running configuration, for when
+// this one started but another app did not. Requests may still be in flight: Cleanup
+// comes later.
+func (a *App) Stop() error {
+	if active := activeApp(); active != nil && active != a {
+		active.apply()
+	}
+	return nil
+}
 
 // Cleanup releases what is shared, which stays alive while another configuration uses
 // it. Provisioning may have failed before any of it existed.

@@ -170,6 +170,9 @@ func checkStated(h httpcaddyfile.Helper, handler *Handler) error {
 	if err != nil {
 		return at(h.Dispenser, err)
 	}
+	if url == "" {
+		return nil // known when the configuration is loaded, perhaps by the admin's profile
+	}
 	w, ok := all[url]
 	if !ok {
 		all[url] = &statedWorkspace{handler.WorkspaceOptions, handler.lines}

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -131,8 +133,8 @@ func findHandlers(node any) (found []*Handler, err error) {
 			handler := new(Handler)
 			return []*Handler{handler}, json.Unmarshal(encoded, handler)
 		}
-		for _, child := range node {
-			children = append(children, child)
+		for _, key := range slices.Sorted(maps.Keys(node)) {
+			children = append(children, node[key])
 		}
 	}
 	for _, child := range children {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -108,23 +109,51 @@ func (x *exchange) refuse() error {
 	return nil
 }
 
+// errorRoutes returns the error routes that may answer a refusal, nil for none. gRPC
+// clients understand nothing but a gRPC status, and in an error route a refusal must
+// not start over.
+func errorRoutes(r *http.Request) *caddyhttp.HTTPErrorConfig {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	switch {
+	case !ok, server.Errors == nil, len(server.Errors.Routes) == 0:
+		return nil
+	case r.Context().Value(caddyhttp.ErrorCtxKey) != nil, refusal.IsGRPC(r):
+		return nil
+	}
+	return server.Errors
+}
+
 // answeredBy lets error routes answer a refusal, and reports whether they did: routes
 // that match no error, or send no body, leave that to the caller. The error is not
 // returned to Caddy, which would send an empty body then, and would log a line that
 // quotes the request.
 func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *http.Request, answer *refusal.Refusal) bool {
+	before := w.Header().Clone()
 	answer.WriteHeaders(w.Header(), r)
 	always := func(int, http.Header) bool { return true }
 	recorder := caddyhttp.NewResponseRecorder(w, new(bytes.Buffer), always)
 	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
-	r = routes.WithError(r, caddyhttp.Error(answer.Status, answer))
-	if err := routes.Routes.Compile(end).ServeHTTP(recorder, r); err != nil {
-		return false
+	refused := routes.WithError(withoutCredential(r), caddyhttp.Error(answer.Status, answer))
+	err := routes.Routes.Compile(end).ServeHTTP(recorder, refused)
+	body := recorder.Size() > 0 || r.Method == http.MethodHead && w.Header().Get("Content-Type") != ""
+	if err == nil && (body || recorder.Status() != 0 && recorder.Status() != answer.Status) {
+		return recorder.WriteResponse() == nil
 	}
-	if recorder.Size() == 0 && (recorder.Status() == 0 || recorder.Status() == answer.Status) {
-		return false
-	}
-	return recorder.WriteResponse() == nil
+	clear(w.Header())
+	maps.Copy(w.Header(), before)
+	return false
+}
+
+// withoutCredential returns a refused request as error routes get it. One that proxies
+// must not pass on what was refused: the request has no credential, no header that
+// could stand for one, no query and no body.
+func withoutCredential(r *http.Request) *http.Request {
+	clone := r.Clone(r.Context())
+	judge.DropCredentials(clone)
+	clone.URL.RawQuery = ""
+	clone.RequestURI = clone.URL.RequestURI()
+	clone.Body, clone.ContentLength, clone.TransferEncoding = http.NoBody, 0, nil
+	return clone
 }
 
 // pass hands the request to the next handler. An error that it returns is answered by

@@ -169,16 +169,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return x.pass(next)
 }
 
-// errorRoutes returns the error routes of the server that a request came to, nil where
-// it has none.
-func errorRoutes(r *http.Request) *caddyhttp.HTTPErrorConfig {
-	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || server.Errors == nil || len(server.Errors.Routes) == 0 {
-		return nil
-	}
-	return server.Errors
-}
-
 // Interface guards
 var (
 	_ caddy.Module                = (*Handler)(nil)

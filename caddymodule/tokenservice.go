@@ -63,7 +63,7 @@ func (s *tokenService) OwnerName(info *tokens.Info) string {
 // configuration.
 func (a *App) newTokenService(w *workspace) *tokenService {
 	settings := w.options.settings()
-	pooled, loaded, _ := tokenServices.LoadOrNew(w.key(), func() (caddy.Destructor, error) {
+	pooled, _, _ := tokenServices.LoadOrNew(w.key(), func() (caddy.Destructor, error) {
 		var admin tokens.Admin
 		if w.options.Admin != nil {
 			admin = w.options.Admin.credential()
@@ -77,11 +77,7 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
 		}, nil // so there is no error to return above
 	})
-	service := pooled.(*tokenService)
-	if loaded {
-		service.Tune(settings)
-	}
-	return service
+	return pooled.(*tokenService)
 }
 
 // key tells which configurations share a token service.

@@ -196,7 +196,7 @@ func (r *registry) find(h *Handler) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w, ok := r.byURL[url]; ok {
+	if w, ok := r.byURL[url]; ok && url != "" { // without a URL, it is not known which it is
 		return w, nil
 	}
 	return r.add(url), nil

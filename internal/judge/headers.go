@@ -135,6 +135,14 @@ func dropUnjudged(r *http.Request) []string {
 	return dropped
 }
 
+// DropCredentials takes the credential, and all that could stand for one or for another
+// request, off a request that was refused.
+func DropCredentials(r *http.Request) {
+	dropConflicting(r, false)
+	delete(r.Header, "Authorization")
+	delete(r.Header, "Upgrade")
+}
+
 // conflicts reports whether a header has one of the names under any spelling:
 // some servers fold underscores and dots into hyphens, so that Cookie_ or
 // X_HTTP_Method would be taken for the real one.

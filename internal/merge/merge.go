@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -30,7 +31,13 @@ func Options(to, from any, blocks ...string) (conflict string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return "", json.Unmarshal(merged, to)
+	// Into a new value: what the old one points to may be shared.
+	sum := reflect.New(reflect.TypeOf(to).Elem())
+	if err := json.Unmarshal(merged, sum.Interface()); err != nil {
+		return "", err
+	}
+	reflect.ValueOf(to).Elem().Set(sum.Elem())
+	return "", nil
 }
 
 func stated(options any) (all map[string]json.RawMessage, err error) {

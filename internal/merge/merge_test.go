@@ -46,3 +46,16 @@ func TestOptions(t *testing.T) {
 		})
 	}
 }
+
+// TestOptionsShareNothing: what the options pointed to before stays as it was.
+func TestOptionsShareNothing(t *testing.T) {
+	t.Parallel()
+	shared := &block{Size: 1}
+	to := options{Cache: shared}
+	if conflict, err := Options(&to, &options{Cache: &block{Name: "x"}}, "cache"); conflict != "" || err != nil {
+		t.Fatal(conflict, err)
+	}
+	if *shared != (block{Size: 1}) || *to.Cache != (block{1, "x"}) {
+		t.Errorf("shared %+v, merged %+v", shared, to.Cache)
+	}
+}

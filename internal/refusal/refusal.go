@@ -89,7 +89,7 @@ func (f *Refusal) WriteHeaders(header http.Header, r *http.Request) {
 func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	f.WriteHeaders(header, r)
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	if IsGRPC(r) {
 		f.writeGRPC(w, r)
 		return
 	}
@@ -104,6 +104,11 @@ func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(answer) // fails only if the client left
 	}
+}
+
+// IsGRPC reports whether a request is a gRPC call, which is answered by a gRPC status.
+func IsGRPC(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // AwaitsContinue reports whether an HTTP/1 client waits for 100 Continue with its

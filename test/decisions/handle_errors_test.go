@@ -1,7 +1,10 @@
 package decisions
 
 import (
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -59,5 +62,78 @@ func TestHandleErrorsSeesTheMessage(t *testing.T) {
 		if !strings.Contains(got.Body, part) {
 			t.Errorf("%q lacks %q", got.Body, part)
 		}
+	}
+}
+
+// TestHandleErrorsCannotForward: an error route that proxies, as for failover, gets
+// nothing of a refused request that could make it pass elsewhere.
+func TestHandleErrorsCannotForward(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	var got *http.Request
+	backup := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, _ := io.ReadAll(r.Body)
+		got = r
+		fmt.Fprintf(w, "backup got %q", content)
+	}))
+	t.Cleanup(backup.Close)
+	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "")+"\nhandle_errors {\nreverse_proxy "+backup.URL+"\n}")
+	token := g.Mint("jobs")
+	answer := g.Send(t, "POST", harness.ClustersList+"?secret=query", func(r *http.Request) {
+		harness.Bearer(token.Value)(r)
+		r.Header.Set("Cookie", "session=x")
+		r.Header.Set("X-HTTP-Method-Override", "DELETE")
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("body")), 4
+	})
+	if answer.StatusCode != 200 || answer.Body != `backup got ""` {
+		t.Fatalf("%d %s", answer.StatusCode, answer.Body)
+	}
+	for _, name := range []string{"Authorization", "Cookie", "X-HTTP-Method-Override"} {
+		if value := got.Header.Get(name); value != "" {
+			t.Errorf("%s was forwarded", name)
+		}
+	}
+	if got.URL.RawQuery != "" {
+		t.Error("the query was forwarded")
+	}
+}
+
+// TestRefusalsInErrorRoutes: a handler in an error route that refuses again answers, and
+// does not start over.
+func TestRefusalsInErrorRoutes(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	gateway := harness.GatewayBlock(workspace, "")
+	g := harness.StartSite(t, workspace, gateway+"\nhandle_errors {\n"+gateway+"\n}")
+	got := g.Send(t, "GET", harness.ClustersList, harness.Bearer(g.Mint("jobs").Value))
+	// The error route's request has no credential.
+	got.CheckRefusal(t, golden.FindRefusal(t, "missing_credential"))
+	if n := len(g.Records(t, 2)); n != 2 {
+		t.Errorf("%d records, want one for each handler", n)
+	}
+}
+
+// TestErrorRoutesAndClients: gRPC clients keep their status, and what an error route that
+// does not answer has set is gone.
+func TestErrorRoutesAndClients(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "")+"\nhandle_errors {\nheader X-Page yes\nheader Etag abc\n@json header Accept text/html\nrespond @json \"page\"\n}")
+	token := g.Mint("jobs").Value
+	grpc := g.Send(t, "POST", "/x.Y/Z", func(r *http.Request) {
+		harness.Bearer(token)(r)
+		r.Header.Set("Content-Type", "application/grpc")
+	})
+	if grpc.StatusCode != 200 || grpc.Header.Get("Grpc-Status") != "7" {
+		t.Errorf("gRPC: %d, status %q", grpc.StatusCode, grpc.Header.Get("Grpc-Status"))
+	}
+	plain := g.Send(t, "GET", harness.ClustersList, harness.Bearer(token))
+	plain.CheckRefusal(t, golden.FindRefusal(t, "missing_scope", "scopes", "clusters"))
+	if plain.Header.Get("X-Page") != "" || plain.Header.Get("Etag") != "" {
+		t.Errorf("headers of the error route: %v", plain.Header)
+	}
+	page := g.Send(t, "GET", harness.ClustersList, func(r *http.Request) {
+		harness.Bearer(token)(r)
+		r.Header.Set("Accept", "text/html")
+	})
+	if page.Body != "page" || page.Header.Get("X-Page") != "yes" {
+		t.Errorf("the page is %q, with %v", page.Body, page.Header)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -254,5 +255,29 @@ func TestTwoSitesShareWhatIsKnown(t *testing.T) {
 	}
 	if got := workspace.Lookups(); got != 1 {
 		t.Errorf("%d look-ups, want 1", got)
+	}
+}
+
+// TestFailedReloadKeepsSettings: a configuration that could not start must not leave its
+// settings to the one that goes on. Caddy starts apps in random order, hence the tries.
+func TestFailedReloadKeepsSettings(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	workspace := harness.StartWorkspace(t)
+	g := harness.StartGateway(t, workspace, "usage 1h")
+	_, port, _ := net.SplitHostPort(g.Listen)
+	g.Change = func(config []byte) []byte {
+		return bytes.Replace(config, []byte(`":`+port+`"`), fmt.Appendf(nil, "%q", taken.Addr()), 1)
+	}
+	for range 8 {
+		if err := g.TryLoad(t, harness.GatewayBlock(workspace, "usage off")); err == nil {
+			t.Fatal("a port that is taken was accepted")
+		}
+		if harness.Goroutines("internal/usage") == 0 {
+			t.Fatal("usage is no longer saved")
+		}
 	}
 }
