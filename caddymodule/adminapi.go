@@ -16,7 +16,7 @@ func init() {
 }
 
 // adminAPI adds scopegate's routes to Caddy's admin API, see [adminapi.Routes]. It
-// holds nothing: Caddy makes it before the configuration's apps, and never cleans it
+// is stateless: Caddy makes it before the configuration's apps, and never cleans it
 // up.
 type adminAPI struct{}
 

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 )
 
 func init() {
@@ -31,26 +32,25 @@ type App struct {
 	// Workspaces by the names that handlers use.
 	Workspaces map[string]*Workspace `json:"workspaces,omitempty"`
 
-	// What becomes of the record of every decision, for handlers that do not say so
-	// themselves.
+	// Where records of decisions go, for handlers that do not set it.
 	Audit *Audit `json:"audit,omitempty"`
 
 	ctx      caddy.Context
 	logger   *zap.Logger
 	events   events
-	metrics  *audit.Metrics
+	metrics  *metrics.Metrics
 	now      func() time.Time
 	shared   *registry
 	handlers []*Handler
 	writers  map[string]sinksKey // audit outputs in use
-	unguard  func()              // gives back OpenTelemetry's error handling
+	unguard  func()              // restores OpenTelemetry's error handling
 }
 
 // clock tells the time to apps and to what they share.
 var clock = time.Now
 
-// UseClock lets apps that are provisioned from now on tell the time by another clock
-// than the machine's. It is for simulations, such as the demo's, and must be called
+// UseClock makes apps that are provisioned from now on use a clock other than the
+// system's. It is for simulations, such as the demo's, and must be called
 // before the first configuration is loaded. Waiting stays in real time.
 func UseClock(now func() time.Time) { clock = now }
 
@@ -68,13 +68,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.now = clock
 	a.events = newEvents(ctx)
-	// Before any exporter is made: OpenTelemetry quotes the environment, which may hold
-	// credentials, in what it says of a mistake.
-	audit.GuardOpenTelemetry(func(problem, detail string) {
-		handlerLogger().Warn(problem, zap.String("detail", detail))
-	})
+	// Before any exporter is made.
+	a.unguard = GuardOpenTelemetry()
 	var err error
-	if a.metrics, err = audit.Register(ctx.GetMetricsRegistry()); err != nil {
+	if a.metrics, err = metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	if err := a.Audit.validate(); err != nil {
@@ -84,7 +81,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens what the handlers use. They may have begun to use it before.
+// Start opens what the handlers use. They may already be using it.
 func (a *App) Start() error {
 	for _, w := range a.shared.used() {
 		w.keepUsage(a.ctx.Storage(), a.logger)
@@ -109,6 +106,17 @@ func (a *App) Cleanup() error {
 		errs = append(errs, w.release())
 	}
 	return errors.Join(errs...)
+}
+
+// GuardOpenTelemetry makes OpenTelemetry report its problems through Caddy's log and
+// without the values that it quotes from the environment, which may be credentials. The
+// app does so while a configuration is in use. A binary should do so from its start,
+// because Caddy's tracing directive may log before the app exists. It returns what
+// undoes it.
+func GuardOpenTelemetry() (restore func()) {
+	return audit.GuardOpenTelemetry(func(problem, detail string) {
+		handlerLogger().Warn(problem, zap.String("detail", detail))
+	})
 }
 
 // databricksApp returns the app of a configuration, which Caddy makes if the

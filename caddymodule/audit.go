@@ -178,13 +178,18 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 
 // merged returns a handler's settings, completed by those of the app.
 func (a *Audit) merged(app *Audit) (*Audit, error) {
+	var all Audit // a copy: loading the output's module consumes its JSON
 	switch {
+	case a == nil && app == nil:
+		return nil, nil
 	case app == nil:
-		return a, nil
+		all = *a
+		return &all, nil
 	case a == nil:
-		return app, nil
+		all = *app
+		return &all, nil
 	}
-	all := *a
+	all = *a
 	conflict, err := merge.Options(&all, app)
 	if err == nil && conflict != "" {
 		err = fmt.Errorf("audit %s is set both here and in the %s app, with different values; set it once", conflict, appName)

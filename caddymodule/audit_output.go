@@ -17,16 +17,16 @@ import (
 	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
-// openOutput opens the output of records.
-func (a *App) openOutput(settings *Audit) (*pooledSinks, error) {
+// output returns the output of records, and how to open it.
+func (a *App) output(settings *Audit) (key sinksKey, open func() (*audit.Sinks, error), err error) {
 	loaded, err := a.ctx.LoadModule(settings, "OutputRaw")
 	if err != nil {
-		return nil, fmt.Errorf("loading the writer of audit output: %w", err)
+		return key, nil, fmt.Errorf("loading the writer of audit output: %w", err)
 	}
 	var opener caddy.WriterOpener
 	switch writer := loaded.(type) {
 	case *caddy.DiscardWriter:
-		return nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
+		return key, nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
 	case *logging.FileWriter:
 		writer.Filename = realPath(writer.Filename) // one file, by whatever name
 		opener = writer
@@ -35,23 +35,16 @@ func (a *App) openOutput(settings *Audit) (*pooledSinks, error) {
 	}
 	described, err := json.Marshal(opener)
 	if err != nil {
-		return nil, fmt.Errorf("describing audit output %s: %w", opener, err)
+		return key, nil, fmt.Errorf("describing audit output %s: %w", opener, err)
 	}
-	key := sinksKey{opener.WriterKey(), string(described), settings.settings()}
-	if err := a.claimWriter(key); err != nil {
-		return nil, err
-	}
-	opened, err := shareSinks(key, func() (*audit.Sinks, error) {
+	key = sinksKey{opener.WriterKey(), string(described), settings.settings()}
+	return key, func() (*audit.Sinks, error) {
 		output, err := opener.OpenWriter()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("opening audit output %s: %w", opener, err)
 		}
-		return audit.NewOutput(output, key.queue, newLosses(audit.SinkOutput)), nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("opening audit output %s: %w", opener, err)
-	}
-	return opened, nil
+		return audit.NewOutput(output, key.queue, audit.NewLosses(audit.SinkOutput, a.metrics, lossObserver{})), nil
+	}, a.claimWriter(key)
 }
 
 const writersNamespace = "caddy.logging.writers"

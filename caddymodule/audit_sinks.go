@@ -16,26 +16,18 @@ import (
 // OpenTelemetry. Both are queues, which handlers with the same settings share. Nil is
 // none.
 type sinks struct {
-	all []*pooledSinks
+	*audit.Sinks // all of them
+	keys         []sinksKey
 
-	// A handler that is no longer in use has records to come while requests are under
-	// way: they are released after the last.
+	// A handler that was replaced may still have requests in flight: the sinks are
+	// released after the last one.
 	underWay atomic.Int64
 	left     atomic.Bool
 	released sync.Once
 }
 
-// maxSinks bounds them, so that a request's reservations need no memory of their own.
-const maxSinks = 2
-
-// reservations are what a request was promised in each of the sinks.
-type reservations [maxSinks]audit.Place
-
 // pooledSinks are sinks that several handlers may share.
-type pooledSinks struct {
-	*audit.Sinks
-	key sinksKey
-}
+type pooledSinks struct{ *audit.Sinks }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
 func (s *pooledSinks) Destruct() error {
@@ -43,7 +35,7 @@ func (s *pooledSinks) Destruct() error {
 	return nil
 }
 
-// sinksKey tells which are the same.
+// sinksKey identifies sinks that can be shared.
 type sinksKey struct {
 	writer   string // empty for OpenTelemetry
 	settings string // of the writer, as JSON
@@ -54,44 +46,45 @@ type sinksKey struct {
 // that no record waits for its end, and no file is opened twice.
 var sinksPool = caddy.NewUsagePool()
 
-func shareSinks(key sinksKey, open func() (*audit.Sinks, error)) (*pooledSinks, error) {
-	pooled, _, err := sinksPool.LoadOrNew(key, func() (caddy.Destructor, error) {
-		opened, err := open()
-		if err != nil {
-			return nil, err
-		}
-		return &pooledSinks{Sinks: opened, key: key}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return pooled.(*pooledSinks), nil
-}
-
-// openSinks opens what the settings and the environment ask for. What was opened
-// before something else failed is among what it returns.
+// openSinks opens what the settings and the environment ask for. It returns whatever was
+// opened, even with an error.
 func (a *App) openSinks(settings *Audit) (*sinks, error) {
 	opened, queue := new(sinks), settings.settings()
 	if settings != nil && settings.OutputRaw != nil {
-		output, err := a.openOutput(settings)
+		key, open, err := a.output(settings)
 		if err != nil {
 			return nil, err
 		}
-		opened.all = append(opened.all, output)
+		if err := opened.share(key, open); err != nil {
+			return opened, err
+		}
 	}
 	if audit.Wanted() {
-		telemetry, err := shareSinks(sinksKey{queue: queue}, func() (*audit.Sinks, error) {
-			return audit.NewTelemetry(queue, lossObserver{})
+		err := opened.share(sinksKey{queue: queue}, func() (*audit.Sinks, error) {
+			return audit.NewTelemetry(queue, a.metrics, lossObserver{})
 		})
 		if err != nil {
 			return opened, err
 		}
-		opened.all = append(opened.all, telemetry)
 	}
-	if len(opened.all) == 0 {
+	if opened.Sinks == nil {
 		return nil, nil
 	}
 	return opened, nil
+}
+
+// share adds sinks of the pool, which it opens if need be.
+func (s *sinks) share(key sinksKey, open func() (*audit.Sinks, error)) error {
+	pooled, _, err := sinksPool.LoadOrNew(key, func() (caddy.Destructor, error) {
+		opened, err := open()
+		return &pooledSinks{opened}, err
+	})
+	if err != nil {
+		return err
+	}
+	s.keys = append(s.keys, key)
+	s.Sinks = audit.Join(s.Sinks, pooled.(*pooledSinks).Sinks)
+	return nil
 }
 
 // claimWriter refuses a writer that another handler of this configuration opens with
@@ -111,7 +104,7 @@ func (a *App) claimWriter(key sinksKey) error {
 	return nil
 }
 
-// begin notes that a request is under way, and end that it has ended.
+// begin notes that a request is in flight, and end that it has ended.
 func (s *sinks) begin() {
 	if s != nil {
 		s.underWay.Add(1)
@@ -124,9 +117,9 @@ func (s *sinks) end() {
 	}
 }
 
-// leave releases them, after the last request that is under way. A process that exits
-// does not wait for any: connections that were taken over are under way as long as
-// they like, also those of handlers that left before.
+// leave releases the sinks once no request is in flight. A process that exits does not
+// wait: connections that were taken over, also by handlers that left before, may last
+// forever.
 func (s *sinks) leave() {
 	if s == nil {
 		return
@@ -152,36 +145,25 @@ func closeAllSinks() {
 
 func (s *sinks) release() {
 	s.released.Do(func() {
-		for _, one := range s.all {
-			_, _ = sinksPool.Delete(one.key) // closing them counts what goes wrong
+		for _, key := range s.keys {
+			_, _ = sinksPool.Delete(key) // closing them counts what goes wrong
 		}
 	})
 }
 
-// reserve is asked before a request passes. It is false where requests are to be
-// refused whose record would not fit.
-func (s *sinks) reserve() (reserved reservations, ok bool) {
+// reserve is asked before a request passes. It is false where the request must be
+// refused because its record would not fit.
+func (s *sinks) reserve() (audit.Reservation, bool) {
 	if s == nil {
-		return reservations{}, true
+		return false, true
 	}
-	for i, one := range s.all {
-		if reserved[i], ok = one.Reserve(); !ok { //nolint:gosec // there are at most maxSinks
-			for j := range i {
-				s.all[j].Cancel(reserved[j]) //nolint:gosec // as above
-			}
-			return reservations{}, false
-		}
-	}
-	return reserved, true
+	return s.Reserve()
 }
 
-// put hands a finished record to all of them.
-func (s *sinks) put(rec *audit.Record, reserved reservations) {
-	if s == nil {
-		return
-	}
-	for i, one := range s.all {
-		one.Put(rec, reserved[i])
+// put hands a finished record to all sinks.
+func (s *sinks) put(rec *audit.Record, reserved audit.Reservation) {
+	if s != nil {
+		s.Put(rec, reserved)
 	}
 }
 
@@ -207,10 +189,17 @@ func (lossObserver) KeepingRecords(sink string, lost int64) {
 	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})
 }
 
-// logLosses are those of the audit logger, of all handlers and configurations.
-var logLosses = newLosses(audit.SinkLog)
+var loggedLosses = struct {
+	once sync.Once
+	*audit.Losses
+}{}
 
-func newLosses(sink string) *audit.Losses { return audit.NewLosses(sink, lossObserver{}) }
+// logLosses returns the losses of the audit logger, which all handlers and
+// configurations share.
+func logLosses(counter audit.LossCounter) *audit.Losses {
+	loggedLosses.once.Do(func() { loggedLosses.Losses = audit.NewLosses(audit.SinkLog, counter, lossObserver{}) })
+	return loggedLosses.Losses
+}
 
 // handlerLogger is for what outlives configurations.
 func handlerLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }

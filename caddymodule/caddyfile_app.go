@@ -181,11 +181,11 @@ func checkStated(h httpcaddyfile.Helper, handler *Handler) error {
 		return err
 	case conflict != "":
 		option, _, _ := strings.Cut(conflict, " ")
-		first := w.lines[option]
-		if first == "" {
-			first = "the global option"
+		first := "in the global option " + appName
+		if line := w.lines[option]; line != "" {
+			first = "at " + line
 		}
-		return fmt.Errorf("%s of the workspace %s contradicts %s; set it once, best in the global option %s, at %s", conflict, handler.Workspace, first, appName, handler.lines[option])
+		return fmt.Errorf("%s of the workspace %s is also set, to another value, %s; remove one of them, at %s", conflict, handler.Workspace, first, handler.lines[option])
 	}
 	for option, line := range handler.lines {
 		if w.lines[option] == "" {

@@ -23,7 +23,7 @@ type exchange struct {
 	rec      *audit.Record
 	span     trace.Span       // of Caddy's tracing directive, if it is on
 	tracker  *responseTracker // nil where no record is kept
-	reserved reservations
+	reserved audit.Reservation
 }
 
 // begin notes what a request is before anything is decided about it. Where no record
@@ -39,13 +39,13 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) exchange {
 	if x.rec.Brief {
 		return x
 	}
-	x.rec.Method = audit.CutMethod(r.Method)
+	x.rec.Method = audit.TruncateMethod(r.Method)
 	x.rec.Workspace = h.workspace.host
-	x.rec.UserAgent = audit.CutUserAgent(r.UserAgent())
+	x.rec.UserAgent = audit.TruncateUserAgent(r.UserAgent())
 	x.rec.Catalog = h.judge.Catalog.Version()
 	x.rec.Rules = h.rulesHash
 	if !h.audit.redactsPath() {
-		x.rec.Path = audit.CutPath(r.URL.EscapedPath(), r.RequestURI)
+		x.rec.Path = audit.TruncatePath(r.URL.EscapedPath(), r.RequestURI)
 	}
 	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		x.rec.ClientAddress = address
@@ -72,8 +72,8 @@ func (x *exchange) judge() {
 		rec.TokenID = rec.Token.String()
 	}
 	if info := rec.Facts.Info; info != nil {
-		rec.Owner = audit.CutName(rec.OwnerName)
-		rec.Creator = audit.CutName(info.CreatorName)
+		rec.Owner = audit.TruncateName(rec.OwnerName)
+		rec.Creator = audit.TruncateName(info.CreatorName)
 		rec.Comment = audit.Comment(info.Comment, x.h.audit.commentMode())
 	}
 }
@@ -132,9 +132,9 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 func (x *exchange) pass(next caddyhttp.Handler) error {
 	rec := x.rec
 	if x.h.judge.Observe { // the request is left as it is
-		rec.Dropped = audit.CutNames(judge.ConflictingHeaders(x.r))
+		rec.Dropped = audit.TruncateNames(judge.ConflictingHeaders(x.r))
 	} else {
-		rec.Dropped = audit.CutNames(rec.DropHeaders(x.r))
+		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r))
 	}
 	changed := rec.WatchChange(x.r, x.h.workspace.service())
 	if changed != nil && x.tracker == nil {
@@ -196,7 +196,7 @@ func (x *exchange) emit() {
 	rec := x.rec
 	defer x.h.sinks.put(rec, x.reserved) // last, because it may wait
 	x.h.auditLog.Write(rec)
-	x.h.app.metrics.Count(rec)
+	rec.Count(x.h.app.metrics)
 	if rec.Facts.Source == "" || rec.Facts.Source == judge.FromToken {
 		return // skip tokens unknown to the workspace, and short-lived OAuth tokens
 	}

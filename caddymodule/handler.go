@@ -63,7 +63,7 @@ type Handler struct {
 	rulesHash string
 	logger    *zap.Logger
 	audit     *Audit            // the app's settings included
-	auditLog  *audit.LogSink    // nil where it is off
+	auditLog  *audit.Logger     // nil where it is off
 	sinks     *sinks            // where records go beside that
 	recorded  bool              // records are kept somewhere
 	lines     map[string]string // where the Caddyfile states an option
@@ -102,7 +102,7 @@ func (h *Handler) provisionAudit() (err error) {
 		return err
 	}
 	if h.audit.logs() {
-		h.auditLog = audit.NewLogSink(h.logger.Named("audit"), logLosses)
+		h.auditLog = audit.NewLogger(h.logger.Named("audit"), logLosses(h.app.metrics))
 	}
 	if h.sinks, err = h.app.openSinks(h.audit); err != nil {
 		return err

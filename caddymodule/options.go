@@ -66,7 +66,11 @@ func oneOf(name, value string, choices []string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s must be %s, not %q", name, strings.Join(choices, " or "), value)
+	list := strings.Join(choices, ", ")
+	if i := strings.LastIndex(list, ", "); i >= 0 {
+		list = list[:i] + " or " + list[i+len(", "):]
+	}
+	return fmt.Errorf("%s must be %s, not %q", name, list, value)
 }
 
 func (c *Cache) validate() error {

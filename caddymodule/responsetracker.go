@@ -34,7 +34,7 @@ func (t *responseTracker) describe(rec *audit.Record) {
 	rec.UpstreamStatus = t.response.Status()
 	if !t.answered.IsZero() {
 		rec.UpstreamDuration = t.answered.Sub(rec.Time) - rec.DecisionDuration
-		rec.RequestID = audit.CutRequestID(t.response.Header().Get("X-Request-Id"))
+		rec.RequestID = audit.SafeRequestID(t.response.Header().Get("X-Request-Id"))
 	}
 }
 

@@ -162,7 +162,7 @@ type Route struct {
 	// An HTTP method, or `*` for all.
 	Method string `json:"method"`
 
-	// Path template, in the grammar of the catalogue: `{name}` is one segment, a
+	// Path template, in the grammar of the catalog: `{name}` is one segment, a
 	// last `*` or `{name...}` the rest. The API version matches any.
 	Path string `json:"path"`
 }

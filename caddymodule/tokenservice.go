@@ -2,14 +2,15 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -151,7 +152,26 @@ func (w *workspace) keepUsage(storage certmagic.Storage, logger *zap.Logger) {
 	if every == 0 {
 		every = defaultUsage
 	}
-	ledger.Keep(usageStore{storage}, usageKey(w.url), every, usageWarner(logger))
+	ledger.Keep(usage.CaddyStorage(storage), usage.StoragePrefix(w.url), every, usageWarner(logger))
+}
+
+// usageWarner logs why usage cannot be saved, once for as long as the reason is the
+// same. It is called by one goroutine.
+func usageWarner(logger *zap.Logger) func(error) {
+	last := ""
+	return func(err error) {
+		switch text := err.Error(); {
+		case text == last:
+		case usage.SetAside(err):
+			logger.Warn("saved token usage could not be read; it was set aside, and recording starts over without it", zap.Error(err))
+		case errors.Is(err, usage.ErrFold):
+			last = text
+			logger.Warn("token usage saved by stopped gateways cannot be merged; it is tried again", zap.Error(err))
+		default:
+			last = text
+			logger.Warn("token usage cannot be saved; it stays in memory and is tried again; check Caddy's storage, or set usage off", zap.Error(err))
+		}
+	}
 }
 
 // Interface guards
@@ -164,7 +184,7 @@ var (
 // lookupObserver tells metrics, the log and the events app what a resolver does. It
 // outlives the configuration that made it, so it asks for those each time.
 type lookupObserver struct {
-	*audit.Metrics
+	*metrics.Metrics
 	workspace string
 }
 

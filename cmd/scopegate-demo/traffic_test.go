@@ -23,7 +23,7 @@ func TestTraffic(t *testing.T) {
 		`agent@example\.com .* sql \+jobs `,
 		`vendor@example\.com .* needs all-apis`,
 		`leaver@example\.com .* never seen`,
-		`autoscope  runs; when it completes, these break\n +GET /api/2\.1/unity-catalog/catalogs`,
+		`autoscope  running; when it completes, these break\n +GET /api/2\.1/unity-catalog/catalogs`,
 		`GET /api/2\.0/sql/warehouses  (\d+) of (\d+) calls, \S+ to \S+: policy_denied`,
 	} {
 		find(t, printed, "("+part+")")

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -117,18 +117,18 @@ func (d described) Unregister(prometheus.Collector) bool { return false }
 func gathered(t *testing.T) map[string]metric {
 	t.Helper()
 	d := described{make(map[string]metric)}
-	m, err := audit.Register(d)
+	m, err := metrics.Register(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	if _, err := audit.Register(registry); err != nil {
+	if _, err := metrics.Register(registry); err != nil {
 		t.Fatal(err)
 	}
 	for _, decision := range []judge.Decision{judge.Allow, judge.Deny, judge.Public} {
 		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
 			for _, enforced := range []bool{true, false} {
-				m.Count(&audit.Record{Judgement: judge.Judgement{Decision: decision, Reason: reason, Enforced: enforced}})
+				m.Decision(string(decision), string(reason), enforced)
 			}
 		}
 	}

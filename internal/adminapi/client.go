@@ -125,7 +125,7 @@ func asRefused(err error) *RefusedError {
 	if json.Unmarshal([]byte("{"+text), &refusal) == nil && refusal.Error != "" {
 		return &RefusedError{refusal.Error}
 	}
-	return nil //nolint:nilerr // it asks what kind of error this is
+	return nil
 }
 
 // UnreachableError says that nothing answers at an address, or not what a gateway

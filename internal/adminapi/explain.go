@@ -13,7 +13,7 @@ import (
 // explain answers like scopes explain, for the running configuration and, unlike it,
 // for a token of the workspace.
 func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
-	judge, err := judgeOf(s)
+	judge, err := judgeOf(s, func(j Judge) string { return j.Key })
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func lookUp(ctx context.Context, from resolver, id tokens.ID, fresh tokens.Fresh
 
 // catalog writes the catalog in use.
 func (s *server) catalog(w http.ResponseWriter, _ *http.Request) error {
-	judge, err := judgeOf(s)
+	judge, err := judgeOf(s, func(j Judge) string { return j.Catalog.Version() })
 	if err != nil {
 		return err
 	}

@@ -69,14 +69,14 @@ type UsageLedger interface {
 	State(ctx context.Context) (usage.State, error)
 }
 
-// judgeOf returns the judge to answer for. Several are fine if they judge alike.
-func judgeOf(g Gateway) (Judge, error) {
+// judgeOf returns the judge to answer for. Several are fine if they have the same key.
+func judgeOf(g Gateway, key func(Judge) string) (Judge, error) {
 	judges := g.Judges()
 	if len(judges) == 0 {
 		return Judge{}, errNoHandler()
 	}
 	for _, other := range judges[1:] {
-		if judges[0].Key != other.Key {
+		if key(judges[0]) != key(other) {
 			return Judge{}, errorf(http.StatusConflict, "the running configuration has databricks_scopes handlers with different rules; use scopegate scopes explain --config instead")
 		}
 	}

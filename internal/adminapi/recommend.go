@@ -63,7 +63,7 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errorf(http.StatusNotFound, "this gateway has not seen the token yet, so there is no evidence to recommend by")
 	}
-	recommendation := usage.RecommendWithin(seen, tokenFacts(facts.Info), window, s.Now())
+	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), window, s.Now())
 	// So that it is not applied to another token, and readers see whose it is.
 	recommendation.Workspace = workspace.URL
 	recommendation.Owner = cmp.Or(workspace.Tokens.OwnerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 func TestRoutes(t *testing.T) {
@@ -40,7 +41,8 @@ func TestRoutes(t *testing.T) {
 		{name: "explain with two that judge differently", target: "explain?method=GET&path=/", change: anotherJudge("other"), status: 409, says: []string{"handlers with different rules"}},
 
 		{name: "catalog", target: "catalog", status: 200, says: []string{"GET\t/api/2.2/jobs/list\tjobs\t"}},
-		{name: "catalogs that differ", target: "catalog", change: anotherJudge("other"), status: 409, says: []string{"handlers with different rules"}},
+		{name: "one catalog with other rules", target: "catalog", change: anotherJudge("other"), status: 200, says: []string{"GET\t/api/2.2/jobs/list\tjobs\t"}},
+		{name: "catalogs that differ", target: "catalog", change: anotherCatalog, status: 409, says: []string{"handlers with different rules"}},
 
 		{name: "report", target: "report", status: 200, says: []string{first, second, `"jobs.List"`, `"one@example.com"`, "the names of 1 owners are being looked up"}},
 		{name: "its other name", target: "usage", status: 200, says: []string{first, second}},
@@ -116,6 +118,16 @@ func anotherJudge(key string) func(*fakeGateway, *fakeTokens, *fakeUsage) {
 	return func(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
 		g.judges = append(g.judges, Judge{g.judges[0].Judge, key})
 	}
+}
+
+func anotherCatalog(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
+	other := *g.judges[0].Judge
+	catalog, err := scopes.Default().With([]scopes.Operation{{Method: "GET", Template: "/api/2.0/ours", AnyOf: []string{"jobs"}, Evidence: scopes.Inferred, Name: "ours.Get", Source: "a test"}})
+	if err != nil {
+		panic(err) // the row is a constant
+	}
+	other.Catalog = catalog
+	g.judges = append(g.judges, Judge{&other, g.judges[0].Key})
 }
 
 func anotherWorkspace(g *fakeGateway, _ *fakeTokens, seen *fakeUsage) {

@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/zap"
@@ -22,7 +21,7 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// typicalRecord is a record as an ordinary allowed request makes it.
+// typicalRecord returns the record of an ordinary allowed request.
 func typicalRecord() *Record {
 	return &Record{
 		Time: time.Now(), Method: "GET", Path: "/api/2.1/jobs/list", ClientAddress: "127.0.0.1",
@@ -45,28 +44,29 @@ func discard() *zap.Logger {
 }
 
 func BenchmarkLogLine(b *testing.B) {
-	sink, record := NewLogSink(discard(), testLosses(b, SinkLog)), typicalRecord()
+	logger, record := NewLogger(discard(), lossesOf(SinkLog, new(told))), typicalRecord()
 	b.ReportAllocs()
 	for b.Loop() {
-		sink.Write(record)
+		logger.Write(record)
 	}
 }
 
 // BenchmarkOutputLine is the work of the goroutine that writes lines to an output.
 func BenchmarkOutputLine(b *testing.B) {
 	record := typicalRecord()
-	var line []byte
+	var lines jsonLines
 	b.ReportAllocs()
 	for b.Loop() {
-		line = appendLine(line[:0], record)
+		lines.bytes = lines.bytes[:0]
+		lines.add(record)
 	}
-	b.ReportMetric(float64(len(line)), "bytes/line")
+	b.ReportMetric(float64(len(lines.bytes)), "bytes/line")
 }
 
-// BenchmarkPut is what a request pays for OpenTelemetry: a place in a queue that is
-// emptied meanwhile.
+// BenchmarkPut is what a request pays for OpenTelemetry: room in a queue that is being
+// emptied.
 func BenchmarkPut(b *testing.B) {
-	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
+	s := newSink(nowhere{}, lossesOf(SinkTraces, new(told)), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
 	defer s.close()
 	record := typicalRecord()
 	b.ReportAllocs()
@@ -75,9 +75,9 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkPutContended is the same with requests on every processor.
+// BenchmarkPutContended is BenchmarkPut with requests on every processor.
 func BenchmarkPutContended(b *testing.B) {
-	s := newSink(nowhere{}, testLosses(b, SinkTraces), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
+	s := newSink(nowhere{}, lossesOf(SinkTraces, new(told)), Settings{Queue: 2048, WhenFull: Drop}, 512, pace{delay: time.Second, export: time.Second})
 	defer s.close()
 	record := typicalRecord()
 	b.ReportAllocs()
@@ -88,51 +88,45 @@ func BenchmarkPutContended(b *testing.B) {
 	})
 }
 
-// nowhere is a carrier for benchmarks of what is before it.
+// nowhere is an exporter for benchmarks of what comes before it.
 type nowhere struct{}
 
-func (nowhere) convert(r *Record) *Record               { return r }
-func (nowhere) export(context.Context, []*Record) error { return nil }
-func (nowhere) reuse()                                  {}
-func (nowhere) shutdown(context.Context) error          { return nil }
+func (nowhere) add(*Record)                    {}
+func (nowhere) export(context.Context) error   { return nil }
+func (nowhere) reset()                         {}
+func (nowhere) shutdown(context.Context) error { return nil }
 
 // BenchmarkOTLPSpan is the work of the goroutine that sends spans, up to the bytes
 // on the wire.
 func BenchmarkOTLPSpan(b *testing.B) {
 	wire := new(wire)
-	c, record := carrierTo(wire, describe()), typicalRecord()
-	b.ReportAllocs()
-	batch := make([]encoded, 0, 512)
-	for b.Loop() {
-		batch = append(batch, c.convert(record))
-		if len(batch) == cap(batch) {
-			if err := c.export(context.Background(), batch); err != nil {
-				b.Fatal(err)
-			}
-			c.reuse()
-			batch = batch[:0]
-		}
-	}
+	exporter := newOTLPSpans(wire, describe())
+	exportBatches(b, exporter)
 	b.ReportMetric(float64(wire.bytes)/512, "bytes/span")
 }
 
-// BenchmarkSDKSpan is the same by way of the SDK and its exporter, as for other
-// exporters than OTLP's.
+// BenchmarkSDKSpan is BenchmarkOTLPSpan with the SDK and its exporter, as for exporters
+// other than OTLP's.
 func BenchmarkSDKSpan(b *testing.B) {
 	exporter, err := otlptrace.New(context.Background(), new(wire))
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, record := newSpanCarrier(exporter, describe()), typicalRecord()
+	exportBatches(b, newSDKSpans(exporter, describe()))
+}
+
+func exportBatches(b *testing.B, e exporter) {
+	b.Helper()
+	record, added := typicalRecord(), 0
 	b.ReportAllocs()
-	batch := make([]sdktrace.ReadOnlySpan, 0, 512)
 	for b.Loop() {
-		batch = append(batch, c.convert(record))
-		if len(batch) == cap(batch) {
-			if err := c.export(context.Background(), batch); err != nil {
+		e.add(record)
+		if added++; added == 512 {
+			if err := e.export(context.Background()); err != nil {
 				b.Fatal(err)
 			}
-			batch = batch[:0]
+			e.reset()
+			added = 0
 		}
 	}
 }
@@ -149,12 +143,12 @@ func (w *wire) UploadTraces(_ context.Context, spans []*tracepb.ResourceSpans) e
 	return err
 }
 
-// BenchmarkLogRecord is what it takes to make a log record.
+// BenchmarkLogRecord makes log records.
 func BenchmarkLogRecord(b *testing.B) {
-	c, record := newLogCarrier(noLogs{}, describe()), typicalRecord()
+	e, record := newSDKLogs(noLogs{}, describe()), typicalRecord()
 	b.ReportAllocs()
 	for b.Loop() {
-		c.convert(record)
+		e.recordOf(record)
 	}
 }
 

@@ -7,22 +7,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Caller is the span that a request came with: that of Caddy's tracing directive,
-// or else the one that the client named. Of a client's trace context only these
-// numbers are kept, never its tracestate or baggage.
+// Caller is the span that a request belongs to: that of Caddy's tracing directive, or
+// otherwise the one that the client sent. Only these numbers of a client's trace context
+// are kept, never its tracestate or baggage.
 type Caller struct {
 	TraceID trace.TraceID
 	SpanID  trace.SpanID
 	Flags   trace.TraceFlags
 }
 
-// SpanContext returns the caller as OpenTelemetry has it.
+// SpanContext returns the caller in OpenTelemetry's form.
 func (c Caller) SpanContext() trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: c.TraceID, SpanID: c.SpanID, TraceFlags: c.Flags, Remote: true})
 }
 
-// CallerOf returns the span that the request belongs to: Caddy's own where the
-// tracing directive is on, else the caller's.
+// CallerOf returns the caller of a request: the span of Caddy's tracing directive if
+// there is one, otherwise what a single traceparent header says. It is zero without
+// both.
 func CallerOf(r *http.Request, span trace.Span) Caller {
 	if own := span.SpanContext(); own.HasTraceID() {
 		return Caller{TraceID: own.TraceID(), SpanID: own.SpanID(), Flags: own.TraceFlags()}
@@ -33,8 +34,8 @@ func CallerOf(r *http.Request, span trace.Span) Caller {
 	return Caller{}
 }
 
-// parseTraceparent reads a header of W3C Trace Context, version 0 or what later
-// ones have in common with it. It is zero for anything else.
+// parseTraceparent parses a header of W3C Trace Context, version 0 or what later
+// versions have in common with it. It returns zero for anything else.
 func parseTraceparent(s string) Caller {
 	const length = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 	if len(s) < length || s[2] != '-' || s[35] != '-' || s[52] != '-' {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestTraceparent(t *testing.T) {
+	t.Parallel()
 	const id, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	for _, test := range []struct {
 		name, header string

@@ -1,7 +1,13 @@
-// Package audit keeps the record of decisions: one [Record] per request, begun
-// before anything can go wrong, filled on the way and emitted once, with the same
-// fields whether the request was allowed, refused or only would have been.
+// Package audit records decisions: one [Record] per request, started before anything
+// can fail, completed on the way and emitted once. It has the same fields whether the
+// request was allowed, refused, or would have been refused.
 //
-// A record never holds a token, a header value other than the user agent, a query
-// or a body. Tokens appear by their id, which is no secret.
+// A record goes to a [Logger], which writes it before the request ends, and to [Sinks],
+// which send it later. A sink is a queue with an exporter.
+//
+// The fields are listed once, in fields.go. To add one, add its row there and run
+// go test ./internal/audit -run Documentation -update.
+//
+// A record never holds a token, a header value other than the user agent, a query or a
+// body. Tokens appear by their id, which is not secret.
 package audit

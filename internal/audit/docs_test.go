@@ -12,8 +12,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the table of docs/audit.md")
 
-// TestDocumentation holds the table of docs/audit.md and the fields of records equal.
+// TestDocumentation compares the table of docs/audit.md with the fields of records.
 func TestDocumentation(t *testing.T) {
+	t.Parallel()
 	const file, begin, end = "../../docs/audit.md", "<!-- fields -->\n", "<!-- /fields -->"
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -22,7 +23,7 @@ func TestDocumentation(t *testing.T) {
 	before, rest, ok := strings.Cut(string(content), begin)
 	got, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s has no table of fields", file)
+		t.Fatalf("%s does not have a table of fields", file)
 	}
 	var table strings.Builder
 	table.WriteString("| line | OpenTelemetry | |\n|---|---|---|\n")
@@ -44,15 +45,16 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// TestFieldsAreDistinct: sinks rely on it and do not look for doubles.
+// TestFieldsAreDistinct: exporters rely on it and do not look for duplicates.
 func TestFieldsAreDistinct(t *testing.T) {
+	t.Parallel()
 	names, keys := make(map[string]bool), make(map[attribute.Key]bool)
 	for _, f := range fields {
 		if names[f.name] || f.key != "" && keys[f.key] {
-			t.Errorf("%s (%s) is there twice", f.name, f.key)
+			t.Errorf("%s (%s) appears twice", f.name, f.key)
 		}
 		if (f.key == "") == (f.place == "") || f.about == "" {
-			t.Errorf("%s: it is not said where it is, or what", f.name)
+			t.Errorf("%s: the place or the description is missing", f.name)
 		}
 		names[f.name], keys[f.key] = true, true
 	}

@@ -13,12 +13,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// partialSuccess matches the errors by which OTLP exporters tell that a collector
-// took a part of what it was sent. Their types are not exported.
+// partialSuccess matches the errors of OTLP exporters for a collector that accepted
+// only a part of what it was sent. Their types are not exported.
 var partialSuccess = regexp.MustCompile(`OTLP partial success: (?s:.*)\((\d+) [a-z ]+ rejected\)`)
 
-// rejectedItems reports whether an error says that a collector took at least a part,
-// and how many it did not take for good.
+// rejectedItems reports whether an error says that a collector accepted a part, and how
+// many items it rejected permanently.
 func rejectedItems(err error) (rejected int, partly bool) {
 	if err == nil {
 		return 0, false
@@ -31,11 +31,11 @@ func rejectedItems(err error) (rejected int, partly bool) {
 	return rejected, convErr == nil
 }
 
-// httpStatus matches the status in an error of the OTLP exporters over HTTP, which
-// have no type for it.
+// httpStatus matches the status in an error of the OTLP exporters for HTTP, which have
+// no type for it.
 var httpStatus = regexp.MustCompile(`^(?:[a-z]+ export: )?failed to send .*?: ([1-5]\d\d) `)
 
-// writeError is why lines were not written, and how many.
+// writeError says why lines were not written, and how many.
 type writeError struct {
 	count int
 	err   error
@@ -44,8 +44,8 @@ type writeError struct {
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// failureOf says in a few words of a closed set why sending failed. The error's own
-// text may quote the collector's answer and its URL, which are not ours to log.
+// failureOf says why sending failed, in words from fixed lists. The text of the error
+// may quote the collector's response and its URL, which must not be logged.
 func failureOf(err error) string {
 	var network net.Error
 	var file *fs.PathError

@@ -4,21 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
 const hush = "hush-hush"
 
-func TestFailuresAreToldInOurWords(t *testing.T) {
+func TestFailuresAreReportedInOurWords(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		err  error
@@ -39,7 +43,8 @@ func TestFailuresAreToldInOurWords(t *testing.T) {
 	}
 }
 
-func TestGuardTellsLittleAndSeldom(t *testing.T) {
+func TestGuardReportsLittleAndSeldom(t *testing.T) {
+	t.Parallel()
 	var (
 		mu   sync.Mutex
 		told []string
@@ -75,6 +80,48 @@ func TestGuardTellsLittleAndSeldom(t *testing.T) {
 		t.Errorf("%d messages are remembered", len(g.told))
 	}
 	if g.Enabled(4) {
-		t.Error("information about OpenTelemetry's inner life is not wanted")
+		t.Error("OpenTelemetry's own information is logged")
+	}
+}
+
+// TestGuardsOverlap must not run in parallel, because it changes what is global.
+func TestGuardsOverlap(t *testing.T) {
+	var before, first, second int
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) { before++ }))
+	check := func(when string, want ...int) {
+		t.Helper()
+		otel.Handle(errors.New(hush))
+		if got := []int{before, first, second}; !slices.Equal(got, want) {
+			t.Errorf("%s: %v errors were handled, want %v", when, got, want)
+		}
+	}
+	count := func(n *int) (restore func()) { return GuardOpenTelemetry(func(_, _ string) { *n++ }) }
+	check("without a guard", 1, 0, 0)
+	restoreFirst := count(&first)
+	check("one guard", 1, 1, 0)
+	restoreSecond := count(&second) // a reload starts before it stops
+	check("two guards", 1, 1, 1)
+	restoreFirst()
+	restoreFirst()
+	check("the older one restored", 1, 1, 1) // the newer one has reported it less than a minute ago
+	restoreSecond()
+	check("both restored", 2, 1, 1)
+	again := count(&first)
+	check("a later one", 2, 2, 1)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) { second++ }))
+	again()
+	check("replaced by another package", 2, 2, 2)
+}
+
+// TestNoGuards: handlers obtained before the first guard forward to the guards for ever,
+// and without one do what OpenTelemetry does. It must not run in parallel, because it
+// changes the standard logger.
+func TestNoGuards(t *testing.T) {
+	var output strings.Builder
+	log.SetOutput(&output)
+	defer log.SetOutput(os.Stderr)
+	new(guardStack).Handle(errors.New("not sent"))
+	if !strings.Contains(output.String(), "not sent") {
+		t.Errorf("logged %q", output.String())
 	}
 }

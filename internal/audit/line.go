@@ -6,58 +6,61 @@ import (
 	"unicode/utf8"
 )
 
-// lineHead is how every line begins. It is that of Caddy's JSON encoder, so that
-// whoever reads lines of the audit logger reads these too.
+// lineHead starts every line. It is that of Caddy's JSON encoder, so that a program
+// that reads lines of the audit logger can read these too.
 const lineHead = `{"level":"info","ts":`
 
-// lineLogger is the part that stays the same, up to the fields.
+// lineLogger is the part between the timestamp and the fields.
 const lineLogger = `,"logger":"` + LoggerName + `","msg":"` + Message + `"`
 
-// lineKeys are what stands before the values.
-var lineKeys = func() (keys [len(fields)][]byte) {
-	for i := range fields {
-		keys[i] = append(appendString([]byte{','}, fields[i].name), ':')
-	}
-	return keys
-}()
-
-// appendLine appends a record as a line of JSON: what Caddy's encoder makes of
-// MarshalLogObject, in half the time, and less.
+// appendLine appends a record as a line of JSON.
 func appendLine(to []byte, r *Record) []byte {
-	to = append(to, lineHead...)
-	to = appendTime(to, r.Time.Add(r.Duration))
-	to = append(to, lineLogger...)
-	for i := range fields {
-		f := &fields[i]
-		to = append(to, lineKeys[i]...)
-		if f.text != nil {
-			to = appendString(to, f.text(r))
-			continue
+	lines := jsonLines{to}
+	lines.add(r)
+	return lines.bytes
+}
+
+// jsonLines are records as lines of JSON: the same bytes that Caddy's encoder makes of
+// [Record.MarshalLogObject], in half the time.
+type jsonLines struct{ bytes []byte }
+
+func (l *jsonLines) add(r *Record) {
+	l.bytes = append(l.bytes, lineHead...)
+	l.bytes = appendTime(l.bytes, r.Time.Add(r.Duration))
+	l.bytes = append(l.bytes, lineLogger...)
+	encodeLine(r, l)
+	l.bytes = append(l.bytes, '}', '\n')
+}
+
+func (l *jsonLines) text(f *field, text string) {
+	l.bytes = appendString(append(l.bytes, f.lineKey...), text)
+}
+
+func (l *jsonLines) words(f *field, words *[]string) {
+	to := append(append(l.bytes, f.lineKey...), '[')
+	for i, word := range *words {
+		if i > 0 {
+			to = append(to, ',')
 		}
-		v := f.value(r)
-		switch v.kind {
-		case foreignKind, methodKind:
-			to = appendString(to, v.text)
-		case wordsKind:
-			to = append(to, '[')
-			for i, word := range *v.words {
-				if i > 0 {
-					to = append(to, ',')
-				}
-				to = appendString(to, word)
-			}
-			to = append(to, ']')
-		case numberKind, idKind:
-			to = strconv.AppendInt(to, v.number, 10)
-		case secondsKind:
-			to = appendFloat(to, v.seconds())
-		case truthKind:
-			to = strconv.AppendBool(to, v.number != 0)
-		case arrivedKind:
-			to = appendTime(to, r.Time)
-		}
+		to = appendString(to, word)
 	}
-	return append(to, '}', '\n')
+	l.bytes = append(to, ']')
+}
+
+func (l *jsonLines) number(f *field, number int64) {
+	l.bytes = strconv.AppendInt(append(l.bytes, f.lineKey...), number, 10)
+}
+
+func (l *jsonLines) seconds(f *field, seconds float64) {
+	l.bytes = appendFloat(append(l.bytes, f.lineKey...), seconds)
+}
+
+func (l *jsonLines) truth(f *field, truth bool) {
+	l.bytes = strconv.AppendBool(append(l.bytes, f.lineKey...), truth)
+}
+
+func (l *jsonLines) time(f *field, t time.Time) {
+	l.bytes = appendTime(append(l.bytes, f.lineKey...), t)
 }
 
 // appendTime appends a time as seconds since 1970.
@@ -67,7 +70,8 @@ func appendTime(to []byte, t time.Time) []byte {
 
 func appendFloat(to []byte, f float64) []byte { return strconv.AppendFloat(to, f, 'f', -1, 64) }
 
-// appendString appends text as a string of JSON.
+// appendString appends text as a JSON string. Bytes that are not valid UTF-8 become
+// U+FFFD.
 func appendString(to []byte, s string) []byte {
 	to = append(to, '"')
 	done := 0

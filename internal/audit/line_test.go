@@ -13,8 +13,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// zapsLine is the line that zap's JSON encoder makes of a record, which is the one
-// behind Caddy's.
+// zapsLine returns the line that zap's JSON encoder makes of a record. Caddy uses the
+// same encoder.
 func zapsLine(t *testing.T, r *Record) string {
 	t.Helper()
 	line, err := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()).EncodeEntry(zapcore.Entry{
@@ -27,6 +27,7 @@ func zapsLine(t *testing.T, r *Record) string {
 }
 
 func TestLinesAreZaps(t *testing.T) {
+	t.Parallel()
 	odd := typicalRecord()
 	odd.Path, odd.UserAgent = "/\"quoted\\\n\r\t\x00\x1f\x7f", "é世界\u2028\xff\xfe<&>"
 	odd.FactsAge, odd.BytesSent, odd.Facts.Info.OwnerID = -time.Nanosecond, math.MaxInt64, math.MinInt64
@@ -49,8 +50,8 @@ func TestLinesAreZaps(t *testing.T) {
 	}
 }
 
-// FuzzLine: whatever clients and workspaces say, a line is what zap makes of it, and
-// one line of valid JSON.
+// FuzzLine: whatever clients and workspaces send, a line is the one that zap makes, and
+// a single line of valid JSON.
 func FuzzLine(f *testing.F) {
 	f.Add("GET", "/api/2.1/jobs/list", "agent", "jobs", int64(200), int64(1))
 	f.Add("FROB", "/%ff\"\\", "\xff\xfe\u2028", "\x00", int64(-1), int64(1e15+1))
@@ -67,7 +68,7 @@ func FuzzLine(f *testing.F) {
 			t.Errorf("got\n%s\nzap has\n%s", line, want)
 		}
 		if !json.Valid(line) || line[len(line)-1] != '\n' {
-			t.Errorf("not a line of JSON: %q", line)
+			t.Errorf("not one line of JSON: %q", line)
 		}
 	})
 }

@@ -7,16 +7,34 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/scopegate/scopegate/internal/metrics"
 )
 
-// told is what a LossObserver was told.
+// told is what an observer and a counter of losses were told.
 type told struct {
 	mu     sync.Mutex
 	events []string
 	why    []string
+	lost   map[string]int
+}
+
+func (o *told) AuditDropped(sink string, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lost == nil {
+		o.lost = make(map[string]int)
+	}
+	o.lost[sink] += n
+}
+
+// dropped returns how many records a sink lost.
+func (o *told) dropped(sink string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost[sink]
 }
 
 func (o *told) LosingRecords(sink, cause, detail string) {
@@ -40,27 +58,22 @@ func (o *told) list() []string {
 	return slices.Clone(o.events)
 }
 
-// details are what the observer was told beside the causes.
+// details returns what the observer was told besides the causes.
 func (o *told) details() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.why)
 }
 
-func testLosses(t testing.TB, sink string) *Losses {
-	t.Helper()
-	return NewLosses(sink, new(told))
-}
+// lossesOf returns the losses of a sink that are told to o.
+func lossesOf(sink string, o *told) *Losses { return NewLosses(sink, o, o) }
 
-// dropped returns what the metric counts for a sink.
-func dropped(sink string) int { return int(testutil.ToFloat64(metrics.dropped.WithLabelValues(sink))) }
-
-func TestLossesAreToldOnce(t *testing.T) {
+func TestLossesAreReportedOnce(t *testing.T) {
+	t.Parallel()
 	observer := new(told)
-	l := NewLosses(SinkTraces, observer)
+	l := lossesOf(SinkTraces, observer)
 	now := time.Unix(1e9, 0)
 	l.now = func() time.Time { return now }
-	before := dropped(SinkTraces)
 
 	l.Kept()
 	for range 100 {
@@ -78,28 +91,44 @@ func TestLossesAreToldOnce(t *testing.T) {
 	if got := observer.list(); !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if got := dropped(SinkTraces) - before; got != 201 {
+	if got := observer.dropped(SinkTraces); got != 201 {
 		t.Errorf("counted %d, want 201", got)
 	}
 }
 
-// fullDisk takes no line.
+// fullDisk cannot be written to.
 type fullDisk struct{ zapcore.WriteSyncer }
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestUnwrittenLinesAreCounted(t *testing.T) {
+	t.Parallel()
 	observer := new(told)
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), fullDisk{}, zap.InfoLevel)
-	sink := NewLogSink(zap.New(core), NewLosses(SinkLog, observer))
-	before := dropped(SinkLog)
+	logger := NewLogger(zap.New(core), lossesOf(SinkLog, observer))
 	for range 3 {
-		sink.Write(typicalRecord())
+		logger.Write(typicalRecord())
 	}
-	if got := dropped(SinkLog) - before; got != 3 {
+	if got := observer.dropped(SinkLog); got != 3 {
 		t.Errorf("counted %d, want 3", got)
 	}
 	if got := observer.list(); !slices.Equal(got, []string{"losing log write_failed"}) {
 		t.Errorf("told %q", got)
+	}
+}
+
+// TestMetricsCountEverySink holds the names of the sinks equal to those that metrics
+// counts.
+func TestMetricsCountEverySink(t *testing.T) {
+	t.Parallel()
+	m := metrics.New()
+	for _, sink := range []string{SinkLog, SinkOutput, SinkTraces, SinkLogs} {
+		NewLosses(sink, m, new(told)).Lost(2, CauseFull, "")
+	}
+	got := counters(t, m)
+	for _, sink := range []string{SinkLog, SinkOutput, SinkTraces, SinkLogs} {
+		if n := got["scopegate_audit_dropped_total "+sink]; n != 2 {
+			t.Errorf("%s: counted %g, want 2", sink, n)
+		}
 	}
 }

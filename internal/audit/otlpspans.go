@@ -15,14 +15,13 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// otlpCarrier encodes records as OTLP's spans, without making messages of them
-// first. The SDK and its exporter take ten times as long: the SDK's sampler and
-// limits are what a record must not depend on, and the rest of it a finished record
-// has no use for. For other exporters than OTLP's there is spanCarrier.
-type otlpCarrier struct {
+// otlpSpans exports records as spans over OTLP, and encodes them itself: the SDK and its
+// exporter take ten times as long, for samplers and limits that must not apply to a
+// record. Other exporters than OTLP's are served by sdkSpans.
+type otlpSpans struct {
 	client  otlptrace.Client
 	request []*tracepb.ResourceSpans
-	encoder spanEncoder
+	encoder otlpEncoder
 	spans   []byte // of the batch, as fields of the message ScopeSpans
 }
 
@@ -41,49 +40,46 @@ func newOTLPClient() (otlptrace.Client, error) {
 	return nil, errors.New("the protocol must be http/protobuf or grpc")
 }
 
-func newOTLPCarrier(about *resource.Resource) (*otlpCarrier, error) {
+func startOTLPSpans(about *resource.Resource) (*otlpSpans, error) {
 	client, err := newOTLPClient()
 	if err != nil {
 		return nil, err
 	}
-	// It does not connect before there is something to send.
+	// It connects when there is something to send.
 	if err := client.Start(context.Background()); err != nil {
 		return nil, fmt.Errorf("starting the exporter: %w", err)
 	}
-	return carrierTo(client, about), nil
+	return newOTLPSpans(client, about), nil
 }
 
-func carrierTo(client otlptrace.Client, about *resource.Resource) *otlpCarrier {
+func newOTLPSpans(client otlptrace.Client, about *resource.Resource) *otlpSpans {
 	of := new(resourcepb.Resource)
 	for _, kv := range about.Attributes() {
 		of.Attributes = append(of.Attributes, &commonpb.KeyValue{
 			Key:   valid(string(kv.Key)),
-			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.Emit())}},
+			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.String())}},
 		})
 	}
 	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: version()}
-	return &otlpCarrier{
+	return &otlpSpans{
 		client:  client,
 		request: []*tracepb.ResourceSpans{{Resource: of, ScopeSpans: []*tracepb.ScopeSpans{{Scope: scope}}}},
 	}
 }
 
-func (c *otlpCarrier) convert(r *Record) encoded {
-	c.spans = c.encoder.append(c.spans, r)
-	return encoded{}
+func (e *otlpSpans) add(r *Record) { e.spans = e.encoder.appendSpan(e.spans, r) }
+
+// export passes the spans to the client as unknown fields, which protobuf writes as
+// they are.
+func (e *otlpSpans) export(ctx context.Context) error {
+	e.request[0].ScopeSpans[0].ProtoReflect().SetUnknown(e.spans)
+	return e.client.UploadTraces(ctx, e.request)
 }
 
-// export hands the spans to the client as fields that the message does not know,
-// which protobuf writes as they are.
-func (c *otlpCarrier) export(ctx context.Context, _ []encoded) error {
-	c.request[0].ScopeSpans[0].ProtoReflect().SetUnknown(c.spans)
-	return c.client.UploadTraces(ctx, c.request)
+// reset may overwrite the spans: clients encode a request before they send it.
+func (e *otlpSpans) reset() {
+	e.request[0].ScopeSpans[0].ProtoReflect().SetUnknown(nil)
+	e.spans = e.spans[:0]
 }
 
-// reuse may write over the spans: clients encode a request before they send it.
-func (c *otlpCarrier) reuse() {
-	c.request[0].ScopeSpans[0].ProtoReflect().SetUnknown(nil)
-	c.spans = c.spans[:0]
-}
-
-func (c *otlpCarrier) shutdown(ctx context.Context) error { return c.client.Stop(ctx) }
+func (e *otlpSpans) shutdown(ctx context.Context) error { return e.client.Stop(ctx) }

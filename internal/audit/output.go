@@ -13,143 +13,141 @@ const (
 	// lineDelay is how long a line may wait for others.
 	lineDelay = 10 * time.Millisecond
 	// linePatience is how long a request waits for an output that does not keep up,
-	// with Drop. A disk is slow at times; one that hangs is not waited for twice.
+	// with Drop. A disk may be slow, but one that hangs is waited for only once.
 	linePatience = 5 * time.Second
-	// lineQueue is how many may wait, and lineBatch how many are written together.
+	// lineQueue is how many records may wait, and lineBatch how many are written
+	// together.
 	lineQueue, lineBatch = 4096, 512
-	// maxWrite is how many bytes are written at once, or one line.
+	// maxWrite is how many bytes are written at once, unless a line is longer.
 	maxWrite = 64 << 10
 )
 
-// NewOutput writes records to an output of their own, one line of JSON each, a moment
-// after they were made and many together: one after the other they cost a third of
-// what each does between two requests, when the processor has forgotten how. It
-// counts those that the output does not take.
+// NewOutput returns a sink that writes records to an output, as lines of JSON. They are
+// written together, up to 10 ms later: written one by one between requests, with cold
+// processor caches, each would cost three times as much.
 func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks {
 	if settings.Queue == 0 {
 		settings.Queue = lineQueue
 	}
 	pace := pace{delay: lineDelay, fromFirst: true, patience: linePatience, export: time.Minute}
-	return &Sinks{
-		sinks:    []recordSink{newSink(newLineCarrier(output), losses, settings, lineBatch, pace)},
-		settings: settings,
-	}
+	return &Sinks{[]*sink{newSink(newLineExporter(output), losses, settings, lineBatch, pace)}}
 }
 
-// lineCarrier writes records as lines.
-type lineCarrier struct {
+// lineExporter writes records as lines.
+type lineExporter struct {
 	// Of the goroutine that writes batches.
-	lines []byte // of the batch, after a line's end in case the output is torn
-	ends  []int  // of each of them
-	done  int    // how many bytes were written, or need not be
+	lines jsonLines // of the batch, after a line break in case the output ends within a line
+	ends  []int     // of each line
+	done  int       // how many bytes were written, or need not be
 
-	// using holds something while the output is in use, and is held for the rest.
+	// using holds an item while the output is in use. Its user may use the rest.
 	using      chan struct{}
 	output     io.WriteCloser
-	torn       bool // the output ends in the middle of a line
-	unfinished bool // the rest of the batch is to come
+	torn       bool // the output ends within a line
+	unfinished bool // the rest of the batch is still to be written
 
-	hangs atomic.Bool // a late line has waited in vain
+	hangs atomic.Bool // a late line has timed out
 }
 
-func newLineCarrier(output io.WriteCloser) *lineCarrier {
-	return &lineCarrier{output: output, lines: []byte{'\n'}, using: make(chan struct{}, 1)}
+func newLineExporter(output io.WriteCloser) *lineExporter {
+	return &lineExporter{output: output, lines: jsonLines{[]byte{'\n'}}, using: make(chan struct{}, 1)}
 }
 
-func (c *lineCarrier) convert(r *Record) encoded {
-	c.lines = appendLine(c.lines, r)
-	c.ends = append(c.ends, len(c.lines))
-	return encoded{}
+func (e *lineExporter) add(r *Record) {
+	e.lines.add(r)
+	e.ends = append(e.ends, len(e.lines.bytes))
 }
 
-// export goes on where it stopped when it failed before.
-func (c *lineCarrier) export(context.Context, []encoded) error {
-	c.using <- struct{}{}
-	defer func() { <-c.using }()
-	if c.done == 0 && !c.torn {
-		c.done = 1
+// export continues where it stopped if it failed before.
+func (e *lineExporter) export(context.Context) error {
+	e.using <- struct{}{}
+	defer func() { <-e.using }()
+	if e.done == 0 && !e.torn {
+		e.done = 1
 	}
-	for next := 0; c.done < len(c.lines); {
-		for c.ends[next] <= c.done {
+	for next := 0; e.done < len(e.lines.bytes); {
+		for e.ends[next] <= e.done {
 			next++
 		}
-		end := c.ends[next]
-		for next++; next < len(c.ends) && c.ends[next]-c.done <= maxWrite; next++ {
-			end = c.ends[next]
+		end := e.ends[next]
+		for next++; next < len(e.ends) && e.ends[next]-e.done <= maxWrite; next++ {
+			end = e.ends[next]
 		}
-		n, err := c.write(c.lines[c.done:end])
-		if c.done += n; c.done < end {
-			c.unfinished = true
-			return &writeError{c.unwritten(), cmp.Or(err, io.ErrShortWrite)}
+		n, err := e.write(e.lines.bytes[e.done:end])
+		if e.done += n; e.done < end {
+			e.unfinished = true
+			return &writeError{e.unwritten(), cmp.Or(err, io.ErrShortWrite)}
 		}
 	}
-	c.unfinished = false
+	e.unfinished = false
 	return nil
 }
 
-// write writes to the output, which is in use, and notes how that ends.
-func (c *lineCarrier) write(lines []byte) (int, error) {
-	n, err := c.output.Write(lines)
+// write writes to the output, and notes whether it ends within a line. The caller has
+// put an item into using.
+func (e *lineExporter) write(lines []byte) (int, error) {
+	n, err := e.output.Write(lines)
 	n = max(0, min(n, len(lines)))
 	if n > 0 {
-		c.torn = lines[n-1] != '\n'
+		e.torn = lines[n-1] != '\n'
 	}
 	return n, err
 }
 
-// unwritten counts the lines of which something is missing.
-func (c *lineCarrier) unwritten() (lines int) {
-	for _, end := range c.ends {
-		if end > c.done {
+// unwritten counts the lines that were not written in full.
+func (e *lineExporter) unwritten() (lines int) {
+	for _, end := range e.ends {
+		if end > e.done {
 			lines++
 		}
 	}
 	return lines
 }
 
-func (c *lineCarrier) reuse() {
-	c.using <- struct{}{}
-	defer func() { <-c.using }()
-	c.unfinished = false // what is missing was given up
-	c.lines, c.ends, c.done = c.lines[:1], c.ends[:0], 0
+func (e *lineExporter) reset() {
+	e.using <- struct{}{}
+	defer func() { <-e.using }()
+	e.unfinished = false // the rest was given up
+	e.lines.bytes, e.ends, e.done = e.lines.bytes[:1], e.ends[:0], 0
 }
 
 // latePatience is how long a late line waits for others.
 const latePatience = 100 * time.Millisecond
 
-// late writes a record that came after the end, as far as the output still takes it.
-func (c *lineCarrier) late(r *Record) bool {
-	if c.hangs.Load() {
+// late writes a record that came after the sink was closed, if the output still takes
+// it.
+func (e *lineExporter) late(r *Record) bool {
+	if e.hangs.Load() {
 		return false
 	}
 	patience := time.NewTimer(latePatience)
 	defer patience.Stop()
 	select {
-	case c.using <- struct{}{}:
+	case e.using <- struct{}{}:
 	case <-patience.C:
-		c.hangs.Store(true)
+		e.hangs.Store(true)
 		return false
 	}
-	defer func() { <-c.using }()
-	if c.unfinished && c.torn {
-		return false // it would stand in the middle of another line
+	defer func() { <-e.using }()
+	if e.unfinished && e.torn {
+		return false // it would stand within another line
 	}
 	line := appendLine([]byte{'\n'}, r)
-	if !c.torn {
+	if !e.torn {
 		line = line[1:]
 	}
-	n, _ := c.write(line)
+	n, _ := e.write(line)
 	return n == len(line)
 }
 
-// shutdown closes the output, which may hang, or be compressing what it has rolled:
-// then that goes on by itself.
-func (c *lineCarrier) shutdown(ctx context.Context) error {
+// shutdown closes the output. If that takes longer than ctx allows, because the output
+// hangs or compresses a rolled file, it goes on in the background.
+func (e *lineExporter) shutdown(ctx context.Context) error {
 	closed := make(chan error, 1)
 	go func() {
-		c.using <- struct{}{}
-		defer func() { <-c.using }()
-		closed <- c.close()
+		e.using <- struct{}{}
+		defer func() { <-e.using }()
+		closed <- e.close()
 	}()
 	select {
 	case err := <-closed:
@@ -159,13 +157,12 @@ func (c *lineCarrier) shutdown(ctx context.Context) error {
 	}
 }
 
-// close closes the output. Caddy's writer for networks panics where it never had a
-// connection.
-func (c *lineCarrier) close() (err error) {
+// close closes the output. Caddy's network writer panics if it never had a connection.
+func (e *lineExporter) close() (err error) {
 	defer func() {
 		if crash := recover(); crash != nil {
 			err = fmt.Errorf("closing the output: %v", crash)
 		}
 	}()
-	return c.output.Close()
+	return e.output.Close()
 }

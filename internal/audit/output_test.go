@@ -1,98 +1,24 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// lineOutput is what a test writes lines to.
-type lineOutput struct {
-	gate chan struct{} // nil for open
-
-	mu      sync.Mutex
-	all     bytes.Buffer
-	room    int // bytes that it still takes; negative for any number
-	writes  int
-	closed  bool
-	crashes bool // when it is closed
-}
-
-func newOutput() *lineOutput { return &lineOutput{room: -1} }
-
-func (o *lineOutput) Write(lines []byte) (int, error) {
-	if o.gate != nil {
-		<-o.gate
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.writes++
-	if o.room >= 0 && len(lines) > o.room {
-		n, _ := o.all.Write(lines[:o.room])
-		o.room = 0
-		return n, &fs.PathError{Op: "write", Path: "/secret/name", Err: syscall.ENOSPC}
-	}
-	if o.room >= 0 {
-		o.room -= len(lines)
-	}
-	return o.all.Write(lines)
-}
-
-func (o *lineOutput) setRoom(room int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.room = room
-}
-
-// state returns how often it was written to, and whether it was closed.
-func (o *lineOutput) state() (writes int, closed bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.writes, o.closed
-}
-
-func (o *lineOutput) Close() error {
-	if o.crashes {
-		panic("there was never a connection")
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closed = true
-	return nil
-}
-
-// paths returns those of the records that were written, and how many lines are none.
-func (o *lineOutput) paths(t *testing.T) (paths []string, broken int) {
-	t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for line := range bytes.Lines(o.all.Bytes()) {
-		var record struct{ Path string }
-		if err := json.Unmarshal(line, &record); err != nil {
-			broken++
-			continue
-		}
-		paths = append(paths, record.Path)
-	}
-	return paths, broken
-}
-
-func startOutput(out *lineOutput, settings Settings, observer LossObserver) *Sinks {
-	return NewOutput(out, settings, NewLosses(SinkOutput, observer))
+func startOutput(out *lineOutput, settings Settings, o *told) *Sinks {
+	return NewOutput(out, settings, lossesOf(SinkOutput, o))
 }
 
 var dropping = Settings{WhenFull: Drop}
 
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		out := newOutput()
 		sinks := startOutput(out, dropping, new(told))
@@ -133,9 +59,10 @@ func TestOutput(t *testing.T) {
 	})
 }
 
-// TestOutputWritesWhatItCan: lines that the output does not take are counted, exactly,
-// and what comes after them is whole.
+// TestOutputWritesWhatItCan: lines that cannot be written are counted exactly, and the
+// lines after them are whole.
 func TestOutputWritesWhatItCan(t *testing.T) {
+	t.Parallel()
 	line := len(appendLine(nil, &Record{Path: "0"}))
 	for _, test := range []struct {
 		name string
@@ -151,7 +78,7 @@ func TestOutputWritesWhatItCan(t *testing.T) {
 		for _, policy := range []WhenFull{Drop, Block, Refuse} {
 			t.Run(test.name+", "+string(policy), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					before, observer := dropped(SinkOutput), new(told)
+					observer := new(told)
 					out := &lineOutput{room: test.room}
 					sinks := startOutput(out, Settings{WhenFull: policy, BlockFor: time.Second}, observer)
 					for i := range 5 {
@@ -163,7 +90,7 @@ func TestOutputWritesWhatItCan(t *testing.T) {
 					if policy != Drop {
 						want = 0 // they are kept, and written when there is room
 					}
-					if got := dropped(SinkOutput) - before; got != want {
+					if got := observer.dropped(SinkOutput); got != want {
 						t.Errorf("%d are counted as lost, want %d", got, want)
 					}
 					if got := observer.details(); policy == Drop && !slices.Equal(got, []string{"no space left on device"}) {
@@ -183,13 +110,14 @@ func TestOutputWritesWhatItCan(t *testing.T) {
 	}
 }
 
-// TestOutputThatIsSlow: nothing is lost when the output is slower than the requests;
-// they wait.
+// TestOutputThatIsSlow: requests wait for an output that is slower than they are, and
+// nothing is lost.
 func TestOutputThatIsSlow(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		before, out := dropped(SinkOutput), newOutput()
+		observer, out := new(told), newOutput()
 		out.gate = make(chan struct{})
-		sinks := startOutput(out, dropping, new(told))
+		sinks := startOutput(out, dropping, observer)
 		const n = 2 * lineQueue
 		var puts sync.WaitGroup
 		for range 8 {
@@ -204,17 +132,18 @@ func TestOutputThatIsSlow(t *testing.T) {
 		close(out.gate)
 		puts.Wait()
 		sinks.Close()
-		if got, broken := out.paths(t); len(got) != n || broken != 0 || dropped(SinkOutput) != before {
+		if got, broken := out.paths(t); len(got) != n || broken != 0 || observer.dropped(SinkOutput) != 0 {
 			t.Errorf("%d of %d were written", len(got), n)
 		}
 	})
 }
 
-// TestOutputThatHangs: an output that takes nothing costs one request its patience,
-// and not every one, and it holds up the end of the process no longer than it may.
+// TestOutputThatHangs: only one request waits for an output that hangs, and closing it
+// does not take longer than allowed.
 func TestOutputThatHangs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		before, observer, out := dropped(SinkOutput), new(told), newOutput()
+		observer, out := new(told), newOutput()
 		out.gate = make(chan struct{})
 		sinks := startOutput(out, dropping, observer)
 		put := func(want time.Duration) {
@@ -231,7 +160,7 @@ func TestOutputThatHangs(t *testing.T) {
 		put(linePatience)
 		put(0)
 		put(0)
-		if got := dropped(SinkOutput) - before; got != 3 {
+		if got := observer.dropped(SinkOutput); got != 3 {
 			t.Errorf("%d are counted as lost, want 3", got)
 		}
 		if got := observer.list(); !slices.Equal(got, []string{"losing output queue_full"}) {
@@ -242,11 +171,11 @@ func TestOutputThatHangs(t *testing.T) {
 		if took := time.Since(began); took > closeTime {
 			t.Errorf("closed after %s", took)
 		}
-		if got := dropped(SinkOutput) - before; got != lineQueue+3 {
+		if got := observer.dropped(SinkOutput); got != lineQueue+3 {
 			t.Errorf("%d are counted as lost, want %d", got, lineQueue+3)
 		}
 		sinks.Put(new(Record), false)
-		if got := dropped(SinkOutput) - before; got != lineQueue+4 {
+		if got := observer.dropped(SinkOutput); got != lineQueue+4 {
 			t.Errorf("%d are counted as lost with a late one, want %d", got, lineQueue+4)
 		}
 		close(out.gate)
@@ -257,17 +186,18 @@ func TestOutputThatHangs(t *testing.T) {
 	})
 }
 
-// TestOutputRefuses: no access without a record that has its place.
+// TestOutputRefuses: a request does not pass without room for its record.
 func TestOutputRefuses(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		out := &lineOutput{room: 0}
 		sinks := startOutput(out, Settings{Queue: 2, WhenFull: Refuse}, new(told))
 		for range 2 {
-			place, ok := sinks.Reserve()
+			reserved, ok := sinks.Reserve()
 			if !ok {
 				t.Fatal("no room")
 			}
-			sinks.Put(new(Record), place)
+			sinks.Put(new(Record), reserved)
 		}
 		if _, ok := sinks.Reserve(); ok {
 			t.Error("a request passes although there is no room for its record")
@@ -275,11 +205,11 @@ func TestOutputRefuses(t *testing.T) {
 		out.setRoom(-1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		place, ok := sinks.Reserve()
+		reserved, ok := sinks.Reserve()
 		if !ok {
 			t.Error("no room although everything was written")
 		}
-		sinks.Cancel(place)
+		sinks.Cancel(reserved)
 		sinks.Close()
 		if got, broken := out.paths(t); len(got) != 2 || broken != 0 {
 			t.Errorf("%q were written, and %d broken lines", got, broken)
@@ -288,16 +218,18 @@ func TestOutputRefuses(t *testing.T) {
 }
 
 func TestOutputThatCrashesWhenItIsClosed(t *testing.T) {
+	t.Parallel()
 	out := newOutput()
 	out.crashes = true
 	startOutput(out, dropping, new(told)).Close()
 }
 
-// TestOutputLosesNothing closes it in the middle of things.
+// TestOutputLosesNothing closes an output while records are being put.
 func TestOutputLosesNothing(t *testing.T) {
+	t.Parallel()
 	const workers, records = 8, 500
-	before, out := dropped(SinkOutput), newOutput()
-	sinks := startOutput(out, dropping, new(told))
+	observer, out := new(told), newOutput()
+	sinks := startOutput(out, dropping, observer)
 	var puts sync.WaitGroup
 	for range workers {
 		puts.Go(func() {
@@ -312,13 +244,14 @@ func TestOutputLosesNothing(t *testing.T) {
 	time.Sleep(2 * time.Millisecond)
 	sinks.Close()
 	puts.Wait()
-	if got, broken := out.paths(t); len(got)+dropped(SinkOutput)-before != workers*records || broken != 0 {
-		t.Errorf("%d of %d were written, %d counted as lost", len(got), workers*records, dropped(SinkOutput)-before)
+	if got, broken := out.paths(t); len(got)+observer.dropped(SinkOutput) != workers*records || broken != 0 {
+		t.Errorf("%d of %d were written, %d counted as lost", len(got), workers*records, observer.dropped(SinkOutput))
 	}
 }
 
-// TestOutputWritesInPieces: a batch that is larger than what is written at once.
+// TestOutputWritesInPieces: a batch may be larger than a single write.
 func TestOutputWritesInPieces(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		out := newOutput()
 		sinks := startOutput(out, dropping, new(told))
@@ -338,9 +271,10 @@ func TestOutputWritesInPieces(t *testing.T) {
 	})
 }
 
-// TestOutputDoesNotHoldUpRefusals: with refuse, who was promised no place does not wait
-// for one, least of all the answer that says so.
-func TestOutputDoesNotHoldUpRefusals(t *testing.T) {
+// TestOutputDoesNotDelayRefusals: with refuse, requests without a reservation do not
+// wait for room: they are refused already.
+func TestOutputDoesNotDelayRefusals(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sinks := startOutput(newOutput(), Settings{Queue: 3, WhenFull: Refuse}, new(told))
 		for range 3 {
@@ -360,23 +294,24 @@ func TestOutputDoesNotHoldUpRefusals(t *testing.T) {
 	})
 }
 
-// TestOutputTornInALongLine: what is written in pieces goes on where it stopped.
+// TestOutputTornInALongLine: writing in pieces continues where it stopped.
 func TestOutputTornInALongLine(t *testing.T) {
+	t.Parallel()
 	out := &lineOutput{}
-	c := newLineCarrier(out)
+	e := newLineExporter(out)
 	for _, path := range []string{"a", strings.Repeat("y", 2*maxWrite), "z"} {
-		c.convert(&Record{Path: path})
+		e.add(&Record{Path: path})
 	}
 	out.setRoom(len(appendLine(nil, &Record{Path: "a"})))
-	if failed, ok := errors.AsType[*writeError](c.export(t.Context(), nil)); !ok || failed.count != 2 {
+	if failed, ok := errors.AsType[*writeError](e.export(t.Context())); !ok || failed.count != 2 {
 		t.Errorf("with room for one line: %v", failed)
 	}
 	out.setRoom(100)
-	if err := c.export(t.Context(), nil); err == nil {
+	if err := e.export(t.Context()); err == nil {
 		t.Error("a line went where there was no room")
 	}
 	out.setRoom(-1)
-	if err := c.export(t.Context(), nil); err != nil {
+	if err := e.export(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if got, broken := out.paths(t); len(got) != 3 || broken != 0 {
@@ -390,8 +325,9 @@ type hangsClosing struct{ *lineOutput }
 func (hangsClosing) Close() error { time.Sleep(time.Hour); return nil }
 
 func TestOutputThatCannotBeClosed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sinks := NewOutput(hangsClosing{newOutput()}, dropping, NewLosses(SinkOutput, new(told)))
+		sinks := NewOutput(hangsClosing{newOutput()}, dropping, lossesOf(SinkOutput, new(told)))
 		began := time.Now()
 		sinks.Close()
 		if took := time.Since(began); took > closeTime {
@@ -401,7 +337,7 @@ func TestOutputThatCannotBeClosed(t *testing.T) {
 	})
 }
 
-// slow is an output that takes a while for each write.
+// slow is an output of which each write takes a millisecond.
 type slow struct{ *lineOutput }
 
 func (o slow) Write(lines []byte) (int, error) {
@@ -409,12 +345,13 @@ func (o slow) Write(lines []byte) (int, error) {
 	return o.lineOutput.Write(lines)
 }
 
-// TestOutputTakesLateLines: of requests that end after everything was closed, all at
-// once, and after a line that was torn.
+// TestOutputTakesLateLines: requests that end after an output was closed are recorded,
+// concurrently, and after a torn line.
 func TestOutputTakesLateLines(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		out := slow{newOutput()}
-		sinks := NewOutput(out, dropping, NewLosses(SinkOutput, new(told)))
+		sinks := NewOutput(out, dropping, lossesOf(SinkOutput, new(told)))
 		sinks.Close()
 		var late sync.WaitGroup
 		for range 20 {
@@ -431,9 +368,9 @@ func TestOutputTakesLateLines(t *testing.T) {
 	}{{Drop, 1, 1, 1}, {Refuse, 1, 0, 1}} {
 		t.Run("torn, "+string(test.policy), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				before := dropped(SinkOutput)
+				observer := new(told)
 				out := &lineOutput{room: len(appendLine(nil, &Record{Path: "0"})) / 2}
-				sinks := startOutput(out, Settings{WhenFull: test.policy}, new(told))
+				sinks := startOutput(out, Settings{WhenFull: test.policy}, observer)
 				sinks.Put(&Record{Path: "0"}, false)
 				time.Sleep(2 * lineDelay)
 				closed := make(chan struct{})
@@ -446,8 +383,8 @@ func TestOutputTakesLateLines(t *testing.T) {
 				sinks.Put(&Record{Path: "1"}, false)
 				<-closed
 				got, broken := out.paths(t)
-				if len(got) != test.whole || broken != test.broken || dropped(SinkOutput)-before != test.counts {
-					t.Errorf("%q whole, %d broken, %d counted", got, broken, dropped(SinkOutput)-before)
+				if len(got) != test.whole || broken != test.broken || observer.dropped(SinkOutput) != test.counts {
+					t.Errorf("%q whole, %d broken, %d counted", got, broken, observer.dropped(SinkOutput))
 				}
 			})
 		})

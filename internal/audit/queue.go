@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// queue holds the records that wait to be sent, a bounded number. Its places are
-// taken by records that wait or are being sent, and by requests under way whose
-// record has been promised one. It is safe for concurrent use.
+// queue holds the records that wait to be sent, a bounded number. Room is taken by
+// records that wait, by those being sent, and by reservations of requests in progress.
+// It is safe for concurrent use.
 //
-// It is not a channel, because a reader that waits for a channel is woken by every
-// record: here it is woken once for many.
+// It is not a channel, because every record would wake a reader that waits for a
+// channel. This reader is woken once for many records.
 type queue struct {
 	size   int
-	batch  int           // so many records that wait or are being sent wake the reader
-	wakeAt int           // or the one with which so many wait
-	due    chan struct{} // holds something when there is something to read, or the queue was closed
+	batch  int           // this many records, waiting or being sent, wake the reader
+	wakeAt int           // so does the record with which this many wait
+	due    chan struct{} // holds an item if there is something to read, or the queue was closed
 
 	mu        sync.Mutex
 	ring      []*Record
 	head      int // of the records that wait
 	waiting   int
 	sending   int
-	taken     int // places
+	taken     int // room
 	closed    bool
-	pressed   bool // somebody found no place
+	pressed   bool // a request found no room
 	abandoned bool
-	freed     chan struct{} // closed when places come free; nil while nobody waits for one
+	freed     chan struct{} // closed when there is room again; nil if no request waits
 }
 
 func newQueue(size, batch, wakeAt int) *queue {
 	return &queue{size: size, batch: min(batch, size), wakeAt: wakeAt, due: make(chan struct{}, 1), ring: make([]*Record, size)}
 }
 
-// reserve takes a place for a record to come.
+// reserve takes room for a record to come.
 func (q *queue) reserve() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -45,8 +45,8 @@ func (q *queue) reserve() bool {
 	return true
 }
 
-// press wakes the reader for what there is, full batch or not. It is called with mu
-// held.
+// press wakes the reader to send what there is, even if it is less than a batch. The
+// caller holds mu.
 func (q *queue) press() {
 	if !q.closed && q.waiting+q.sending > 0 {
 		q.pressed = true
@@ -54,7 +54,7 @@ func (q *queue) press() {
 	}
 }
 
-// wasPressed reports whether somebody found no place since the last time.
+// wasPressed reports whether a request found no room since the last call.
 func (q *queue) wasPressed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -63,15 +63,15 @@ func (q *queue) wasPressed() bool {
 	return pressed
 }
 
-// cancel gives a reserved place back.
+// cancel gives up a reservation.
 func (q *queue) cancel() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free(1)
 }
 
-// put adds a record, in a reserved place or one that it takes now, for which it
-// waits. It returns why there was none, or an empty string.
+// put adds a record, into reserved room or room that it takes now. It waits for room
+// no longer than patience. It returns why there was none, or an empty string.
 func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,7 +93,7 @@ func (q *queue) put(r *Record, reserved bool, patience time.Duration) (cause str
 	return ""
 }
 
-// take takes a place. It is called with mu held, and lets go of it while it waits.
+// take takes room. The caller holds mu, which is released during the wait.
 func (q *queue) take(patience time.Duration) bool {
 	if q.taken >= q.size && !q.closed {
 		q.press()
@@ -127,7 +127,7 @@ func (q *queue) await(patience time.Duration) {
 	}
 }
 
-// free gives places back. It is called with mu held.
+// free gives room back. The caller holds mu.
 func (q *queue) free(n int) {
 	q.taken -= n
 	if q.freed != nil {
@@ -139,15 +139,15 @@ func (q *queue) free(n int) {
 func (q *queue) wake() {
 	select {
 	case q.due <- struct{}{}:
-	default: // it will be looked at anyway
+	default: // the reader was woken already
 	}
 }
 
-// next moves so many at most from those that wait to those being sent.
-func (q *queue) next(to []*Record, most int) []*Record {
+// next moves records from those that wait to those being sent, at most limit of them.
+func (q *queue) next(to []*Record, limit int) []*Record {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(q.waiting, most)
+	n := min(q.waiting, limit)
 	for range n {
 		to = append(to, q.ring[q.head])
 		q.ring[q.head] = nil
@@ -158,8 +158,8 @@ func (q *queue) next(to []*Record, most int) []*Record {
 	return to
 }
 
-// sent ends what next began since the last time. It returns false if what was being
-// sent has been given up meanwhile.
+// sent frees the room of all records being sent. It returns false if they were
+// abandoned in the meantime.
 func (q *queue) sent() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -168,7 +168,7 @@ func (q *queue) sent() bool {
 	return !q.abandoned
 }
 
-// close lets no more records in.
+// close stops the queue from taking records.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -1,71 +1,75 @@
 package audit
 
 import (
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/scopes"
 )
 
-// Outcome is the closed set of words for how a request ended here.
+// Outcome says how a request ended here (fixed list).
 type Outcome string
 
 const (
-	// Answered: an answer was sent, by this gateway or by what is behind it.
+	// Answered: a response was sent, by this gateway or by a later handler.
 	Answered Outcome = "answered"
-	// Failed: the handlers behind this one returned an error, as reverse_proxy does
-	// when it does not reach the workspace.
+	// Failed: a later handler returned an error, as reverse_proxy does if it cannot
+	// reach the workspace.
 	Failed Outcome = "failed"
-	// Aborted: the answer broke off, because the workspace or the client went away.
+	// Aborted: the response was cut off because the workspace or the client left.
 	Aborted Outcome = "aborted"
-	// Panicked: a handler behind this one panicked.
+	// Panicked: a later handler panicked.
 	Panicked Outcome = "panicked"
 )
 
-// Record is what is known of one request when its answer has gone out. Fields
-// that the request did not come to stay zero. Once it has been emitted nobody
-// changes it: sinks read it later and at the same time.
+// Record is what is known about one request when its response has been sent. Fields
+// that the request did not get as far as stay zero. It must not be changed once it was
+// emitted: sinks read it later, and concurrently.
 type Record struct {
 	Time time.Time // when the request arrived
-	// Brief means that nobody keeps this record: it holds only what the handler
-	// itself needs.
+	// Brief marks a record that no sink, logger or trace reads. It holds only what the
+	// handler itself needs.
 	Brief bool
 
 	// Request.
-	Method        string // cut to maxMethod bytes
-	Path          string // escaped, without query, as CutPath leaves it; empty where it is redacted
-	Workspace     string // name of the workspace's host
-	ClientAddress string // as Caddy determined it, trusted proxies considered
-	UserAgent     string // cut to maxUserAgent bytes
+	Method        string // from TruncateMethod
+	Path          string // from TruncatePath; empty if paths are redacted
+	Workspace     string // host name of the workspace
+	ClientAddress string // as Caddy determined it; trusted proxies are taken into account
+	UserAgent     string // from TruncateUserAgent
 	Caller        Caller
-	// RequestID is that of the answer, as the client sees it: this gateway's own
-	// for a refusal, the workspace's for what it answered.
+	// RequestID is the id that the client sees in the response: our own in a refusal,
+	// otherwise the workspace's.
 	RequestID string
 
-	// Judgement is the decision, and what is known of the token.
+	// Judgement is the decision and what it is based on.
 	judge.Judgement
-	TokenID string   // hex; empty for a brief record
-	Owner   string   // name, where it is known
+	TokenID string   // hex; empty in a brief record
+	Owner   string   // name; empty if it is not known
 	Creator string   // name
-	Comment string   // as the operator wants it: see Comment
-	Dropped []string // names of headers that must not leave beside the token
+	Comment string   // from Comment
+	Dropped []string // names of headers that must not be forwarded with the token
 
-	// Catalog and Rules are the versions of the map and of the operator's rules that
-	// decided: with both a decision can be made again later.
+	// Catalog and Rules are the versions of the catalog and of the operator's rules.
+	// Together they allow a decision to be repeated later.
 	Catalog string
 	Rules   string
 
-	// Answer.
+	// Response.
 	Outcome          Outcome
-	Status           int           // as the client saw it, 0 where the connection was taken over
-	UpstreamStatus   int           // as what is behind this handler answered, 0 where it did not
-	BytesReceived    int64         // of the request's body, as far as it was read
-	BytesSent        int64         // of the answer's body
-	DecisionDuration time.Duration // from the request's arrival
-	UpstreamDuration time.Duration // from passing the request on to the answer's header
+	Status           int           // as the client saw it; 0 if the connection was hijacked
+	UpstreamStatus   int           // of the next handler's response; 0 if there was none
+	BytesReceived    int64         // read from the request body
+	BytesSent        int64         // of the response body
+	DecisionDuration time.Duration // since the request arrived
+	UpstreamDuration time.Duration // from forwarding the request to the response header
 	Duration         time.Duration
 }
 
-// TraceID returns the id of the caller's trace, empty where it has none.
+// TraceID returns the id of the caller's trace in hex, or an empty string if there is
+// none.
 func (r *Record) TraceID() string {
 	if !r.Caller.TraceID.IsValid() {
 		return ""
@@ -73,9 +77,9 @@ func (r *Record) TraceID() string {
 	return r.Caller.TraceID.String()
 }
 
-// ErrorType is what went wrong with the request, in a word of a closed set: the
-// reason of a refusal, or the outcome of a request that was passed on and not
-// answered. It is empty where nothing did, and so for rehearsed refusals.
+// ErrorType says what went wrong with the request (fixed list): the reason of a
+// refusal, or the outcome of a request that passed and was not answered. It is empty
+// if nothing did, also for refusals that are not enforced.
 func (r *Record) ErrorType() string {
 	switch {
 	case r.Refused():
@@ -84,4 +88,24 @@ func (r *Record) ErrorType() string {
 		return string(r.Outcome)
 	}
 	return ""
+}
+
+// Count counts the record.
+func (r *Record) Count(m *metrics.Metrics) {
+	m.Decision(string(r.Decision), string(r.Reason), r.Enforced)
+	if r.Facts.Source != "" {
+		m.FactsAge(r.FactsAge)
+	}
+	if r.Operation != nil && r.Operation.Unmapped() {
+		m.Unmapped()
+	}
+}
+
+// Required returns the scopes of an operation, separated by commas, as placeholders
+// and the metadata of refusals show them.
+func Required(operation *scopes.Operation) string {
+	if operation == nil {
+		return ""
+	}
+	return strings.Join(operation.AnyOf, ",")
 }

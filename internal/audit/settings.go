@@ -2,21 +2,23 @@ package audit
 
 import "time"
 
-// WhenFull says what happens to a record for which a queue has no room.
+// WhenFull says what happens to a record if a queue has no room for it.
 type WhenFull string
 
 const (
-	// Drop loses the record and counts it.
+	// Drop drops the record and counts it.
 	Drop WhenFull = "drop"
-	// Block lets the request wait for room, and then loses the record.
+	// Block makes the request wait for room, and then drops the record.
 	Block WhenFull = "block"
-	// Refuse lets no request pass for whose record there is no room.
+	// Refuse lets a request pass only if there is room for its record.
 	Refuse WhenFull = "refuse"
 )
 
 // Settings say how records are sent.
 type Settings struct {
-	Queue    int // how many may wait; 0 means what the environment says, or 2048
+	// Queue is how many records may wait. 0 stands for 4096 for an output, and for
+	// OpenTelemetry for OTEL_BSP_MAX_QUEUE_SIZE and OTEL_BLRP_MAX_QUEUE_SIZE, or 2048.
+	Queue    int
 	WhenFull WhenFull
 	BlockFor time.Duration // for Block
 }

@@ -8,83 +8,93 @@ import (
 	"time"
 )
 
-// carrier takes records to where OpenTelemetry's variables say, as items of its
-// own form. One goroutine uses it.
-type carrier[T any] interface {
-	convert(*Record) T
-	export(context.Context, []T) error
-	reuse() // of what was converted, which has been sent or given up
+// exporter sends records. It keeps a batch of them in the form in which it sends them.
+// One goroutine uses it.
+type exporter interface {
+	// add adds a record to the batch.
+	add(*Record)
+	// export sends the batch. After a failure it may be called again, and sends what is
+	// missing.
+	export(context.Context) error
+	// reset empties the batch, which was sent or given up.
+	reset()
 	shutdown(context.Context) error
 }
 
-// encoded stands for an item that a carrier keeps among the others.
-type encoded struct{}
+// lateExporter can send a record after its sink was closed. It may be used by several
+// goroutines.
+type lateExporter interface {
+	late(*Record) bool
+}
 
 const (
-	// convertAt is how many records are converted at once, at least: they wait for a
-	// full batch in the form in which they are sent, of which the garbage collector
-	// has less to look at.
-	convertAt = 64
+	// encodeAt is how many records are handed to the exporter at once, at least. They
+	// wait for a full batch in encoded form, which the garbage collector need not scan.
+	encodeAt = 64
 
-	// flushTime is how long records may still be sent when a sink is closed,
-	// giveUpTime when what hangs nevertheless is left behind, and closeTime how long
-	// closing takes at most.
+	// flushTime is how long a sink may still send when it is closed, giveUpTime when it
+	// stops waiting for an exporter that hangs, and closeTime how long closing takes at
+	// most.
 	flushTime  = 1600 * time.Millisecond
 	giveUpTime = 1800 * time.Millisecond
 	closeTime  = 2 * time.Second
 
-	// Between tries to send what must not be lost.
+	// Time between attempts to send what must not be lost.
 	minBackoff, maxBackoff = 500 * time.Millisecond, 15 * time.Second
 	closingBackoff         = 100 * time.Millisecond
 )
 
-// sink sends records in batches, from a queue and by a goroutine of its own: a
-// request pays for putting a record into the queue, and for nothing else.
-type sink[T any] struct {
+// sink is a queue with its exporter. It sends records in batches, from a goroutine of
+// its own: a request only pays for putting its record into the queue.
+type sink struct {
 	queue    *queue
 	batch    int
-	carrier  carrier[T]
+	exporter exporter
 	losses   *Losses
 	settings Settings
 	pace     pace
 
 	ctx     context.Context // ends when nothing may be sent any more
 	stop    context.CancelFunc
-	closing chan struct{}
-	done    chan struct{}
+	closes  atomic.Bool   // close was called
+	closing chan struct{} // is closed when that begins
+	closed  chan struct{} // and when it has ended
+	done    chan struct{} // and when work has ended
 
-	// trouble is why the last batch could not be sent; nil while they can.
+	// trouble is why the last batch could not be sent; nil if it was.
 	trouble atomic.Pointer[string]
-	// stuck: a request has waited for room in vain, and none has come since.
+	// stuck is set if a request has waited for room without success, and no batch was
+	// finished since.
 	stuck atomic.Bool
 }
 
-// pace is how often batches are sent, and for how long who waits.
+// pace is how often batches are sent, and how long exports and requests may take.
 type pace struct {
 	// delay is how long a record may wait for others: from one batch to the next, or
-	// from the first record of each.
+	// with fromFirst, from the first record of the batch.
 	delay     time.Duration
 	fromFirst bool
-	// export is how long sending may take.
+	// export is how long one export may take.
 	export time.Duration
-	// patience is how long a request waits for room with Drop, unless the one before
-	// has waited in vain.
+	// patience is how long a request waits for room with Drop, unless the sink is
+	// stuck.
 	patience time.Duration
 }
 
-func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch int, pace pace) *sink[T] {
-	wakeAt := convertAt
+func newSink(exporter exporter, losses *Losses, settings Settings, batch int, pace pace) *sink {
+	wakeAt := encodeAt
 	if pace.fromFirst {
 		wakeAt = 1
 	}
-	s := &sink[T]{
+	s := &sink{
 		queue:    newQueue(settings.Queue, batch, wakeAt),
 		batch:    min(batch, settings.Queue),
-		carrier:  carrier,
+		exporter: exporter,
 		losses:   losses,
 		settings: settings,
 		pace:     pace,
 		closing:  make(chan struct{}),
+		closed:   make(chan struct{}),
 		done:     make(chan struct{}),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -92,18 +102,21 @@ func newSink[T any](carrier carrier[T], losses *Losses, settings Settings, batch
 	return s
 }
 
-func (s *sink[T]) reserve() bool { return s.queue.reserve() }
+// reserves reports whether requests need a reservation.
+func (s *sink) reserves() bool { return s.settings.WhenFull == Refuse }
 
-func (s *sink[T]) cancel() { s.queue.cancel() }
+func (s *sink) reserve() bool { return s.queue.reserve() }
 
-// put hands over a record, which nobody may change afterwards.
-func (s *sink[T]) put(r *Record, reserved bool) {
+func (s *sink) cancel() { s.queue.cancel() }
+
+// put hands over a record, which must not be changed afterwards.
+func (s *sink) put(r *Record, reserved bool) {
 	patience := s.pace.patience
 	switch {
 	case s.settings.WhenFull == Block:
 		patience = s.settings.BlockFor
 	case s.settings.WhenFull == Refuse, s.stuck.Load():
-		patience = 0 // who was promised a place has one
+		patience = 0 // requests that pass have a reservation
 	}
 	cause := s.queue.put(r, reserved, patience)
 	if cause == "" || cause == CauseShutdown && s.late(r) {
@@ -119,13 +132,13 @@ func (s *sink[T]) put(r *Record, reserved bool) {
 	s.losses.Lost(1, cause, detail)
 }
 
-// late hands a record that came after the end to a carrier that can take it.
-func (s *sink[T]) late(r *Record) bool {
-	carrier, ok := s.carrier.(interface{ late(*Record) bool })
-	return ok && carrier.late(r)
+// late sends a record that came after the sink was closed, if the exporter can.
+func (s *sink) late(r *Record) bool {
+	exporter, ok := s.exporter.(lateExporter)
+	return ok && exporter.late(r)
 }
 
-func (s *sink[T]) work() {
+func (s *sink) work() {
 	defer close(s.done)
 	var tick <-chan time.Time
 	if !s.pace.fromFirst {
@@ -136,35 +149,35 @@ func (s *sink[T]) work() {
 	gathering := time.NewTimer(s.pace.delay)
 	gathering.Stop()
 	records := make([]*Record, 0, s.batch)
-	items := make([]T, 0, s.batch)
+	added := 0 // to the exporter's batch
 	for {
-		full := false // whether a batch that is not is left to wait
+		wholeOnly := false // a batch that is not full waits
 		select {
 		case <-tick:
 		case <-s.queue.due:
-			full = !s.pace.fromFirst && !s.queue.wasPressed()
+			wholeOnly = !s.pace.fromFirst && !s.queue.wasPressed()
 			if s.pace.fromFirst {
 				gathering.Reset(s.pace.delay)
 				select {
 				case <-gathering.C:
-				case <-s.queue.due: // there is much
+				case <-s.queue.due: // a batch is full
 				case <-s.closing:
 				}
 			}
 		}
-		closed := s.queue.isClosed() // before the last look, so that nothing comes after it
+		closed := s.queue.isClosed() // before the last look, so that no record comes after it
 		for {
-			records = s.queue.next(records[:0], s.batch-len(items))
+			records = s.queue.next(records[:0], s.batch-added)
 			for _, r := range records {
-				items = append(items, s.carrier.convert(r))
+				s.exporter.add(r)
 			}
+			added += len(records)
 			none := len(records) == 0
 			clear(records)
-			if len(items) == s.batch || none && len(items) > 0 && (closed || !full) {
-				s.send(items)
-				s.carrier.reuse()
-				clear(items)
-				items = items[:0]
+			if added == s.batch || none && added > 0 && (closed || !wholeOnly) {
+				s.send(added)
+				s.exporter.reset()
+				added = 0
 			}
 			if none {
 				break
@@ -176,20 +189,20 @@ func (s *sink[T]) work() {
 	}
 }
 
-// send sends a batch, again and again where it must not be lost.
-func (s *sink[T]) send(items []T) {
+// send sends a batch of so many records, repeatedly if it must not be lost.
+func (s *sink) send(records int) {
 	backoff := minBackoff
 	for {
 		ctx, cancel := context.WithTimeout(s.ctx, s.pace.export)
-		err := s.carrier.export(ctx, items)
+		err := s.exporter.export(ctx)
 		cancel()
 		rejected, partly := rejectedItems(err)
 		if err == nil || partly {
 			s.trouble.Store(nil)
-			s.settle(min(rejected, len(items)), CauseRejected, "")
+			s.settle(min(rejected, records), CauseRejected, "")
 			return
 		}
-		lost, cause := len(items), CauseExport
+		lost, cause := records, CauseExport
 		if lines, ok := errors.AsType[*writeError](err); ok {
 			lost, cause = lines.count, CauseWrite
 		}
@@ -208,12 +221,12 @@ func (s *sink[T]) send(items []T) {
 	}
 }
 
-// settle ends the sending of a batch of which some records are lost.
-func (s *sink[T]) settle(lost int, cause, detail string) {
-	given := !s.queue.sent()
+// settle finishes a batch, of which some records may be lost.
+func (s *sink) settle(lost int, cause, detail string) {
+	abandoned := !s.queue.sent()
 	s.stuck.Store(false)
-	if given {
-		return // counted when it was given up
+	if abandoned {
+		return // counted already
 	}
 	if lost == 0 {
 		s.losses.Kept()
@@ -222,9 +235,9 @@ func (s *sink[T]) settle(lost int, cause, detail string) {
 	s.losses.Lost(lost, cause, detail)
 }
 
-// pause waits before the next try. A part of it is chance, so that many gateways do
-// not come back to a collector in step.
-func (s *sink[T]) pause(backoff time.Duration) {
+// pause waits before the next attempt. Half of the wait is random, so that many
+// gateways do not come back to a collector at the same moment.
+func (s *sink) pause(backoff time.Duration) {
 	closing := s.closing
 	select {
 	case <-closing:
@@ -235,13 +248,19 @@ func (s *sink[T]) pause(backoff time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-closing: // not a moment to lose
+	case <-closing: // try again at once
 	case <-s.ctx.Done():
 	}
 }
 
-// close sends what waits, for at most closeTime, and counts the rest as lost.
-func (s *sink[T]) close() {
+// close sends what is queued, for at most closeTime, and counts the rest as lost. Later
+// calls wait for the first.
+func (s *sink) close() {
+	if s.closes.Swap(true) {
+		<-s.closed
+		return
+	}
+	defer close(s.closed)
 	flush := time.AfterFunc(flushTime, s.stop)
 	defer flush.Stop()
 	giveUp := time.NewTimer(giveUpTime)
@@ -255,7 +274,6 @@ func (s *sink[T]) close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime-giveUpTime)
 	defer cancel()
-	// Its error says nothing that was not counted.
-	_ = s.carrier.shutdown(ctx)
+	_ = s.exporter.shutdown(ctx) // what it failed to send is counted already
 	s.stop()
 }

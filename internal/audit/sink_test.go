@@ -10,24 +10,26 @@ import (
 	"time"
 )
 
-// collector is a carrier that does as a test says.
+// collector is an exporter that does what a test says.
 type collector struct {
 	mu    sync.Mutex
 	err   error
 	hang  bool // until the context ends
 	deaf  bool // or longer
 	calls int
-	got   []*Record
+	got   int // records
+
+	batch int // of the sink's goroutine
 }
 
-func (c *collector) convert(r *Record) *Record { return r }
+func (c *collector) add(*Record) { c.batch++ }
 
-func (c *collector) export(ctx context.Context, records []*Record) error {
+func (c *collector) export(ctx context.Context) error {
 	c.mu.Lock()
 	c.calls++
 	err, hang, deaf := c.err, c.hang, c.deaf
 	if err == nil && !hang && !deaf {
-		c.got = append(c.got, records...)
+		c.got += c.batch
 	}
 	c.mu.Unlock()
 	switch {
@@ -40,7 +42,7 @@ func (c *collector) export(ctx context.Context, records []*Record) error {
 	return err
 }
 
-func (c *collector) reuse() {}
+func (c *collector) reset() { c.batch = 0 }
 
 func (c *collector) shutdown(context.Context) error { return nil }
 
@@ -53,20 +55,21 @@ func (c *collector) set(change func(*collector)) {
 func (c *collector) counts() (records, calls int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.got), c.calls
+	return c.got, c.calls
 }
 
-func testSink(c *collector, o *told, settings Settings) *sink[*Record] {
-	return newSink(c, NewLosses(SinkTraces, o), settings, 10, pace{delay: time.Second, export: 5 * time.Second})
+func testSink(c *collector, o *told, settings Settings) *sink {
+	return newSink(c, lossesOf(SinkTraces, o), settings, 10, pace{delay: time.Second, export: 5 * time.Second})
 }
 
-func putMany(s *sink[*Record], n int) {
+func putMany(s *sink, n int) {
 	for range n {
 		s.put(new(Record), false)
 	}
 }
 
 func TestSinkSendsBatches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := new(collector)
 		s := testSink(c, new(told), Settings{Queue: 100, WhenFull: Drop})
@@ -85,18 +88,19 @@ func TestSinkSendsBatches(t *testing.T) {
 		check("a batch does not wait", 13, 2)
 		putMany(s, 5)
 		s.close()
-		check("after the end", 18, 3)
+		check("after closing", 18, 3)
 	})
 }
 
-// TestSinkSendsLargeBatches: what was converted early counts for the batch, so that
-// neither a full batch nor a full queue waits.
+// TestSinkSendsLargeBatches: records that were encoded early count as part of the batch,
+// so that neither a full batch nor a full queue waits.
 func TestSinkSendsLargeBatches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := new(collector)
-		s := newSink(c, NewLosses(SinkTraces, new(told)), Settings{Queue: convertAt + 36, WhenFull: Drop}, 512, pace{delay: time.Hour, export: time.Second})
+		s := newSink(c, lossesOf(SinkTraces, new(told)), Settings{Queue: encodeAt + 36, WhenFull: Drop}, 512, pace{delay: time.Hour, export: time.Second})
 		for i, step := range []struct{ records, sent, calls int }{
-			{convertAt, 0, 0}, {35, 0, 0}, {1, convertAt + 36, 1}, {convertAt + 36, 2 * (convertAt + 36), 2}, {5, 2 * (convertAt + 36), 2},
+			{encodeAt, 0, 0}, {35, 0, 0}, {1, encodeAt + 36, 1}, {encodeAt + 36, 2 * (encodeAt + 36), 2}, {5, 2 * (encodeAt + 36), 2},
 		} {
 			putMany(s, step.records)
 			synctest.Wait()
@@ -105,18 +109,19 @@ func TestSinkSendsLargeBatches(t *testing.T) {
 			}
 		}
 		s.close()
-		if records, calls := c.counts(); records != 2*(convertAt+36)+5 || calls != 3 {
+		if records, calls := c.counts(); records != 2*(encodeAt+36)+5 || calls != 3 {
 			t.Errorf("in the end %d records in %d calls", records, calls)
 		}
 	})
 }
 
-// TestSinkMakesRoom: who finds all places promised is not refused until the next tick
-// while some of them could be sent.
+// TestSinkMakesRoom: if all room is taken, records that could be sent are sent, and
+// requests are not refused until the next tick.
 func TestSinkMakesRoom(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := new(collector)
-		s := newSink(c, NewLosses(SinkTraces, new(told)), Settings{Queue: 20, WhenFull: Refuse}, 10, pace{delay: time.Hour, export: time.Second})
+		s := newSink(c, lossesOf(SinkTraces, new(told)), Settings{Queue: 20, WhenFull: Refuse}, 10, pace{delay: time.Hour, export: time.Second})
 		for i := range 20 {
 			if !s.reserve() {
 				t.Fatal("no room")
@@ -138,6 +143,7 @@ func TestSinkMakesRoom(t *testing.T) {
 }
 
 func TestSinkCountsWhatItLoses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		err     error
@@ -153,11 +159,11 @@ func TestSinkCountsWhatItLoses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				before, o := dropped(SinkTraces), new(told)
+				o := new(told)
 				s := testSink(&collector{err: test.err}, o, Settings{Queue: 20, WhenFull: Drop})
 				putMany(s, test.records)
 				s.close()
-				if got := dropped(SinkTraces) - before; got != test.lost {
+				if got := o.dropped(SinkTraces); got != test.lost {
 					t.Errorf("lost %d, want %d", got, test.lost)
 				}
 				if got := o.list(); test.told == "" && len(got) != 0 || test.told != "" && !slices.Equal(got, []string{test.told}) {
@@ -169,18 +175,19 @@ func TestSinkCountsWhatItLoses(t *testing.T) {
 }
 
 func TestSinkDropsWhenFull(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		before, o := dropped(SinkTraces), new(told)
+		o := new(told)
 		c := &collector{hang: true}
 		s := testSink(c, o, Settings{Queue: 20, WhenFull: Drop})
 		putMany(s, 30)
-		if got := dropped(SinkTraces) - before; got != 10 {
+		if got := o.dropped(SinkTraces); got != 10 {
 			t.Errorf("lost %d of 30 with room for 20", got)
 		}
 		c.set(func(c *collector) { c.hang = false })
 		s.close()
 		records, _ := c.counts()
-		if got := dropped(SinkTraces) - before; got+records != 30 {
+		if got := o.dropped(SinkTraces); got+records != 30 {
 			t.Errorf("lost %d and got %d of 30", got, records)
 		}
 		if got := o.list(); !slices.Equal(got, []string{"losing traces queue_full"}) {
@@ -189,22 +196,23 @@ func TestSinkDropsWhenFull(t *testing.T) {
 	})
 }
 
-// TestSinkKeepsWhatItMust: under block and refuse a collector that is away costs no
-// record while there is room.
+// TestSinkKeepsWhatItMust: with block and refuse, no record is lost while a collector is
+// away and there is room.
 func TestSinkKeepsWhatItMust(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []WhenFull{Block, Refuse} {
 		t.Run(string(policy), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				before := dropped(SinkTraces)
+				o := new(told)
 				c := &collector{err: errors.New("away")}
-				s := testSink(c, new(told), Settings{Queue: 20, WhenFull: policy, BlockFor: time.Millisecond})
+				s := testSink(c, o, Settings{Queue: 20, WhenFull: policy, BlockFor: time.Millisecond})
 				putMany(s, 20)
 				time.Sleep(10 * time.Minute)
 				if s.reserve() {
 					t.Error("there is room although nothing was sent")
 				}
 				s.put(new(Record), false)
-				if got := dropped(SinkTraces) - before; got != 1 {
+				if got := o.dropped(SinkTraces); got != 1 {
 					t.Errorf("lost %d, want the one for which there was no room", got)
 				}
 				if _, calls := c.counts(); calls > 100 {
@@ -222,9 +230,10 @@ func TestSinkKeepsWhatItMust(t *testing.T) {
 	}
 }
 
-// TestSinkClosesInTime: whatever a collector does, what did not get out is counted
+// TestSinkClosesInTime: whatever a collector does, what could not be sent is counted
 // within two seconds.
 func TestSinkClosesInTime(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []WhenFull{Drop, Block, Refuse} {
 		for _, test := range []struct {
 			name string
@@ -232,12 +241,12 @@ func TestSinkClosesInTime(t *testing.T) {
 		}{
 			{"fails", func() *collector { return &collector{err: errors.New("broken")} }},
 			{"hangs", func() *collector { return &collector{hang: true} }},
-			{"hangs for good", func() *collector { return &collector{deaf: true} }},
+			{"never returns", func() *collector { return &collector{deaf: true} }},
 		} {
 			t.Run(string(policy)+" "+test.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					before := dropped(SinkTraces)
-					s := testSink(test.make(), new(told), Settings{Queue: 50, WhenFull: policy})
+					o := new(told)
+					s := testSink(test.make(), o, Settings{Queue: 50, WhenFull: policy})
 					putMany(s, 35)
 					if !s.reserve() {
 						t.Fatal("no room")
@@ -247,19 +256,102 @@ func TestSinkClosesInTime(t *testing.T) {
 					if took := time.Since(start); took > closeTime {
 						t.Errorf("took %s", took)
 					}
-					if got := dropped(SinkTraces) - before; got != 35 {
+					if got := o.dropped(SinkTraces); got != 35 {
 						t.Errorf("lost %d, want 35", got)
 					}
-					s.put(new(Record), true) // of a request that was still under way
-					if got := dropped(SinkTraces) - before; got != 36 {
+					s.put(new(Record), true) // of a request that was still in progress
+					if got := o.dropped(SinkTraces); got != 36 {
 						t.Errorf("lost %d with a late one, want 36", got)
 					}
-					<-s.done // what hangs ends some time, and changes nothing then
-					if got := dropped(SinkTraces) - before; got != 36 {
+					<-s.done // the export that hangs returns at last, and changes nothing
+					if got := o.dropped(SinkTraces); got != 36 {
 						t.Errorf("lost %d in the end, want 36", got)
 					}
 				})
 			})
 		}
 	}
+}
+
+// TestSinksCloseOnce: closing again waits for the first time and does nothing more, and
+// requests may put records at any time.
+func TestSinksCloseOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, o := &collector{hang: true}, new(told)
+		first, second := testSink(c, o, Settings{Queue: 1000, WhenFull: Refuse}), testSink(new(collector), o, Settings{Queue: 1000, WhenFull: Drop})
+		all := Join(&Sinks{[]*sink{first}}, nil, &Sinks{[]*sink{second}})
+		const requests, records = 4, 50
+		var working sync.WaitGroup
+		for range requests {
+			working.Go(func() {
+				for range records {
+					if reserved, ok := all.Reserve(); ok {
+						all.Put(new(Record), reserved)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		start := time.Now()
+		for range 3 {
+			working.Go(func() {
+				all.Close()
+				if took := time.Since(start); took != giveUpTime && took != flushTime {
+					t.Errorf("closed after %s", took)
+				}
+			})
+		}
+		working.Wait()
+		all.Close()
+		if reserved, ok := all.Reserve(); ok || bool(reserved) {
+			t.Error("closed sinks gave a reservation")
+		}
+		all.Put(new(Record), false)
+		if taken := first.queue.taken; taken != 0 {
+			t.Errorf("%d reservations were not given back", taken)
+		}
+	})
+}
+
+// TestJoin: a request is refused if one of several queues has no room, and a reservation
+// is only for those that refuse.
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := new(told)
+		slow := pace{delay: time.Hour, export: time.Second}
+		large := newSink(new(collector), lossesOf(SinkTraces, o), Settings{Queue: 3, WhenFull: Refuse}, 10, slow)
+		dropping := newSink(new(collector), lossesOf(SinkLogs, o), Settings{Queue: 1, WhenFull: Drop}, 10, slow)
+		small := newSink(new(collector), lossesOf(SinkOutput, o), Settings{Queue: 2, WhenFull: Refuse}, 10, slow)
+		all := Join(&Sinks{[]*sink{large}}, &Sinks{[]*sink{dropping, small}})
+		var last Reservation
+		for range 2 {
+			var ok bool
+			if last, ok = all.Reserve(); !ok || !bool(last) {
+				t.Fatal("no room")
+			}
+		}
+		if _, ok := all.Reserve(); ok || large.queue.taken != 2 || dropping.queue.taken != 0 {
+			t.Errorf("a third request passes: %v; %d and %d taken", ok, large.queue.taken, dropping.queue.taken)
+		}
+		all.Cancel(last)
+		if last, ok := all.Reserve(); !ok || !bool(last) {
+			t.Error("no room after a reservation was cancelled")
+		}
+		for range 2 {
+			all.Put(new(Record), true)
+		}
+		all.Close()
+		if large.queue.taken != 0 || small.queue.taken != 0 {
+			t.Errorf("%d and %d are taken after the records were sent", large.queue.taken, small.queue.taken)
+		}
+		if o.dropped(SinkTraces) != 0 || o.dropped(SinkOutput) != 0 {
+			t.Error("records with a reservation were lost")
+		}
+		if Join(nil, nil) != nil {
+			t.Error("no sinks make some")
+		}
+	})
 }

@@ -2,64 +2,86 @@ package audit
 
 import "sync"
 
-// Sinks are queues of records with one policy for when they are full. They are safe
-// for concurrent use, and nil is none.
+// Sinks are where records are sent. They are safe for concurrent use, and a nil *Sinks
+// has none.
 type Sinks struct {
-	sinks    []recordSink
-	settings Settings
+	sinks []*sink
 }
 
-type recordSink interface {
-	reserve() bool
-	cancel()
-	put(r *Record, reserved bool)
-	close()
-}
-
-// Place says whether a record to come has been promised a place in every queue.
-type Place bool
-
-// Reserve is asked before a request passes. It is false where requests are to be
-// refused whose record would find no place.
-func (s *Sinks) Reserve() (Place, bool) {
-	if s == nil || s.settings.WhenFull != Refuse {
-		return false, true
-	}
-	for i, sink := range s.sinks {
-		if !sink.reserve() {
-			for _, reserved := range s.sinks[:i] {
-				reserved.cancel()
-			}
-			return false, false
+// Join returns the sinks of all, or nil if there are none. Closing the result closes
+// them too.
+func Join(all ...*Sinks) *Sinks {
+	joined := new(Sinks)
+	for _, s := range all {
+		if s != nil {
+			joined.sinks = append(joined.sinks, s.sinks...)
 		}
 	}
-	return true, true
+	if len(joined.sinks) == 0 {
+		return nil
+	}
+	return joined
 }
 
-// Cancel gives a place back for which there will be no record.
-func (s *Sinks) Cancel(place Place) {
-	if s == nil || !place {
-		return
+// Reservation says whether there is room for a record to come, in every queue where
+// requests are refused for lack of it. It must be given back, by Put or Cancel of the
+// same Sinks.
+type Reservation bool
+
+// Reserve must be called before a request passes. It returns false if the request must
+// be refused because there would be no room for its record.
+func (s *Sinks) Reserve() (Reservation, bool) {
+	if s == nil {
+		return false, true
 	}
-	for _, sink := range s.sinks {
-		sink.cancel()
+	reserved := Reservation(false)
+	for i, sink := range s.sinks {
+		if !sink.reserves() {
+			continue
+		}
+		if !sink.reserve() {
+			cancel(s.sinks[:i])
+			return false, false
+		}
+		reserved = true
+	}
+	return reserved, true
+}
+
+// Cancel gives up a reservation for which there will be no record.
+func (s *Sinks) Cancel(reserved Reservation) {
+	if s != nil && reserved {
+		cancel(s.sinks)
 	}
 }
 
-// Put hands a finished record to every sink. Where there is no place for it, it is
-// lost and counted, after a while where that is what the settings say.
-func (s *Sinks) Put(r *Record, place Place) {
+func cancel(sinks []*sink) {
+	for _, sink := range sinks {
+		if sink.reserves() {
+			sink.cancel()
+		}
+	}
+}
+
+// Put hands a finished record to every sink. If a queue has no room, the record is
+// dropped and counted, after a wait if the settings say so. After Close, an output is
+// written to directly if it is still possible.
+func (s *Sinks) Put(r *Record, reserved Reservation) {
 	if s == nil {
 		return
 	}
 	for _, sink := range s.sinks {
-		sink.put(r, bool(place))
+		sink.put(r, bool(reserved) && sink.reserves())
 	}
 }
 
-// Close sends what waits and counts what does not get out in two seconds. It does
-// not take longer, whatever is at the other end.
+// Close sends what is queued, and counts as lost what cannot be sent. It returns within
+// two seconds. It may be called several times, and while requests call the other
+// methods.
 func (s *Sinks) Close() {
+	if s == nil {
+		return
+	}
 	var closing sync.WaitGroup
 	for _, sink := range s.sinks {
 		closing.Go(sink.close)

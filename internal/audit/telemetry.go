@@ -18,7 +18,7 @@ import (
 
 const (
 	modulePath = "github.com/scopegate/scopegate"
-	// scopeName is that of OpenTelemetry's instrumentation scope.
+	// scopeName is the name of OpenTelemetry's instrumentation scope.
 	scopeName = modulePath + "/audit"
 
 	serviceName = "scopegate"
@@ -27,16 +27,17 @@ const (
 // Wanted reports whether the environment asks for spans or log records.
 func Wanted() bool { return tracesWanted() || logsWanted() }
 
-// tracesWanted: an exporter is named, or an endpoint to which autoexport would send.
+// tracesWanted reports whether the environment names an exporter, or an endpoint to
+// which autoexport would send.
 func tracesWanted() bool {
 	return wanted("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 }
 
-// logsWanted: an exporter is named. An endpoint alone is most often set for traces,
-// and these records are in the log already.
+// logsWanted reports whether the environment names an exporter. An endpoint alone is
+// usually meant for traces, and the records are in the log already.
 func logsWanted() bool { return wanted("OTEL_LOGS_EXPORTER") }
 
-func wanted(exporter string, instead ...string) bool {
+func wanted(exporter string, alternatives ...string) bool {
 	if disabled, err := strconv.ParseBool(os.Getenv("OTEL_SDK_DISABLED")); err == nil && disabled {
 		return false
 	}
@@ -44,7 +45,7 @@ func wanted(exporter string, instead ...string) bool {
 	case "none":
 		return false
 	case "":
-		for _, name := range instead {
+		for _, name := range alternatives {
 			if os.Getenv(name) != "" {
 				return true
 			}
@@ -54,17 +55,17 @@ func wanted(exporter string, instead ...string) bool {
 	return true
 }
 
-// NewTelemetry starts the sinks for OpenTelemetry that the standard environment
-// variables ask for: spans and log records. It uses no network: exporters connect when
-// they first send.
-func NewTelemetry(settings Settings, observer LossObserver) (*Sinks, error) {
-	t := &Sinks{settings: settings}
+// NewTelemetry returns the sinks for OpenTelemetry spans and log records that the
+// standard environment variables ask for. It does not use the network: exporters
+// connect when they first send. Its errors do not quote the variables.
+func NewTelemetry(settings Settings, counter LossCounter, observer LossObserver) (*Sinks, error) {
+	t := new(Sinks)
 	about := describe()
 	if err := checkEndpoints(); err != nil {
 		return nil, err
 	}
 	if tracesWanted() {
-		traces, err := startTraces(about, NewLosses(SinkTraces, observer), settings)
+		traces, err := startTraces(about, NewLosses(SinkTraces, counter, observer), settings)
 		if err != nil {
 			return nil, fmt.Errorf("setting up OpenTelemetry traces; check OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL: %w", err)
 		}
@@ -76,13 +77,13 @@ func NewTelemetry(settings Settings, observer LossObserver) (*Sinks, error) {
 			t.Close()
 			return nil, fmt.Errorf("setting up OpenTelemetry logs; check OTEL_LOGS_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL: %w", err)
 		}
-		t.sinks = append(t.sinks, startSink(newLogCarrier(exporter, about), NewLosses(SinkLogs, observer), settings, "OTEL_BLRP", time.Second))
+		t.sinks = append(t.sinks, startSink(newSDKLogs(exporter, about), NewLosses(SinkLogs, counter, observer), settings, "OTEL_BLRP", time.Second))
 	}
 	return t, nil
 }
 
-// checkEndpoints refuses endpoints that the exporters would pass over, to send to
-// where nobody meant. It does not quote them: they may hold a password.
+// checkEndpoints rejects endpoints that the exporters would ignore, and then send to
+// their default. It does not quote them: they may hold a password.
 func checkEndpoints() error {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
 		value := os.Getenv(name)
@@ -90,60 +91,59 @@ func checkEndpoints() error {
 			continue
 		}
 		if u, err := url.Parse(value); err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "unix" || u.Host == "" && u.Path == "" {
-			return fmt.Errorf("%s must be a URL such as http://127.0.0.1:4318 (or :4317 for gRPC), and is none", name)
+			return fmt.Errorf("%s must be a URL such as http://127.0.0.1:4318 (:4317 for gRPC)", name)
 		}
 	}
 	return nil
 }
 
-func startTraces(about *resource.Resource, losses *Losses, settings Settings) (recordSink, error) {
+func startTraces(about *resource.Resource, losses *Losses, settings Settings) (*sink, error) {
 	const prefix, delay = "OTEL_BSP", 5 * time.Second
 	if name := os.Getenv("OTEL_TRACES_EXPORTER"); name == "" || name == "otlp" {
-		carrier, err := newOTLPCarrier(about)
+		exporter, err := startOTLPSpans(about)
 		if err != nil {
 			return nil, err
 		}
-		return startSink(carrier, losses, settings, prefix, delay), nil
+		return startSink(exporter, losses, settings, prefix, delay), nil
 	}
 	exporter, err := autoexport.NewSpanExporter(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	return startSink(newSpanCarrier(exporter, about), losses, settings, prefix, delay), nil
+	return startSink(newSDKSpans(exporter, about), losses, settings, prefix, delay), nil
 }
 
-// startSink starts a sink with the batches that the variables of a prefix ask for.
-func startSink[T any](carrier carrier[T], losses *Losses, settings Settings, prefix string, delay time.Duration) *sink[T] {
+// startSink starts a sink. The variables that begin with prefix set its batches.
+func startSink(exporter exporter, losses *Losses, settings Settings, prefix string, delay time.Duration) *sink {
 	if settings.Queue == 0 {
 		settings.Queue = positiveVariable(prefix+"_MAX_QUEUE_SIZE", 2048)
 	}
 	batch := positiveVariable(prefix+"_MAX_EXPORT_BATCH_SIZE", 512)
-	return newSink(carrier, losses, settings, batch, pace{
+	return newSink(exporter, losses, settings, batch, pace{
 		delay:  milliseconds(prefix+"_SCHEDULE_DELAY", delay),
 		export: milliseconds(prefix+"_EXPORT_TIMEOUT", 30*time.Second),
 	})
 }
 
-func milliseconds(name string, otherwise time.Duration) time.Duration {
-	return time.Duration(positiveVariable(name, int(otherwise/time.Millisecond))) * time.Millisecond
+func milliseconds(name string, fallback time.Duration) time.Duration {
+	return time.Duration(positiveVariable(name, int(fallback/time.Millisecond))) * time.Millisecond
 }
 
-// maxVariable keeps sizes and milliseconds within reason.
+// maxVariable bounds sizes and milliseconds.
 const maxVariable = 1_000_000
 
-// positiveVariable reads a number. What is no number, or out of reason, counts as
-// not set, as OpenTelemetry's specification wants it.
-func positiveVariable(name string, otherwise int) int {
+// positiveVariable reads a number. One that is invalid or out of range counts as not
+// set, as OpenTelemetry's specification requires.
+func positiveVariable(name string, fallback int) int {
 	n, err := strconv.Atoi(os.Getenv(name))
 	if err != nil || n < 1 || n > maxVariable {
-		return otherwise
+		return fallback
 	}
 	return n
 }
 
-// describe returns the resource that spans and log records are about. It has no
-// schema: those of two that are merged must agree, and the environment's is not
-// ours to choose.
+// describe returns the resource of spans and log records. It has no schema: merged
+// resources must have the same one, and the environment's is not ours to choose.
 func describe() *resource.Resource {
 	about, err := resource.New(context.Background(),
 		resource.WithAttributes(semconv.ServiceName(serviceName), semconv.ServiceVersion(version())),
@@ -151,12 +151,12 @@ func describe() *resource.Resource {
 		resource.WithFromEnv(),
 	)
 	if err != nil {
-		otel.Handle(err) // what could be read counts
+		otel.Handle(err) // the rest is used
 	}
 	return resource.NewSchemaless(about.Attributes()...)
 }
 
-// version is that of this module in the program that it is built into.
+// version returns the version of this module in the running program.
 var version = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// quiet is the environment of somebody who set no variable of OpenTelemetry's, but
-// for those that a test gives.
+// quiet removes OpenTelemetry's variables from the environment, and sets those that a
+// test gives.
 func quiet(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{
@@ -41,40 +42,16 @@ func quiet(t *testing.T, variables map[string]string) {
 	}
 }
 
-func startTelemetry(t *testing.T, settings Settings, observer LossObserver) *Sinks {
+func startTelemetry(t *testing.T, settings Settings, o *told) *Sinks {
 	t.Helper()
-	telemetry, err := NewTelemetry(settings, observer)
+	telemetry, err := NewTelemetry(settings, o, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return telemetry
 }
 
-func TestWanted(t *testing.T) {
-	for _, test := range []struct {
-		name         string
-		env          map[string]string
-		traces, logs bool
-	}{
-		{"nothing", nil, false, false},
-		{"an endpoint", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, true, false},
-		{"an endpoint for traces", map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, true, false},
-		{"an endpoint for logs alone", map[string]string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://x"}, false, false},
-		{"exporters", map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "otlp"}, true, true},
-		{"none", map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, false, false},
-		{"disabled", map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp"}, false, false},
-		{"not disabled", map[string]string{"OTEL_SDK_DISABLED": "false", "OTEL_TRACES_EXPORTER": "otlp"}, true, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			quiet(t, test.env)
-			if traces, logs := tracesWanted(), logsWanted(); traces != test.traces || logs != test.logs || Wanted() != (traces || logs) {
-				t.Errorf("traces %v, logs %v", traces, logs)
-			}
-		})
-	}
-}
-
-// callerTrace is that of a caller who asked not to be sampled.
+// callerTrace is the trace of a caller that asked not to be sampled.
 const callerTrace = "0af7651916cd43dd8448eb211c80319c"
 
 func deniedRecord() *Record {
@@ -87,8 +64,8 @@ func deniedRecord() *Record {
 	return r
 }
 
-// TestRecordsArrive sends records through the real exporters and reads them from
-// the wire, with an environment that would make spans of others disappear.
+// TestRecordsArrive sends records through the real exporters and reads them from the
+// wire, in an environment in which other spans would disappear.
 func TestRecordsArrive(t *testing.T) {
 	for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
 		t.Run(string(protocol), func(t *testing.T) {
@@ -169,8 +146,8 @@ func TestRecordsArrive(t *testing.T) {
 	}
 }
 
-// TestOtherExporters: what goes through the SDK says the same as what goes by OTLP,
-// and the environment's sampler and limits leave nothing of it out either.
+// TestOtherExporters: spans from the SDK say the same as those over OTLP, and the
+// environment's sampler and limits do not apply to them either.
 func TestOtherExporters(t *testing.T) {
 	memory := tracetest.NewInMemoryExporter()
 	name := fmt.Sprint("test-memory-", time.Now().UnixNano()) // a name is registered once
@@ -186,7 +163,7 @@ func TestOtherExporters(t *testing.T) {
 	}
 	got := spans[0]
 
-	want := decodeSpan(t, new(spanEncoder).append(nil, denied))
+	want := decodeSpan(t, new(otlpEncoder).appendSpan(nil, denied))
 	if got.Name != want.GetName() || got.SpanContext.TraceID() != trace.TraceID(want.GetTraceId()) || len(got.Links) != 1 || got.Links[0].SpanContext.TraceID().String() != callerTrace {
 		t.Errorf("got %+v", got)
 	}
@@ -208,23 +185,24 @@ func TestOtherExporters(t *testing.T) {
 	}
 }
 
-// keeps is an exporter that does not forget what it got when it is shut down.
+// keeps is an exporter that still has its spans after it was shut down.
 type keeps struct{ *tracetest.InMemoryExporter }
 
 func (keeps) Shutdown(context.Context) error { return nil }
 
-// TestRecordsAreCheap: what a request pays is a promise.
+// TestRecordsAreCheap bounds what a request pays. It must not run in parallel, because
+// allocations are counted for the whole process.
 func TestRecordsAreCheap(t *testing.T) {
 	record := typicalRecord()
-	sink := NewLogSink(discard(), testLosses(t, SinkLog))
-	// The race detector makes pools forget, of which zap has one.
-	if got := testing.AllocsPerRun(100, func() { sink.Write(record) }); got > 1 && !raceDetector {
+	logger := NewLogger(discard(), lossesOf(SinkLog, new(told)))
+	// With the race detector, pools drop items.
+	if got := testing.AllocsPerRun(100, func() { logger.Write(record) }); got > 1 && !raceDetector {
 		t.Errorf("a line takes %g allocations", got)
 	}
-	s := newSink(nowhere{}, testLosses(t, SinkTraces), Settings{Queue: 1 << 16, WhenFull: Refuse}, 512, pace{delay: time.Hour, export: time.Second})
+	s := newSink(nowhere{}, lossesOf(SinkTraces, new(told)), Settings{Queue: 1 << 16, WhenFull: Refuse}, 512, pace{delay: time.Hour, export: time.Second})
 	defer s.close()
 	if got := testing.AllocsPerRun(100, func() { s.reserve(); s.put(record, true) }); got > 0 {
-		t.Errorf("a place in the queue takes %g allocations", got)
+		t.Errorf("putting a record into the queue takes %g allocations", got)
 	}
 }
 
@@ -235,58 +213,87 @@ func strip(attributes map[string]any) map[string]any {
 }
 
 // TestBadCollectors: whatever a collector does, every record arrives or is counted,
-// the cause is told in words of ours, and nothing takes long.
+// the cause is reported in our words, and closing does not take long.
 func TestBadCollectors(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		spoil  func(*otlptest.Receiver)
-		lost   int
-		cause  string
-		detail map[otlptest.Protocol]string
+	type attempt struct {
+		receiver  *otlptest.Receiver
+		protocol  otlptest.Protocol
+		signal    string
+		telemetry *Sinks
+		losses    *lastLoss
+		took      time.Duration
+	}
+	tests := []struct {
+		name     string
+		spoil    func(*otlptest.Receiver)
+		lost     int
+		cause    string
+		detail   map[otlptest.Protocol]string
+		attempts []*attempt
 	}{
-		{"refuses", func(r *otlptest.Receiver) { r.Refuse(401) }, 20, CauseExport, map[otlptest.Protocol]string{otlptest.HTTP: "status 401", otlptest.GRPC: "gRPC status Unauthenticated"}},
-		{"rejects a part", func(r *otlptest.Receiver) { r.RejectPart(7) }, 7, CauseRejected, nil},
-		{"is away", (*otlptest.Receiver).Stop, 20, "", nil},
-		{"hangs", (*otlptest.Receiver).Hang, 20, CauseShutdown, nil},
-	} {
+		{"refuses", func(r *otlptest.Receiver) { r.Refuse(401) }, 20, CauseExport, map[otlptest.Protocol]string{otlptest.HTTP: "status 401", otlptest.GRPC: "gRPC status Unauthenticated"}, nil},
+		{"rejects a part", func(r *otlptest.Receiver) { r.RejectPart(7) }, 7, CauseRejected, nil, nil},
+		{"is away", (*otlptest.Receiver).Stop, 20, "", nil, nil},
+		{"hangs", (*otlptest.Receiver).Hang, 20, CauseShutdown, nil, nil},
+	}
+	// The environment belongs to the process, so that these tests cannot run in
+	// parallel. But exporters read it only when they are made.
+	for i := range tests {
 		for _, protocol := range []otlptest.Protocol{otlptest.HTTP, otlptest.GRPC} {
 			for _, signal := range []string{SinkTraces, SinkLogs} {
-				t.Run(strings.Join([]string{test.name, string(protocol), signal}, " "), func(t *testing.T) {
-					receiver := otlptest.Start(t, protocol)
-					exporter := map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-					exporter["OTEL_"+strings.ToUpper(signal)+"_EXPORTER"] = "otlp"
-					quiet(t, exporter)
-					receiver.Setenv(t)
-					test.spoil(receiver)
-					before, o := dropped(signal), new(lastLoss)
-					telemetry := startTelemetry(t, Settings{WhenFull: Drop}, o)
-					for range 20 {
-						telemetry.Put(deniedRecord(), false)
-					}
-					start := time.Now()
-					telemetry.Close()
-					if took := time.Since(start); took > closeTime+500*time.Millisecond {
-						t.Errorf("closing took %s", took)
-					}
-					spans, logs := receiver.Counts()
-					if got := dropped(signal) - before; got != test.lost || spans+logs != 20-test.lost {
-						t.Errorf("%d lost and %d arrived of 20, want %d lost", got, spans+logs, test.lost)
-					}
-					if test.cause != "" && o.cause != test.cause || test.detail != nil && o.detail != test.detail[protocol] {
-						t.Errorf("told %s, %s", o.cause, o.detail)
-					}
-				})
+				a := &attempt{receiver: otlptest.Start(t, protocol), protocol: protocol, signal: signal, losses: new(lastLoss)}
+				exporter := map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+				exporter["OTEL_"+strings.ToUpper(signal)+"_EXPORTER"] = "otlp"
+				quiet(t, exporter)
+				a.receiver.Setenv(t)
+				tests[i].spoil(a.receiver)
+				var err error
+				if a.telemetry, err = NewTelemetry(Settings{WhenFull: Drop}, a.losses, a.losses); err != nil {
+					t.Fatal(err)
+				}
+				tests[i].attempts = append(tests[i].attempts, a)
 			}
+		}
+	}
+	var closing sync.WaitGroup
+	for _, test := range tests {
+		for _, a := range test.attempts {
+			for range 20 {
+				a.telemetry.Put(deniedRecord(), false)
+			}
+			closing.Go(func() {
+				start := time.Now()
+				a.telemetry.Close()
+				a.took = time.Since(start)
+			})
+		}
+	}
+	closing.Wait()
+	for _, test := range tests {
+		for _, a := range test.attempts {
+			t.Run(strings.Join([]string{test.name, string(a.protocol), a.signal}, " "), func(t *testing.T) {
+				if a.took > closeTime+500*time.Millisecond {
+					t.Errorf("closing took %s", a.took)
+				}
+				spans, logs := a.receiver.Counts()
+				if got := a.losses.dropped(a.signal); got != test.lost || spans+logs != 20-test.lost {
+					t.Errorf("%d lost and %d arrived of 20, want %d lost", got, spans+logs, test.lost)
+				}
+				if test.cause != "" && a.losses.cause != test.cause || test.detail != nil && a.losses.detail != test.detail[a.protocol] {
+					t.Errorf("told %s, %s", a.losses.cause, a.losses.detail)
+				}
+			})
 		}
 	}
 }
 
-// lastLoss keeps what it was told last.
-type lastLoss struct{ cause, detail string }
+// lastLoss keeps the last cause and detail.
+type lastLoss struct {
+	told
+	cause, detail string
+}
 
 func (l *lastLoss) LosingRecords(_, cause, detail string) { l.cause, l.detail = cause, detail }
-
-func (l *lastLoss) KeepingRecords(string, int64) {}
 
 func TestRefuseReservesInEverySink(t *testing.T) {
 	receiver := otlptest.Start(t, otlptest.HTTP)
@@ -294,19 +301,19 @@ func TestRefuseReservesInEverySink(t *testing.T) {
 	receiver.Setenv(t)
 	telemetry := startTelemetry(t, Settings{Queue: 2, WhenFull: Refuse}, new(told))
 	defer telemetry.Close()
-	var places []Place
+	var reservations []Reservation
 	for range 2 {
-		place, ok := telemetry.Reserve()
+		reserved, ok := telemetry.Reserve()
 		if !ok {
-			t.Fatal("no place in an empty queue")
+			t.Fatal("no room in an empty queue")
 		}
-		places = append(places, place)
+		reservations = append(reservations, reserved)
 	}
 	if _, ok := telemetry.Reserve(); ok {
-		t.Error("a third place of two")
+		t.Error("a third reservation in a queue of two")
 	}
-	for _, place := range places {
-		telemetry.Put(typicalRecord(), place)
+	for _, reserved := range reservations {
+		telemetry.Put(typicalRecord(), reserved)
 	}
 	receiver.WaitSpans(t, 2) // the queue is one batch, so both are sent
 	receiver.WaitLogs(t, 2)
@@ -315,51 +322,19 @@ func TestRefuseReservesInEverySink(t *testing.T) {
 		return ok
 	})
 	var none *Sinks
-	if place, ok := none.Reserve(); bool(place) || !ok {
+	if reserved, ok := none.Reserve(); bool(reserved) || !ok {
 		t.Error("without sinks nothing is refused")
 	}
 	none.Put(typicalRecord(), false)
+	none.Close()
 }
 
-func TestMisspeltExporters(t *testing.T) {
-	for name, env := range map[string]map[string]string{
-		"traces":   {"OTEL_TRACES_EXPORTER": "otpl"},
-		"logs":     {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otpl"},
-		"protocol": {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			quiet(t, env)
-			if _, err := NewTelemetry(Settings{WhenFull: Drop}, new(told)); err == nil || !strings.Contains(err.Error(), "check OTEL_") {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-}
-
-// TestMisspeltEndpoints: an endpoint that the exporters would pass over is told, and not
-// quoted.
-func TestMisspeltEndpoints(t *testing.T) {
-	for _, test := range []struct {
-		name, variable, value string
-		ok                    bool
-	}{
-		{"no scheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318", false},
-		{"no scheme and a name", "OTEL_EXPORTER_OTLP_ENDPOINT", "secret:4317", false},
-		{"another scheme", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://secret:4317", false},
-		{"no host", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://", false},
-		{"no URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://secret:%zz", false},
-		{"a good one", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1", true},
-		{"with a path", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://127.0.0.1:1/v1/traces", true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			quiet(t, map[string]string{"OTEL_TRACES_EXPORTER": "otlp", test.variable: test.value})
-			sinks, err := NewTelemetry(Settings{WhenFull: Drop}, new(told))
-			if err == nil {
-				sinks.Close()
-			}
-			if (err == nil) != test.ok || err != nil && (!strings.Contains(err.Error(), test.variable+" must be a URL") || strings.Contains(err.Error(), "secret")) {
-				t.Errorf("got %v", err)
-			}
-		})
+// await waits for what happens in real time.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out waiting for %s", what)
+		}
 	}
 }

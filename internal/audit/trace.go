@@ -15,19 +15,20 @@ import (
 )
 
 const (
+	// tracerName is where these spans used to be made; dashboards may know it.
 	tracerName = "github.com/scopegate/scopegate/caddymodule"
 
 	spanDecision = "databricks_scopes"
 	spanLookup   = "token lookup"
 
-	// lookupTemplate is what a look-up asks for.
+	// lookupTemplate is the URL template of a lookup.
 	lookupTemplate = "/api/2.0/token-management/tokens/{token_id}"
 )
 
-// TraceDecision adds the decision, and the look-up where the workspace was asked,
-// to the trace of the server's span, and the route to that span. They go where that
-// one goes: Caddy's tracing directive keeps its provider to itself. Both are made
-// when they are over, so that requests which nobody traces pay for none of it.
+// TraceDecision adds a span for the decision, and one for the lookup if there was one,
+// to the trace of the server's span, and the route to that span. They use its provider:
+// Caddy's tracing directive does not share it in another way. Both spans are created
+// after the fact, so that requests without tracing do not pay for them.
 func TraceDecision(ctx context.Context, server trace.Span, rec *Record) {
 	decided := rec.Time.Add(rec.DecisionDuration)
 	if rec.Operation != nil && rec.Operation.Template != "" {
@@ -46,7 +47,7 @@ func TraceDecision(ctx context.Context, server trace.Span, rec *Record) {
 	span.End(trace.WithTimestamp(decided))
 }
 
-// traceLookup adds a look-up. It may have been one that several requests waited for.
+// traceLookup adds a span for the lookup, which several requests may have shared.
 func traceLookup(ctx context.Context, tracer trace.Tracer, rec *Record, answered time.Time) {
 	attributes := []attribute.KeyValue{
 		semconv.HTTPRequestMethodGet,
@@ -57,7 +58,7 @@ func traceLookup(ctx context.Context, tracer trace.Tracer, rec *Record, answered
 	var problem string
 	switch rec.Reason {
 	case policy.UnknownToken:
-		problem = string(rec.Reason) // the workspace answered 404, an error of a client's
+		problem = string(rec.Reason) // the workspace answered 404, which is an error in client spans
 	case policy.DirectoryUnavailable:
 		problem = rec.Detail
 	}

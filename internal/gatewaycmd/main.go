@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
+
+	"github.com/scopegate/scopegate/caddymodule"
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
@@ -22,5 +24,6 @@ func Main() {
 	caddy.CustomBinaryName = "scopegate"
 	caddy.CustomLongDescription = description
 	caddycmd.RegisterCommand(sidecarCommand())
+	caddymodule.GuardOpenTelemetry() // until the process ends
 	caddycmd.Main()
 }

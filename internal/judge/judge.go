@@ -108,6 +108,10 @@ func (j *Judgement) setReadings(readings []scopes.Reading) {
 	j.Operation = readings[0].Operation
 	if len(readings) > 1 {
 		j.Readings = slices.Clone(readings)
+		for i := range j.Readings {
+			// A record must not hold on to the whole request target, query included.
+			j.Readings[i].Path = strings.Clone(j.Readings[i].Path)
+		}
 	}
 }
 

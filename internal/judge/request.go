@@ -59,8 +59,8 @@ func pathProblem(err error) string {
 // is the newer name.
 var routingHeaders = []string{"X-Databricks-Workspace-Id", "X-Databricks-Org-Id"}
 
-// ambiguity tells what in a request two servers could understand differently,
-// apart from its path. It is empty for an ordinary request.
+// ambiguity describes any part of a request, apart from its path, that two servers could
+// interpret differently. It is empty for an ordinary request.
 func (r *Request) ambiguity() string {
 	if len(r.Header["Authorization"]) > 1 {
 		return "More than one Authorization header was sent; send exactly one."

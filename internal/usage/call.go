@@ -2,7 +2,6 @@ package usage
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -14,16 +13,16 @@ type Call struct {
 	TokenID [sha256.Size]byte
 	// Operation is what the request does. A call without one is not recorded.
 	Operation *scopes.Operation
-	// Allowed is the verdict. Enforced tells whether a refusal was carried out: one
-	// that was not (mode observe) has passed and counts as a would-be denial.
+	// Allowed is the decision. Enforced is false in mode observe: a call that was
+	// denied then passed anyway and counts as a would-be denial.
 	Allowed  bool
 	Enforced bool
-	// Reason is the verdict's reason, one of the words of policy.Reason.
+	// Reason is the decision's reason, a policy.Reason.
 	Reason string
 	// At is when the request arrived; zero means now.
 	At time.Time
-	// OwnerID and Creator are what the workspace told of the token. Zero values
-	// leave what is known already.
+	// OwnerID and Creator are the token's, according to the workspace. Zero values
+	// leave what is known.
 	OwnerID int64
 	Creator string
 }
@@ -32,18 +31,17 @@ type Call struct {
 type kind uint8
 
 const (
-	// use tells of an operation.
+	// use: the token called an operation.
 	use kind = iota
-	// refusal tells that the token was refused whatever it asked for.
+	// refusal: the token was refused, whatever the operation.
 	refusal
-	// nothing tells nothing of a token that the workspace knows.
+	// nothing: the call says nothing about a token that the workspace knows.
 	nothing
 )
 
-// kind sorts calls by their reason. Reasons under which nobody has looked the token
-// up are left out: their ids are the client's to choose, and so many of them would
-// push out those of real tokens. The words are those of policy.Reason; a test holds
-// them equal.
+// kind sorts calls by reason. Calls whose token was not looked up are not recorded:
+// clients can invent any number of ids, which would evict real tokens. The reasons are
+// those of policy.Reason, which this package does not import; a test compares them.
 func (c *Call) kind() kind {
 	switch c.Reason {
 	case "public_route", "oauth_passed", "missing_credential", "unsupported_credential", "unknown_token",
@@ -53,30 +51,4 @@ func (c *Call) kind() kind {
 		return refusal
 	}
 	return use
-}
-
-// tokenKey is a token's id as it is kept; outside it is text.
-type tokenKey [sha256.Size]byte
-
-func (k tokenKey) String() string { return hex.EncodeToString(k[:]) }
-
-// keyOf reads a token's id, which has 64 lower-case hexadecimal digits. That is
-// what keeps a token's value out, should a caller ever mistake one for the other.
-func keyOf(id string) (key tokenKey, ok bool) {
-	if len(id) != 2*len(key) {
-		return key, false
-	}
-	for i := range len(id) {
-		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return key, false
-		}
-	}
-	_, err := hex.Decode(key[:], []byte(id))
-	return key, err == nil
-}
-
-// isID reports whether s is the text of a token's id.
-func isID(s string) bool {
-	_, ok := keyOf(s)
-	return ok
 }

@@ -7,53 +7,52 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Candidates are the scopes to choose from, and which of them to prefer. The zero
-// value allows any scope that an operation accepts.
-type Candidates struct {
-	// Only, if it is not nil, are the scopes that may be chosen.
+// choice says which scopes may be chosen and which are preferred. The zero value allows
+// any scope that an operation accepts.
+type choice struct {
+	// Only lists the scopes that may be chosen; nil allows all.
 	Only []string
-	// Held are the scopes that the token holds. Among covers of the same size the
-	// one with most of them wins.
+	// Held lists the scopes that the token holds. Among covers of equal size, the one
+	// with the most of them wins.
 	Held []string
-	// Breadth tells how much a scope permits, see [Breadth]. Among covers that are
-	// equal so far the narrowest wins. Nil means that of the shipped catalogue.
+	// Breadth says how much each scope permits, see breadthOf; the default is that of
+	// the shipped catalog. Among covers that are still equal, the narrowest wins.
 	Breadth map[string]int
 }
 
-// Coverage is the smallest set of scopes for a set of operations.
-type Coverage struct {
-	// Scopes are sorted. They are all-apis alone where that cannot be avoided.
+// coverage is the smallest set of scopes for a set of operations.
+type coverage struct {
+	// Scopes is sorted. It is all-apis alone if that cannot be avoided.
 	Scopes []string
-	// Because are the operations that nothing but all-apis permits. Where there are
-	// any, Otherwise is the cover of all the others.
+	// Because lists the operations that only all-apis permits. If there are any,
+	// Otherwise is the cover of the others.
 	Because   []scopes.Operation
 	Otherwise []string
-	// Impossible are account-level operations: no token can call them.
+	// Impossible lists account-level operations, which no token can call.
 	Impossible []scopes.Operation
-	// Uncovered are operations that none of Candidates.Only permits.
+	// Uncovered lists operations that choice.Only does not permit.
 	Uncovered []scopes.Operation
-	// Greedy says that the set may not be the smallest, because the problem was out
-	// of all proportion: more than 64 scopes that exclude each other nowhere, or
-	// thousands of different needs.
+	// Greedy means that the set may not be the smallest: there were more than 64
+	// scopes to choose from, or the search ran into its step limit.
 	Greedy bool
 }
 
 // AllAPIs reports whether all-apis cannot be avoided.
-func (c *Coverage) AllAPIs() bool { return len(c.Because) > 0 }
+func (c *coverage) AllAPIs() bool { return len(c.Because) > 0 }
 
-// Cover returns the smallest set of scopes with which a token may call all of the
-// operations. Each accepts any one of several scopes, so this is a minimum set
-// cover, and it is solved exactly.
+// coverOf returns the smallest set of scopes that permits all of the operations. Each
+// operation accepts any one of several scopes, so this is a minimum set cover, and it
+// is solved exactly.
 //
-// Of several smallest sets, the one with the most scopes that the token holds
-// already wins, then the narrowest one, then the first by alphabet: the answer
-// depends on nothing but the arguments, and not on their order. All-apis is chosen
-// only for operations that nothing else permits. Operations that are content with
-// any scope add one only when nothing else does; public ones need none.
-func Cover(operations []scopes.Operation, candidates Candidates) Coverage {
-	var out Coverage
+// Of several smallest sets, the one with the most scopes that the token already holds
+// wins, then the narrowest, then the alphabetically first: the result does not depend
+// on the order of the arguments. All-apis is chosen only for operations that nothing
+// else permits. Operations that accept any scope add one only if there is no other;
+// public ones need none.
+func coverOf(operations []scopes.Operation, candidates choice) coverage {
+	var out coverage
 	var needs [][]string
-	var content []scopes.Operation // with any scope
+	var anyScope []scopes.Operation
 	may := func(scope string) bool { return candidates.Only == nil || slices.Contains(candidates.Only, scope) }
 	for i := range operations {
 		o := &operations[i]
@@ -62,7 +61,7 @@ func Cover(operations []scopes.Operation, candidates Candidates) Coverage {
 		case scopes.AccountOnly:
 			out.Impossible = append(out.Impossible, *o)
 		case scopes.AnyScope:
-			content = append(content, *o)
+			anyScope = append(anyScope, *o)
 		default:
 			var need []string
 			for _, scope := range o.AnyOf {
@@ -87,21 +86,20 @@ func Cover(operations []scopes.Operation, candidates Candidates) Coverage {
 	if out.AllAPIs() {
 		out.Scopes, out.Otherwise = []string{scopes.AllAPIs}, out.Scopes
 	}
-	if len(content) > 0 && len(out.Scopes) == 0 {
+	if len(anyScope) > 0 && len(out.Scopes) == 0 {
 		if one := candidates.any(); one != "" {
 			out.Scopes = []string{one}
 		} else if may(scopes.AllAPIs) && candidates.Only != nil {
-			out.Because, out.Scopes = content, []string{scopes.AllAPIs}
+			out.Because, out.Scopes = anyScope, []string{scopes.AllAPIs}
 		} else {
-			out.Uncovered = append(out.Uncovered, content...)
+			out.Uncovered = append(out.Uncovered, anyScope...)
 		}
 	}
 	return out
 }
 
-// any returns the scope to hold when any will do, and "" where there is none but
-// all-apis.
-func (c *Candidates) any() string {
+// any returns the scope to hold if any is enough, and "" if there is only all-apis.
+func (c *choice) any() string {
 	from := c.Only
 	if from == nil {
 		if from = slices.Clone(c.Held); len(without(from, scopes.AllAPIs)) == 0 {
@@ -118,17 +116,16 @@ func (c *Candidates) any() string {
 	return one[0]
 }
 
-// openEnded is how many operations a row counts for that stands for no one knows
-// how many: one for all methods, or for all paths below a prefix.
+// openEnded is how many operations a row counts for if it stands for an unknown number:
+// all methods, or all paths below a prefix.
 const openEnded = 10
 
-// Breadth returns how many operations of a catalogue each scope permits. A row for
-// all methods or all paths below a prefix counts as ten. All-apis is left out: it
-// permits everything.
-func Breadth(catalogue []scopes.Operation) map[string]int {
+// breadthOf returns how many operations of a catalog each scope permits. All-apis is
+// left out: it permits everything.
+func breadthOf(catalog []scopes.Operation) map[string]int {
 	breadth := make(map[string]int)
-	for i := range catalogue {
-		o := &catalogue[i]
+	for i := range catalog {
+		o := &catalog[i]
 		weight := 1
 		if t := o.Template; o.Method == "*" || len(t) > 0 && t[len(t)-1] == '*' || len(t) > 4 && t[len(t)-4:] == "...}" {
 			weight = openEnded
@@ -142,10 +139,10 @@ func Breadth(catalogue []scopes.Operation) map[string]int {
 	return breadth
 }
 
-var shippedBreadth = sync.OnceValue(func() map[string]int { return Breadth(scopes.Default().Operations()) })
+var shippedBreadth = sync.OnceValue(func() map[string]int { return breadthOf(scopes.Default().Operations()) })
 
-// without returns the members of s that are not one of others, sorted and each
-// once.
+// without returns the members of s that are not in others, sorted and without
+// duplicates.
 func without(s []string, others ...string) []string {
 	out := make([]string, 0, len(s))
 	for _, member := range s {

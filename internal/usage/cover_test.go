@@ -12,42 +12,43 @@ import (
 )
 
 func TestCover(t *testing.T) {
+	t.Parallel()
 	breadth := map[string]int{"narrow": 1, "broad": 50, "x": 5, "y": 5, "z": 5}
 	for _, test := range []struct {
 		name       string
 		operations []string
-		candidates Candidates
+		candidates choice
 		want       string // scopes / otherwise / because / impossible / uncovered
 	}{
-		{"nothing", nil, Candidates{}, "////"},
-		{"one", []string{"a: x"}, Candidates{}, "x////"},
-		{"one for two", []string{"a: x y", "b: y z"}, Candidates{}, "y////"},
-		{"the smallest set wins over scopes that are held", []string{"a: x y", "b: y z"}, Candidates{Held: []string{"x", "z"}}, "y////"},
-		{"held", []string{"a: x y"}, Candidates{Held: []string{"y"}}, "y////"},
-		{"held wins over narrow", []string{"a: narrow broad"}, Candidates{Held: []string{"broad"}}, "broad////"},
-		{"narrow", []string{"a: narrow broad"}, Candidates{}, "narrow////"},
-		{"narrow wins over the alphabet", []string{"a: broad narrow"}, Candidates{}, "narrow////"},
-		{"the alphabet", []string{"a: z y x"}, Candidates{}, "x////"},
-		{"the alphabet over a cycle", []string{"a: x y", "b: y z", "c: z x"}, Candidates{}, "x y////"},
-		{"public needs none", []string{"a: public"}, Candidates{}, "////"},
-		{"account-level is impossible", []string{"a: x", "b: account"}, Candidates{}, "x///b/"},
-		{"any scope beside another", []string{"me: *", "a: z"}, Candidates{}, "z////"},
-		{"any scope alone", []string{"me: *"}, Candidates{}, "narrow////"},
-		{"any scope alone, held", []string{"me: *"}, Candidates{Held: []string{"z", "y"}}, "y////"},
-		{"any scope alone, all-apis held", []string{"me: *"}, Candidates{Held: []string{"all-apis"}}, "narrow////"},
-		{"any scope, of those", []string{"me: *"}, Candidates{Only: []string{"z", "all-apis"}}, "z////"},
-		{"any scope, of none", []string{"me: *"}, Candidates{Only: []string{}}, "////me"},
-		{"any scope, of all-apis", []string{"me: *"}, Candidates{Only: []string{"all-apis"}}, "all-apis//me//"},
-		{"all-apis is avoided", []string{"a: all-apis x"}, Candidates{Held: []string{"all-apis"}}, "x////"},
-		{"all-apis", []string{"u: unmapped", "a: x", "b: y"}, Candidates{}, "all-apis/x y/u//"},
-		{"all-apis, of those", []string{"a: x", "b: y"}, Candidates{Only: []string{"x", "all-apis"}}, "all-apis/x/b//"},
-		{"a row without scopes", []string{"a: "}, Candidates{}, "all-apis//a//"},
-		{"only those", []string{"a: x y", "b: z"}, Candidates{Only: []string{"y"}}, "y////b"},
-		{"a scope twice", []string{"a: x x", "b: x x y"}, Candidates{}, "x////"},
+		{"nothing", nil, choice{}, "////"},
+		{"one", []string{"a: x"}, choice{}, "x////"},
+		{"one for two", []string{"a: x y", "b: y z"}, choice{}, "y////"},
+		{"the smallest set wins over scopes that are held", []string{"a: x y", "b: y z"}, choice{Held: []string{"x", "z"}}, "y////"},
+		{"held", []string{"a: x y"}, choice{Held: []string{"y"}}, "y////"},
+		{"held wins over narrow", []string{"a: narrow broad"}, choice{Held: []string{"broad"}}, "broad////"},
+		{"narrow", []string{"a: narrow broad"}, choice{}, "narrow////"},
+		{"narrow wins over the alphabet", []string{"a: broad narrow"}, choice{}, "narrow////"},
+		{"the alphabet", []string{"a: z y x"}, choice{}, "x////"},
+		{"the alphabet over a cycle", []string{"a: x y", "b: y z", "c: z x"}, choice{}, "x y////"},
+		{"public needs none", []string{"a: public"}, choice{}, "////"},
+		{"account-level is impossible", []string{"a: x", "b: account"}, choice{}, "x///b/"},
+		{"any scope and another", []string{"me: *", "a: z"}, choice{}, "z////"},
+		{"any scope alone", []string{"me: *"}, choice{}, "narrow////"},
+		{"any scope alone, held", []string{"me: *"}, choice{Held: []string{"z", "y"}}, "y////"},
+		{"any scope alone, all-apis held", []string{"me: *"}, choice{Held: []string{"all-apis"}}, "narrow////"},
+		{"any scope, of those", []string{"me: *"}, choice{Only: []string{"z", "all-apis"}}, "z////"},
+		{"any scope, of none", []string{"me: *"}, choice{Only: []string{}}, "////me"},
+		{"any scope, of all-apis", []string{"me: *"}, choice{Only: []string{"all-apis"}}, "all-apis//me//"},
+		{"all-apis is avoided", []string{"a: all-apis x"}, choice{Held: []string{"all-apis"}}, "x////"},
+		{"all-apis", []string{"u: unmapped", "a: x", "b: y"}, choice{}, "all-apis/x y/u//"},
+		{"all-apis, of those", []string{"a: x", "b: y"}, choice{Only: []string{"x", "all-apis"}}, "all-apis/x/b//"},
+		{"a row without scopes", []string{"a: "}, choice{}, "all-apis//a//"},
+		{"only those", []string{"a: x y", "b: z"}, choice{Only: []string{"y"}}, "y////b"},
+		{"a scope twice", []string{"a: x x", "b: x x y"}, choice{}, "x////"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.candidates.Breadth = breadth
-			got := describe(Cover(ops(test.operations...), test.candidates))
+			got := describe(coverOf(ops(test.operations...), test.candidates))
 			if got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
@@ -55,7 +56,7 @@ func TestCover(t *testing.T) {
 	}
 }
 
-func describe(c Coverage) string {
+func describe(c coverage) string {
 	names := func(operations []scopes.Operation) string {
 		var s []string
 		for _, o := range operations {
@@ -69,7 +70,7 @@ func describe(c Coverage) string {
 }
 
 // bruteForce tries every set of at most 12 scopes.
-func bruteForce(needs [][]string, names []string, c Candidates) []string {
+func bruteForce(needs [][]string, names []string, c choice) []string {
 	best, found := []string(nil), false
 	better := func(set []string) bool {
 		if len(set) != len(best) {
@@ -107,12 +108,12 @@ func bruteForce(needs [][]string, names []string, c Candidates) []string {
 	return best
 }
 
-// checkCover compares Cover with brute force on a problem made of random numbers.
+// checkCover compares coverOf with brute force on a problem made of random numbers.
 func checkCover(t *testing.T, random func(n int) int) {
 	t.Helper()
 	scopeCount := 1 + random(11)
 	var names []string
-	c := Candidates{Breadth: make(map[string]int)}
+	c := choice{Breadth: make(map[string]int)}
 	for i := range scopeCount {
 		name := string(rune('a' + i))
 		names = append(names, name)
@@ -132,7 +133,7 @@ func checkCover(t *testing.T, random func(n int) int) {
 		needs = append(needs, need)
 		operations = append(operations, op(fmt.Sprintf("o%d: %s", i, strings.Join(need, " "))))
 	}
-	got := Cover(operations, c)
+	got := coverOf(operations, c)
 	if want := bruteForce(needs, names, c); !slices.Equal(got.Scopes, want) || got.Greedy || got.AllAPIs() {
 		t.Fatalf("needs %v, held %v, breadth %v:\ngot  %v\nwant %v", needs, c.Held, c.Breadth, got.Scopes, want)
 	}
@@ -142,12 +143,13 @@ func checkCover(t *testing.T, random func(n int) int) {
 		slices.Reverse(operations[i].AnyOf)
 	}
 	slices.Reverse(c.Held)
-	if again := Cover(operations, c); !slices.Equal(again.Scopes, got.Scopes) {
+	if again := coverOf(operations, c); !slices.Equal(again.Scopes, got.Scopes) {
 		t.Fatalf("in another order: %v, not %v", again.Scopes, got.Scopes)
 	}
 }
 
 func TestCoverAgainstBruteForce(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	n := 3000
 	if testing.Short() {
@@ -175,9 +177,10 @@ func FuzzCover(f *testing.F) {
 // TestCoverGreedy has more scopes than the exact solver takes: the cover must be
 // one all the same, without superfluous members, and say what it is.
 func TestCoverGreedy(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	operations := randomOperations(random, 100, 400, 4)
-	got := Cover(operations, Candidates{Breadth: map[string]int{}})
+	got := coverOf(operations, choice{Breadth: map[string]int{}})
 	if !got.Greedy {
 		t.Error("it does not say that it is greedy")
 	}
@@ -195,8 +198,9 @@ func TestCoverGreedy(t *testing.T) {
 
 // TestCoverCatalogue covers every operation that there is.
 func TestCoverCatalogue(t *testing.T) {
+	t.Parallel()
 	all := scopes.Default().Operations()
-	got := Cover(all, Candidates{})
+	got := coverOf(all, choice{})
 	if !got.AllAPIs() || got.Greedy {
 		t.Errorf("all-apis %v, greedy %v", got.AllAPIs(), got.Greedy)
 	}
@@ -232,14 +236,14 @@ func BenchmarkCover(b *testing.B) {
 	for i := range 55 {
 		breadth[fmt.Sprintf("s%03d", i)] = random.IntN(60)
 	}
-	catalogue := scopes.Default().Operations()
+	catalog := scopes.Default().Operations()
 	for _, bench := range []struct {
 		name       string
 		operations []scopes.Operation
 		breadth    map[string]int
 	}{
-		{"a job", catalogue[100:130], nil},
-		{"the whole catalogue", catalogue, nil},
+		{"a job", catalog[100:130], nil},
+		{"the whole catalog", catalog, nil},
 		{"55 scopes, 5000 random operations of 2 to 3 scopes", randomOperations(random, 55, 5000, 3), breadth},
 		{"55 scopes, 5000 random operations of 2 to 6 scopes", randomOperations(random, 55, 5000, 6), breadth},
 		{"55 scopes, 200 random operations of 2 to 3 scopes", randomOperations(random, 55, 200, 3), breadth},
@@ -250,7 +254,7 @@ func BenchmarkCover(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if Cover(bench.operations, Candidates{Breadth: bench.breadth}).Greedy {
+				if coverOf(bench.operations, choice{Breadth: bench.breadth}).Greedy {
 					b.Fatal("not exact")
 				}
 			}

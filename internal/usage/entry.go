@@ -12,18 +12,18 @@ import (
 
 const (
 	msPerDay = 24 * 60 * 60 * 1000
-	// maxName bounds the names that the workspace tells, in bytes.
+	// maxName limits names that come from the workspace, in bytes.
 	maxName = 256
-	// unlimited is the size of tables that are cut by hand.
+	// unlimited is the size of tables that the recorder shrinks itself.
 	unlimited = 1<<31 - 1
 )
 
-// entry is what a recorder keeps of one token. Times are epoch milliseconds.
+// entry is what a recorder knows about one token. Times are epoch milliseconds.
 type entry struct {
 	ownerID                            int64
 	creator                            string
 	first, last                        int64
-	moved                              int64 // when it was last put before all others
+	moved                              int64 // when it was last moved to the front
 	days                               int
 	calls, denied, wouldDeny, unmapped uint64
 	uses                               *simplelru.LRU[handle, *counts]
@@ -31,8 +31,8 @@ type entry struct {
 	cut                                cutMS
 }
 
-// recentUse is where the counts of an operation are that was called a moment ago:
-// few tokens call more than a handful in turn, and so need not look further.
+// recentUse caches the counts of a recently called operation: most tokens call only a
+// handful in turn.
 type recentUse struct {
 	operation *scopes.Operation
 	handle    handle
@@ -47,40 +47,12 @@ type counts struct {
 	reason                   string
 }
 
-// cutMS is a Cut with its time in milliseconds, 0 for never.
-type cutMS struct {
-	entries, calls uint64
-	since          int64
-}
-
-func (c *cutMS) count(calls uint64, at int64) {
-	if c.entries == 0 || at < c.since {
-		c.since = at
-	}
-	c.entries++
-	c.calls += calls
-}
-
-func (c cutMS) export() Cut {
-	if c.entries == 0 {
-		return Cut{}
-	}
-	return Cut{c.entries, c.calls, timeOf(c.since)}
-}
-
-func importCut(c Cut) cutMS {
-	if c.Entries == 0 {
-		return cutMS{}
-	}
-	return cutMS{c.Entries, c.Calls, c.Since.UnixMilli()}
-}
-
 func newEntry(at int64) *entry {
 	return &entry{first: at, last: at, moved: at, days: 1, uses: newTable[handle, *counts]()}
 }
 
-// newTable returns a table in the order of last use, which is cut by hand to count
-// what goes.
+// newTable returns a table in order of last use. It has no limit of its own, because
+// what is evicted must be counted.
 func newTable[K comparable, V any]() *simplelru.LRU[K, V] {
 	table, err := simplelru.NewLRU[K, V](unlimited, nil)
 	if err != nil {
@@ -89,7 +61,7 @@ func newTable[K comparable, V any]() *simplelru.LRU[K, V] {
 	return table
 }
 
-// seen counts a call. It reports nothing and keeps at most maxUses operations.
+// seen counts a call and keeps at most maxUses operations.
 func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int) {
 	e.calls++
 	if at > e.last {
@@ -131,7 +103,7 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 	}
 }
 
-// counts returns those of an operation, which counts as used now.
+// counts returns the counts of an operation, and marks it as used now.
 func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses int) *counts {
 	for i := range e.recent {
 		if u := &e.recent[i]; u.operation == o {
@@ -153,7 +125,7 @@ func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses 
 	return n
 }
 
-// touch puts an operation before all others, unless it was not long ago.
+// touch moves an operation to the front, unless it was moved recently.
 func (e *entry) touch(h handle, n *counts, at int64) {
 	if at-n.moved >= restMS {
 		e.uses.Get(h)
@@ -161,7 +133,7 @@ func (e *entry) touch(h handle, n *counts, at int64) {
 	}
 }
 
-// shrink leaves out the operations that were not called for longest.
+// shrink drops the least recently called operations.
 func (e *entry) shrink(maxUses int, at int64) {
 	for e.uses.Len() > maxUses {
 		_, old, _ := e.uses.RemoveOldest()
@@ -170,7 +142,7 @@ func (e *entry) shrink(maxUses int, at int64) {
 	}
 }
 
-// export returns a copy for the outside.
+// export returns a copy as a Token.
 func (e *entry) export(id string) Token {
 	t := Token{
 		ID: id, OwnerID: e.ownerID, Creator: text(e.creator),
@@ -186,7 +158,7 @@ func (e *entry) export(id string) Token {
 	return t
 }
 
-// merge adds what another recorder, or an earlier run, knew of the token.
+// merge adds what another recorder knew about the token.
 func (e *entry) merge(t *Token, maxUses int, at int64) {
 	first, last := t.First.UnixMilli(), t.Last.UnixMilli()
 	fresh := e.calls == 0
@@ -200,14 +172,12 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 	if fresh {
 		e.first, e.last, e.days = first, last, t.ActiveDays
 	} else {
-		e.days += t.ActiveDays
-		// A day that both have seen counts once. More than one cannot be told apart.
-		if early, late := min(e.last, last), max(e.first, first); early/msPerDay == late/msPerDay {
-			e.days--
-		}
+		// Which days both have seen is not known. Of those on which both can have seen
+		// it, all are taken to be the same, so that gateways which share the traffic
+		// do not add up to more days than there were.
+		shared := daysBetween(timeOf(max(e.first, first)), timeOf(min(e.last, last)))
+		e.days += t.ActiveDays - max(0, min(shared, e.days, t.ActiveDays))
 		e.first, e.last = min(e.first, first), max(e.last, last)
-		// Gateways that saw the same days apart must not make more of them.
-		e.days = min(e.days, daysBetween(timeOf(e.first), timeOf(e.last)))
 	}
 	e.calls += t.Calls
 	e.denied += t.Denied
@@ -234,7 +204,7 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 	e.shrink(maxUses, at)
 }
 
-// byAge puts a table that was filled in any order into the order of last use.
+// byAge sorts a table by last use.
 func byAge[K comparable, V any](table *simplelru.LRU[K, V], last func(V) int64) {
 	keys := table.Keys()
 	slices.SortStableFunc(keys, func(a, b K) int {
@@ -243,11 +213,11 @@ func byAge[K comparable, V any](table *simplelru.LRU[K, V], last func(V) int64) 
 		return int(max(-1, min(1, last(x)-last(y))))
 	})
 	for _, key := range keys {
-		table.Get(key) // moves it before all others
+		table.Get(key) // moves it to the front
 	}
 }
 
-// text bounds and cleans a name that the workspace told.
+// text limits and cleans a name that comes from the workspace.
 func text(s string) string {
 	if len(s) > maxName {
 		s = s[:maxName]

@@ -6,54 +6,54 @@ import (
 	"time"
 )
 
-// The rule of thumb for enough evidence. A week has seen the jobs of every weekday
-// and of the weekend; twenty calls are more than somebody trying something out.
-// What happens once a month is not in it: only whoever runs the workload knows.
+// The rule of thumb for enough evidence. A week includes the jobs of every weekday and
+// of the weekend; twenty calls are more than a person trying something out. It misses
+// monthly jobs: only the workload's owner knows about those.
 const (
-	EnoughDays  = 7
-	EnoughCalls = 20
+	enoughDays  = 7
+	enoughCalls = 20
 )
 
-// Evidence tells how much a statement about a token rests on.
+// Evidence describes how much data a statement about a token rests on.
 type Evidence struct {
-	// Calls counts those that passed: refused ones tell nothing of what works.
+	// Calls counts those that passed: refused ones do not show what works.
 	Calls uint64 `json:"calls"`
-	// Days is the number of days (UTC) from the first call to the last, both
-	// included, and ActiveDays of those with a call.
+	// Days is the number of days (UTC) from the first call to the last, inclusive,
+	// and ActiveDays of those with a call.
 	Days       int `json:"days"`
 	ActiveDays int `json:"active_days"`
-	// Since is when the token was seen first, Last when it was seen last.
+	// Since is when the token was first seen, Last when it was last seen.
 	Since time.Time `json:"since,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
-	// Enough says that there are [EnoughDays] and [EnoughCalls] and that nothing
-	// was cut. Missing says what is wanting.
+	// Enough means at least 7 days and 20 calls, and nothing dropped. Missing says
+	// what falls short.
 	Enough  bool   `json:"enough"`
 	Missing string `json:"missing,omitempty"`
-	// Cut tells of operations that were left out.
+	// Cut counts operations that were dropped.
 	Cut Cut `json:"cut,omitzero"`
 }
 
-// EvidenceOf weighs what is known of a token.
-func EvidenceOf(t Token) Evidence {
+// evidenceOf returns the evidence about a token.
+func evidenceOf(t Token) Evidence {
 	e := Evidence{Calls: t.Passed(), ActiveDays: t.ActiveDays, Since: t.First, Last: t.Last, Cut: t.Cut}
 	if t.Calls > 0 {
 		e.Days = daysBetween(t.First, t.Last)
 	}
 	var missing []string
-	if e.Days < EnoughDays {
-		missing = append(missing, fmt.Sprintf("%d of %d days", e.Days, EnoughDays))
+	if e.Days < enoughDays {
+		missing = append(missing, fmt.Sprintf("%d of %d days", e.Days, enoughDays))
 	}
-	if e.Calls < EnoughCalls {
-		missing = append(missing, fmt.Sprintf("%d of %d calls", e.Calls, EnoughCalls))
+	if e.Calls < enoughCalls {
+		missing = append(missing, fmt.Sprintf("%d of %d calls", e.Calls, enoughCalls))
 	}
 	if t.Cut.Entries > 0 {
-		missing = append(missing, fmt.Sprintf("%s left out since %s", count(t.Cut.Entries, "operation"), date(t.Cut.Since)))
+		missing = append(missing, fmt.Sprintf("%s dropped since %s", count(t.Cut.Entries, "operation"), date(t.Cut.Since)))
 	}
 	e.Enough, e.Missing = len(missing) == 0, strings.Join(missing, ", ")
 	return e
 }
 
-// String says it in a line.
+// String returns one line of text.
 func (e Evidence) String() string {
 	if e.Days == 0 {
 		return "never seen"
@@ -65,7 +65,7 @@ func (e Evidence) String() string {
 	return s
 }
 
-// daysBetween counts the days (UTC) from one time to another, both included.
+// daysBetween counts the days (UTC) from one time to another, inclusive.
 func daysBetween(first, last time.Time) int {
 	return int(floorDiv(last.UnixMilli(), msPerDay)-floorDiv(first.UnixMilli(), msPerDay)) + 1
 }
@@ -78,7 +78,7 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// count writes a number of things.
+// count formats a number of things.
 func count[N int | uint64](n N, thing string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", thing)
@@ -86,7 +86,7 @@ func count[N int | uint64](n N, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// moment writes a time to the minute.
+// moment formats a time to the minute.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 func date(t time.Time) string {

@@ -1,32 +1,29 @@
 package usage
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Filter picks tokens. All that is set must hold; the zero value picks all. What
-// depends on the workspace's list leaves out tokens that it does not list.
+// Filter selects tokens. A token must match every field that is set; the zero value
+// selects all. Fields other than Owner match only tokens that the workspace lists.
 type Filter struct {
-	// Unscoped picks tokens that may do everything.
+	// Unscoped selects tokens that may do everything.
 	Unscoped bool
-	// NoExpiry picks tokens that never expire.
+	// NoExpiry selects tokens that never expire.
 	NoExpiry bool
-	// Unused picks tokens that are at least this old and were not used for this
-	// long, neither here nor, as far as Databricks tells, anywhere else.
+	// Unused selects tokens that are at least this old and were not used for this
+	// long, either here or, according to Databricks, elsewhere.
 	Unused time.Duration
-	// Expiring picks tokens that will expire within this time.
+	// Expiring selects tokens that will expire within this time.
 	Expiring time.Duration
-	// Owner picks by the owner's name or id; * stands for any text and ? for one
-	// character, and letter case does not count.
+	// Owner selects by the owner's name or id, ignoring case; * matches any text and ?
+	// one character.
 	Owner string
 }
 
-// Filter returns the report with the rows that a filter picks.
+// Filter returns the report with the rows that match.
 func (r Report) Filter(f Filter) Report {
 	rows := make([]Row, 0, len(r.Rows))
 	for i := range r.Rows {
@@ -54,10 +51,10 @@ func (f *Filter) picks(r *Row, now time.Time) bool {
 	return false
 }
 
-// unused reports whether a token has not been used for a time. One that is not yet
-// that old has had no occasion.
+// unused reports whether a token has not been used for a time. A token younger than
+// that does not count as unused.
 func (r *Row) unused(d time.Duration, now time.Time) bool {
-	// Databricks tells the day alone, so that the use may have been at its end.
+	// Databricks reports the day only, so the use may have been at its end.
 	byDatabricks := r.LastUsed
 	if !byDatabricks.IsZero() {
 		byDatabricks = byDatabricks.Add(24 * time.Hour)
@@ -65,8 +62,8 @@ func (r *Row) unused(d time.Duration, now time.Time) bool {
 	return now.Sub(r.Created) >= d && now.Sub(byDatabricks) >= d && now.Sub(r.seen().Last) >= d
 }
 
-// glob matches text with a pattern of * and ?, whatever the letter case. Neither
-// matches what is not known.
+// glob matches text with a pattern of * and ?, ignoring case. No pattern matches an
+// unknown name.
 func glob(pattern, s string) bool {
 	if s == "" {
 		return false
@@ -92,78 +89,6 @@ func glob(pattern, s string) bool {
 		i++
 	}
 	return i == len(p)
-}
-
-// Order is what rows are sorted by.
-type Order string
-
-const (
-	ByCalls   Order = "calls"    // most calls first
-	ByDenials Order = "denials"  // most denials first, would-be ones included
-	ByLast    Order = "last"     // used longest ago first, never used before all
-	ByExpiry  Order = "expires"  // expiring soonest first, never expiring last
-	ByAge     Order = "created"  // oldest first
-	ByOwner   Order = "owner"    // by name
-	ByUnmap   Order = "unmapped" // most unmapped calls first
-)
-
-// Orders are all of them.
-var Orders = []Order{ByCalls, ByDenials, ByLast, ByExpiry, ByAge, ByOwner, ByUnmap}
-
-// ParseOrder reads one of [Orders]; "" is [ByCalls].
-func ParseOrder(s string) (Order, error) {
-	if s == "" {
-		return ByCalls, nil
-	}
-	if o := Order(s); slices.Contains(Orders, o) {
-		return o, nil
-	}
-	names := make([]string, len(Orders))
-	for i, o := range Orders {
-		names[i] = string(o)
-	}
-	return "", fmt.Errorf("cannot sort by %q; use one of %s", s, strings.Join(names, ", "))
-}
-
-// Sort sorts the rows. Equal ones are sorted by id.
-func (r *Report) Sort(by Order) {
-	slices.SortStableFunc(r.Rows, func(a, b Row) int { return cmp.Or(by.compare(&a, &b), strings.Compare(a.ID, b.ID)) })
-}
-
-func (o Order) compare(a, b *Row) int {
-	x, y := a.Seen, b.Seen
-	if x == nil {
-		x = &Token{}
-	}
-	if y == nil {
-		y = &Token{}
-	}
-	switch o {
-	case ByDenials:
-		return cmp.Compare(y.Denied+y.WouldDeny, x.Denied+x.WouldDeny)
-	case ByLast:
-		return a.Last().Compare(b.Last())
-	case ByExpiry:
-		return cmp.Or(boolCompare(a.Expires.IsZero(), b.Expires.IsZero()), a.Expires.Compare(b.Expires))
-	case ByAge:
-		return cmp.Or(boolCompare(a.Created.IsZero(), b.Created.IsZero()), a.Created.Compare(b.Created))
-	case ByOwner:
-		return strings.Compare(strings.ToLower(a.Owner()), strings.ToLower(b.Owner()))
-	case ByUnmap:
-		return cmp.Compare(y.Unmapped, x.Unmapped)
-	}
-	return cmp.Compare(y.Calls, x.Calls)
-}
-
-// boolCompare orders false before true.
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 func number(id int64) string {

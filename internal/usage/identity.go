@@ -10,9 +10,9 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// identity is what makes two operations the same one. A row whose scopes changed
-// with a newer catalogue is another one: what was asked for at the time stays
-// known.
+// identity is what two operations must share to be counted as one. A row whose scopes
+// a newer catalog changed has another identity, so that reports keep the scopes that
+// were needed at the time.
 type identity struct {
 	method, template, name string
 	evidence               scopes.Evidence
@@ -20,8 +20,8 @@ type identity struct {
 	anyOf                  string // joined by commas, which no scope holds
 }
 
-// handle names an identity in the size of a pointer. Equal identities share one
-// handle, and the runtime forgets those that nobody holds any more.
+// handle is an identity in the size of a pointer. Equal identities share one handle,
+// and unused ones are garbage-collected.
 type handle = unique.Handle[identity]
 
 func handleOf(o *scopes.Operation) handle {
@@ -29,7 +29,7 @@ func handleOf(o *scopes.Operation) handle {
 	if slices.Contains(anyOf, "") {
 		anyOf = slices.DeleteFunc(slices.Clone(anyOf), func(scope string) bool { return scope == "" })
 	}
-	clean := func(s string) string { return strings.ToValidUTF8(s, "") } // what JSON cannot tell apart is the same
+	clean := func(s string) string { return strings.ToValidUTF8(s, "") } // equal in JSON means equal here
 	return unique.Make(identity{
 		clean(o.Method), clean(o.Template), clean(o.Name), scopes.Evidence(clean(string(o.Evidence))), o.Access, clean(strings.Join(anyOf, ",")),
 	})
@@ -44,13 +44,13 @@ func (id identity) operation() scopes.Operation {
 	return o
 }
 
-// maxKnown bounds the pointers that handles remembers, and with them how many
-// catalogues of former configurations it keeps from being collected. It is a few
-// times the size of the shipped catalogue.
+// maxKnown bounds the pointers that handles caches, and with them how many catalogs of
+// earlier configurations stay in memory. It is a few times the size of the shipped
+// catalog.
 const maxKnown = 8192
 
-// handles finds an operation's handle by its address, so that a call of a known
-// one neither hashes its text nor allocates.
+// handles caches handles by the operation's address, so that calls of known operations
+// neither hash text nor allocate.
 type handles struct {
 	known sync.Map // *scopes.Operation → handle
 	n     atomic.Int64

@@ -3,13 +3,37 @@ package usage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
 )
 
+// callsOf returns the calls that a ledger reports.
+func callsOf(t *testing.T, l *Ledger) uint64 {
+	t.Helper()
+	state, err := l.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Calls()
+}
+
+func flush(t *testing.T, l *Ledger) {
+	t.Helper()
+	if err := l.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newTestLedger returns a ledger that flushes only when told to.
+func newTestLedger(store Store, now func() time.Time) *Ledger {
+	l := NewLedger(Options{Now: now})
+	l.Keep(store, prefix, 0, nil)
+	return l
+}
+
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	jobs, sql := op("jobs: jobs"), op("sql: sql")
 	clock := &clock{noon}
 	options := Options{Now: clock.now}
@@ -28,7 +52,7 @@ func TestLedger(t *testing.T) {
 	}
 	keep := func() *Ledger {
 		l := NewLedger(options)
-		l.Keep(store, "usage", time.Hour, func(err error) { t.Error(err) })
+		l.Keep(store, prefix, time.Hour, func(err error) { t.Error(err) })
 		return l
 	}
 	first := keep()
@@ -36,9 +60,7 @@ func TestLedger(t *testing.T) {
 	if got := calls(first); got[id("a")] != 1 {
 		t.Errorf("before a flush: %v", got)
 	}
-	if err := first.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	flush(t, first)
 	first.Seen(allowed(id("a"), &sql, noon.Add(time.Hour)))
 	if got := calls(first); got[id("a")] != 2 {
 		t.Errorf("stored and counted since: %v", got)
@@ -71,21 +93,17 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestLedgerDays holds that gateways which share a store do not make more days of
-// the same ones.
+// TestLedgerDays: gateways that share a store do not turn the same days into more.
 func TestLedgerDays(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	store := newMemory()
-	a, b := NewLedger(Options{}), NewLedger(Options{})
-	a.Keep(store, "usage", 0, nil)
-	b.Keep(store, "usage", 0, nil)
+	a, b := newTestLedger(store, nil), newTestLedger(store, nil)
 	for d := range 5 {
 		for _, l := range []*Ledger{a, b} {
 			l.Seen(allowed(id("t"), &jobs, noon.Add(time.Duration(d)*day)))
 			l.Seen(allowed(id("t"), &jobs, noon.Add(time.Duration(d)*day+13*time.Hour))) // past midnight
-			if err := l.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			flush(t, l)
 		}
 	}
 	state, err := a.State(t.Context())
@@ -98,6 +116,7 @@ func TestLedgerDays(t *testing.T) {
 }
 
 func TestLedgerMistakes(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	down := errors.New("down")
 	for _, test := range []struct {
@@ -105,76 +124,92 @@ func TestLedgerMistakes(t *testing.T) {
 		value   string
 		harm    func(*memory)
 		want    error
-		saved   bool // the flush replaced the snapshot
+		saved   bool // the flush saved what was counted
 		aside   bool
 		reports error // by State
 	}{
 		{name: "nothing there", saved: true},
 		{name: "corrupted", value: "{", want: ErrCorrupt, saved: true, aside: true, reports: ErrCorrupt},
 		{name: "newer", value: `{"version":9}`, want: ErrNewerVersion, saved: true, aside: true, reports: ErrNewerVersion},
-		{name: "cannot be set aside", value: "{", harm: func(m *memory) { m.aside = down }, want: ErrNotSetAside, reports: ErrCorrupt},
+		{name: "newer and left alone", value: `{"version":9,"until":1}`, want: ErrNewerVersion, saved: true, aside: true, reports: ErrNewerVersion},
+		{name: "newer with another lease", value: `{"version":9,"until":"later"}`, want: ErrNewerVersion, saved: true, aside: true, reports: ErrNewerVersion},
+		{name: "newer and in use", value: `{"version":9,"until":99999999999999}`, saved: true, reports: ErrNewerVersion},
+		{name: "cannot be set aside", value: "{", harm: func(m *memory) { m.aside = down }, want: ErrNotSetAside, saved: true, reports: ErrCorrupt},
 		{name: "cannot be read", harm: func(m *memory) { m.err = down }, want: down, reports: down},
 		{name: "cannot be written", harm: func(m *memory) { m.full = down }, want: down},
-		{name: "cannot be locked", harm: func(m *memory) { m.locked = down }, want: down},
+		{name: "cannot be locked", value: "{", harm: func(m *memory) { m.locked = down }, want: down, saved: true, reports: ErrCorrupt},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			store := newMemory()
-			if test.value != "" {
-				store.values["usage"] = test.value
-			}
-			if test.harm != nil {
-				test.harm(store)
-			}
-			l := NewLedger(Options{})
-			l.Keep(store, "usage", 0, nil)
-			l.Seen(allowed(id("t"), &jobs, noon))
-			state, err := l.State(t.Context())
-			if !errors.Is(err, test.reports) {
-				t.Errorf("State: %v, want %v", err, test.reports)
-			}
-			if len(state.Tokens) != 1 || len(store.values) != min(1, len(test.value)) {
-				t.Errorf("State: %d tokens, and the store has %d values", len(state.Tokens), len(store.values))
-			}
-			if err := l.Flush(t.Context()); !errors.Is(err, test.want) {
-				t.Errorf("Flush: %v, want %v", err, test.want)
-			}
-			if got := !l.counted(t.Context()); got != test.saved {
-				t.Errorf("saved: %v", got)
-			}
-			if _, ok := store.values["usage.aside"]; ok != test.aside {
-				t.Errorf("set aside: %v", ok)
-			}
-			if store.locks != 0 {
-				t.Error("it is still locked")
-			}
-			// Once the store works again, nothing was lost.
-			*store = memory{values: store.values}
-			if err := l.Flush(t.Context()); err != nil && test.aside {
-				t.Error(err)
-			}
-			if state, _ := l.State(t.Context()); len(state.Tokens) != 1 || state.Tokens[0].Calls != 1 {
-				t.Errorf("in the end: %+v", state.Tokens)
-			}
-		})
+		for _, key := range []string{otherKey, foldedKey, sharedKey} {
+			t.Run(test.name+" "+key, func(t *testing.T) {
+				store := newMemory()
+				if test.value != "" {
+					store.values[key] = test.value
+				}
+				store.set(test.harm)
+				l := newTestLedger(store, nil)
+				l.Seen(allowed(id("t"), &jobs, noon))
+				state, err := l.State(t.Context())
+				if !errors.Is(err, test.reports) {
+					t.Errorf("State: %v, want %v", err, test.reports)
+				}
+				if len(state.Tokens) != 1 || len(store.values) != min(1, len(test.value)) {
+					t.Errorf("State: %d tokens, and the store has %d values", len(state.Tokens), len(store.values))
+				}
+				err = l.flush(t.Context())
+				if !errors.Is(err, test.want) {
+					t.Errorf("Flush: %v, want %v", err, test.want)
+				}
+				if got := store.values[l.place.instanceKey(l.instance.id)] != ""; got != test.saved {
+					t.Errorf("saved: %v", got)
+				}
+				if onlyFold := errors.Is(err, ErrFold); onlyFold != (test.saved && test.harm != nil) {
+					t.Errorf("only folding failed: %v: %v", onlyFold, err)
+				}
+				if _, there := store.values[key]; there && test.aside {
+					t.Error("it was not set aside")
+				}
+				if aside := len(store.values) == 2 && test.aside; aside != test.aside {
+					t.Errorf("the store has %s", store.keys())
+				}
+				if store.locks != 0 {
+					t.Error("it is still locked")
+				}
+				// Once the store works again, nothing was lost.
+				store.set(nil)
+				if err := l.flush(t.Context()); err != nil && test.aside {
+					t.Error(err)
+				}
+				if state, _ := l.State(t.Context()); len(state.Tokens) != 1 || state.Tokens[0].Calls != 1 {
+					t.Errorf("in the end: %+v", state.Tokens)
+				}
+			})
+		}
 	}
 }
 
 // TestLedgerLosesNothing counts, flushes and reads at the same time.
 func TestLedgerLosesNothing(t *testing.T) {
+	t.Parallel()
 	const workers, calls = 4, 2000
 	jobs := op("jobs: jobs")
 	store := newMemory()
 	l := NewLedger(Options{})
-	l.Keep(store, "usage", time.Millisecond, func(err error) { t.Error(err) })
+	l.Keep(store, prefix, time.Millisecond, func(err error) { t.Error(err) })
 	var writers sync.WaitGroup
 	for w := range workers {
 		writers.Go(func() {
+			seen := uint64(0)
 			for i := range calls {
 				l.Seen(allowed(id((w+i)%7), &jobs, noon))
 				if i%500 == 0 {
-					if _, err := l.State(context.Background()); err != nil {
+					state, err := l.State(context.Background())
+					if err != nil {
 						t.Error(err)
 					}
+					if state.Calls() < seen {
+						t.Errorf("%d calls after %d", state.Calls(), seen)
+					}
+					seen = state.Calls()
 				}
 			}
 		})
@@ -183,9 +218,11 @@ func TestLedgerLosesNothing(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	state, err := l.State(t.Context())
-	if err != nil || state.Calls() != workers*calls {
-		t.Errorf("%d calls of %d: %v", state.Calls(), workers*calls, err)
+	if got := callsOf(t, l); got != workers*calls {
+		t.Errorf("%d calls of %d", got, workers*calls)
+	}
+	if got := callsOf(t, newTestLedger(store, nil)); got != workers*calls {
+		t.Errorf("after a restart %d calls of %d", got, workers*calls)
 	}
 }
 
@@ -204,14 +241,15 @@ func (s *liar) Save(ctx context.Context, key string, value []byte) error {
 	return errLie
 }
 
-// TestLedgerCountsOnce: a save that failed after it took effect counts once, and one
-// that did not take effect too, with other gateways at the same store and over
-// several mistakes in a row.
+// TestLedgerCountsOnce: a save that failed after it took effect counts once, and so
+// does one that did not take effect, with other gateways at the same store and over
+// several failures in a row.
 func TestLedgerCountsOnce(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	flush := func(t *testing.T, l *Ledger, want error) {
 		t.Helper()
-		if err := l.Flush(t.Context()); !errors.Is(err, want) {
+		if err := l.flush(t.Context()); !errors.Is(err, want) {
 			t.Fatalf("flush: %v, want %v", err, want)
 		}
 	}
@@ -277,7 +315,15 @@ func TestLedgerCountsOnce(t *testing.T) {
 		{"another store", func(t *testing.T, a, _ *Ledger, store *liar) {
 			store.lies = true
 			flush(t, a, errLie)
-			a.Keep(newMemory(), "usage", 0, nil)
+			a.Keep(newMemory(), prefix, 0, nil)
+		}, 1},
+		{"another store and back", func(t *testing.T, a, _ *Ledger, store *liar) {
+			store.lies = true
+			flush(t, a, errLie)
+			a.Keep(newMemory(), prefix, 0, nil)
+			flush(t, a, nil)
+			store.lies = false
+			a.Keep(store, prefix, 0, nil)
 		}, 1},
 		{"no store any more", func(t *testing.T, a, _ *Ledger, store *liar) {
 			store.full = full
@@ -287,107 +333,76 @@ func TestLedgerCountsOnce(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store := &liar{memory: newMemory()}
-			a, b := NewLedger(Options{}), NewLedger(Options{})
-			a.Keep(store, "usage", 0, nil)
-			b.Keep(store, "usage", 0, nil)
+			a, b := newTestLedger(store, nil), newTestLedger(store, nil)
 			a.Seen(allowed(id("t"), &jobs, noon))
 			test.steps(t, a, b, store)
 			for range 2 { // before the last flush, and after it
-				if state, err := a.State(t.Context()); err != nil || state.Calls() != test.calls {
-					t.Errorf("%d calls, want %d: %v", state.Calls(), test.calls, err)
+				if got := callsOf(t, a); got != test.calls {
+					t.Errorf("%d calls, want %d", got, test.calls)
 				}
 				if err := errors.Join(a.Close(), b.Close()); err != nil {
 					t.Error(err)
 				}
 			}
-			if state, err := a.State(t.Context()); err != nil || state.Calls() != test.calls {
-				t.Errorf("in the end %d calls, want %d: %v", state.Calls(), test.calls, err)
+			if got := callsOf(t, a); got != test.calls {
+				t.Errorf("in the end %d calls, want %d", got, test.calls)
+			}
+			if a.place.store != nil {
+				if got := callsOf(t, newTestLedger(a.place.store, nil)); got != test.calls {
+					t.Errorf("after a restart %d calls, want %d", got, test.calls)
+				}
 			}
 		})
 	}
 }
 
-func TestMarks(t *testing.T) {
-	marks := withMark(nil, "old", 1, noon)
-	for i := range 2 * maxMarks {
-		marks = withMark(marks, fmt.Sprint(i), 1, noon.Add(time.Duration(i)*time.Second))
-	}
-	if len(marks) != maxMarks || marks["old"] != (mark{}) || marks[fmt.Sprint(2*maxMarks-1)].Flush != 1 || marks["0"] != (mark{}) {
-		t.Errorf("%d marks, want the newest %d", len(marks), maxMarks)
-	}
-	if got := withMark(marks, "new", 7, noon.Add(9*day)); len(got) != 1 || got["new"].Flush != 7 {
-		t.Errorf("after days: %v", got)
-	}
-	state := State{Since: noon, marks: map[string]mark{"a": {3, 4}}}
-	data, err := Marshal(state)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if read, err := Unmarshal(data); err != nil || read.marks["a"] != (mark{3, 4}) {
-		t.Errorf("read %v, %v", read.marks, err)
-	}
-}
-
-// TestLedgerTellsLate: that a snapshot was set aside is told, also when it could not be
-// replaced at once.
-func TestLedgerTellsLate(t *testing.T) {
+// TestLedgerReportsLate: a snapshot that was set aside is reported once, even if the
+// first flush fails.
+func TestLedgerReportsLate(t *testing.T) {
+	t.Parallel()
 	jobs, full := op("jobs: jobs"), errors.New("the store is full")
 	store := newMemory()
-	store.values["usage"] = "{"
-	l := NewLedger(Options{})
-	l.Keep(store, "usage", 0, nil)
+	store.values[sharedKey] = "{"
+	l := newTestLedger(store, nil)
 	l.Seen(allowed(id("t"), &jobs, noon))
 	store.full = full
-	if err := l.Flush(t.Context()); !errors.Is(err, full) {
+	if err := l.flush(t.Context()); !errors.Is(err, full) {
 		t.Errorf("first: %v", err)
 	}
 	store.full = nil
-	if err := l.Flush(t.Context()); !errors.Is(err, ErrCorrupt) {
+	if err := l.flush(t.Context()); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("second: %v", err)
 	}
 	l.Seen(allowed(id("t"), &jobs, noon))
-	if err := l.Flush(t.Context()); err != nil {
-		t.Errorf("third: %v", err)
-	}
+	flush(t, l)
 }
 
-// TestLedgerWithManyDoubts: a save that lands long after its flush was given up, when
-// others have failed since, counts what it held once.
-func TestLedgerWithManyDoubts(t *testing.T) {
-	jobs, full := op("jobs: jobs"), errors.New("the store is full")
-	for lands := range 2 * maxDoubts {
+// TestLedgerLateSave: a save that takes effect long after its flush was given up, and
+// after others, counts what it held once.
+func TestLedgerLateSave(t *testing.T) {
+	t.Parallel()
+	const flushes = 16
+	jobs := op("jobs: jobs")
+	for late := range flushes {
 		store := newMemory()
-		l := NewLedger(Options{})
-		var late string
-		for i := range 2 * maxDoubts {
+		l := newTestLedger(store, nil)
+		key := l.place.instanceKey(l.instance.id)
+		var value string
+		for i := range flushes {
 			l.Seen(allowed(id("t"), &jobs, noon.Add(time.Duration(i)*time.Second)))
-			other := newMemory() // what is saved here is not seen again, but for one of them
-			l.Keep(&liar{memory: other, lies: true}, "usage", 0, nil)
-			if err := l.Flush(t.Context()); !errors.Is(err, errLie) {
-				t.Fatal(err)
-			}
-			if i == lands {
-				late = other.values["usage"]
+			flush(t, l)
+			if i == late {
+				value = store.values[key]
 			}
 		}
-		store.values["usage"] = late
-		l.Keep(store, "usage", 0, nil)
-		store.full = full
-		if err := l.Flush(t.Context()); !errors.Is(err, full) {
-			t.Fatal(err)
+		store.values[key] = value
+		if got := callsOf(t, l); got != flushes {
+			t.Errorf("the save after %d took effect late: %d calls of %d", late, got, flushes)
 		}
-		store.full = nil
-		if err := l.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		state, err := l.State(t.Context())
-		// Those that are too old to be kept apart may count twice.
-		most := uint64(2 * maxDoubts)
-		if lands < maxDoubts {
-			most += uint64(lands) + 1
-		}
-		if err != nil || state.Calls() < 2*maxDoubts || state.Calls() > most {
-			t.Errorf("the save after %d landed: %d calls of %d: %v", lands, state.Calls(), 2*maxDoubts, err)
+		l.Seen(allowed(id("t"), &jobs, noon))
+		flush(t, l)
+		if got := callsOf(t, newTestLedger(store, nil)); got != flushes+1 {
+			t.Errorf("after the next save: %d calls of %d", got, flushes+1)
 		}
 	}
 }

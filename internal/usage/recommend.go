@@ -12,58 +12,57 @@ import (
 // Recommendation says which scopes a token needs for what it was seen to do. All
 // lists of scopes are sorted.
 type Recommendation struct {
-	// Workspace, Owner and Comment tell whose token it is. [Recommend] leaves them
-	// to its caller.
+	// Workspace, Owner and Comment identify the token. [Recommend] leaves them to its
+	// caller.
 	Workspace string     `json:"workspace,omitempty"`
 	TokenID   string     `json:"token_id"`
 	Owner     string     `json:"owner,omitempty"`
 	Comment   string     `json:"comment,omitempty"`
 	Facts     TokenFacts `json:"facts"`
-	// Evidence says what it rests on. Unless there is enough of it, Scopes are what
-	// was needed so far and not what will do.
+	// Evidence says how much data this rests on. If it is not enough, Scopes are what
+	// was needed so far, and more may be needed.
 	Evidence Evidence `json:"evidence"`
-	// Scopes are the smallest set for all calls that passed and that the token's
-	// own scopes permit. It never goes beyond what the token holds now. None means
-	// that there is nothing to recommend: Databricks takes an empty list for
-	// everything.
+	// Scopes is the smallest set for all calls that passed and that the token's own
+	// scopes permit. It never exceeds what the token holds now. An empty set means
+	// that there is nothing to recommend: Databricks treats it as everything.
 	Scopes []string `json:"scopes"`
-	// Needs are Scopes with the operations that each is for; for all-apis see
-	// AllAPIs. One that several of them permit stands with the first.
+	// Needs lists Scopes with the operations that need each; for all-apis see AllAPIs.
+	// An operation that several of them permit is listed with the first.
 	Needs []Need `json:"needs"`
-	// Keep are those of Scopes that the token holds by name, Drop what it holds
-	// beside them, and Instead what takes the place of all-apis.
+	// Keep lists those of Scopes that the token holds by name, Drop what else it
+	// holds, and Instead what replaces all-apis.
 	Keep    []string `json:"keep"`
 	Drop    []string `json:"drop"`
 	Instead []string `json:"instead"`
-	// Add are scopes that the token does not hold and that calls need which passed
-	// all the same, their refusal being only rehearsed. They widen the token, so
-	// they are not in Scopes. All-apis is never among them, see AllAPIs.
+	// Add lists scopes that the token does not hold but that calls needed which passed
+	// because their refusal was only rehearsed. They widen the token, so they are not
+	// in Scopes. All-apis is never among them, see AllAPIs.
 	Add []Need `json:"add"`
-	// AllAPIs says why all-apis cannot be avoided, where it cannot. A token that does
-	// not hold it is not given it: its calls were only let through in rehearsal.
+	// AllAPIs says why all-apis cannot be avoided; nil if it can. It is not
+	// recommended for a token that does not hold it: its calls passed in rehearsal only.
 	AllAPIs *AllAPIs `json:"all_apis,omitempty"`
-	// Refused are operations that never passed, and RefusedNeed the further scopes
-	// with which those would pass that were refused for want of a scope.
+	// Refused lists operations that never passed, and RefusedNeed the further scopes
+	// that would permit those that were refused for lack of a scope.
 	Refused     []Use    `json:"refused"`
 	RefusedNeed []string `json:"refused_need"`
-	// Window is since when operations must have been used to count; zero for ever.
-	// Older are those that were used before only: they are not counted in.
+	// Window is the start of the period that counts; zero for all time. Older lists
+	// operations that were used before it only, which do not count.
 	Window time.Time `json:"used_since,omitzero"`
 	Older  []Use     `json:"older"`
-	// WouldBreak are operations that passed only because their refusal was rehearsed:
-	// by a policy, or for want of a scope, see Add, that the token still lacks.
+	// WouldBreak lists operations that passed only because their refusal was
+	// rehearsed: by a policy, or for lack of a scope that the token still lacks.
 	WouldBreak []Use `json:"would_break"`
-	// Inferred and Backfill compare Scopes and Add with what Databricks saw; nil
-	// where it tells nothing.
+	// Inferred and Backfill compare Scopes and Add with what Databricks saw; nil if it
+	// reports nothing.
 	Inferred *Agreement `json:"inferred,omitempty"`
 	Backfill *Agreement `json:"backfill,omitempty"`
-	// Forecast says what breaks when autoscope completes; nil where it does not run.
+	// Forecast says what breaks when autoscope completes; nil if it is not running.
 	Forecast *Forecast `json:"forecast,omitempty"`
-	// Change applies Scopes; nil where there is nothing to change. ChangeWithAdd
-	// applies Scopes and Add; nil where there is nothing to add.
+	// Change applies Scopes; nil if there is nothing to change. ChangeWithAdd applies
+	// Scopes and Add; nil if there is nothing to add.
 	Change        *Change `json:"change,omitempty"`
 	ChangeWithAdd *Change `json:"change_with_add,omitempty"`
-	// Notes are sentences that somebody who applies this should have read.
+	// Notes are warnings to read before applying this.
 	Notes []string `json:"notes"`
 }
 
@@ -73,43 +72,17 @@ type Need struct {
 	Operations []Use  `json:"operations"`
 }
 
-// AllAPIs says which operations need all-apis, and what would do without them.
+// AllAPIs says which operations need all-apis, and which scopes the others need.
 type AllAPIs struct {
 	Because   []Use    `json:"because"`
 	Otherwise []string `json:"otherwise"`
 }
 
-// Agreement compares Databricks' set with ours.
-type Agreement struct {
-	Scopes []string `json:"scopes"`
-	// Agree says that the sets are the same. More are scopes that Databricks lists
-	// and we do not, Less those that we list and Databricks does not.
-	Agree bool     `json:"agree"`
-	More  []string `json:"more"`
-	Less  []string `json:"less"`
-	// Covers says that Databricks' set permits all that was seen: then the two
-	// differ only in the choice between scopes that do equally well, or in what
-	// each has not seen.
-	Covers bool `json:"covers"`
-}
-
-// Forecast is what happens when a running autoscope completes and narrows the
-// token to its inferred scopes.
-type Forecast struct {
-	Scopes []string `json:"scopes"`
-	// Known is false while Databricks has inferred nothing, so that there is
-	// nothing to tell yet.
-	Known bool `json:"known"`
-	// Breaks are the operations that work today and would be refused.
-	Breaks []Use `json:"breaks"`
-}
-
-// Recommend says which scopes a token needs for what it was seen to do.
-//
-// Calls that passed are what it does, also where their refusal was rehearsed; what
-// was always refused is listed and not counted in.
-func Recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
-	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: EvidenceOf(seen)}
+// recommend says which scopes a token needs for what it was seen to do. Calls that
+// passed count, even if their refusal was rehearsed; operations that were always
+// refused are listed only.
+func recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
+	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: evidenceOf(seen)}
 	r.Facts.Scopes = list(facts.Scopes)
 	held := without(facts.Scopes, scopes.AllAPIs)
 	var works, beyond []Use
@@ -167,7 +140,7 @@ func (r *Recommendation) needs(works []Use) {
 	}
 	for _, u := range works {
 		if u.Operation.Access != scopes.ScopedAccess {
-			continue // any of them will do
+			continue // any scope permits it
 		}
 		if i := slices.IndexFunc(r.Needs, func(n Need) bool { return u.Operation.Permits([]string{n.Scope}) }); i >= 0 {
 			r.Needs[i].Operations = append(r.Needs[i].Operations, u)
@@ -177,28 +150,28 @@ func (r *Recommendation) needs(works []Use) {
 
 // choose fills Scopes, Add and AllAPIs.
 func (r *Recommendation) choose(works, beyond []Use, held []string) {
-	candidates := Candidates{Held: held, Only: held}
+	candidates := choice{Held: held, Only: held}
 	if r.Facts.Unscoped() {
-		// Everything is open, so anything may be chosen. Where the token holds no
-		// scope by name, equals are decided by what Databricks saw.
+		// The token may do everything, so any scope may be chosen. If it holds none by
+		// name, what Databricks saw decides between equals.
 		candidates.Only = nil
 		if len(held) == 0 {
 			candidates.Held = slices.Concat(r.Facts.InferredScopes, r.Facts.BackfillScopes)
 		}
 	}
-	cover := Cover(operationsOf(works), candidates)
+	cover := coverOf(operationsOf(works), candidates)
 	r.Scopes = cover.Scopes
 	r.because(cover, works)
 	if len(beyond) == 0 {
 		return
 	}
-	// Beside the scopes that are kept, what more is needed?
-	cover = Cover(operationsOf(beyond), Candidates{Held: held})
+	// Which scopes are needed in addition?
+	cover = coverOf(operationsOf(beyond), choice{Held: held})
 	r.because(cover, beyond)
 	add := cover.Scopes
 	if cover.AllAPIs() {
-		// The workspace refuses these anyway: nobody should find all-apis ready to
-		// be pasted for a token that was narrowed once.
+		// The workspace refuses these anyway. Don't offer a command that gives
+		// all-apis to a token that was narrowed.
 		add = cover.Otherwise
 	}
 	for _, scope := range add {
@@ -212,7 +185,7 @@ func (r *Recommendation) choose(works, beyond []Use, held []string) {
 	}
 }
 
-func (r *Recommendation) because(cover Coverage, from []Use) {
+func (r *Recommendation) because(cover coverage, from []Use) {
 	if !cover.AllAPIs() {
 		return
 	}
@@ -232,7 +205,7 @@ func (r *Recommendation) refused() {
 			missing = append(missing, u)
 		}
 	}
-	cover := Cover(operationsOf(missing), Candidates{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
+	cover := coverOf(operationsOf(missing), choice{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
 	r.RefusedNeed = without(cover.Scopes, r.Facts.Scopes...)
 }
 
@@ -266,41 +239,20 @@ func (r *Recommendation) note(now time.Time) {
 		say("the token expired on %s", date(r.Facts.Expires))
 	}
 	if state := r.Facts.autoscope(); r.Change != nil && state == "running" {
-		say("autoscope is running: changing the scopes by hand ends it for good")
+		say("autoscope is running: changing the scopes by hand ends it permanently")
 	}
 	if r.AllAPIs != nil {
-		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself asks for")
+		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself requires")
 	}
 	if len(r.Needs) == 1 && len(r.Scopes) == 1 && len(r.Needs[0].Operations) == 0 {
-		say("no call needs a scope of its own, and a token without any may do everything: %s stands for any scope that permits little", r.Scopes[0])
+		say("no call needs a particular scope, but a token without scopes may do everything: %s is an example of a narrow scope", r.Scopes[0])
 	}
 	if slices.Contains(r.Scopes, "authentication") {
-		say("authentication lets the token make tokens of any scope: keep it only if that is the token's purpose")
+		say("authentication lets the token create tokens with any scope: keep it only if that is the token's purpose")
 	}
 	if len(r.Add) > 0 {
-		say("to add %s widens the token", strings.Join(r.addNames(), ", "))
+		say("adding %s widens the token", strings.Join(r.addNames(), ", "))
 	}
-}
-
-// agreement compares Databricks' scopes with ours; nil where there are none.
-func agreement(theirs, ours []string, passed []Use) *Agreement {
-	if len(theirs) == 0 {
-		return nil
-	}
-	a := &Agreement{Scopes: without(theirs), More: without(theirs, ours...), Less: without(ours, theirs...)}
-	a.Agree = len(a.More) == 0 && len(a.Less) == 0
-	a.Covers = len(beyondOf(theirs, passed)) == 0
-	return a
-}
-
-// beyondOf returns the operations that a set of scopes does not permit.
-func beyondOf(held []string, uses []Use) (beyond []Use) {
-	for _, u := range uses {
-		if !u.Operation.Permits(held) {
-			beyond = append(beyond, u)
-		}
-	}
-	return beyond
 }
 
 func operationsOf(uses []Use) []scopes.Operation {

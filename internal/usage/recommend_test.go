@@ -12,6 +12,7 @@ import (
 )
 
 func TestRecommend(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		seen []string
@@ -41,7 +42,7 @@ func TestRecommend(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: strings.Fields(test.held)}
-			r := Recommend(seenToken(test.seen...), facts, noon)
+			r := recommend(seenToken(test.seen...), facts, noon)
 			refused := []string{}
 			for _, u := range r.Refused {
 				refused = append(refused, u.Operation.Name)
@@ -58,7 +59,7 @@ func TestRecommend(t *testing.T) {
 	}
 }
 
-// checkRecommendation holds what must be so whatever the input.
+// checkRecommendation checks what must be true for any input.
 func checkRecommendation(t *testing.T, r Recommendation, seen []string) {
 	t.Helper()
 	if r.Change != nil {
@@ -98,6 +99,7 @@ func checkRecommendation(t *testing.T, r Recommendation, seen []string) {
 }
 
 func TestRecommendAutoscope(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		state string
@@ -118,7 +120,7 @@ func TestRecommendAutoscope(t *testing.T) {
 			if test.facts.Scopes == nil {
 				test.facts.Scopes = []string{"all-apis"}
 			}
-			r := Recommend(seenToken("a: jobs", "b: x y"), test.facts, noon)
+			r := recommend(seenToken("a: jobs", "b: x y"), test.facts, noon)
 			got := ""
 			if a := r.Inferred; a != nil {
 				got = fmt.Sprintf("%v %v %v %v", a.Agree, a.More, a.Less, a.Covers)
@@ -139,6 +141,7 @@ func TestRecommendAutoscope(t *testing.T) {
 }
 
 func TestEvidence(t *testing.T) {
+	t.Parallel()
 	at := func(s string) time.Time {
 		v, err := time.Parse(time.RFC3339, s)
 		if err != nil {
@@ -158,14 +161,14 @@ func TestEvidence(t *testing.T) {
 		{"few calls", func(k *Token) { k.Calls = 19 }, "19 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (19 of 20 calls)"},
 		{"refused calls do not count", func(k *Token) { k.Denied = 1 }, "19 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (19 of 20 calls)"},
 		{"rehearsed refusals do", func(k *Token) { k.WouldDeny = 20 }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07"},
-		{"cut", func(k *Token) { k.Cut = Cut{2, 9, noon} }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (2 operations left out since 2026-07-01)"},
+		{"cut", func(k *Token) { k.Cut = Cut{2, 9, noon} }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (2 operations dropped since 2026-07-01)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k := good
 			if test.change != nil {
 				test.change(&k)
 			}
-			if got := EvidenceOf(k).String(); got != test.want {
+			if got := evidenceOf(k).String(); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -173,6 +176,7 @@ func TestEvidence(t *testing.T) {
 }
 
 func TestChange(t *testing.T) {
+	t.Parallel()
 	c := newChange(id("t"), []string{"jobs", "sql"})
 	const body = `{"token":{"scopes":["jobs","sql"]},"update_mask":"scopes"}`
 	if string(c.Body) != body || c.Method != "PATCH" || c.Path != "/api/2.0/token-management/tokens/"+id("t") {
@@ -199,8 +203,9 @@ func TestChange(t *testing.T) {
 }
 
 func TestRecommendText(t *testing.T) {
+	t.Parallel()
 	facts := TokenFacts{AutoscopeState: "RUNNING", Scopes: []string{"all-apis"}, InferredScopes: []string{"jobs"}, Created: noon.Add(-day)}
-	r := Recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon)
+	r := recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon)
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
@@ -215,14 +220,14 @@ recommend  jobs, x
              GET /api/2.0/a  30 calls, 2026-07-01 to 2026-07-11
   x, for
              GET /api/2.0/b  30 calls, 2026-07-01 to 2026-07-11
-refused    always, and not counted in
+refused    always, and not counted
              GET /api/2.0/c  30 calls, 2026-07-01 to 2026-07-11
            with scim
 inferred   Databricks says jobs
              less x
-autoscope  runs; when it completes, these break
+autoscope  running; when it completes, these break
              GET /api/2.0/b  30 calls, 2026-07-01 to 2026-07-11
-note       autoscope is running: changing the scopes by hand ends it for good
+note       autoscope is running: changing the scopes by hand ends it permanently
 
 to apply:
   databricks token-management update-token-management ` + id("t") + ` --json '` + body + `'
@@ -234,10 +239,11 @@ or PATCH /api/2.0/token-management/tokens/` + id("t") + `
 }
 
 func TestRecommendTellsWhatWouldBreak(t *testing.T) {
+	t.Parallel()
 	// The token did not hold genie then, and does now.
 	seen := seenToken("a: jobs", "would b: sql", "would c: genie")
 	seen.Uses[0].WouldDeny, seen.Uses[0].Reason = 12, "policy_denied"
-	r := Recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
+	r := recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
 	if len(r.WouldBreak) != 2 {
 		t.Fatalf("got %+v", r.WouldBreak)
 	}
@@ -245,7 +251,7 @@ func TestRecommendTellsWhatWouldBreak(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	const want = `would break, had it been enforced when these were called
+	const want = `would break if enforced, as of these calls
              GET /api/2.0/a  12 of 30 calls, 2026-07-01 to 2026-07-11: policy_denied
              GET /api/2.0/b  30 of 30 calls, 2026-07-01 to 2026-07-11: missing_scope
 `
@@ -255,22 +261,23 @@ func TestRecommendTellsWhatWouldBreak(t *testing.T) {
 }
 
 func TestRecommendNeeds(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
-		name   string
-		seen   []string
-		facts  TokenFacts
-		want   string
-		anyone bool // a note says that any scope will do
+		name    string
+		seen    []string
+		facts   TokenFacts
+		want    string
+		example bool // a note says that the scope is an example
 	}{
 		{"each with its own", []string{"a: jobs", "b: sql"}, TokenFacts{}, "[jobs: a] [sql: b]", false},
 		{"one for two", []string{"a: jobs", "b: jobs sql"}, TokenFacts{}, "[jobs: a b]", false},
-		{"any will do beside another", []string{"a: jobs", "me: *"}, TokenFacts{}, "[jobs: a]", false},
-		{"any will do", []string{"me: *"}, TokenFacts{Scopes: []string{"jobs"}}, "[jobs:]", true},
+		{"any scope and another", []string{"a: jobs", "me: *"}, TokenFacts{}, "[jobs: a]", false},
+		{"any scope", []string{"me: *"}, TokenFacts{Scopes: []string{"jobs"}}, "[jobs:]", true},
 		{"everything", []string{"a: unmapped"}, TokenFacts{}, "", false},
 		{"refused", []string{"refused a: jobs"}, TokenFacts{}, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := Recommend(seenToken(test.seen...), test.facts, noon)
+			r := recommend(seenToken(test.seen...), test.facts, noon)
 			var got []string
 			for _, need := range r.Needs {
 				s := need.Scope + ":"
@@ -282,7 +289,7 @@ func TestRecommendNeeds(t *testing.T) {
 			if s := strings.Join(got, " "); s != test.want {
 				t.Errorf("got %s, want %s", s, test.want)
 			}
-			if told := strings.Contains(strings.Join(r.Notes, "\n"), "stands for any scope"); told != test.anyone {
+			if noted := strings.Contains(strings.Join(r.Notes, "\n"), "an example of a narrow scope"); noted != test.example {
 				t.Errorf("notes are %q", r.Notes)
 			}
 		})
@@ -290,8 +297,9 @@ func TestRecommendNeeds(t *testing.T) {
 }
 
 func TestRecommendTextIsPlain(t *testing.T) {
+	t.Parallel()
 	const hostile = "\x1b[31m\u202e\u009b2J"
-	r := Recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
+	r := recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
 	r.Workspace, r.Owner, r.Comment = "https://w.example.com", "o"+hostile, "c"+hostile
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {

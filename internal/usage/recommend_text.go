@@ -6,12 +6,20 @@ import (
 	"strings"
 )
 
-// maxListed is how many operations a text lists in one place.
+// maxListed is how many operations a text lists under one heading.
 const maxListed = 10
 
-// WriteText writes the recommendation for people, fit to be pasted into a ticket.
+// WriteText writes the recommendation as text that can be pasted into a ticket.
 func (r *Recommendation) WriteText(w io.Writer) error {
 	t := &textWriter{w: w}
+	r.writeSummary(t)
+	r.writeScopes(t)
+	r.writeFindings(t)
+	return t.err
+}
+
+// writeSummary says whose token it is, what it holds and what is recommended.
+func (r *Recommendation) writeSummary(t *textWriter) {
 	t.about("workspace", r.Workspace)
 	t.line("token      %s", r.TokenID)
 	t.about("owner", r.Owner)
@@ -22,7 +30,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	case r.Evidence.Days == 0:
 		t.line("evidence   not used since %s", moment(r.Window))
 	default:
-		t.line("evidence   since %s at least: %s", moment(r.Window), r.Evidence)
+		t.line("evidence   since %s: %s", moment(r.Window), r.Evidence)
 	}
 	switch {
 	case len(r.Facts.Scopes) == 0:
@@ -32,7 +40,7 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	}
 	switch {
 	case len(r.Scopes) == 0 && r.Evidence.Days == 0:
-		t.line("recommend  nothing: there is nothing to go by")
+		t.line("recommend  nothing: there is no evidence")
 	case len(r.Scopes) == 0:
 		t.line("recommend  nothing: no call that passed needs a scope")
 	case r.Change == nil:
@@ -40,6 +48,10 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 	default:
 		t.line("recommend  %s", join(r.Scopes))
 	}
+}
+
+// writeScopes lists scopes with the operations that need them.
+func (r *Recommendation) writeScopes(t *textWriter) {
 	t.scopes("  keep     ", r.Keep)
 	t.scopes("  drop     ", r.Drop)
 	for _, need := range r.Needs {
@@ -63,19 +75,23 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 			t.line("           without these: %s", join(r.AllAPIs.Otherwise))
 		}
 	}
+}
+
+// writeFindings lists what else to know before applying the recommendation, and how to.
+func (r *Recommendation) writeFindings(t *textWriter) {
 	if len(r.WouldBreak) > 0 {
-		t.line("would break, had it been enforced when these were called")
+		t.line("would break if enforced, as of these calls")
 		t.each(r.WouldBreak, func(u *Use) string {
 			return fmt.Sprintf("%d of %s, %s to %s: %s", u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Reason))
 		})
 	}
 	if len(r.Refused) > 0 {
-		t.line("refused    always, and not counted in")
+		t.line("refused    always, and not counted")
 		t.uses(r.Refused)
 		t.scopes("           with ", r.RefusedNeed)
 	}
 	if len(r.Older) > 0 {
-		t.line("older      not used since %s, and not counted in", moment(r.Window))
+		t.line("older      not used since %s, and not counted", moment(r.Window))
 		t.uses(r.Older)
 	}
 	t.agreement("inferred", r.Inferred)
@@ -88,9 +104,8 @@ func (r *Recommendation) WriteText(w io.Writer) error {
 		t.change("to apply", r.Change)
 	}
 	if r.ChangeWithAdd != nil {
-		t.change("to apply with what is to add", r.ChangeWithAdd)
+		t.change("to apply with the added scopes", r.ChangeWithAdd)
 	}
-	return t.err
 }
 
 // textWriter writes lines until one fails.
@@ -105,7 +120,7 @@ func (t *textWriter) line(format string, args ...any) {
 	}
 }
 
-// about writes a line of what the workspace tells, if it tells it.
+// about writes a line with a value, if there is one.
 func (t *textWriter) about(label, value string) {
 	if value != "" {
 		t.line("%-10s %s", label, Clean(value))
@@ -124,8 +139,7 @@ func (t *textWriter) uses(uses []Use) {
 	})
 }
 
-// each writes a line for each operation, with what there is to say of it, and not
-// too many.
+// each writes a line for each operation, up to maxListed.
 func (t *textWriter) each(uses []Use, say func(*Use) string) {
 	for i := range uses {
 		if i == maxListed {
@@ -147,7 +161,7 @@ func (t *textWriter) agreement(name string, a *Agreement) {
 		t.scopes("             more ", a.More)
 		t.scopes("             less ", a.Less)
 		if a.Covers {
-			t.line("             it permits all that was seen here, too")
+			t.line("             it also permits all that was seen here")
 		}
 	}
 }
@@ -156,11 +170,11 @@ func (t *textWriter) forecast(f *Forecast) {
 	switch {
 	case f == nil:
 	case !f.Known:
-		t.line("autoscope  runs, and Databricks has inferred nothing yet")
+		t.line("autoscope  running; Databricks has inferred nothing yet")
 	case len(f.Breaks) == 0:
-		t.line("autoscope  runs; when it completes, nothing that was seen here breaks")
+		t.line("autoscope  running; when it completes, nothing that was seen here breaks")
 	default:
-		t.line("autoscope  runs; when it completes, these break")
+		t.line("autoscope  running; when it completes, these break")
 		t.uses(f.Breaks)
 	}
 }
@@ -170,5 +184,5 @@ func (t *textWriter) change(title string, c *Change) {
 	t.line("or %s %s\n  %s", c.Method, Clean(c.Path), Clean(string(c.Body)))
 }
 
-// join lists scopes for people.
+// join formats a list of scopes.
 func join(scopes []string) string { return Clean(strings.Join(scopes, ", ")) }

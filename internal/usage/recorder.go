@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,38 +8,16 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// The caps of a recorder that is given none. An operation of a token takes some 200
-// bytes, so that all of them together stay near 100 MB.
-const (
-	DefaultMaxTokens     = 10_000
-	DefaultMaxOperations = 500
-	DefaultMaxEntries    = 500_000
-)
-
-// shardCount divides the lock. It is a power of two.
+// shardCount is the number of locks. It is a power of two.
 const shardCount = 32
 
-// restMS is how long, in milliseconds, an entry keeps its place in the order of
-// use after it was moved to the front. To move it touches three others, which is
-// most of what a call of a busy token would cost.
+// restMS is how long, in milliseconds, an entry that was moved to the front is not moved
+// again. Moving it touches three others, which would be most of the cost of a busy
+// token's call.
 const restMS = 1000
 
-// Options are those of a [Recorder].
-type Options struct {
-	// MaxTokens is how many tokens are kept; 0 means [DefaultMaxTokens].
-	MaxTokens int
-	// MaxOperations is how many operations of each token are kept; 0 means
-	// [DefaultMaxOperations].
-	MaxOperations int
-	// MaxEntries is how many operations of all tokens together are kept; 0 means
-	// [DefaultMaxEntries]. Whole tokens go when there are more.
-	MaxEntries int
-	// Now tells the time; nil means time.Now.
-	Now func() time.Time
-}
-
-// Recorder counts calls by token and operation. It is safe for concurrent use.
-type Recorder struct {
+// recorder counts calls by token and operation. It is safe for concurrent use.
+type recorder struct {
 	maxTokens, maxUses int
 	maxEntries         int
 	now                func() time.Time
@@ -55,25 +32,17 @@ type Recorder struct {
 	cut   cutMS
 }
 
-// shard is a part of the tokens under one lock.
+// shard is the part of the tokens behind one lock.
 type shard struct {
 	mu     sync.Mutex
 	tokens *simplelru.LRU[tokenKey, *entry]
-	_      [64]byte // keeps the locks of neighbours on different cache lines
+	_      [64]byte // keeps neighboring locks on different cache lines
 }
 
-// NewRecorder returns an empty recorder.
-func NewRecorder(options Options) *Recorder {
-	r := &Recorder{
-		maxTokens: cmp.Or(max(0, options.MaxTokens), DefaultMaxTokens),
-		maxUses:   cmp.Or(max(0, options.MaxOperations), DefaultMaxOperations),
-		now:       options.Now,
-	}
-	r.maxEntries = cmp.Or(max(0, options.MaxEntries), DefaultMaxEntries)
-	r.maxUses = min(r.maxUses, r.maxEntries)
-	if r.now == nil {
-		r.now = time.Now
-	}
+// newRecorder returns an empty recorder.
+func newRecorder(options Options) *recorder {
+	options = options.withDefaults()
+	r := &recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, now: options.Now}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
 		r.shards[i].tokens = newTable[tokenKey, *entry]()
@@ -81,17 +50,14 @@ func NewRecorder(options Options) *Recorder {
 	return r
 }
 
-// shard returns the part that a token belongs to. An id is a hash, so any of its
-// bytes will do.
-func (r *Recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardCount-1)] }
+// shard returns the shard of a token. An id is a hash, so any of its bytes is random.
+func (r *recorder) shard(key *tokenKey) *shard { return &r.shards[key[0]&(shardCount-1)] }
 
-// Seen counts a call. It is meant for every request: a known token that calls a
-// known operation costs a few hundred nanoseconds and allocates nothing.
-//
-// Calls that say nothing about a token of this workspace are passed over: those
-// without an id or an operation, those on public routes, and those refused before
-// the token was looked up.
-func (r *Recorder) Seen(c Call) {
+// Seen counts a call. It is meant for every request: if the token and its operation are
+// known, it takes a few hundred nanoseconds and allocates nothing. It ignores calls
+// without an id or an operation, calls of public routes, and calls that were refused
+// before the token was looked up.
+func (r *recorder) Seen(c Call) {
 	kind, key := c.kind(), tokenKey(c.TokenID)
 	if kind == nothing || c.Operation == nil || key == (tokenKey{}) {
 		return
@@ -105,7 +71,7 @@ func (r *Recorder) Seen(c Call) {
 	s.mu.Lock()
 	e, known := s.tokens.Peek(key)
 	if known && ms-e.moved >= restMS {
-		s.tokens.Get(key) // puts it before all others
+		s.tokens.Get(key) // moves it to the front
 		e.moved = ms
 	}
 	if !known {
@@ -115,7 +81,7 @@ func (r *Recorder) Seen(c Call) {
 	more := -e.uses.Len()
 	e.seen(&r.handles, &c, ms, kind, r.maxUses)
 	more += e.uses.Len()
-	// Counted under the lock: whoever takes an entry out must find it counted.
+	// Counted under the lock, so that an entry is counted before it can be removed.
 	if !known {
 		r.tokens.Add(1)
 	}
@@ -128,14 +94,13 @@ func (r *Recorder) Seen(c Call) {
 	}
 }
 
-// full reports whether there is more than there may be.
-func (r *Recorder) full() bool {
+// full reports whether a limit is exceeded.
+func (r *recorder) full() bool {
 	return r.tokens.Load() > int64(r.maxTokens) || r.entries.Load() > int64(r.maxEntries)
 }
 
-// evict leaves out the tokens that were not seen for longest, until the caps are
-// met.
-func (r *Recorder) evict() {
+// evict drops the least recently seen tokens until the limits are met.
+func (r *recorder) evict() {
 	r.evicting.Lock()
 	defer r.evicting.Unlock()
 	for r.full() {
@@ -150,7 +115,7 @@ func (r *Recorder) evict() {
 			s.mu.Unlock()
 		}
 		if oldest == nil {
-			return // all were forgotten meanwhile
+			return // all were removed meanwhile
 		}
 		oldest.mu.Lock()
 		_, e, ok := oldest.tokens.RemoveOldest()
@@ -160,7 +125,7 @@ func (r *Recorder) evict() {
 		}
 		oldest.mu.Unlock()
 		if !ok {
-			continue // forgotten meanwhile
+			continue // removed meanwhile
 		}
 		r.mu.Lock()
 		r.cut.count(e.calls, r.now().UnixMilli())
@@ -168,8 +133,8 @@ func (r *Recorder) evict() {
 	}
 }
 
-// Token returns what is known of one token.
-func (r *Recorder) Token(id string) (Token, bool) {
+// Token returns what is known about one token.
+func (r *recorder) Token(id string) (Token, bool) {
 	key, ok := keyOf(id)
 	if !ok {
 		return Token{}, false
@@ -177,7 +142,7 @@ func (r *Recorder) Token(id string) (Token, bool) {
 	return r.token(key)
 }
 
-func (r *Recorder) token(key tokenKey) (Token, bool) {
+func (r *recorder) token(key tokenKey) (Token, bool) {
 	s := r.shard(&key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,11 +154,11 @@ func (r *Recorder) token(key tokenKey) (Token, bool) {
 }
 
 // Len returns the number of tokens.
-func (r *Recorder) Len() int { return int(r.tokens.Load()) }
+func (r *recorder) Len() int { return int(r.tokens.Load()) }
 
-// State returns a copy of all that is known. Calls go on meanwhile: each token is
-// consistent in itself, and the tokens are as of slightly different moments.
-func (r *Recorder) State() State {
+// State returns a copy of everything. Calls continue meanwhile: each token is consistent
+// in itself, but tokens are copied at slightly different times.
+func (r *recorder) State() State {
 	state := State{Tokens: make([]Token, 0, r.Len())}
 	for i := range r.shards {
 		s := &r.shards[i]
@@ -214,9 +179,9 @@ func (r *Recorder) State() State {
 	return state
 }
 
-// Drain takes out all that is known and returns it, so that it can be added to what
-// is kept elsewhere. Each call is either in what was taken or counted anew.
-func (r *Recorder) Drain() State {
+// Drain removes and returns everything. A concurrent call is either in the result or
+// counted afterwards.
+func (r *recorder) Drain() State {
 	var state State
 	for i := range r.shards {
 		s := &r.shards[i]
@@ -241,10 +206,9 @@ func (r *Recorder) Drain() State {
 	return state
 }
 
-// Merge adds a state, as it was loaded from a former run or another gateway. Counts
-// add up, so a state must be merged once only. What exceeds the caps is left out,
-// the least recently used first.
-func (r *Recorder) Merge(state State) {
+// Merge adds a state. Counts add up, so a state must be merged only once. If a limit is
+// exceeded, the least recently used entries are dropped.
+func (r *recorder) Merge(state State) {
 	at := r.now().UnixMilli()
 	r.mu.Lock()
 	if !state.Since.IsZero() {
@@ -265,11 +229,11 @@ func (r *Recorder) Merge(state State) {
 	r.evict()
 }
 
-func (r *Recorder) mergeShard(s *shard, tokens []*Token, at int64) {
+func (r *recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tokens {
-		key, _ := keyOf(t.ID) // Merge has looked
+		key, _ := keyOf(t.ID) // checked by Merge
 		e, known := s.tokens.Peek(key)
 		if !known {
 			e = newEntry(t.First.UnixMilli())

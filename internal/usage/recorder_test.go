@@ -16,6 +16,7 @@ import (
 )
 
 func TestSeen(t *testing.T) {
+	t.Parallel()
 	jobs, me := op("jobs: jobs"), op("me: *")
 	unmapped := op("x: unmapped")
 	good := allowed(id("t"), &jobs, noon)
@@ -62,6 +63,7 @@ func TestSeen(t *testing.T) {
 }
 
 func TestKeyOf(t *testing.T) {
+	t.Parallel()
 	good := id("t")
 	for _, test := range []struct {
 		name, id string
@@ -70,7 +72,7 @@ func TestKeyOf(t *testing.T) {
 		{"good", good, true},
 		{"nothing", "", false},
 		{"a token's value", "dapi" + good[:32], false},
-		{"64 characters that are no id", "dapi" + good[4:63] + "!", false},
+		{"64 characters that are not an id", "dapi" + good[4:63] + "!", false},
 		{"upper case", strings.ToUpper(good), false},
 		{"one digit more", good + "0", false},
 	} {
@@ -83,9 +85,10 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// TestReasons holds the words of Call.kind equal to those of package policy, which
+// TestReasons compares the reasons in Call.kind with those of package policy, which
 // this package does not import.
 func TestReasons(t *testing.T) {
+	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "../policy/reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +109,7 @@ func TestReasons(t *testing.T) {
 }
 
 func TestSeenOverTime(t *testing.T) {
+	t.Parallel()
 	r, _ := newTestRecorder(t, 0, 0)
 	jobs, other := op("jobs: jobs"), op("jobs: jobs")
 	r.Seen(allowed(id("t"), &jobs, noon))
@@ -136,6 +140,7 @@ func TestSeenOverTime(t *testing.T) {
 }
 
 func TestCaps(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	t.Run("tokens", func(t *testing.T) {
 		r, clock := newTestRecorder(t, 3, 0)
@@ -170,12 +175,12 @@ func TestCaps(t *testing.T) {
 		if want := (Cut{1, 1, noon.Add(3 * time.Minute)}); got.Cut != want {
 			t.Errorf("cut %+v, want %+v", got.Cut, want)
 		}
-		if e := EvidenceOf(got); e.Enough {
+		if e := evidenceOf(got); e.Enough {
 			t.Error("a token that was cut has enough evidence")
 		}
 	})
 	t.Run("entries", func(t *testing.T) {
-		r := NewRecorder(Options{MaxEntries: 5, Now: (&clock{noon}).now})
+		r := newRecorder(Options{MaxEntries: 5, Now: (&clock{noon}).now})
 		for i := range 20 {
 			o := op(fmt.Sprintf("o%d: x", i))
 			r.Seen(allowed(id(i/4), &o, noon.Add(time.Duration(i)*time.Minute)))
@@ -196,7 +201,7 @@ func TestCaps(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
-	t.Run("catalogues", func(t *testing.T) {
+	t.Run("catalogs", func(t *testing.T) {
 		r, _ := newTestRecorder(t, 0, 0)
 		for range 2*maxKnown + 10 {
 			o := op("jobs: jobs")
@@ -214,6 +219,7 @@ func TestCaps(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	jobs, sql := op("jobs: jobs"), op("sql: sql")
 	before, _ := newTestRecorder(t, 0, 0)
 	for i := range 3 {
@@ -252,6 +258,7 @@ func TestMerge(t *testing.T) {
 
 // TestConcurrent is for the race detector, and for totals that must not drift.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	const workers, calls = 8, 2000
 	r, _ := newTestRecorder(t, 20, 3)
 	operations := ops("a: x", "b: x", "c: x y", "d: unmapped", "e: *")
@@ -320,7 +327,7 @@ func BenchmarkSeen(b *testing.B) {
 		return calls
 	}
 	b.Run("known", func(b *testing.B) {
-		r, known := NewRecorder(Options{}), calls(5000)
+		r, known := newRecorder(Options{}), calls(5000)
 		operation := func(token, i int) *scopes.Operation { return &operations[(token+i%8)%64] }
 		for i := range known {
 			for j := range 8 {
@@ -338,7 +345,7 @@ func BenchmarkSeen(b *testing.B) {
 		}
 	})
 	b.Run("one token in parallel", func(b *testing.B) {
-		r, known := NewRecorder(Options{}), calls(1)
+		r, known := newRecorder(Options{}), calls(1)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
@@ -347,7 +354,7 @@ func BenchmarkSeen(b *testing.B) {
 		})
 	})
 	b.Run("new token, full", func(b *testing.B) {
-		r, many := NewRecorder(Options{MaxTokens: 1000}), calls(20_000)
+		r, many := newRecorder(Options{MaxTokens: 1000}), calls(20_000)
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {

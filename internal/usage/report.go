@@ -2,6 +2,8 @@ package usage
 
 import (
 	"cmp"
+	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -13,13 +15,13 @@ import (
 type ListedToken struct {
 	ID      string `json:"id"`
 	OwnerID int64  `json:"owner_id,omitempty"`
-	// OwnerName is empty while it is not known: the list tells the id alone.
+	// OwnerName is empty while unknown: the list has the id only.
 	OwnerName string `json:"owner,omitempty"`
-	// Creator is who made the token, not always its owner.
+	// Creator made the token, and is not always its owner.
 	Creator string `json:"creator,omitempty"`
 	Comment string `json:"comment,omitempty"`
-	// LastUsed is the day on which Databricks saw the token used last, through this
-	// gateway or past it; zero where it tells none.
+	// LastUsed is the last day on which Databricks saw the token used, through this
+	// gateway or around it; zero if unknown.
 	LastUsed time.Time `json:"last_used,omitzero"`
 	TokenFacts
 }
@@ -27,44 +29,44 @@ type ListedToken struct {
 // Report joins what the gateway saw with the workspace's list.
 type Report struct {
 	At time.Time `json:"at"`
-	// Since is when recording began, and Days since then (UTC, both included).
+	// Since is when recording began, and Days the days since then (UTC, inclusive).
 	Since time.Time `json:"since,omitzero"`
 	Days  int       `json:"days"`
-	// Calls counts those of all tokens, the ones that a filter left out among them.
+	// Calls counts those of all tokens, including any that were filtered out.
 	Calls uint64 `json:"calls"`
-	// Cut tells of tokens that are missing because the recorder was full.
+	// Cut counts tokens that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
-	// Listed is false where the workspace's list could not be had: then there are
-	// only the tokens that were seen, and nothing is known of their scopes.
+	// Listed is false if the workspace's list was unavailable: the report then has
+	// only tokens that were seen, without their scopes.
 	Listed bool `json:"listed"`
-	// Tokens is their number before a filter.
+	// Tokens is the number of tokens before filtering.
 	Tokens int   `json:"tokens"`
 	Rows   []Row `json:"rows"`
-	// Notes are sentences about what is missing or not known yet, and why.
+	// Notes say what is missing or not known yet, and why.
 	Notes []string `json:"notes,omitempty"`
 }
 
 // Row is one token of a report.
 type Row struct {
 	ListedToken
-	// Listed says that the workspace lists the token, Gone that it does not any
-	// more: it was revoked.
+	// Listed means that the workspace lists the token, Gone that it no longer does:
+	// it was revoked.
 	Listed bool `json:"listed"`
 	Gone   bool `json:"gone,omitempty"`
-	// Unscoped says that the token may do everything.
+	// Unscoped means that the token may do everything.
 	Unscoped bool `json:"unscoped"`
-	// Used are the scopes that its calls need: the smallest set, see [Recommend].
-	// Added are those that it does not hold.
+	// Used lists the scopes that its calls need: the smallest set, see recommend.
+	// Added lists those that it does not hold.
 	Used  []string `json:"scopes_used"`
 	Added []string `json:"scopes_missing,omitempty"`
-	// Evidence tells how much Used rests on.
+	// Evidence says how much data Used rests on.
 	Evidence Evidence `json:"evidence"`
 	// Seen is what the gateway saw; nil if it never saw the token.
 	Seen *Token `json:"seen,omitempty"`
 }
 
-// NewReport joins a state with the workspace's list of tokens. A nil list means
-// that it could not be had. Rows are sorted by [ByCalls].
+// NewReport joins a state with the workspace's list of tokens. A nil list means that
+// it was unavailable. Rows are sorted by [ByCalls].
 func NewReport(state State, listed []ListedToken, now time.Time) Report {
 	r := Report{At: now, Since: state.Since, Calls: state.Calls(), Cut: state.Cut, Listed: listed != nil}
 	if !state.Since.IsZero() {
@@ -93,10 +95,10 @@ func newRow(l ListedToken, seen *Token, isListed bool, now time.Time) Row {
 	l.Scopes = list(l.Scopes)
 	row := Row{ListedToken: l, Listed: isListed, Unscoped: isListed && l.Unscoped(), Used: []string{}, Seen: seen}
 	if seen == nil {
-		row.Evidence = EvidenceOf(Token{})
+		row.Evidence = evidenceOf(Token{})
 		return row
 	}
-	recommended := Recommend(*seen, l.TokenFacts, now)
+	recommended := recommend(*seen, l.TokenFacts, now)
 	row.Used, row.Added, row.Evidence = recommended.Scopes, recommended.addNames(), recommended.Evidence
 	if recommended.AllAPIs != nil && !slices.Contains(row.Used, scopes.AllAPIs) {
 		row.Added = append(row.Added, scopes.AllAPIs)
@@ -104,7 +106,7 @@ func newRow(l ListedToken, seen *Token, isListed bool, now time.Time) Row {
 	return row
 }
 
-// Last returns when the token was used last, as far as anybody knows.
+// Last returns when the token was last used, here or elsewhere.
 func (r *Row) Last() time.Time {
 	last := r.LastUsed
 	if r.Seen != nil && r.Seen.Last.After(last) {
@@ -113,10 +115,10 @@ func (r *Row) Last() time.Time {
 	return last
 }
 
-// Owner returns the owner's name, or its id where the name is not known.
+// Owner returns the owner's name, or the id if the name is unknown.
 func (r *Row) Owner() string { return cmp.Or(r.OwnerName, number(r.OwnerID)) }
 
-// seen returns what was seen, which may be nothing.
+// seen returns what was seen, or an empty Token.
 func (r *Row) seen() Token {
 	if r.Seen == nil {
 		return Token{}
@@ -124,7 +126,7 @@ func (r *Row) seen() Token {
 	return *r.Seen
 }
 
-// holds writes the scopes that the token holds.
+// holds formats the scopes that the token holds.
 func (r *Row) holds() string {
 	switch {
 	case !r.Listed:
@@ -135,7 +137,7 @@ func (r *Row) holds() string {
 	return strings.Join(r.Scopes, " ")
 }
 
-// uses writes the scopes that the token needs.
+// uses formats the scopes that the token needs.
 func (r *Row) uses() string {
 	s := strings.Join(r.Used, " ")
 	for _, scope := range r.Added {
@@ -144,7 +146,7 @@ func (r *Row) uses() string {
 	return strings.TrimSpace(s)
 }
 
-// notes are the words that a row is marked with.
+// notes returns the labels of a row.
 func (r *Row) notes(now time.Time) (notes []string) {
 	add := func(when bool, note string) {
 		if when {
@@ -157,6 +159,13 @@ func (r *Row) notes(now time.Time) (notes []string) {
 	add(r.Seen != nil && !r.Evidence.Enough, "little evidence")
 	add(r.Seen != nil && r.Seen.Cut.Entries > 0, "cut")
 	add(slices.Contains(slices.Concat(r.Used, r.Added), scopes.AllAPIs), "needs all-apis")
-	add(r.autoscope() == "running", "autoscope runs")
+	add(r.autoscope() == "running", "autoscope running")
 	return notes
+}
+
+// WriteJSON writes the report as JSON, which decodes into a [Report] again.
+func (r *Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
 }

@@ -61,6 +61,7 @@ func names(r Report) string {
 }
 
 func TestReport(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	if r.Tokens != 8 || r.Days != 11 || r.Calls != 270 || !r.Listed || r.Cut.Entries != 3 {
 		t.Errorf("got %+v", r)
@@ -70,7 +71,7 @@ func TestReport(t *testing.T) {
 		want := map[string]string{
 			"narrow":    "true false false / jobs sql / jobs / ",
 			"legacy":    "true false true / (everything) / all-apis / needs all-apis",
-			"short":     "true false false / jobs / jobs +sql / little evidence, cut, autoscope runs",
+			"short":     "true false false / jobs / jobs +sql / little evidence, cut, autoscope running",
 			"idle":      "true false true / all-apis /  / never seen",
 			"elsewhere": "true false false / sql /  / never seen",
 			"new":       "true false false / sql /  / never seen",
@@ -84,6 +85,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestReportWithoutList(t *testing.T) {
+	t.Parallel()
 	state := State{Since: noon, Tokens: []Token{seenToken("a: jobs")}}
 	r := NewReport(state, nil, noon)
 	if r.Listed || len(r.Rows) != 1 || r.Rows[0].Gone || r.Rows[0].Listed || r.Rows[0].Unscoped {
@@ -95,6 +97,7 @@ func TestReportWithoutList(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	for _, test := range []struct {
 		name   string
@@ -112,7 +115,7 @@ func TestFilter(t *testing.T) {
 		{"owner", Filter{Owner: "etl@*"}, "elsewhere idle narrow"},
 		{"owner in another letter case", Filter{Owner: "old@EXAMPLE.com"}, "expired"},
 		{"owner by number", Filter{Owner: "7"}, "expired revoked"},
-		{"owner that nobody is", Filter{Owner: "etl"}, ""},
+		{"unknown owner", Filter{Owner: "etl"}, ""},
 		{"both", Filter{Unscoped: true, Owner: "?i@*"}, "legacy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,6 +132,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestGlob(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		pattern, text string
 		want          bool
@@ -143,6 +147,7 @@ func TestGlob(t *testing.T) {
 }
 
 func TestSort(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	for order, want := range map[Order]string{
 		ByCalls:   "legacy short narrow revoked",
@@ -177,6 +182,7 @@ func TestSort(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	r.Rows[0].Comment = "red \x1b[31m\ttab\nline \u202egnp"
 	var out strings.Builder
@@ -185,7 +191,7 @@ func TestTable(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	if lines[0] != "8 tokens; 270 calls recorded since 2026-07-01 (11 days)." ||
-		lines[1] != "Cut: 3 tokens with 40 calls, the least recently used, left out since 2026-07-02." || len(lines) != 3+1+8 {
+		lines[1] != "Cut: 3 tokens with 40 calls, the least recently used, dropped since 2026-07-02." || len(lines) != 3+1+8 {
 		t.Errorf("got\n%s", &out)
 	}
 	at := strings.Index(lines[3], "CALLS")
@@ -197,15 +203,16 @@ func TestTable(t *testing.T) {
 			t.Errorf("%q has what a terminal obeys", line)
 		}
 	}
-	filtered := r.Filter(Filter{Owner: "nobody"})
+	filtered := r.Filter(Filter{Owner: "unknown"})
 	filtered.Listed, filtered.Since = false, time.Time{}
 	out.Reset()
-	if err := filtered.WriteTable(&out); err != nil || !strings.HasPrefix(out.String(), "0 of 8 tokens; nothing was recorded yet.\n") || !strings.Contains(out.String(), "could not be had") {
+	if err := filtered.WriteTable(&out); err != nil || !strings.HasPrefix(out.String(), "0 of 8 tokens; nothing recorded yet.\n") || !strings.Contains(out.String(), "is unavailable") {
 		t.Errorf("got %s, %v", &out, err)
 	}
 }
 
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	var out bytes.Buffer
 	if err := r.WriteJSON(&out); err != nil || strings.Contains(out.String(), "null") {
@@ -221,6 +228,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestCSV(t *testing.T) {
+	t.Parallel()
 	r := goodReport(t)
 	for i, comment := range []string{`=HYPERLINK("http://x")`, "+1", "-2", "@SUM(1)", "\t=1", " =1", "＝1", "a=b, \"c\"\n=d"} {
 		r.Rows[i].Comment = comment

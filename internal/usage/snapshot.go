@@ -11,27 +11,41 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Version is that of the form that [Marshal] writes.
-const Version = 1
+// snapshotVersion is that of the form that marshalSnapshot writes.
+const snapshotVersion = 1
 
 var (
-	// ErrNewerVersion says that a newer scopegate wrote the snapshot. It must be set
-	// aside and not be overwritten.
+	// ErrNewerVersion means that a newer scopegate wrote the snapshot.
 	ErrNewerVersion = errors.New("the usage snapshot was written by a newer version")
-	// ErrCorrupt says that the snapshot cannot be read.
+	// ErrCorrupt means that the snapshot cannot be read.
 	ErrCorrupt = errors.New("the usage snapshot is corrupted")
 )
 
-// snapshot is the stored form of a State. It is small: an operation's text stands
-// in it once, and tokens refer to it by number. Times are epoch milliseconds.
+// snapshot is the stored form of a State. It is small: each operation is stored
+// once, and tokens refer to it by number. Times are epoch milliseconds.
 type snapshot struct {
-	Version    int        `json:"version"`
+	Version int `json:"version"`
+	envelope
 	Since      int64      `json:"since"`
 	Cut        *cutRow    `json:"cut,omitempty"`
 	Operations []opRow    `json:"operations"`
 	Tokens     []tokenRow `json:"tokens"`
-	// Ledgers have the last flush of each that is in here.
-	Ledgers map[string]mark `json:"ledgers,omitempty"`
+}
+
+// envelope says whose a snapshot is and for how long.
+type envelope struct {
+	// Until is the end of the lease: until then, no other gateway touches it.
+	Until int64 `json:"until,omitempty"`
+	// Folded names the snapshots that a folded one contains, with when they were folded.
+	Folded map[string]int64 `json:"folded,omitempty"`
+	// Ledgers lists the gateways that added to a snapshot which they shared, as older
+	// versions did. It is read and not written.
+	Ledgers map[string]sharedMark `json:"ledgers,omitempty"`
+}
+
+// sharedMark says when a gateway of an older version last saved.
+type sharedMark struct {
+	At int64 `json:"at"`
 }
 
 type cutRow struct {
@@ -81,9 +95,9 @@ func cutRowOf(c Cut) *cutRow {
 	return &cutRow{c.Entries, c.Calls, c.Since.UnixMilli()}
 }
 
-// Marshal writes a state as versioned JSON.
-func Marshal(state State) ([]byte, error) {
-	out := snapshot{Version: Version, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut), Ledgers: state.marks,
+// marshalSnapshot writes a state as versioned JSON.
+func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
+	out := snapshot{Version: snapshotVersion, envelope: envelope, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut),
 		Operations: []opRow{}, Tokens: make([]tokenRow, 0, len(state.Tokens))}
 	index := make(map[handle]int)
 	for i := range state.Tokens {
@@ -114,35 +128,41 @@ func Marshal(state State) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// Unmarshal reads what [Marshal] wrote. Fields that it does not know are passed
-// over. The error is [ErrNewerVersion] or [ErrCorrupt] with what is wrong.
-func Unmarshal(data []byte) (State, error) {
+// unmarshalSnapshot reads what marshalSnapshot wrote. It ignores unknown fields. The
+// error is [ErrNewerVersion] or [ErrCorrupt] with the reason. The envelope of a newer
+// version has only the end of its lease, if that still has the same form.
+func unmarshalSnapshot(data []byte) (State, envelope, error) {
 	// The version goes first: a newer form may differ in anything else.
 	var version struct {
-		Version *float64 `json:"version"`
+		Version *float64        `json:"version"`
+		Until   json.RawMessage `json:"until"`
 	}
 	switch err := json.Unmarshal(data, &version); {
 	case err != nil:
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case version.Version == nil || *version.Version < 1:
-		return State{}, fmt.Errorf("%w: it has no version", ErrCorrupt)
-	case *version.Version > Version:
-		return State{}, fmt.Errorf("%w: %v, and this one reads %d", ErrNewerVersion, *version.Version, Version)
+		return State{}, envelope{}, fmt.Errorf("%w: it has no version", ErrCorrupt)
+	case *version.Version > snapshotVersion:
+		var newer envelope
+		if json.Unmarshal(version.Until, &newer.Until) != nil {
+			newer.Until = 0
+		}
+		return State{}, newer, fmt.Errorf("%w: %v, and this one reads %d", ErrNewerVersion, *version.Version, snapshotVersion)
 	}
 	var in snapshot
 	if err := json.Unmarshal(data, &in); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	state, err := in.state()
 	if err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return state, nil
+	return state, in.envelope, nil
 }
 
 // state checks a snapshot and translates it.
 func (s *snapshot) state() (State, error) {
-	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens)), marks: s.Ledgers}
+	state := State{Since: timeOf(s.Since), Tokens: make([]Token, 0, len(s.Tokens))}
 	var err error
 	if state.Cut, err = s.Cut.cut(); err != nil {
 		return State{}, err
@@ -160,7 +180,7 @@ func (s *snapshot) state() (State, error) {
 	for i := range s.Tokens {
 		t, err := s.Tokens[i].token(operations)
 		if err == nil && seen[t.ID] {
-			err = errors.New("it is there twice")
+			err = errors.New("it is a duplicate")
 		}
 		if err != nil {
 			return State{}, fmt.Errorf("token %d: %w", i, err)
@@ -173,7 +193,7 @@ func (s *snapshot) state() (State, error) {
 }
 
 func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
-	// An id that is none might be a token's value, so it is not quoted.
+	// An invalid id might be a token's value, so it is not quoted.
 	if !isID(r.ID) {
 		return Token{}, errors.New("its id is not 64 hexadecimal digits")
 	}
@@ -195,14 +215,14 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 	for i := range r.Uses {
 		u := &r.Uses[i]
 		if u.Operation < 0 || u.Operation >= len(operations) {
-			return Token{}, fmt.Errorf("use %d refers to no operation", i)
+			return Token{}, fmt.Errorf("use %d refers to an operation that does not exist", i)
 		}
 		if err := errors.Join(checkCounts(u.Calls, u.Denied, u.WouldDeny), checkTime(u.First), checkTime(u.Last)); err != nil {
 			return Token{}, fmt.Errorf("use %d: %w", i, err)
 		}
 		h := handleOf(&operations[u.Operation])
 		if seen[h] {
-			return Token{}, fmt.Errorf("use %d is there twice", i)
+			return Token{}, fmt.Errorf("use %d is a duplicate", i)
 		}
 		seen[h] = true
 		t.Uses = append(t.Uses, Use{operations[u.Operation], u.Calls, u.Denied, u.WouldDeny, timeOf(u.First), timeOf(u.Last), u.Reason})
@@ -217,10 +237,10 @@ func (r *opRow) operation() (scopes.Operation, error) {
 	case err != nil:
 		return scopes.Operation{}, err
 	case slices.ContainsFunc(r.AnyOf, func(scope string) bool { return strings.Contains(scope, ",") }):
-		return scopes.Operation{}, errors.New("it has a scope that is none")
+		return scopes.Operation{}, errors.New("it has an invalid scope")
 	}
 	o := scopes.Operation{Method: r.Method, Template: r.Template, AnyOf: r.AnyOf, Access: access, Evidence: scopes.Evidence(r.Evidence), Name: r.Name}
-	return handleOf(&o).Value().operation(), nil // as a recorder would tell it
+	return handleOf(&o).Value().operation(), nil // in the form that a recorder returns
 }
 
 func (r *cutRow) cut() (Cut, error) {
@@ -230,8 +250,8 @@ func (r *cutRow) cut() (Cut, error) {
 	return Cut{r.Entries, r.Calls, timeOf(r.Since)}, errors.Join(checkCounts(r.Entries, r.Calls), checkTime(r.Since))
 }
 
-// checkCounts keeps counts small enough to be added up and to be read by tools that
-// take all numbers for floating-point ones.
+// checkCounts limits counts to what can be added up, and read by tools that treat all
+// numbers as floating-point.
 func checkCounts(counts ...uint64) error {
 	for _, n := range counts {
 		if n > 1<<53 {
@@ -241,7 +261,7 @@ func checkCounts(counts ...uint64) error {
 	return nil
 }
 
-// checkTime accepts the years that JSON's form of times can express.
+// checkTime accepts the years that a time in JSON can express.
 func checkTime(ms int64) error {
 	if y := timeOf(ms).Year(); y < 1 || y > 9999 {
 		return errors.New("a time is out of range")

@@ -1,10 +1,7 @@
 package usage
 
 import (
-	"cmp"
-	"context"
 	"errors"
-	"io/fs"
 	"reflect"
 	"runtime"
 	"strings"
@@ -13,6 +10,13 @@ import (
 
 	"github.com/scopegate/scopegate/scopes"
 )
+
+func marshalState(state State) ([]byte, error) { return marshalSnapshot(state, envelope{}) }
+
+func unmarshalState(data []byte) (State, error) {
+	state, _, err := unmarshalSnapshot(data)
+	return state, err
+}
 
 func goodState(t testing.TB) State {
 	r, clock := newTestRecorder(t, 2, 2)
@@ -32,32 +36,35 @@ func goodState(t testing.TB) State {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	state := goodState(t)
 	if state.Cut.Entries == 0 || len(state.Tokens[0].Uses) < 2 || state.Tokens[0].Cut.Entries == 0 {
 		t.Fatal("the state is too simple")
 	}
-	data, err := Marshal(state)
+	about := envelope{Until: noon.UnixMilli(), Folded: map[string]int64{"a": 5}}
+	data, err := marshalSnapshot(state, about)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Unmarshal(data)
-	if err != nil || !reflect.DeepEqual(got, state) {
-		t.Errorf("got %+v, %v\nwant %+v", got, err, state)
+	got, envelope, err := unmarshalSnapshot(data)
+	if err != nil || !reflect.DeepEqual(got, state) || !reflect.DeepEqual(envelope, about) {
+		t.Errorf("got %+v, %+v, %v\nwant %+v", got, envelope, err, state)
 	}
 	r, _ := newTestRecorder(t, 0, 0)
 	r.Merge(got)
 	if again := r.State(); !reflect.DeepEqual(again, state) {
 		t.Errorf("merged %+v\nwant %+v", again, state)
 	}
-	if empty, err := Marshal(State{}); err != nil {
+	if empty, err := marshalState(State{}); err != nil {
 		t.Error(err)
-	} else if got, err := Unmarshal(empty); err != nil || !got.Since.IsZero() || len(got.Tokens) != 0 {
+	} else if got, err := unmarshalState(empty); err != nil || !got.Since.IsZero() || len(got.Tokens) != 0 {
 		t.Errorf("an empty state became %+v, %v", got, err)
 	}
 }
 
 func TestUnmarshalMistakes(t *testing.T) {
-	data, err := Marshal(goodState(t))
+	t.Parallel()
+	data, err := marshalState(goodState(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +99,7 @@ func TestUnmarshalMistakes(t *testing.T) {
 			if test.name != "good" && test.data == good {
 				t.Fatal("the mistake was not made")
 			}
-			_, err := Unmarshal([]byte(test.data))
+			_, err := unmarshalState([]byte(test.data))
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
@@ -104,14 +111,14 @@ func TestUnmarshalMistakes(t *testing.T) {
 }
 
 func FuzzSnapshot(f *testing.F) {
-	data, err := Marshal(goodState(f))
+	data, err := marshalState(goodState(f))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(data)
 	f.Add([]byte(`{"version":1,"operations":[{"any_of":["","a"]},{"access":"*","any_of":["a"]}],"tokens":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		state, err := Unmarshal(data)
+		state, err := unmarshalState(data)
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerVersion) {
 				t.Errorf("untyped error %v", err)
@@ -119,16 +126,16 @@ func FuzzSnapshot(f *testing.F) {
 			return
 		}
 		// What was read can be written, and reads the same.
-		again, err := Marshal(state)
+		again, err := marshalState(state)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same, err := Unmarshal(again)
+		same, err := unmarshalState(again)
 		if err != nil || !reflect.DeepEqual(state, same) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, same, state)
 		}
 		// And none of it can upset what is made of it.
-		r := NewRecorder(Options{MaxTokens: 3, MaxOperations: 3})
+		r := newRecorder(Options{MaxTokens: 3, MaxOperations: 3})
 		r.Merge(state)
 		report := NewReport(r.State(), nil, noon)
 		if err := report.WriteCSV(new(strings.Builder)); err != nil {
@@ -137,119 +144,13 @@ func FuzzSnapshot(f *testing.F) {
 	})
 }
 
-// memory is a Store.
-type memory struct {
-	values map[string]string
-	err    error // of everything
-	aside  error
-	full   error // of Save
-	locked error
-	locks  int // held now
-	saves  int
-}
-
-func newMemory() *memory { return &memory{values: make(map[string]string)} }
-
-func (m *memory) Lock(context.Context, string) error {
-	if m.locked == nil {
-		m.locks++
-	}
-	return m.locked
-}
-
-func (m *memory) Unlock(context.Context, string) error {
-	m.locks--
-	return nil
-}
-
-func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
-	if m.err != nil {
-		return nil, m.err
-	}
-	value, ok := m.values[key]
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	return []byte(value), nil
-}
-
-func (m *memory) Save(_ context.Context, key string, value []byte) error {
-	if err := cmp.Or(m.err, m.full); err != nil {
-		return err
-	}
-	m.saves++
-	m.values[key] = string(value)
-	return nil
-}
-
-func (m *memory) SetAside(_ context.Context, key string) error {
-	if m.aside != nil {
-		return m.aside
-	}
-	m.values[key+".aside"] = m.values[key]
-	delete(m.values, key)
-	return nil
-}
-
-func TestStore(t *testing.T) {
-	down := errors.New("down")
-	for _, test := range []struct {
-		name  string
-		value string
-		store memory
-		want  []error
-		left  string // keys
-	}{
-		{"nothing there", "", memory{}, nil, ""},
-		{"corrupted", "{", memory{}, []error{ErrCorrupt}, "usage.aside"},
-		{"newer", `{"version":2}`, memory{}, []error{ErrNewerVersion}, "usage.aside"},
-		{"cannot be set aside", "{", memory{aside: down}, []error{ErrCorrupt, ErrNotSetAside, down}, "usage"},
-		{"down", "{", memory{err: down}, []error{down}, "usage"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			test.store.values = make(map[string]string)
-			if test.value != "" {
-				test.store.values["usage"] = test.value
-			}
-			state, err := Load(t.Context(), &test.store, "usage")
-			if (err == nil) != (test.want == nil) || len(state.Tokens) != 0 {
-				t.Errorf("got %+v, %v", state, err)
-			}
-			for _, want := range test.want {
-				if !errors.Is(err, want) {
-					t.Errorf("%v is not %v", err, want)
-				}
-			}
-			left := ""
-			for key := range test.store.values {
-				left += key
-			}
-			if left != test.left {
-				t.Errorf("left are %q, want %q", left, test.left)
-			}
-		})
-	}
-	store := newMemory()
-	want := goodState(t)
-	if err := Save(t.Context(), store, "usage", want); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := Load(t.Context(), store, "usage"); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	store.err = down
-	if err := Save(t.Context(), store, "usage", want); !errors.Is(err, down) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// BenchmarkSnapshot has 10,000 tokens of 30 operations, and tells the size of it.
+// BenchmarkSnapshot has 10,000 tokens of 30 operations, and reports its size.
 func BenchmarkSnapshot(b *testing.B) {
 	var before, after runtime.MemStats
 	operations := scopes.Default().Operations()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r := NewRecorder(Options{})
+	r := newRecorder(Options{})
 	for i := range 10_000 {
 		token := id(i)
 		for j := range 30 {
@@ -262,7 +163,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
-		if data, err = Marshal(r.State()); err != nil {
+		if data, err = marshalState(r.State()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// Widths of columns whose text is somebody else's, in characters.
+// Widths of columns with text of any length, in characters.
 const (
 	idDigits     = 12
 	ownerWidth   = 28
@@ -19,8 +19,8 @@ const (
 	scopesWidth  = 48
 )
 
-// WriteTable writes the report for people: a line of what it rests on, and an
-// aligned table with a line for each token.
+// WriteTable writes the report as text: a summary, and an aligned table with a line for
+// each token.
 func (r *Report) WriteTable(w io.Writer) error {
 	var out bytes.Buffer
 	out.WriteString(r.summary())
@@ -44,7 +44,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 			return err
 		}
 	}
-	// Cells are padded, the last ones too.
+	// Every cell is padded, including the last of a line.
 	for line := range bytes.Lines(out.Bytes()) {
 		if _, err := fmt.Fprintf(w, "%s\n", bytes.TrimRight(line, " \n")); err != nil {
 			return err
@@ -53,22 +53,22 @@ func (r *Report) WriteTable(w io.Writer) error {
 	return nil
 }
 
-// summary says what the report rests on.
+// summary says how much data the report rests on.
 func (r *Report) summary() string {
 	s := count(r.Tokens, "token")
 	if len(r.Rows) != r.Tokens {
 		s = fmt.Sprintf("%d of %s", len(r.Rows), s)
 	}
 	if r.Since.IsZero() {
-		s += "; nothing was recorded yet."
+		s += "; nothing recorded yet."
 	} else {
 		s += fmt.Sprintf("; %s recorded since %s (%s).", count(r.Calls, "call"), date(r.Since), count(r.Days, "day"))
 	}
 	if r.Cut.Entries > 0 {
-		s += fmt.Sprintf("\nCut: %s with %s, the least recently used, left out since %s.", count(r.Cut.Entries, "token"), count(r.Cut.Calls, "call"), date(r.Cut.Since))
+		s += fmt.Sprintf("\nCut: %s with %s, the least recently used, dropped since %s.", count(r.Cut.Entries, "token"), count(r.Cut.Calls, "call"), date(r.Cut.Since))
 	}
 	if !r.Listed {
-		s += "\nThe workspace's list of tokens could not be had: scopes, expiry and tokens that were never seen are missing."
+		s += "\nThe workspace's list of tokens is unavailable: scopes, expiry and tokens that were never seen are missing."
 	}
 	for _, note := range r.Notes {
 		s += "\nNote: " + Clean(note)
@@ -83,7 +83,7 @@ func lastUsed(r *Row, now time.Time) string {
 	}
 	s := ago(last, now) + " ago"
 	if r.Seen == nil || r.LastUsed.After(r.Seen.Last) {
-		s += " (elsewhere)" // Databricks says so, and it was not seen here
+		s += " (elsewhere)" // according to Databricks, and not seen here
 	}
 	return s
 }
@@ -102,7 +102,7 @@ func expiry(t *ListedToken, listed bool, now time.Time) string {
 	return "in " + span(t.Expires.Sub(now))
 }
 
-// ago writes how long ago something was.
+// ago formats how long ago something was.
 func ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "?"
@@ -110,7 +110,7 @@ func ago(t, now time.Time) string {
 	return span(now.Sub(t))
 }
 
-// span writes a duration in its largest unit: 34d, 5h, 12m.
+// span formats a duration in its largest unit: 34d, 5h, 12m.
 func span(d time.Duration) string {
 	switch d = max(0, d); {
 	case d >= 24*time.Hour:
@@ -121,7 +121,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dm", d/time.Minute)
 }
 
-// cell makes text that somebody else wrote fit a table.
+// cell makes text fit a table.
 func cell(s string, width int) string {
 	if s = Clean(s); utf8.RuneCountInString(s) > width {
 		s = string([]rune(s)[:width-1]) + "…"
@@ -129,8 +129,8 @@ func cell(s string, width int) string {
 	return s
 }
 
-// Clean replaces what would move the cursor, colour the terminal, turn the
-// direction of writing or break a line.
+// Clean replaces characters that a terminal would obey: control sequences, line breaks
+// and changes of the writing direction.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

@@ -63,10 +63,10 @@ type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
 
-func newTestRecorder(t testing.TB, tokens, operations int) (*Recorder, *clock) {
+func newTestRecorder(t testing.TB, tokens, operations int) (*recorder, *clock) {
 	t.Helper()
 	c := &clock{noon}
-	return NewRecorder(Options{MaxTokens: tokens, MaxOperations: operations, Now: c.now}), c
+	return newRecorder(Options{MaxTokens: tokens, MaxOperations: operations, Now: c.now}), c
 }
 
 // useOf makes a Use of an operation that passed, or of one that did not: a text that

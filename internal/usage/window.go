@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// RecommendWithin is [Recommend] by what the token was seen to do in the time before
-// now, and by nothing older; 0 stands for everything.
-func RecommendWithin(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
+// Recommend says which scopes a token needs for what it was seen to do within a window
+// before now; a window of 0 means all time.
+func Recommend(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
 	if window <= 0 {
-		return Recommend(seen, facts, now)
+		return recommend(seen, facts, now)
 	}
 	from := now.Add(-window)
 	recent, older := seen.after(from)
-	r := Recommend(recent, facts, now)
+	r := recommend(recent, facts, now)
 	r.Window = from
 	r.Older = list(older)
 	if recent.Calls > 0 && !r.Evidence.Enough {
-		r.Notes = append(r.Notes, "calls are counted by operation, not by time: of one that was used before that time too, a single call is evidence")
+		r.Notes = append(r.Notes, "calls are counted by operation, not by time: an operation that was also used before that time counts as a single call")
 	}
 	if len(older) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and left out", were(len(older), "operation"), moment(from)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and not counted", were(len(older), "operation"), moment(from)))
 	}
 	return r
 }
@@ -32,10 +32,10 @@ func were(n int, thing string) string {
 	return count(n, thing) + " were"
 }
 
-// after splits what a token was seen to do: operations that it used at or after a
-// time, and those that it used before only. Calls are counted by operation, not by
-// time: of one that was used on both sides of it, the last call is all that is certain
-// to be recent.
+// after splits what a token was seen to do into operations that it used at or after a
+// time, and those that it used only before. Calls are counted by operation, not by
+// time: if an operation was used before and after, only its last call is certain to be
+// recent.
 func (t *Token) after(from time.Time) (recent Token, older []Use) {
 	recent = *t
 	recent.Uses, recent.Calls, recent.Denied, recent.WouldDeny = nil, 0, 0, 0
@@ -49,7 +49,7 @@ func (t *Token) after(from time.Time) (recent Token, older []Use) {
 		first := u.First
 		if first.Before(from) {
 			first = u.Last
-			u.Calls, u.Denied = 1, min(u.Denied, 1) // it may have been one that was refused
+			u.Calls, u.Denied = 1, min(u.Denied, 1) // it may have been refused
 		}
 		recent.Calls += u.Calls
 		recent.Denied += u.Denied

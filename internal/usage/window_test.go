@@ -11,7 +11,7 @@ import (
 // last.
 func usedAt(t *testing.T, spans map[string][2]int) Token {
 	t.Helper()
-	r := NewRecorder(Options{Now: func() time.Time { return noon.Add(-400 * day) }})
+	r := newRecorder(Options{Now: func() time.Time { return noon.Add(-400 * day) }})
 	for text, span := range spans {
 		operation := useOf(text).Operation
 		for _, days := range span {
@@ -28,11 +28,12 @@ func usedAt(t *testing.T, spans map[string][2]int) Token {
 // TestRecommendWithinIsNoEvidence: what a token did long ago does not make up for what
 // it does now, so that nothing is applied unasked because of it.
 func TestRecommendWithinIsNoEvidence(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	token := Token{ID: id("t"), First: noon.Add(-300 * day), Last: noon.Add(-day), ActiveDays: 200, Calls: 3000, Denied: 5, Uses: []Use{
 		{Operation: jobs, Calls: 3000, Denied: 5, First: noon.Add(-300 * day), Last: noon.Add(-day)},
 	}}
-	r := RecommendWithin(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
+	r := Recommend(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
 	if r.Evidence.Enough || r.Evidence.Calls > 1 || r.Evidence.Days != 1 || r.Evidence.ActiveDays != 1 {
 		t.Errorf("evidence: %s", r.Evidence)
 	}
@@ -42,6 +43,7 @@ func TestRecommendWithinIsNoEvidence(t *testing.T) {
 }
 
 func TestRecommendWithin(t *testing.T) {
+	t.Parallel()
 	seen := map[string][2]int{"a: jobs": {300, 2}, "b: sql": {200, 100}, "c: scim": {80, 80}}
 	for _, test := range []struct {
 		name     string
@@ -59,7 +61,7 @@ func TestRecommendWithin(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: []string{"jobs", "scim", "sql"}}
-			r := RecommendWithin(usedAt(t, seen), facts, test.window, noon)
+			r := Recommend(usedAt(t, seen), facts, test.window, noon)
 			var older []string
 			for _, u := range r.Older {
 				older = append(older, u.Operation.Name)
@@ -77,7 +79,7 @@ func TestRecommendWithin(t *testing.T) {
 			if err := r.WriteText(&text); err != nil {
 				t.Fatal(err)
 			}
-			if said := strings.Contains(text.String(), "and not counted in"); said != (test.older != "") {
+			if said := strings.Contains(text.String(), "and not counted\n"); said != (test.older != "") {
 				t.Errorf("the text is\n%s", text.String())
 			}
 			if test.scopes == "" && (r.Change != nil || !strings.Contains(text.String(), "evidence   not used since 2")) {

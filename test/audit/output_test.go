@@ -310,6 +310,28 @@ func TestOutputOfRunningRequests(t *testing.T) {
 	})
 }
 
+// TestOutputOfTheApp: what the app says about the audit holds for every handler that
+// says nothing, or says something else.
+func TestOutputOfTheApp(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	g := harness.NewGateway(t, workspace)
+	g.Global = "databricks {\naudit {\noutput file " + file + "\n}\n}"
+	g.Load(t, fmt.Sprintf("handle /api/2.1/* {\n%s\n}\nhandle /api/2.2/* {\n%s\n}\nhandle {\n%s\n}",
+		harness.GatewayBlock(workspace, ""), harness.GatewayBlock(workspace, ""), harness.GatewayBlock(workspace, "audit {\ncomment off\n}")))
+	token := g.Mint()
+	for _, path := range []string{harness.JobsList, harness.ClustersList, harness.Me} {
+		g.Send(t, "GET", path, harness.Bearer(token.Value))
+	}
+	harness.Stop(t)
+	if got := len(harness.ReadRecords(t, file)); got != 3 {
+		t.Errorf("%d records, want 3", got)
+	}
+	if got := len(g.ReadRecords(t)); got != 0 {
+		t.Errorf("%d records went to the log", got)
+	}
+}
+
 // TestOutputConflict: two outputs with different settings for one file would each roll
 // it while the other writes to it. A reload that changes the settings is not a conflict.
 func TestOutputConflict(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/golden"
 	"github.com/scopegate/scopegate/internal/testing/harness"
@@ -102,6 +103,7 @@ func TestSecrets(t *testing.T) {
 	})
 	receivers["bad"].Refuse(http.StatusUnauthorized)
 
+	defer caddymodule.GuardOpenTelemetry()() // as the binary does
 	workspace := harness.StartWorkspace(t, fakeworkspace.WithScopeCheck(harness.CatalogScopes))
 	m["admin secret"] = os.Getenv("TEST_ADMIN_SECRET")
 	s := startSecretSite(t, workspace)

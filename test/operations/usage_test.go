@@ -2,7 +2,9 @@ package operations
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +87,7 @@ func TestUsageWithoutList(t *testing.T) {
 	g.Records(t, 1)
 	workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(403))
 	_, body := g.Admin(t, "GET", "/databricks_scopes/usage?format=table")
-	for _, part := range []string{token.Info.TokenId[:12], "list of tokens could not be had", "Note: looking up a token: the workspace refused the admin credential"} {
+	for _, part := range []string{token.Info.TokenId[:12], "list of tokens is unavailable", "Note: looking up a token: the workspace refused the admin credential"} {
 		if !strings.Contains(body, part) {
 			t.Errorf("missing %q:\n%s", part, body)
 		}
@@ -131,14 +133,19 @@ func callsOf(t *testing.T, g *harness.Gateway, id string) uint64 {
 	return 0
 }
 
+// storedUsage returns the names of the stored snapshots.
 func storedUsage(t *testing.T, g *harness.Gateway) (names []string) {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(g.Storage, "databricks_scopes", "usage", "*"))
-	if err != nil {
+	folder := filepath.Join(g.Storage, "databricks_scopes", "usage")
+	err := filepath.WalkDir(folder, func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			name, _ := filepath.Rel(folder, file)
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
-	}
-	for _, file := range found {
-		names = append(names, filepath.Base(file))
 	}
 	return names
 }
@@ -147,7 +154,7 @@ func storedUsage(t *testing.T, g *harness.Gateway) (names []string) {
 func TestUsageSurvives(t *testing.T) {
 	for _, test := range []struct {
 		name, options string
-		// between changes the stored file, after a restart.
+		// between changes a stored file, after a restart.
 		between  func(t *testing.T, file string)
 		calls    uint64 // known at the end
 		setAside bool
@@ -170,11 +177,15 @@ func TestUsageSurvives(t *testing.T) {
 					break
 				}
 				harness.Stop(t)
-				if names := storedUsage(t, g); (len(names) == 1) != test.stored {
-					t.Fatalf("stored files: %v", names)
+				// Each of the two gateways has saved what it counted.
+				names := storedUsage(t, g)
+				if len(names) != 0 && !test.stored || len(names) != i+1 && test.stored {
+					t.Fatalf("stored are %v", names)
 				}
 				if i == 1 && test.between != nil {
-					test.between(t, filepath.Join(g.Storage, "databricks_scopes", "usage", storedUsage(t, g)[0]))
+					for _, name := range names {
+						test.between(t, filepath.Join(g.Storage, "databricks_scopes", "usage", name))
+					}
 				}
 				g.Load(t, directives)
 			}
@@ -193,6 +204,32 @@ func TestUsageSurvives(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUsageOfOlderVersion starts with what the version before per-gateway snapshots
+// saved, which has 26 calls of the token.
+func TestUsageOfOlderVersion(t *testing.T) {
+	const token = "ff7772053abf7d817d6eec229a09e14f0d1552f1cb0aeedb2ac73784ac2d2e39"
+	workspace := harness.StartWorkspace(t)
+	saved, err := os.ReadFile("../../internal/usage/testdata/shared-ledger.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	directives := harness.GatewayBlock(workspace, "")
+	g := harness.StartSite(t, workspace, directives)
+	client := g.Mint("jobs")
+	g.Send(t, "GET", harness.JobsList, harness.Bearer(client.Value))
+	g.Records(t, 1)
+	harness.Stop(t)
+	names := storedUsage(t, g)
+	if len(names) != 1 {
+		t.Fatalf("stored are %v", names)
+	}
+	write(t, filepath.Join(g.Storage, "databricks_scopes", "usage", filepath.Dir(names[0])+".json"), string(saved))
+	g.Load(t, directives)
+	if old, own := callsOf(t, g, token), callsOf(t, g, client.Info.TokenId); old != 26 || own != 1 {
+		t.Errorf("%d and %d calls are known, want 26 and 1", old, own)
 	}
 }
 

@@ -314,7 +314,7 @@ func TestSDKDataPlane(t *testing.T) {
 		}
 	})
 	t.Run("users", func(t *testing.T) {
-		list, err := c.Users.ListAll(ctx, iam.ListUsersRequest{})
+		list, err := c.UsersV2.ListAll(ctx, iam.ListUsersRequest{})
 		if err != nil || len(list) != 2 {
 			t.Errorf("%d users, %v", len(list), err)
 		}

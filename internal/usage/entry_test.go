@@ -9,6 +9,7 @@ import (
 // What is in steady use keeps its place among the recently used, however short the
 // time between two calls.
 func TestSteadyUseIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	jobs := op("jobs: jobs")
 	for _, step := range []time.Duration{time.Millisecond, 300 * time.Millisecond, restMS * time.Millisecond, time.Minute} {
 		t.Run(step.String(), func(t *testing.T) {

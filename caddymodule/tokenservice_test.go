@@ -15,13 +15,15 @@ import (
 
 func TestUsageWarner(t *testing.T) {
 	kept := fmt.Errorf("%w; %w: read-only", usage.ErrCorrupt, usage.ErrNotSetAside)
+	fold := fmt.Errorf("%w: read-only", usage.ErrFold)
 	for _, test := range []struct {
 		name string
 		errs []error
 		says []string
 	}{
-		{"set aside", []error{usage.ErrCorrupt}, []string{"it was set aside, and recording begins anew"}},
-		{"newer", []error{usage.ErrNewerVersion}, []string{"it was set aside, and recording begins anew"}},
+		{"set aside", []error{usage.ErrCorrupt}, []string{"it was set aside, and recording starts over"}},
+		{"newer", []error{usage.ErrNewerVersion}, []string{"it was set aside, and recording starts over"}},
+		{"stopped gateways", []error{fold, fold}, []string{"cannot be merged"}},
 		{"could not be set aside", []error{kept, kept, kept}, []string{"cannot be saved"}},
 		{"the same again and again", []error{context.Canceled, context.Canceled}, []string{"cannot be saved"}},
 		{"another", []error{context.Canceled, errors.New("full")}, []string{"cannot be saved", "cannot be saved"}},

@@ -1,4 +1,4 @@
-package audit
+package metrics
 
 import (
 	"bytes"
@@ -6,18 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/scopegate/scopegate/internal/judge"
-	"github.com/scopegate/scopegate/internal/policy"
-	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// TestPromtool lets Prometheus' own tool judge the metrics as they are scraped.
+// TestPromtool lets Prometheus' own tool check the metrics as they are scraped.
 func TestPromtool(t *testing.T) {
+	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -25,30 +21,25 @@ func TestPromtool(t *testing.T) {
 		}
 		t.Skip("promtool is not installed; it is in Debian's package prometheus")
 	}
-	registry := prometheus.NewPedanticRegistry()
-	m, err := Register(registry)
-	if err != nil {
+	registry, m := prometheus.NewPedanticRegistry(), New()
+	if err := m.Register(registry); err != nil {
 		t.Fatal(err)
 	}
-	m.Count(&Record{Judgement: judge.Judgement{Decision: judge.Allow, Reason: policy.Permitted, Facts: tokens.Facts{Source: tokens.FromCache}}})
-	m.CacheUsed("hit")
-	m.LookedUp("found", time.Millisecond)
-	m.Synced("listed", 1, time.Second)
-	m.AuditDropped(SinkTraces, 1)
+	countEverything(m)
 
 	scraped := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(scraped, httptest.NewRequest("GET", "/metrics", nil))
 	for _, name := range []string{
 		"scopegate_decisions_total{", "scopegate_lookups_total{", "scopegate_lookup_seconds_bucket{", "scopegate_cache_total{", "scopegate_facts_age_seconds_bucket{",
-		"scopegate_unmapped_total ", "scopegate_audit_dropped_total{", "scopegate_ready ",
+		"scopegate_unmapped_total ", "scopegate_audit_dropped_total{", "scopegate_ready ", "scopegate_syncs_total{", "scopegate_authority_up ",
 	} {
 		if !bytes.Contains(scraped.Body.Bytes(), []byte("\n"+name)) {
-			t.Errorf("there is no %s", name)
+			t.Errorf("%s is missing", name)
 		}
 	}
 	command := exec.CommandContext(t.Context(), promtool, "check", "metrics")
 	command.Stdin = scraped.Body
-	if said, err := command.CombinedOutput(); err != nil || len(said) > 0 {
-		t.Errorf("promtool check metrics: %v\n%s", err, said)
+	if output, err := command.CombinedOutput(); err != nil || len(output) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, output)
 	}
 }

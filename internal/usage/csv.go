@@ -2,7 +2,6 @@ package usage
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
@@ -10,14 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// WriteJSON writes the report for tools. [Report] can be read back from it.
-func (r *Report) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
-}
-
-// columns are those of the CSV form. New ones go to the end.
+// columns are those of the CSV form. Add new ones at the end.
 var columns = []string{
 	"token_id", "owner", "owner_id", "creator", "comment", "created", "expires", "never_expires", "scopes", "unscoped", "scopes_needed", "scopes_missing",
 	"autoscope_state", "inferred_scopes", "listed", "gone", "calls", "passed", "would_deny", "denied", "unmapped", "operations",
@@ -25,13 +17,13 @@ var columns = []string{
 	"recorded_since", "tokens_cut",
 }
 
-// WriteCSV writes the report for spreadsheets: a line of column names and one for
-// each token. Lists are separated by spaces and times are in RFC 3339. What each
-// row rests on, and whether tokens are missing, stands in the row itself, since a
-// table has no other place for it.
+// WriteCSV writes the report as CSV: a header and a line for each token. Lists are
+// separated by spaces, and times are in RFC 3339. Each row repeats since when calls
+// were recorded and how many tokens were dropped, as CSV has no place for it outside
+// the rows.
 //
-// Text that somebody else chose and that a spreadsheet would run as a formula
-// begins with an apostrophe instead (https://owasp.org/www-community/attacks/CSV_Injection).
+// Text that a spreadsheet would run as a formula gets a leading apostrophe
+// (https://owasp.org/www-community/attacks/CSV_Injection).
 func (r *Report) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(columns); err != nil {
@@ -57,10 +49,10 @@ func (r *Report) WriteCSV(w io.Writer) error {
 	return out.Error()
 }
 
-// harmless keeps a spreadsheet from taking text for a formula.
+// harmless keeps spreadsheets from running text as a formula.
 func harmless(s string) string {
 	s = Clean(s)
-	// Some programs pass over spaces, and some take full-width signs for plain ones.
+	// Some programs skip spaces, and some accept full-width signs.
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " \u00a0\u3000"))
 	if strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + s

@@ -12,34 +12,37 @@ import (
 	"github.com/scopegate/scopegate/internal/judge"
 )
 
-// eventName is that of the log records.
+// eventName is the name of every log record.
 const eventName = "scopegate.decision"
 
-// logCarrier makes OpenTelemetry log records of records. They belong to the
-// caller's span.
-type logCarrier struct {
+// sdkLogs exports records as OpenTelemetry log records. They belong to the caller's
+// span.
+type sdkLogs struct {
 	exporter   sdklog.Exporter
 	logger     log.Logger
 	emitted    *emittedRecord
-	attributes []attribute.KeyValue // reused
+	attributes attributes // reused
+	batch      []sdklog.Record
 }
 
-func newLogCarrier(exporter sdklog.Exporter, about *resource.Resource) *logCarrier {
-	c := &logCarrier{exporter: exporter, emitted: new(emittedRecord)}
+func newSDKLogs(exporter sdklog.Exporter, about *resource.Resource) *sdkLogs {
+	e := &sdkLogs{exporter: exporter, emitted: new(emittedRecord)}
 	provider := sdklog.NewLoggerProvider(
 		sdklog.WithResource(about),
-		sdklog.WithProcessor(c.emitted),
-		// Records bound themselves; a limit in the environment would cut them.
+		sdklog.WithProcessor(e.emitted),
+		// Records are bounded already. A limit in the environment would truncate them.
 		sdklog.WithAttributeCountLimit(-1),
 		sdklog.WithAttributeValueLengthLimit(-1),
-		sdklog.WithAllowKeyDuplication(), // there is none; looking for it costs most of all
+		sdklog.WithAllowKeyDuplication(), // there are no duplicate keys, and looking for them costs most
 	)
-	c.logger = provider.Logger(scopeName, log.WithInstrumentationVersion(version()))
-	return c
+	e.logger = provider.Logger(scopeName, log.WithInstrumentationVersion(version()))
+	return e
 }
 
-func (c *logCarrier) convert(r *Record) sdklog.Record {
-	c.attributes = appendAttributes(c.attributes[:0], r)
+func (e *sdkLogs) add(r *Record) { e.batch = append(e.batch, e.recordOf(r)) }
+
+func (e *sdkLogs) recordOf(r *Record) sdklog.Record {
+	e.attributes.set(r)
 	var out log.Record
 	out.SetEventName(eventName)
 	out.SetTimestamp(r.Time)
@@ -48,18 +51,19 @@ func (c *logCarrier) convert(r *Record) sdklog.Record {
 	out.SetSeverity(severity)
 	out.SetSeverityText(severity.String())
 	out.SetBody(attribute.StringValue(Message))
-	out.AddAttributes(c.attributes...)
-	c.logger.Emit(trace.ContextWithSpanContext(context.Background(), r.Caller.SpanContext()), out)
-	return c.emitted.record
+	out.AddAttributes(e.attributes...)
+	e.logger.Emit(trace.ContextWithSpanContext(context.Background(), r.Caller.SpanContext()), out)
+	return e.emitted.record
 }
 
-func (c *logCarrier) export(ctx context.Context, records []sdklog.Record) error {
-	return c.exporter.Export(ctx, records)
+func (e *sdkLogs) export(ctx context.Context) error { return e.exporter.Export(ctx, e.batch) }
+
+func (e *sdkLogs) reset() {
+	clear(e.batch)
+	e.batch = e.batch[:0]
 }
 
-func (c *logCarrier) reuse() {}
-
-func (c *logCarrier) shutdown(ctx context.Context) error { return c.exporter.Shutdown(ctx) }
+func (e *sdkLogs) shutdown(ctx context.Context) error { return e.exporter.Shutdown(ctx) }
 
 func severityOf(r *Record) log.Severity {
 	switch {
@@ -71,7 +75,7 @@ func severityOf(r *Record) log.Severity {
 	return log.SeverityInfo
 }
 
-// emittedRecord is a log processor that keeps the record which was emitted last.
+// emittedRecord is a log processor that keeps the last record.
 type emittedRecord struct{ record sdklog.Record }
 
 func (*emittedRecord) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }

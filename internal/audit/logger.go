@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Message is the message of every line.
+const Message = "decision"
+
+// LoggerName is the name of the audit logger.
+const LoggerName = "http.handlers.databricks_scopes.audit"
+
+// Logger writes records to a log, one line each, before their requests end. A nil
+// Logger writes nothing.
+type Logger struct {
+	logger *zap.Logger
+	losses *Losses
+}
+
+// NewLogger returns a Logger that counts lines which could not be written.
+func NewLogger(logger *zap.Logger, losses *Losses) *Logger {
+	return &Logger{logger: logger.WithOptions(zap.ErrorOutput(failedLines{losses})), losses: losses}
+}
+
+// Write writes a record as one line. Every line has the same fields, so that a search
+// for denials finds in them what it would find in allowed requests.
+func (l *Logger) Write(r *Record) {
+	if l == nil {
+		return
+	}
+	if entry := l.logger.Check(zap.InfoLevel, Message); entry != nil {
+		entry.Write(zap.Inline(r))
+		l.losses.Kept()
+	}
+}
+
+// failedLines is where zap reports a line that could not be written. The report is not
+// logged: it would go to the log that just failed.
+type failedLines struct{ losses *Losses }
+
+func (f failedLines) Write(report []byte) (int, error) {
+	f.losses.Lost(1, CauseWrite, "")
+	return len(report), nil
+}
+
+func (failedLines) Sync() error { return nil }
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler]. Durations are in seconds, as
+// in Caddy's access log.
+func (r *Record) MarshalLogObject(to zapcore.ObjectEncoder) error {
+	line := zapLines.Get().(*zapLine)
+	line.to = to
+	encodeLine(r, line)
+	err := line.err
+	*line = zapLine{}
+	zapLines.Put(line)
+	return err
+}
+
+// zapLine encodes a line with zap.
+type zapLine struct {
+	to  zapcore.ObjectEncoder
+	err error
+}
+
+// zapLines saves an allocation per line.
+var zapLines = sync.Pool{New: func() any { return new(zapLine) }}
+
+func (l *zapLine) text(f *field, text string)        { l.to.AddString(f.name, text) }
+func (l *zapLine) number(f *field, number int64)     { l.to.AddInt64(f.name, number) }
+func (l *zapLine) seconds(f *field, seconds float64) { l.to.AddFloat64(f.name, seconds) }
+func (l *zapLine) truth(f *field, truth bool)        { l.to.AddBool(f.name, truth) }
+func (l *zapLine) time(f *field, t time.Time)        { l.to.AddTime(f.name, t) }
+func (l *zapLine) words(f *field, words *[]string) {
+	if err := l.to.AddArray(f.name, (*wordArray)(words)); err != nil {
+		l.err = err
+	}
+}
+
+type wordArray []string
+
+func (w *wordArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
+	for _, word := range *w {
+		to.AppendString(word)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Limits for what clients and users choose, in bytes.
+const (
+	maxMethod    = 24
+	maxPath      = 1024
+	maxUserAgent = 256
+	maxComment   = 256
+	maxName      = 256
+)
+
+// mark replaces what was removed.
+const mark = "…"
+
+// TruncateMethod returns a method for a record. The result does not keep the request
+// line in memory.
+func TruncateMethod(method string) string {
+	for _, known := range knownMethods {
+		if method == known {
+			return known
+		}
+	}
+	return strings.Clone(truncate(hideTokens(method), maxMethod))
+}
+
+// TruncatePath returns an escaped path for a record, without tokens that a client put
+// into it by mistake. Target is the request target that the path is a part of: a queued
+// record must not keep a long query in memory.
+func TruncatePath(path, target string) string {
+	path = truncate(hideTokens(path), maxPath)
+	if len(target) > 2*maxPath {
+		return strings.Clone(path)
+	}
+	return path
+}
+
+// TruncateUserAgent returns a User-Agent header for a record.
+func TruncateUserAgent(agent string) string { return truncate(hideTokens(agent), maxUserAgent) }
+
+// TruncateName returns a user's name for a record.
+func TruncateName(name string) string { return truncate(name, maxName) }
+
+// TruncateNames returns header names for a record, at most 16 and a mark.
+func TruncateNames(names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	const limit, maxHeader = 16, 64
+	truncated := make([]string, 0, min(len(names), limit+1))
+	for i, name := range names {
+		if i == limit {
+			return append(truncated, mark)
+		}
+		if lower := strings.ToLower(name); hideTokens(lower) != lower {
+			name = mark
+		}
+		truncated = append(truncated, truncate(name, maxHeader))
+	}
+	return truncated
+}
+
+// truncate shortens text and marks its end. The result is valid UTF-8, see valid.
+func truncate(s string, limit int) string {
+	s = valid(s)
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len(mark)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + mark
+}
+
+// secretPrefixes start Databricks' secrets and JWTs. At least minSecret bytes follow.
+var secretPrefixes = []string{"dapi", "dkea", "dosa", "dose", "eyJ"}
+
+const minSecret = 16
+
+// hideTokens replaces what looks like a token by its prefix: tokens get pasted into
+// URLs and user agents.
+func hideTokens(s string) string {
+	if len(s) < minSecret {
+		return s
+	}
+	for _, prefix := range secretPrefixes {
+		for from := 0; ; {
+			i := strings.Index(s[from:], prefix)
+			if i < 0 {
+				break
+			}
+			i += from + len(prefix)
+			end := i
+			for end < len(s) && secretByte(s[end]) {
+				end++
+			}
+			if end-i >= minSecret {
+				s = s[:i] + mark + s[end:]
+			}
+			from = i
+		}
+	}
+	return s
+}
+
+func secretByte(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.'
+}
+
+// SafeRequestID returns the x-request-id of the workspace's response if it is a UUID,
+// otherwise an empty string: anything else may echo what a client sent.
+func SafeRequestID(id string) string {
+	if len(id) != 36 || uuid.Validate(id) != nil {
+		return ""
+	}
+	return id
+}
+
+// CommentMode says how a token's comment appears in records. A comment is free text
+// from the user who created the token.
+type CommentMode string
+
+const (
+	CommentHash  CommentMode = "hash"  // a hash
+	CommentPlain CommentMode = "plain" // at most 256 bytes
+	CommentOff   CommentMode = "off"   // not at all
+)
+
+// Comment returns a token's comment for a record. Unknown modes count as CommentHash. A
+// hash shows whether two comments are equal, and hides one only as long as it cannot be
+// guessed.
+func Comment(comment string, mode CommentMode) string {
+	switch {
+	case comment == "" || mode == CommentOff:
+		return ""
+	case mode == CommentPlain:
+		return truncate(comment, maxComment)
+	}
+	const prefix, kept = "sha256:", 8
+	sum := sha256.Sum256([]byte(comment))
+	var hash [len(prefix) + 2*kept]byte
+	hex.Encode(hash[copy(hash[:], prefix):], sum[:kept])
+	return string(hash[:])
+}

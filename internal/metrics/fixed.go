@@ -1,0 +1,24 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// fixedCounters are the counters of a metric with one label, by its values, which are
+// all known. Every series exists from the start: the first event is an increase, which
+// an alert can see. Finding a counter does not hash labels, which would cost more than
+// counting.
+type fixedCounters map[string]prometheus.Counter
+
+func fixed(vec *prometheus.CounterVec, values ...string) fixedCounters {
+	counters := make(fixedCounters, len(values))
+	for _, value := range values {
+		counters[value] = vec.WithLabelValues(value)
+	}
+	return counters
+}
+
+// add ignores values that are not in the list.
+func (c fixedCounters) add(value string, n int) {
+	if counter, ok := c[value]; ok {
+		counter.Add(float64(n))
+	}
+}

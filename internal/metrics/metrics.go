@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts what the gateway does. It is safe for concurrent use.
+type Metrics struct {
+	decisions decisionCounters
+	factsAge  prometheus.Histogram
+	unmapped  prometheus.Counter
+
+	lookups     *prometheus.CounterVec
+	lookupTime  prometheus.Histogram
+	syncs       *prometheus.CounterVec
+	cacheEvents fixedCounters
+	ready       prometheus.Gauge
+	up          prometheus.Gauge
+
+	dropped fixedCounters
+
+	collectors []prometheus.Collector
+}
+
+// New returns metrics that start at zero and are not registered anywhere.
+func New() *Metrics {
+	var t table
+	m := &Metrics{
+		// Decisions.
+		decisions: decisionCounters{vec: t.counters("scopegate_decisions_total",
+			"Requests by decision (allow, deny, public), reason and mode (enforce; observe with mode observe, or if only a rehearsed policy refused).",
+			"decision", "reason", "mode")},
+		factsAge: t.histogram("scopegate_facts_age_seconds",
+			"Age of the token facts that decisions were based on.",
+			1, 5, 15, 30, 60, 120, 300, 900, 3600),
+		unmapped: t.counter("scopegate_unmapped_total",
+			"Requests for a path that is not in the catalog and therefore requires all-apis."),
+
+		// Tokens.
+		lookups: t.counters("scopegate_lookups_total",
+			"Token look-ups with the workspace's Token Management API, by result.",
+			"result"),
+		lookupTime: t.histogram("scopegate_lookup_seconds",
+			"Duration of token look-ups, from leaving the queue to the response.",
+			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
+		syncs: t.counters("scopegate_syncs_total",
+			"Refreshes of all tokens from the workspace's list, by result.",
+			"result"),
+		cacheEvents: fixed(t.counters("scopegate_cache_total",
+			"Requests by where their token facts came from: hit, stale, negative or miss.",
+			"event"), "hit", "stale", "negative", "miss"),
+		ready: t.gauge("scopegate_ready",
+			"1 if the admin credential has worked and is not rejected now, 0 otherwise."),
+		up: t.gauge("scopegate_authority_up",
+			"1 while token look-ups work, 0 while they are paused after failures."),
+
+		// Audit.
+		dropped: fixed(t.counters("scopegate_audit_dropped_total",
+			"Records lost by an audit sink (log, output, traces, logs): its queue was full, its exporter failed, or a write failed.",
+			"sink"), "log", "output", "traces", "logs"),
+	}
+	m.collectors = t.collectors
+	m.up.Set(1) // until a look-up fails
+	return m
+}
+
+// table makes collectors and remembers them.
+type table struct{ collectors []prometheus.Collector }
+
+func (t *table) counter(name, help string) prometheus.Counter {
+	return add(t, prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help}))
+}
+
+func (t *table) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return add(t, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+}
+
+func (t *table) gauge(name, help string) prometheus.Gauge {
+	return add(t, prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help}))
+}
+
+func (t *table) histogram(name, help string, buckets ...float64) prometheus.Histogram {
+	return add(t, prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}))
+}
+
+func add[C prometheus.Collector](t *table, collector C) C {
+	t.collectors = append(t.collectors, collector)
+	return collector
+}
+
+// process are the metrics of this process. Caddy makes a new registry for every
+// configuration. Collectors that are made once and registered with each of them keep
+// their counts across reloads.
+var process = New()
+
+// Register returns the metrics of this process, registered with a registry.
+func Register(registry prometheus.Registerer) (*Metrics, error) {
+	return process, process.Register(registry)
+}
+
+// Register registers the metrics with a registry, which may be nil for none. Doing that
+// twice is not an error: handlers of one configuration share a registry.
+func (m *Metrics) Register(registry prometheus.Registerer) error {
+	if registry == nil {
+		return nil
+	}
+	for _, collector := range m.collectors {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}

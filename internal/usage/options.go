@@ -1,0 +1,40 @@
+package usage
+
+import (
+	"cmp"
+	"time"
+)
+
+// The default limits. An operation of a token takes about 200 bytes, so all of them
+// together stay near 100 MB.
+const (
+	defaultMaxTokens     = 10_000
+	defaultMaxOperations = 500
+	defaultMaxEntries    = 500_000
+)
+
+// Options are the limits of a [Ledger] and its clock. The zero value means the
+// defaults.
+type Options struct {
+	// MaxTokens is how many tokens are kept; default 10,000. The least recently used
+	// ones go first.
+	MaxTokens int
+	// MaxOperations is how many operations of each token are kept; default 500. The
+	// least recently used ones go first.
+	MaxOperations int
+	// MaxEntries is how many operations of all tokens together are kept; default
+	// 500,000, about 100 MB. Beyond it, whole tokens go.
+	MaxEntries int
+	// Now returns the current time; default time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxTokens = cmp.Or(max(0, o.MaxTokens), defaultMaxTokens)
+	o.MaxEntries = cmp.Or(max(0, o.MaxEntries), defaultMaxEntries)
+	o.MaxOperations = min(cmp.Or(max(0, o.MaxOperations), defaultMaxOperations), o.MaxEntries)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

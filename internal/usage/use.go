@@ -1,0 +1,87 @@
+package usage
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Use is one operation that a token was seen to call.
+type Use struct {
+	// Operation is the catalog's row at the time, without its source.
+	Operation scopes.Operation
+	// Calls counts all calls, Denied those that were refused, and WouldDeny those
+	// whose refusal was only rehearsed.
+	Calls, Denied, WouldDeny uint64
+	First, Last              time.Time
+	// Reason is that of the last denial, enforced or rehearsed.
+	Reason string
+}
+
+// Passed reports whether at least one call passed, so that a client may rely on it.
+func (u *Use) Passed() bool { return u.Calls > u.Denied }
+
+// useJSON is the JSON form of a Use. It shares its names with scopes explain.
+type useJSON struct {
+	Operation string          `json:"operation"`
+	Method    string          `json:"method"`
+	Template  string          `json:"template"`
+	AnyOf     []string        `json:"any_of"`
+	Access    string          `json:"access"`
+	Evidence  scopes.Evidence `json:"evidence,omitempty"`
+	Calls     uint64          `json:"calls"`
+	Denied    uint64          `json:"denied"`
+	WouldDeny uint64          `json:"would_deny"`
+	First     time.Time       `json:"first_seen,omitzero"`
+	Last      time.Time       `json:"last_seen,omitzero"`
+	Reason    string          `json:"reason,omitempty"`
+}
+
+// MarshalJSON puts the operation's fields next to the counts.
+func (u Use) MarshalJSON() ([]byte, error) {
+	o := &u.Operation
+	return json.Marshal(useJSON{
+		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence,
+		u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason,
+	})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (u *Use) UnmarshalJSON(data []byte) error {
+	var w useJSON
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	access, err := parseAccess(w.Access)
+	if err != nil {
+		return err
+	}
+	*u = Use{
+		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation},
+		Calls:     w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason,
+	}
+	return nil
+}
+
+// parseAccess reads what Access.String returns.
+func parseAccess(s string) (scopes.Access, error) {
+	for _, a := range []scopes.Access{scopes.ScopedAccess, scopes.AnyScope, scopes.Public, scopes.AccountOnly} {
+		if a.String() == s {
+			return a, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown access %q", s)
+}
+
+func sortUses(uses []Use) { slices.SortFunc(uses, compareUses) }
+
+// compareUses puts the most called operations first.
+func compareUses(a, b Use) int {
+	return cmp.Or(cmp.Compare(b.Calls, a.Calls), scopes.Compare(a.Operation, b.Operation),
+		cmp.Compare(a.Operation.Access, b.Operation.Access), slices.Compare(a.Operation.AnyOf, b.Operation.AnyOf),
+		cmp.Compare(a.Operation.Evidence, b.Operation.Evidence))
+}
