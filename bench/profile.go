@@ -191,7 +191,7 @@ func compareProfiles(b *strings.Builder, base, of profiles) error {
 	}
 	us := func(ns int64) float64 { return float64(ns) / 1e3 }
 	fmt.Fprintf(b, "CPU per request in us: %s %.1f, %s %.1f; the difference by function, including callees\n", base.site, us(all), of.site, us(allOf))
-	for _, name := range dearest(more, 60) {
+	for _, name := range mostExpensive(more, 60) {
 		fmt.Fprintf(b, "  %6.2f  %6.2f  %+6.2f  %s\n", us(before[name]), us(after[name]), us(more[name]), name)
 	}
 	b.WriteByte('\n')
@@ -283,7 +283,7 @@ func summarizeProfile(b *strings.Builder, title, valueType string, data []byte) 
 	}
 	share := func(n int64) float64 { return 100 * float64(n) / float64(total) }
 	fmt.Fprintf(b, "%s: the most expensive functions\n", title)
-	for _, name := range dearest(flat, 20) {
+	for _, name := range mostExpensive(flat, 20) {
 		fmt.Fprintf(b, "  %5.1f %%  %s\n", share(flat[name]), name)
 	}
 	sum := int64(0)
@@ -291,14 +291,14 @@ func summarizeProfile(b *strings.Builder, title, valueType string, data []byte) 
 		sum += n
 	}
 	fmt.Fprintf(b, "%s: functions of this project, alone and including calls to other packages; %.1f %% in total\n", title, share(sum))
-	for _, name := range dearest(with, 25) {
+	for _, name := range mostExpensive(with, 25) {
 		fmt.Fprintf(b, "  %5.1f %%  %5.1f %%  %s\n", share(alone[name]), share(with[name]), name)
 	}
 	b.WriteByte('\n')
 	return nil
 }
 
-func dearest(values map[string]int64, most int) []string {
+func mostExpensive(values map[string]int64, most int) []string {
 	names := make([]string, 0, len(values))
 	for name := range values {
 		names = append(names, name)

@@ -15,11 +15,11 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// client is a client of the simulated week.
+// client is a simulated client.
 type client struct {
 	token fakeworkspace.Token
 	calls []call
-	// recommend prints the recommendation for its token.
+	// recommend says whether to print the recommendation for the token.
 	recommend bool
 }
 
@@ -30,13 +30,13 @@ type call struct {
 	do           func(context.Context, *databricks.WorkspaceClient) error
 }
 
-// officeHours are when people look at dashboards.
+// officeHours reports whether people look at dashboards at a time.
 func officeHours(at time.Time) bool {
 	return at.Weekday() != time.Saturday && at.Weekday() != time.Sunday && at.Hour() >= 8 && at.Hour() < 18
 }
 
-// mintClients mints tokens such as are common in a workspace: some were never
-// narrowed, some were narrowed wrongly, and some are unused.
+// mintClients mints typical tokens: some were never narrowed, some have the wrong scopes,
+// and some are unused.
 func mintClients(workspace *fakeworkspace.Workspace, now time.Time) []client {
 	ago := func(days int) time.Time { return now.Add(-time.Duration(days) * day) }
 	etl := workspace.Mint(fakeworkspace.TokenSpec{

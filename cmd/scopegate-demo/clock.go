@@ -10,8 +10,8 @@ const (
 	week = 7 * day
 )
 
-// clock is set by hand from event to event until it is resumed. From then on it is
-// the machine's. It is safe for concurrent use.
+// clock shows the time that was set, until resume switches it to the machine's time. It is
+// safe for concurrent use.
 type clock struct {
 	mu      sync.Mutex
 	at      time.Time

@@ -20,11 +20,11 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// defaultListen is where the gateway listens unless --listen says otherwise.
+// defaultListen is the default of --listen.
 const defaultListen = "127.0.0.1:8080"
 
-// secretVariable passes the embedded workspace's admin secret to the gateway, in
-// the way that the documentation recommends to operators.
+// secretVariable passes the workspace's admin secret to the gateway in an environment
+// variable, as the documentation recommends.
 const secretVariable = "SCOPEGATE_DEMO_CLIENT_SECRET"
 
 // demo is a workspace and a gateway in front of it.
@@ -34,7 +34,7 @@ type demo struct {
 	admin     string // gatewaycmd.Off or the address of Caddy's admin API
 }
 
-// options are what the demonstrations differ in.
+// options are the differences between the demo, the tour and the traffic.
 type options struct {
 	listen    string              // empty for the default
 	admin     string              // empty for off
@@ -49,7 +49,7 @@ type options struct {
 func start(o options) (*demo, error) {
 	workspace := fakeworkspace.New(append(o.workspace, fakeworkspace.WithScopeCheck(workspaceScopes))...)
 	if err := workspace.Start(); err != nil {
-		return nil, fmt.Errorf("starting the embedded workspace: %w", err)
+		return nil, fmt.Errorf("starting the fake workspace: %w", err)
 	}
 	d, err := startGateway(workspace, o)
 	if err != nil {
@@ -76,7 +76,7 @@ func startGateway(workspace *fakeworkspace.Workspace, o options) (*demo, error) 
 		enforce.Admin = &caddymodule.Admin{Token: "{env." + secretVariable + "}"}
 	}
 	if err := os.Setenv(secretVariable, secret); err != nil {
-		return nil, fmt.Errorf("passing on the admin secret: %w", err)
+		return nil, fmt.Errorf("setting the admin secret: %w", err)
 	}
 	enforce.Usage = -1 // leave nothing on disk
 	gateway := gatewaycmd.Gateway{
@@ -99,8 +99,8 @@ func (d *demo) stop() error {
 	return err
 }
 
-// addressOr returns the address that the user asked for, or else the usual one, or
-// any free one if that is taken.
+// addressOr returns the address that the user asked for, or else the usual one, or any
+// free one if that is in use.
 func addressOr(asked, usual string) (string, error) {
 	if asked != "" {
 		return asked, nil
@@ -108,7 +108,7 @@ func addressOr(asked, usual string) (string, error) {
 	return firstFree(usual, "127.0.0.1:0")
 }
 
-// addressAfter returns a free address with a port soon after that of another.
+// addressAfter returns a free address, if possible on one of the next 20 ports.
 func addressAfter(address string) (string, error) {
 	_, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -136,8 +136,7 @@ func firstFree(addresses ...string) (string, error) {
 	return "", errors.New("no free port on 127.0.0.1; free one, or pass --listen")
 }
 
-// workspaceScopes is how the embedded workspace judges scopes, as Databricks does
-// behind any gateway.
+// workspaceScopes makes the fake workspace check scopes too, as Databricks does.
 func workspaceScopes(method, path string) (anyOf []string, public bool) {
 	readings, err := scopes.Default().Read(method, path, nil)
 	if err != nil {
@@ -147,8 +146,8 @@ func workspaceScopes(method, path string) (anyOf []string, public bool) {
 	return operation.AnyOf, operation.Access == scopes.Public
 }
 
-// logging shows each decision in a short line, taken from the real audit log. It
-// shows errors only when the output is the tour's table.
+// logging shows each decision as a short version of its audit line. For the tour it
+// shows only errors.
 func logging(tour bool) *caddy.Logging {
 	const auditLogger = "http.handlers.databricks_scopes.audit"
 	logging := gatewaycmd.LogLevel(zap.ErrorLevel)

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
-// find returns what a pattern's group matches in a text.
+// find returns what the group of a pattern matches in a text.
 func find(t *testing.T, text, pattern string) string {
 	t.Helper()
 	match := regexp.MustCompile(pattern).FindStringSubmatch(text)
@@ -20,20 +20,20 @@ func find(t *testing.T, text, pattern string) string {
 	return match[1]
 }
 
-// TestSidecarOfTheDemo runs the lines that the demo prints for a sidecar, as they are.
+// TestSidecarOfTheDemo runs the commands that the demo prints for a sidecar.
 func TestSidecarOfTheDemo(t *testing.T) {
 	t.Parallel()
 	listen := processtest.FreeAddress(t)
 	demo := processtest.Start(t, listen, nil, "scopegate-demo", "--listen", listen)
 	printed := demo.AwaitLog(t, "Press Ctrl-C")
 	lines := find(t, printed, `To run a sidecar .*:\n\n((?:.+\n)+)\n`)
-	address := find(t, printed, `It takes the same tokens, at http://(\S+)\.`)
+	address := find(t, printed, `It accepts the same tokens, at http://(\S+)\.`)
 	jobs := find(t, printed, `jobs\+clusters +(dapi[0-9a-f]+) `)
 	sql := find(t, printed, `sql +(dapi[0-9a-f]+) `)
 
 	shell := exec.Command("sh", "-c", lines)
 	shell.Env = processtest.Environment(t)
-	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to stop what the shell has started
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to stop the shell's children too
 	log := new(processtest.Log)
 	shell.Stdout, shell.Stderr = log, log
 	if err := shell.Start(); err != nil {
@@ -43,7 +43,7 @@ func TestSidecarOfTheDemo(t *testing.T) {
 		if err := syscall.Kill(-shell.Process.Pid, syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
-		_ = shell.Wait() // the shell's own exit code is that of the signal
+		_ = shell.Wait() // always an error: the signal ends the shell
 	})
 	sidecar := &processtest.Process{URL: "http://" + address, Log: log}
 	sidecar.AwaitListener(t, address)
@@ -64,7 +64,7 @@ func TestSidecarOfTheDemo(t *testing.T) {
 	}
 }
 
-// TestCurlLines runs the curl lines that the demo prints.
+// TestCurlLines runs the curl commands that the demo prints.
 func TestCurlLines(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -74,7 +74,7 @@ func TestCurlLines(t *testing.T) {
 	demo := processtest.Start(t, listen, nil, "scopegate-demo", "--listen", listen)
 	examples := regexp.MustCompile(`(?m)^# (allowed|refused): .*\n(curl .*)$`).FindAllStringSubmatch(demo.AwaitLog(t, "Press Ctrl-C"), -1)
 	if len(examples) != 6 {
-		t.Fatalf("the demo prints %d curl lines", len(examples))
+		t.Fatalf("the demo prints %d curl commands, want 6", len(examples))
 	}
 	for _, example := range examples {
 		output, err := exec.Command("sh", "-c", example[2]+" --silent").Output()

@@ -1,6 +1,6 @@
-// Command scopegate-demo shows the gateway at work: it starts a Databricks
-// workspace and, in front of it, the same gateway as the command scopegate, both in
-// this process and on the loopback interface.
+// Command scopegate-demo demonstrates the gateway. It starts a fake Databricks workspace
+// and, in front of it, the same gateway as the command scopegate, both in this process
+// and on the loopback interface.
 package main
 
 import (
@@ -14,18 +14,18 @@ import (
 	"github.com/scopegate/scopegate/caddymodule"
 )
 
-const description = `Starts a Databricks workspace in this process and the gateway in front of it, both
-on the loopback interface, and prints tokens and curl lines to try, and how to run
-a sidecar in front of the same workspace. It needs no account, no network and no
-configuration, and runs until interrupted.
+const description = `Starts a fake Databricks workspace with the gateway in front of it, both in this
+process and on the loopback interface. Prints tokens and curl commands to try, and
+how to run a sidecar in front of the same workspace. It needs no account, no network
+and no configuration, and runs until you press Ctrl-C.
 
-With --tour it makes calls through the gateway instead, with the Databricks SDK for
-Go and with plain HTTP, prints what each client saw, and exits. The exit code is 0
-only if every verdict was as expected.
+With --tour, makes calls through the gateway with the Databricks SDK for Go and with
+plain HTTP, prints what each client saw, and exits. The exit code is 0 only if every
+decision was as expected.
 
-With --traffic it simulates a week of clients in a few seconds, with the gateway in
-mode observe, and prints the report, the recommendations and the clients' tokens.
-Then it stays up for the commands that it prints.`
+With --traffic, simulates a week of traffic in a few seconds, with the gateway in
+mode observe, and prints the report, the recommendations and the tokens. Then it
+keeps running so that you can try the commands it prints.`
 
 // flags are those of the command line.
 type flags struct {
@@ -39,7 +39,7 @@ func main() {
 	var f flags
 	command := &cobra.Command{
 		Use:           "scopegate-demo [--tour | --traffic]",
-		Short:         "Shows the gateway at work, in front of an embedded workspace",
+		Short:         "Demonstrates the gateway in front of a fake workspace",
 		Long:          description,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
@@ -47,11 +47,11 @@ func main() {
 		RunE:          func(*cobra.Command, []string) error { return run(f) },
 	}
 	set := command.Flags()
-	set.BoolVar(&f.tour, "tour", false, "make calls through the gateway, print the verdicts and exit")
+	set.BoolVar(&f.tour, "tour", false, "make calls through the gateway, print the decisions and exit")
 	set.BoolVar(&f.traffic, "traffic", false, "simulate a week of traffic and report on it")
-	set.StringVarP(&f.listen, "listen", "l", "", "address of the gateway (default "+defaultListen+", or any free port if it is taken)")
-	set.StringVar(&f.admin, "admin", "", "address of Caddy's admin API, or off (default off; with --traffic "+caddy.DefaultAdminListen+", or any free port if it is taken)")
-	set.StringVar(&f.mode, "mode", "enforce", "enforce, or observe to decide and record but refuse nothing")
+	set.StringVarP(&f.listen, "listen", "l", "", "address of the gateway (default "+defaultListen+", or any free port if that is in use)")
+	set.StringVar(&f.admin, "admin", "", "address of Caddy's admin API, or off (default off; with --traffic "+caddy.DefaultAdminListen+", or any free port if that is in use)")
+	set.StringVar(&f.mode, "mode", "enforce", "enforce, or observe to record decisions without refusing requests")
 	if err := command.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "scopegate-demo:", err)
 		os.Exit(1)
@@ -61,9 +61,9 @@ func main() {
 func run(f flags) error {
 	switch {
 	case f.tour && f.traffic:
-		return errors.New("--tour and --traffic are two demonstrations; choose one")
+		return errors.New("--tour and --traffic cannot be combined; choose one")
 	case f.tour && f.mode != "enforce":
-		return errors.New("the tour shows refusals, which --mode observe does not make; leave out --mode or --tour")
+		return errors.New("the tour shows refusals, and --mode observe refuses nothing; omit --mode or --tour")
 	}
 	caddy.TrapSignals()
 	out := newPrinter(os.Stdout)
@@ -91,7 +91,7 @@ func run(f flags) error {
 		return err
 	}
 	if !ok {
-		return errors.New("not every verdict was as expected")
+		return errors.New("some decisions were not as expected")
 	}
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/term"
 )
 
-// printer writes for people: in color on a terminal, plain into a pipe.
+// printer writes in color to a terminal, and without color to a pipe.
 type printer struct {
 	out    io.Writer
 	colors bool
 }
 
-// newPrinter uses no color if NO_COLOR is set (no-color.org) or the terminal is dumb.
+// newPrinter omits color if NO_COLOR is set (no-color.org) or the terminal is dumb.
 func newPrinter(out *os.File) *printer {
 	colors := term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return &printer{out: out, colors: colors}
@@ -44,7 +44,7 @@ func (p *printer) blank() { fmt.Fprintln(p.out) }
 
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
-// table writes rows in columns as wide as their widest cell.
+// table writes aligned columns.
 func (p *printer) table(head []string, rows [][]cell) {
 	if head != nil {
 		titles := make([]cell, len(head))

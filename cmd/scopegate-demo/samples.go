@@ -39,14 +39,14 @@ func mintSamples(workspace *fakeworkspace.Workspace) samples {
 
 func (s samples) all() []sample { return []sample{s.sql, s.jobs, s.legacy, s.expired, s.revoked} }
 
-// introduce prints what there is to try.
+// introduce prints what the user can try.
 func (d *demo) introduce(p *printer, mode string, s samples) error {
 	sidecar, err := addressAfter(strings.TrimPrefix(d.url, "http://"))
 	if err != nil {
 		return err
 	}
 	p.title("scopegate demo")
-	p.line("workspace  %s  (in this process; nothing leaves this machine)", d.workspace.URL())
+	p.line("workspace  %s  (a fake one in this process; nothing leaves this machine)", d.workspace.URL())
 	p.line("gateway    %s  (mode %s)", d.url, mode)
 	if d.admin != gatewaycmd.Off {
 		p.line("admin API  %s", d.admin)
@@ -60,40 +60,40 @@ func (d *demo) introduce(p *printer, mode string, s samples) error {
 	}
 	p.table(nil, rows)
 	p.blank()
-	p.line("Paste one of these into another terminal:")
+	p.line("Paste one of these commands into another terminal:")
 	for _, example := range []struct {
 		about  string
 		sample sample
 		path   string
 	}{
 		{"allowed: listing jobs needs the scope jobs", s.jobs, "/api/2.1/jobs/list"},
-		{"refused: the sql token does not have it", s.sql, "/api/2.1/jobs/list"},
-		{"refused: it has expired", s.expired, "/api/2.1/clusters/list"},
-		{"refused: it was revoked", s.revoked, "/api/2.1/clusters/list"},
+		{"refused: the sql token does not have that scope", s.sql, "/api/2.1/jobs/list"},
+		{"refused: the token has expired", s.expired, "/api/2.1/clusters/list"},
+		{"refused: the token was revoked", s.revoked, "/api/2.1/clusters/list"},
 		{"allowed: a token without scopes may do everything, as on Databricks", s.legacy, "/api/2.1/unity-catalog/catalogs"},
-		{"refused: no spelling gets around it", s.sql, "/api/2.0/sql/..%2f../2.1/jobs/list"},
+		{"refused: an encoded path does not get around the check", s.sql, "/api/2.0/sql/..%2f../2.1/jobs/list"},
 	} {
 		p.blank()
 		p.line("# %s", example.about)
 		p.line("%s", curl(example.sample.token.Value, d.url+example.path))
 	}
 	p.blank()
-	p.line("Or use a Databricks SDK or CLI: DATABRICKS_HOST=%s DATABRICKS_TOKEN=<token> databricks jobs list", d.url)
+	p.line("Or use a Databricks SDK or the CLI: DATABRICKS_HOST=%s DATABRICKS_TOKEN=<token> databricks jobs list", d.url)
 	p.blank()
-	p.line("To run a sidecar of your own in front of the same workspace, paste this (go install ./cmd/scopegate first):")
+	p.line("To run a sidecar in front of the same workspace (after go install ./cmd/scopegate):")
 	p.blank()
 	id, secret := d.workspace.AdminClient()
 	p.line("export DATABRICKS_CLIENT_ID=%s", id)
 	p.line("export DATABRICKS_CLIENT_SECRET=%s", secret)
 	p.line("scopegate sidecar --workspace %s --listen %s", d.workspace.URL(), sidecar)
 	p.blank()
-	p.line("It takes the same tokens, at http://%s.", sidecar)
-	p.line("Each decision of the gateway is shown below. Press Ctrl-C to stop.")
+	p.line("It accepts the same tokens, at http://%s.", sidecar)
+	p.line("The gateway's decisions appear below. Press Ctrl-C to stop.")
 	p.blank()
 	return nil
 }
 
-// curl returns a command that sends a path as it is written.
+// curl returns a curl command that sends the path unchanged.
 func curl(token, url string) string {
 	return "curl -i --path-as-is -H 'Authorization: Bearer " + token + "' '" + url + "'"
 }

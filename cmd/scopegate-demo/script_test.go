@@ -8,8 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/gatewaycmd"
 )
 
-// TestMain makes this test binary serve as the demo, and as the command scopegate
-// that the demo tells its users to run.
+// TestMain lets this test binary run as the demo and as the command scopegate, which the
+// demo tells users to run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"scopegate-demo": main, "scopegate": gatewaycmd.Main})
 }

@@ -25,18 +25,18 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// step is one call of the tour, and the verdict that is expected.
+// step is one call of the tour and the expected decision.
 type step struct {
 	sample sample
-	call   string // as a person would write it
+	call   string // what the call does, for the table
 	method string
 	path   string
-	// do makes the call and returns what the client got from the workspace.
+	// do makes the call and returns a summary of what the client got.
 	do   func(ctx context.Context) (string, error)
 	want policy.Reason
 }
 
-// refusal is what a client got instead of an answer of the workspace.
+// refusal is the error of a call over plain HTTP that the gateway refused.
 type refusal struct {
 	reason  policy.Reason
 	status  int
@@ -45,8 +45,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
-// tour makes every call, prints the results, and reports whether every verdict was
-// as expected.
+// tour makes every call, prints the results, and reports whether every decision was as
+// expected.
 func (d *demo) tour(p *printer, samples samples) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -58,25 +58,26 @@ func (d *demo) tour(p *printer, samples samples) bool {
 	steps := d.steps(samples)
 	for _, s := range steps {
 		got, seen := s.run(ctx)
-		verdict := cell{"allow", green}
+		decision := cell{"allow", green}
 		switch {
 		case got != s.want:
-			verdict = cell{fmt.Sprintf("UNEXPECTED %s, want %s", got, s.want), red}
+			decision = cell{fmt.Sprintf("UNEXPECTED %s, want %s", got, s.want), red}
 		case got != policy.Permitted && got != policy.PublicRoute:
-			verdict = cell{"deny " + string(got), red}
+			decision = cell{"deny " + string(got), red}
 		}
 		if got == s.want {
 			good++
 		}
-		rows = append(rows, []cell{{text: s.sample.name}, {text: s.call}, {text: needs(s.method, s.path)}, verdict, {text: seen}})
+		rows = append(rows, []cell{{text: s.sample.name}, {text: s.call}, {text: needs(s.method, s.path)}, decision, {text: seen}})
 	}
-	p.table([]string{"TOKEN", "CALL", "NEEDS", "VERDICT", "WHAT THE CLIENT SAW"}, rows)
+	p.table([]string{"TOKEN", "CALL", "NEEDS", "DECISION", "WHAT THE CLIENT SAW"}, rows)
 	p.blank()
-	p.line("%d of %d verdicts as expected; %d look-ups served %d calls", good, len(steps), d.workspace.Lookups(), len(steps))
+	p.line("%d of %d decisions as expected; %d look-ups served %d calls", good, len(steps), d.workspace.Lookups(), len(steps))
 	return good == len(steps)
 }
 
-// run makes the call and returns the verdict as far as the client can tell.
+// run makes the call and returns the reason code, as far as the client can see it, and a
+// summary of the response.
 func (s step) run(ctx context.Context) (policy.Reason, string) {
 	seen, err := s.do(ctx)
 	if err == nil {
@@ -118,7 +119,7 @@ func shorten(message string) string {
 	return text
 }
 
-// needs returns the scopes that a call needs, by the catalog.
+// needs returns the scopes that the catalog requires for a call.
 func needs(method, path string) string {
 	readings, err := scopes.Default().Read(method, strings.SplitN(path, "?", 2)[0], nil)
 	if err != nil {
@@ -157,7 +158,7 @@ func (d *demo) steps(s samples) []step {
 		d.sdk(s.jobs, "list jobs", "GET", "/api/2.2/jobs/list", policy.Permitted, listJobs),
 		d.sdk(s.jobs, "list clusters", "GET", "/api/2.1/clusters/list", policy.Permitted, listClusters),
 		d.sdk(s.jobs, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.MissingScope, listCatalogs),
-		d.sdk(s.jobs, "ask who I am", "GET", "/api/2.0/preview/scim/v2/Me", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
+		d.sdk(s.jobs, "get current user", "GET", "/api/2.0/preview/scim/v2/Me", policy.Permitted, func(ctx context.Context, w *databricks.WorkspaceClient) (string, error) {
 			me, err := w.CurrentUser.Me(ctx, iam.MeRequest{})
 			if err != nil {
 				return "", err
@@ -218,14 +219,14 @@ func (d *demo) sdk(sample sample, call, method, path string, want policy.Reason,
 	}}
 }
 
-// isolated is an SDK configuration loader that ignores the user's own profiles and
+// isolated is an SDK configuration loader that ignores the user's profiles and
 // environment variables.
 type isolated struct{}
 
 func (isolated) Name() string                   { return "demo" }
 func (isolated) Configure(*config.Config) error { return nil }
 
-// http is a step made with plain HTTP, which can send what no SDK does.
+// http is a step made with plain HTTP, for requests that SDKs do not send.
 func (d *demo) http(sample sample, call, method, path string, want policy.Reason, sign func(r *http.Request, token string)) step {
 	return step{sample: sample, call: "HTTP: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
 		r, err := http.NewRequestWithContext(ctx, method, d.url+path, nil)

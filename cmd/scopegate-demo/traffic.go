@@ -22,10 +22,10 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-// runTraffic simulates a week in mode observe, prints the results, and stays up.
+// runTraffic simulates a week in mode observe, prints the results, and keeps running.
 func runTraffic(p *printer, listen, admin string) error {
 	if admin == gatewaycmd.Off {
-		return errors.New("--traffic needs the admin API for its reports; leave out --admin off")
+		return errors.New("--traffic needs the admin API for its reports; omit --admin off")
 	}
 	admin, err := addressOr(admin, caddy.DefaultAdminListen)
 	if err != nil {
@@ -38,7 +38,7 @@ func runTraffic(p *printer, listen, admin string) error {
 		admin:  admin,
 		enforce: caddymodule.Handler{Rules: caddymodule.Rules{
 			Mode: "observe",
-			// The README's example: a ceiling, whatever scopes such a token has.
+			// The README's example: only two APIs, whatever scopes the token has.
 			Policies: []caddymodule.Policy{{
 				Name:  "analyst",
 				Match: []caddymodule.Match{{Kind: "comment", Values: []string{"analyst *"}}},
@@ -52,8 +52,8 @@ func runTraffic(p *printer, listen, admin string) error {
 	if err != nil {
 		return err
 	}
-	p.title("scopegate demo: a week's rehearsal")
-	p.line("The workspace's clients work for seven days, which pass in seconds. Nothing is refused.")
+	p.title("scopegate demo: a week in mode observe")
+	p.line("Simulating seven days of traffic. This takes a few seconds. Nothing is refused.")
 	p.blank()
 	clients := mintClients(d.workspace, clock.now())
 	calls, err := d.simulate(clock, clients)
@@ -70,8 +70,8 @@ func runTraffic(p *printer, listen, admin string) error {
 	select {} // Caddy's signal handling ends the process
 }
 
-// simulate makes the clients' calls in the order of their times, with the
-// Databricks SDK, and returns the number of requests.
+// simulate makes the clients' calls in order of time, with the Databricks SDK, and
+// returns the number of requests.
 func (d *demo) simulate(clock *clock, clients []client) (requests int, err error) {
 	type event struct {
 		at   time.Time
@@ -84,7 +84,7 @@ func (d *demo) simulate(clock *clock, clients []client) (requests int, err error
 	for _, c := range clients {
 		sdk, err := databricks.NewWorkspaceClient(&databricks.Config{
 			Host: d.url, Token: c.token.Value, AuthType: "pat", Loaders: []config.Loader{isolated{}},
-			RateLimitPerSecond: 10_000, // a week passes in seconds
+			RateLimitPerSecond: 10_000, // a week takes seconds
 			HTTPTransport:      counter,
 		})
 		if err != nil {
@@ -103,7 +103,7 @@ func (d *demo) simulate(clock *clock, clients []client) (requests int, err error
 	defer cancel()
 	for _, e := range events {
 		clock.set(e.at)
-		// Refusals by the workspace are part of the simulation: an agent tries things.
+		// Refusals by the workspace are part of the simulation: an agent tries many calls.
 		if err := e.call.do(ctx, e.sdk); err != nil && ctx.Err() != nil {
 			return 0, fmt.Errorf("simulating a week: %w", err)
 		}
@@ -111,9 +111,9 @@ func (d *demo) simulate(clock *clock, clients []client) (requests int, err error
 	return counter.requests, nil
 }
 
-// countingTransport counts the requests that carry a token, which are what the
-// gateway reports on: one call of the SDK can make several, and the SDK's discovery
-// needs no token. It is not safe for concurrent use.
+// countingTransport counts the requests that carry a token, as the gateway's report does.
+// One SDK call can make several requests, and the SDK's discovery needs no token. It is
+// not safe for concurrent use.
 type countingTransport struct {
 	next     http.RoundTripper
 	requests int
@@ -126,8 +126,8 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-// awaitRecorded waits until the gateway has recorded all requests: a client has
-// its answer a moment before the gateway has recorded the request.
+// awaitRecorded waits until the gateway has recorded all requests: it records a request
+// just after the client gets the response.
 func (d *demo) awaitRecorded(requests int) error {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var report struct {
@@ -145,8 +145,8 @@ func (d *demo) awaitRecorded(requests int) error {
 	}
 }
 
-// publish prints the report and the recommendations, as the commands would, and
-// what else there is to try.
+// publish prints the report and the recommendations as the commands would, and more
+// commands to try.
 func (d *demo) publish(p *printer, clients []client, requests int) error {
 	show := func(body io.Reader) error {
 		_, err := io.Copy(p.out, body)
@@ -167,7 +167,7 @@ func (d *demo) publish(p *printer, clients []client, requests int) error {
 		}
 	}
 	p.blank()
-	p.line("%d calls were made, with these tokens:", requests)
+	p.line("These tokens made %d calls:", requests)
 	p.blank()
 	rows := [][]cell{}
 	for _, c := range clients {
@@ -175,20 +175,23 @@ func (d *demo) publish(p *printer, clients []client, requests int) error {
 	}
 	p.table(nil, rows)
 	p.blank()
-	p.line("The gateway stays up: make calls of your own, and ask it for the report again.")
+	p.line("The gateway keeps running. Make more calls, then get the report again:")
 	p.blank()
 	p.line("%s", curl(clients[0].token.Value, d.url+"/api/2.1/unity-catalog/catalogs"))
 	p.line("scopegate scopes report --address %s", d.admin)
 	p.blank()
-	p.line("As the embedded workspace's admin (export DATABRICKS_TOKEN=%s) you can also", d.workspace.AdminToken())
-	p.line("apply a recommendation (scopegate scopes recommend --address %s <token-id> --apply)", d.admin)
-	p.line("or revoke a token (scopegate scopes revoke --address %s --workspace %s <token-id>).", d.admin, d.workspace.URL())
-	p.line("Install the command scopegate with: go install ./cmd/scopegate")
+	p.line("Apply a recommendation or revoke a token, as the fake workspace's admin:")
+	p.blank()
+	p.line("export DATABRICKS_TOKEN=%s", d.workspace.AdminToken())
+	p.line("scopegate scopes recommend --address %s <token-id> --apply", d.admin)
+	p.line("scopegate scopes revoke --address %s --workspace %s <token-id>", d.admin, d.workspace.URL())
+	p.blank()
+	p.line("To install the command scopegate: go install ./cmd/scopegate")
 	p.line("Press Ctrl-C to stop.")
 	return nil
 }
 
-// ask reads an answer of the gateway's admin API.
+// ask reads a response of the gateway's admin API.
 func (d *demo) ask(route string, read func(io.Reader) error) error {
 	answer, err := caddycmd.AdminAPIRequest(d.admin, http.MethodGet, "/databricks_scopes/"+route, nil, nil)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
-// TestTraffic tries what the simulated week offers: the report, the
-// recommendations, applying one and revoking a token.
+// TestTraffic checks the report and the recommendations of the simulated week, applies a
+// recommendation and revokes a token.
 func TestTraffic(t *testing.T) {
 	t.Parallel()
 	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
@@ -29,9 +29,9 @@ func TestTraffic(t *testing.T) {
 		find(t, printed, "("+part+")")
 	}
 	if address := find(t, printed, `report --address (\S+)`); address != admin {
-		t.Errorf("the commands ask %s, not --admin %s", address, admin)
+		t.Errorf("the commands use the address %s, not --admin %s", address, admin)
 	}
-	if reported, made := find(t, printed, `(\d+) calls recorded`), find(t, printed, `(\d+) calls were made`); reported != made {
+	if reported, made := find(t, printed, `(\d+) calls recorded`), find(t, printed, `These tokens made (\d+) calls`); reported != made {
 		t.Errorf("the report counts %s calls, the demo %s", reported, made)
 	}
 	total := 0
@@ -42,14 +42,14 @@ func TestTraffic(t *testing.T) {
 		}
 		total += calls
 	}
-	if made := find(t, printed, `(\d+) calls were made`); made != strconv.Itoa(total) {
+	if made := find(t, printed, `These tokens made (\d+) calls`); made != strconv.Itoa(total) {
 		t.Errorf("the rows of the report add up to %d calls, the demo made %s", total, made)
 	}
 	vendor := find(t, printed, `lineage vendor +(dapi[0-9a-f]+)\n`)
 	if status, _, body := demo.Get(t, "/api/2.1/unity-catalog/catalogs", vendor); status != 200 {
-		t.Errorf("a call with a token that the demo prints: %d %s", status, body)
+		t.Errorf("call with a token that the demo prints: %d %s", status, body)
 	}
-	workspace := find(t, printed, `--workspace (http\S+)`)
+	workspace := find(t, printed, `revoke .*--workspace (http\S+)`)
 	credential := find(t, printed, `DATABRICKS_TOKEN=(dapi[0-9a-f]+)`)
 	etl := find(t, printed, `recommend --address \S+ ([0-9a-f]{64})\nworkspace.*\ntoken.*\nowner +etl@example\.com\ncomment +airflow nightly loads\nevidence.*\nholds +everything.*\nrecommend +clusters, jobs\n  clusters, for\n +GET /api/2\.1/clusters/list  \d+ calls`)
 	agent := find(t, printed, `token +([0-9a-f]{64})\nowner.*\ncomment.*\nevidence.*\nholds +sql, genie`)
@@ -69,9 +69,9 @@ func TestTraffic(t *testing.T) {
 		{"applying without asking", "", []string{"recommend", agent, "--apply", "--yes"}, "The token now has the scopes sql.", true},
 		{"printing JSON", "", []string{"recommend", agent, "--json"}, `"workspace": "` + workspace, true},
 		{"after narrowing", "", []string{"report", "--owner", "etl@*"}, "clusters jobs", true},
-		{"revoking by a part of the id is asked", "\n", []string{"revoke", agent[:12], "--workspace", workspace}, agent, false},
-		{"revoking by a part of the id unasked", "", []string{"revoke", agent[:12], "--workspace", workspace, "--yes"}, "64 hexadecimal digits", false},
-		{"revoking is asked", "\n", []string{"revoke", agent, "--workspace", workspace}, "comment    support agent", false},
+		{"revoking by part of the id asks first", "\n", []string{"revoke", agent[:12], "--workspace", workspace}, agent, false},
+		{"revoking by part of the id without asking", "", []string{"revoke", agent[:12], "--workspace", workspace, "--yes"}, "64 hexadecimal digits", false},
+		{"revoking asks first", "\n", []string{"revoke", agent, "--workspace", workspace}, "comment    support agent", false},
 		{"revoking", "yes\n", []string{"revoke", agent, "--workspace", workspace}, "The token is revoked.", true},
 		{"revoking a revoked token", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "the workspace has no token of this id", false},
 		{"the report after revoking", "", []string{"report"}, "gone", true},
@@ -87,7 +87,7 @@ func TestTraffic(t *testing.T) {
 				t.Errorf("%v\n%s", err, output)
 			}
 			if strings.Contains(string(output), credential) {
-				t.Errorf("the credential is printed:\n%s", output)
+				t.Errorf("the output contains the credential:\n%s", output)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// dashboard is what this test reads of Grafana's model.
+// dashboard is the part of Grafana's model that this test reads.
 type dashboard struct {
 	UID, Title    string
 	ID            any
@@ -71,7 +71,7 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// described collects what collectors say of themselves.
+// described collects the descriptions of collectors.
 type described struct{ metrics map[string]metric }
 
 var descPattern = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", .* variableLabels: \{(.*)\}\}$`)
@@ -112,8 +112,8 @@ func (d described) Register(c prometheus.Collector) error {
 func (d described) MustRegister(...prometheus.Collector) {}
 func (d described) Unregister(prometheus.Collector) bool { return false }
 
-// gathered are the gateway's metrics: names, labels, and those values that matchers
-// may ask for.
+// gathered returns the gateway's metrics: names, labels, and the label values that
+// matchers may use.
 func gathered(t *testing.T) map[string]metric {
 	t.Helper()
 	d := described{make(map[string]metric)}
@@ -176,7 +176,7 @@ func TestEveryQueryNamesWhatExists(t *testing.T) {
 			note(target.Expr)
 		}
 	}
-	// A metric that no panel shows is one that no one looks at.
+	// Every metric must be on a panel, or it is useless.
 	for name := range metrics {
 		base := regexp.MustCompile("_(bucket|sum|count)$").ReplaceAllString(name, "")
 		if !asked[base] {
@@ -208,7 +208,7 @@ func TestDashboardCanBeImported(t *testing.T) {
 	for _, variable := range d.Templating.List {
 		names = append(names, variable.Name)
 		if variable.Type == "query" && variable.Datasource != (source{"prometheus", "${datasource}"}) {
-			t.Errorf("variable %s asks %v", variable.Name, variable.Datasource)
+			t.Errorf("variable %s uses the data source %v", variable.Name, variable.Datasource)
 		}
 	}
 	if want := []string{"datasource", "job", "instance"}; !slices.Equal(names, want) {
@@ -217,17 +217,17 @@ func TestDashboardCanBeImported(t *testing.T) {
 	ids, taken := make(map[int]string), make(map[[2]int]string)
 	for _, p := range d.Panels {
 		if other, ok := ids[p.ID]; ok || p.ID <= 0 {
-			t.Errorf("%s has the id %d of %q", p.Title, p.ID, other)
+			t.Errorf("%s has the same id %d as %q", p.Title, p.ID, other)
 		}
 		ids[p.ID] = p.Title
 		g := p.GridPos
 		if g.X < 0 || g.Y < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
-			t.Errorf("%s lies at %+v", p.Title, g)
+			t.Errorf("%s does not fit at %+v", p.Title, g)
 		}
 		for x := g.X; x < g.X+g.W; x++ {
 			for y := g.Y; y < g.Y+g.H; y++ {
 				if other, ok := taken[[2]int{x, y}]; ok {
-					t.Errorf("%s lies over %s", p.Title, other)
+					t.Errorf("%s overlaps %s", p.Title, other)
 				}
 				taken[[2]int{x, y}] = p.Title
 			}
@@ -246,10 +246,10 @@ func TestDashboardCanBeImported(t *testing.T) {
 			}
 			refs = append(refs, target.RefID)
 			if target.Datasource != p.Datasource || p.Datasource != (source{"prometheus", "${datasource}"}) {
-				t.Errorf("%s asks %v and %v", p.Title, p.Datasource, target.Datasource)
+				t.Errorf("%s uses the data sources %v and %v", p.Title, p.Datasource, target.Datasource)
 			}
 		}
-		// Losses are red from the first on. Extrapolation makes fractions of it.
+		// A single loss must be red. Extrapolation may turn it into a fraction.
 		if strings.Contains(p.Targets[0].Expr, "audit_dropped") {
 			last := p.FieldConfig.Defaults.Thresholds.Steps
 			if s := last[len(last)-1]; s.Color != "red" || s.Value == nil || *s.Value <= 0 || *s.Value > .5 {
@@ -286,7 +286,7 @@ func TestAlertsNameWhatExists(t *testing.T) {
 			}
 			for _, found := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(rule.Annotations["summary"]+rule.Annotations["description"], -1) {
 				if !slices.Contains(labels, found[1]) {
-					t.Errorf("%s: its text names %s, its labels are %v", rule.Alert, found[1], labels)
+					t.Errorf("%s: the text uses %s, the labels are %v", rule.Alert, found[1], labels)
 				}
 			}
 			if rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
@@ -299,8 +299,7 @@ func TestAlertsNameWhatExists(t *testing.T) {
 	}
 }
 
-// TestPromtool lets Prometheus' own parser read every query, and runs the cases of
-// the alerts.
+// TestPromtool checks every query with Prometheus's parser, and runs the alerts' cases.
 func TestPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {

@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-// query is what a PromQL expression names: enough of the language to hold the
-// dashboard and the alerts to the metrics that there are. What it does not know it
-// refuses; promtool, where there is one, judges the rest.
+// query parses enough of PromQL to check the dashboard and the alerts against the
+// metrics that exist. It rejects what it does not know. promtool, if installed, checks
+// the rest.
 type query struct {
 	tokens  []string
 	metrics map[string]metric
 	problem error
 }
 
-// metric is one time series' name: what may be done with it, and its labels.
+// metric is a metric's type and labels.
 type metric struct {
-	counts bool                       // only ever grows: what rate and increase are for
-	labels map[string]map[string]bool // names, and those values that are known
+	counts bool                       // a counter, which rate and increase require
+	labels map[string]map[string]bool // names, and the known values
 }
 
-// target are the labels that Prometheus itself adds.
+// target lists the labels that Prometheus adds.
 var target = []string{"job", "instance"}
 
 var (
@@ -35,13 +35,13 @@ var (
 	operators    = []string{"+", "-", "*", "/", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"}
 )
 
-// check returns the labels that an expression's result can have.
+// check returns the labels that the result of an expression can have.
 func check(expr string, metrics map[string]metric) (labels []string, err error) {
 	q := &query{metrics: metrics}
 	for rest := expr; rest != ""; {
 		token := tokenPattern.FindString(rest)
 		if token == "" {
-			return nil, fmt.Errorf("what is %q", rest)
+			return nil, fmt.Errorf("unknown token %q", rest)
 		}
 		if strings.TrimSpace(token) != "" {
 			q.tokens = append(q.tokens, token)
@@ -86,8 +86,8 @@ func (q *query) want(token string) {
 	}
 }
 
-// expression is operands and operators, without regard to precedence: it does not
-// change what is named.
+// expression parses operands and operators. It ignores precedence, which does not matter
+// for names.
 func (q *query) expression() set {
 	result := q.operand()
 	for slices.Contains(operators, q.peek()) {
@@ -140,7 +140,7 @@ func (q *query) operand() set {
 	return q.selector(token, false)
 }
 
-// aggregation is what follows its name; the grouping stands before the operand.
+// aggregation parses what follows the name of an aggregation, with the grouping first.
 func (q *query) aggregation() set {
 	result := set{}
 	if q.peek() == "by" {
@@ -154,7 +154,7 @@ func (q *query) aggregation() set {
 	q.want(")")
 	for label := range result {
 		if !inner[label] {
-			q.fail("what is aggregated has no label %s", label)
+			q.fail("the operand has no label %s", label)
 		}
 	}
 	return result
@@ -195,11 +195,11 @@ func (q *query) names() []string {
 	return names
 }
 
-// selector is a metric with its matchers, and with its range where that is wanted.
+// selector parses a metric with its matchers, and with a range if one is required.
 func (q *query) selector(name string, ranged bool) set {
 	m, ok := q.metrics[name]
 	if !ok {
-		q.fail("there is no metric %q", name)
+		q.fail("unknown metric %q", name)
 		return set{}
 	}
 	result := set{}
@@ -227,18 +227,18 @@ func (q *query) selector(name string, ranged bool) set {
 		return result
 	}
 	if !m.counts {
-		q.fail("a rate of %s, which is no counter", name)
+		q.fail("a rate of %s, which is not a counter", name)
 	}
 	q.want("[")
 	if span := q.next(); !regexp.MustCompile(`^([0-9]+[smhd]|\$__rate_interval|\$__range)$`).MatchString(span) {
-		q.fail("a range of %q", span)
+		q.fail("invalid range %q", span)
 	}
 	q.want("]")
 	return result
 }
 
-// matcher holds a matcher to the values that a label has. Dashboard variables stand
-// for the labels of the target alone.
+// matcher checks a matcher against the known values of its label. Dashboard variables may
+// only match the labels of the target.
 func (q *query) matcher(name, label, operator, value string, known map[string]bool) {
 	if slices.Contains(target, label) {
 		if value != "$"+label || operator != "=~" {
@@ -271,8 +271,8 @@ func TestChecking(t *testing.T) {
 		{expr: `sum by (kind) (calls_total) / ignoring (kind) group_left () sum(calls_total)`, labels: "kind"},
 		{expr: `histogram_quantile(0.5, sum by (le, job) (rate(seconds_bucket[5m])))`, labels: "job"},
 		{expr: `absent(ready)`, labels: ""},
-		{expr: `read`, problem: `no metric "read"`},
-		{expr: `calls`, problem: `no metric "calls"`},
+		{expr: `read`, problem: `unknown metric "read"`},
+		{expr: `calls`, problem: `unknown metric "calls"`},
 		{expr: `ready{kind="a"}`, problem: `no label "kind"`},
 		{expr: `calls_total{kind="c"}`, problem: `never has kind="c"`},
 		{expr: `calls_total{kind=~"a|c"}`, problem: `never has kind="c"`},
@@ -281,13 +281,13 @@ func TestChecking(t *testing.T) {
 		{expr: `sum by (le) (sum by (kind) (calls_total))`, problem: `no label le`},
 		{expr: `ready / on (kind) ready`, problem: `the label kind`},
 		{expr: `histogram_quantile(0.5, sum(rate(seconds_bucket[5m])))`, problem: `without the label le`},
-		{expr: `rate(ready[5m])`, problem: `no counter`},
+		{expr: `rate(ready[5m])`, problem: `not a counter`},
 		{expr: `rate(calls_total)`, problem: `belongs`},
-		{expr: `rate(calls_total[x])`, problem: `a range of "x"`},
+		{expr: `rate(calls_total[x])`, problem: `invalid range "x"`},
 		{expr: `ready{job="gateway"}`, problem: `job =`},
 		{expr: `(ready`, problem: `too early`},
 		{expr: `ready)`, problem: `left over`},
-		{expr: `ready ; drop`, problem: `what is`},
+		{expr: `ready ; drop`, problem: `unknown token`},
 		{expr: ``, problem: `too early`},
 	} {
 		t.Run(test.expr, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // Off turns off the optional listeners of a [Gateway].
 const Off = "off"
 
-// Gateway is a gateway to one workspace that needs no Caddyfile.
+// Gateway is a gateway to one workspace, without a Caddyfile.
 type Gateway struct {
 	// Listen is the host:port that clients connect to, without TLS.
 	Listen string
@@ -32,17 +32,17 @@ type Gateway struct {
 	Enforce *caddymodule.Handler
 	// Admin is the address of Caddy's admin API, or [Off].
 	Admin string
-	// Health is the address on which probes are answered, or [Off].
+	// Health is the address for health probes, or [Off].
 	Health string
-	// Logging is Caddy's; nil means Caddy's default, see [LogLevel].
+	// Logging is Caddy's logging, see [LogLevel]; nil means Caddy's default.
 	Logging *caddy.Logging
 }
 
-// Run starts the gateway in this process and returns once it listens. Caddy runs
-// one configuration per process, so this replaces any other; stop it with
+// Run starts the gateway in this process and returns once it listens. It replaces any
+// running Caddy configuration, because a process can have only one. Stop it with
 // [caddy.Stop].
 func (g Gateway) Run() error {
-	// Checked here because Caddy would wrap these errors in where it found them.
+	// Check these here: Caddy would wrap the errors in details that do not help.
 	if err := errors.Join(g.checkListen(), g.Enforce.Validate()); err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ func (g Gateway) checkListen() error {
 		return fmt.Errorf("--listen must be host:port, such as 127.0.0.1:8080, not %q", g.Listen)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("--listen has no usable port: %q", g.Listen)
+		return fmt.Errorf("--listen needs a port from 1 to 65535, not %q", g.Listen)
 	}
 	if strings.EqualFold(g.Workspace.Host, g.Listen) {
-		return fmt.Errorf("--workspace is this gateway's own address, %s; pass the URL of the workspace (DATABRICKS_HOST may point to the gateway in this shell)", g.Listen)
+		return fmt.Errorf("--workspace is the address of this gateway, %s; pass the URL of the workspace (in this shell, DATABRICKS_HOST may point to the gateway)", g.Listen)
 	}
 	if address := net.ParseIP(host); host != "localhost" && (address == nil || !address.IsLoopback()) {
 		caddy.Log().Warn("other machines can connect and send their tokens unencrypted; use --listen 127.0.0.1:"+port+", or a Caddyfile with TLS",
@@ -78,8 +78,8 @@ func (g Gateway) config() (*caddy.Config, error) {
 		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
 		// gRPC clients speak cleartext HTTP/2 to a sidecar.
 		Protocols: []string{"h1", "h2", "h2c"},
-		// Caddy's default of one minute ends paused uploads, and streams on which
-		// the client only listens.
+		// Caddy's default of one minute ends paused uploads, and streams on which the
+		// client only receives.
 		ReadIdleTimeout: caddy.Duration(15 * time.Minute),
 	}
 	servers := map[string]*caddyhttp.Server{"gateway": server}
@@ -96,7 +96,7 @@ func (g Gateway) config() (*caddy.Config, error) {
 	config := &caddy.Config{
 		Admin: &caddy.AdminConfig{
 			Disabled: g.Admin == Off,
-			// Leave no autosaved configuration on disk.
+			// Don't save the configuration to disk.
 			Config: &caddy.ConfigSettings{Persist: &no},
 		},
 		Logging: g.Logging,
@@ -107,8 +107,8 @@ func (g Gateway) config() (*caddy.Config, error) {
 	if g.Admin != Off {
 		config.Admin.Listen = g.Admin
 	}
-	// Encode and decode, as if it had been loaded from a file, so that unknown
-	// fields and values that do not survive fail here and not later.
+	// Encode and decode as if loading a file, so that unknown fields and values that
+	// cannot be encoded fail here and not later.
 	encoded, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the configuration: %w", err)
@@ -125,8 +125,8 @@ func (g Gateway) config() (*caddy.Config, error) {
 func LogLevel(level zapcore.Level) *caddy.Logging {
 	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter()}}
 	if level > zapcore.DebugLevel {
-		// The proxy prepares a line for each request, written or not, which costs a few
-		// percent. Its errors are logged by http.log.error too.
+		// The proxy prepares a log line for each request even if it is not written, which
+		// costs a few percent. http.log.error logs its errors too.
 		log.Exclude = []string{"http.handlers.reverse_proxy"}
 	}
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: log}}

@@ -1,6 +1,6 @@
-// Package gatewaycmd is the scopegate command: Caddy with its standard modules,
-// the scopegate modules and the command sidecar. It is a package rather than a
-// main program so that the demo can run the same gateway in its own process.
+// Package gatewaycmd is the scopegate command: Caddy with its standard modules, the
+// scopegate modules and the command sidecar. It is a package so that the demo can run
+// the same gateway in its process.
 package gatewaycmd
 
 import (
@@ -12,11 +12,11 @@ import (
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
-with the modules databricks_scopes and databricks_gateway, and every Caddy command
-works here too.
+with the directives databricks_scopes and databricks_gateway, and has all of Caddy's
+commands.
 
-To run it beside a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
-To run a Caddyfile:         scopegate run --config Caddyfile
+To run it next to a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
+To run a Caddyfile:          scopegate run --config Caddyfile
 `
 
 // Main runs the command in os.Args. It exits the process on failure.

@@ -6,14 +6,14 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// secretsInTargets matches what may be secret in the target of a request: its query,
-// what looks like a token, and a user with password.
+// secretsInTargets matches what may be secret in a request target: the query, anything
+// that looks like a token, and a user name with a password.
 const secretsInTargets = `\?.*|(dapi|dkea|dosa|dose|eyJ)[\w.-]{16,}|//[^/]*@`
 
-// requestFilter is a log encoder that removes queries, tokens and headers from the
-// requests that Caddy's own lines quote: lines about errors, and at the level DEBUG
-// lines about every request to the workspace. Caddy itself redacts only a few headers.
-// Caddyfile.example has the same filter.
+// requestFilter returns a log encoder that removes queries, tokens and headers from the
+// requests that Caddy logs: those with errors, and at the level DEBUG all requests to the
+// workspace. Without it Caddy redacts only a few headers. Caddyfile.example has the same
+// filter.
 func requestFilter() json.RawMessage {
 	remove := map[string]string{"filter": "delete"}
 	hide := map[string]string{"filter": "regexp", "regexp": secretsInTargets, "value": "…"}

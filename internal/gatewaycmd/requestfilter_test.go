@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestExampleHidesSecrets: Caddyfile.example hides what [requestFilter]
-// hides.
+// TestExampleHidesSecrets: Caddyfile.example hides the same secrets as [requestFilter].
 func TestExampleHidesSecrets(t *testing.T) {
 	var filter struct {
 		Fields map[string]struct {

@@ -22,31 +22,31 @@ func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
 		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>]",
-		Short: "Runs the gateway to one workspace, without a Caddyfile",
+		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
-Runs the gateway to one workspace. Point a client at it by setting the client's
-DATABRICKS_HOST to the address that is printed. The client keeps its token.
+Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
+address that it prints. The client keeps its token.
 
 To look up tokens, scopegate signs in as a workspace admin with the Databricks
 SDK's unified authentication: DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET
-of a service principal (recommended), any other of the SDK's environment
-variables, or a profile in ~/.databrickscfg.
+of a service principal (recommended), the SDK's other environment variables, or a
+profile in ~/.databrickscfg.
 
 --workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
   host of the profile.
 --listen is the address that clients connect to, without TLS. Keep it on the
   loopback interface unless you trust the network: tokens are sent unencrypted.
---mode observe decides and records but refuses nothing. Omit the flag to enforce.
---unscoped-tokens deny refuses tokens without scopes, which Databricks allows to
-  do everything.
---oauth pass forwards OAuth access tokens without judging them.
+--mode observe records decisions but refuses nothing. Omit the flag to enforce.
+--unscoped-tokens deny refuses tokens without scopes, which may otherwise do
+  everything, as on Databricks.
+--oauth pass forwards OAuth access tokens without checking them.
 --profile is the profile in ~/.databrickscfg to sign in with.
---health is the address on which /livez and /readyz answer probes. Default: off.
---admin is the address of Caddy's admin API, which scopes report and scopes
-  recommend ask. Default: off.
---usage is how often to save what each token used. It is saved in Caddy's storage,
-  in $XDG_DATA_HOME, so that reports survive restarts. Default: 5m. With off, it
-  stays in memory.
+--health is the address that serves the probes /livez and /readyz. Default: off.
+--admin is the address of Caddy's admin API, which the commands scopes report and
+  scopes recommend need. Default: off.
+--usage is how often to save the usage of each token, so that reports survive
+  restarts. It is saved in Caddy's storage, in $XDG_DATA_HOME. Default: 5m. With
+  off, it stays in memory.
 --debug logs at the level DEBUG.
 
 Each decision is one line on standard error: text on a terminal, JSON otherwise.
@@ -59,9 +59,9 @@ Each decision is one line on standard error: text on a terminal, JSON otherwise.
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
 			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
-			flags.String("health", Off, "address on which probes are answered, or off")
+			flags.String("health", Off, "address for health probes, or off")
 			flags.String("admin", Off, "address of Caddy's admin API, or off")
-			flags.String("usage", "5m", "how often to save what each token used, or off")
+			flags.String("usage", "5m", "how often to save the usage of each token, or off")
 			flags.Bool("debug", false, "log at the level DEBUG")
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
 		},
@@ -83,7 +83,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		return caddy.ExitCodeFailedStartup, err
 	}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		// The same lines as in the log, but cheaper to write.
+		// The output writes the same lines as the log, at a lower cost.
 		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
 	}
 	if profile := flags.String("profile"); profile != "" {
@@ -110,7 +110,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	select {} // Caddy's signal handling ends the process
 }
 
-// sidecarUsage reads --usage.
+// sidecarUsage parses --usage.
 func sidecarUsage(flag string) (caddy.Duration, error) {
 	if flag == Off {
 		return -1, nil
@@ -122,13 +122,13 @@ func sidecarUsage(flag string) (caddy.Duration, error) {
 	return caddy.Duration(every), nil
 }
 
-// sidecarWorkspace finds the workspace where the SDK would.
+// sidecarWorkspace returns the workspace from the flag, DATABRICKS_HOST or the profile.
 func sidecarWorkspace(flag, profile string) (*url.URL, error) {
 	workspace := flag
 	if workspace == "" && profile == "" {
 		workspace = os.Getenv("DATABRICKS_HOST")
 	}
-	// Read a named profile even if its host is not needed, so that a misspelt name
+	// Read a named profile even if its host is not needed, so that a misspelled name
 	// fails now and not on the first request.
 	if workspace == "" || profile != "" {
 		host, err := tokens.ProfileHost(profile)

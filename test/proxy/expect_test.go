@@ -66,7 +66,7 @@ func TestExpectContinueAllowed(t *testing.T) {
 		t.Fatalf("want 100 Continue, got %d", answer.StatusCode)
 	}
 	c.WriteText(t, "hello")
-	// The workspace may send a 100 of its own.
+	// The workspace may send another 100.
 	for answer.StatusCode == http.StatusContinue {
 		answer = c.Answer(t, "PUT")
 	}
