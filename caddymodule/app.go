@@ -36,7 +36,6 @@ type App struct {
 	Audit *Audit `json:"audit,omitempty"`
 
 	ctx      caddy.Context
-	logger   *zap.Logger
 	events   events
 	metrics  *metrics.Metrics
 	now      func() time.Time
@@ -65,7 +64,6 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the app. It uses neither the network nor the admin credentials.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
-	a.logger = ctx.Logger()
 	a.now = clock
 	a.events = newEvents(ctx)
 	// Before any exporter is made.
@@ -94,7 +92,7 @@ func (a *App) Start() error {
 func (a *App) apply() {
 	for _, w := range a.shared.used() {
 		w.service().Tune(w.options.settings())
-		w.keepUsage(a.ctx.Storage(), a.logger)
+		w.keepUsage(a.ctx.Storage(), handlerLogger())
 	}
 }
 
