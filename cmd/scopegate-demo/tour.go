@@ -168,16 +168,16 @@ func (d *demo) steps(s samples) []step {
 		d.sdk(s.legacy, "list catalogs", "GET", "/api/2.1/unity-catalog/catalogs", policy.Permitted, listCatalogs),
 		d.sdk(s.expired, "list clusters", "GET", "/api/2.1/clusters/list", policy.TokenExpired, listClusters),
 		d.sdk(s.revoked, "list clusters", "GET", "/api/2.1/clusters/list", policy.UnknownToken, listClusters),
-		d.http(s.sql, "curl -u token:<PAT>", "GET", "/api/2.0/sql/warehouses", policy.Permitted, func(r *http.Request, token string) {
+		d.get(s.sql, "curl -u token:<PAT>", "/api/2.0/sql/warehouses", policy.Permitted, func(r *http.Request, token string) {
 			r.SetBasicAuth("token", token)
 		}),
-		d.http(sample{name: "(none)"}, "no Authorization header", "GET", "/api/2.1/clusters/list", policy.MissingCredential, nil),
-		d.http(s.sql, "two Authorization headers", "GET", "/api/2.0/sql/warehouses", policy.AmbiguousRequest, func(r *http.Request, token string) {
+		d.get(sample{name: "(none)"}, "no Authorization header", "/api/2.1/clusters/list", policy.MissingCredential, nil),
+		d.get(s.sql, "two Authorization headers", "/api/2.0/sql/warehouses", policy.AmbiguousRequest, func(r *http.Request, token string) {
 			r.Header["Authorization"] = []string{"Bearer " + token, "Bearer " + s.legacy.token.Value}
 		}),
-		d.http(s.sql, "jobs behind an encoded ../", "GET", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MissingScope, bearer),
-		d.http(s.sql, "an undocumented path", "GET", "/api/2.0/internal/everything", policy.MissingScope, bearer),
-		d.http(sample{name: "(none)"}, "an SDK's discovery call", "GET", "/.well-known/databricks-config", policy.PublicRoute, nil),
+		d.get(s.sql, "jobs behind an encoded ../", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MissingScope, bearer),
+		d.get(s.sql, "an undocumented path", "/api/2.0/internal/everything", policy.MissingScope, bearer),
+		d.get(sample{name: "(none)"}, "an SDK's discovery call", "/.well-known/databricks-config", policy.PublicRoute, nil),
 	}
 }
 
@@ -226,10 +226,10 @@ type isolated struct{}
 func (isolated) Name() string                   { return "demo" }
 func (isolated) Configure(*config.Config) error { return nil }
 
-// http is a step made with plain HTTP, for requests that SDKs do not send.
-func (d *demo) http(sample sample, call, method, path string, want policy.Reason, sign func(r *http.Request, token string)) step {
-	return step{sample: sample, call: "HTTP: " + call, method: method, path: path, want: want, do: func(ctx context.Context) (string, error) {
-		r, err := http.NewRequestWithContext(ctx, method, d.url+path, nil)
+// get is a step made with plain HTTP, for requests that SDKs do not send.
+func (d *demo) get(sample sample, call, path string, want policy.Reason, sign func(r *http.Request, token string)) step {
+	return step{sample: sample, call: "HTTP: " + call, method: http.MethodGet, path: path, want: want, do: func(ctx context.Context) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, nil)
 		if err != nil {
 			return "", err
 		}
