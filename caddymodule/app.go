@@ -49,8 +49,7 @@ type App struct {
 var clock = time.Now
 
 // UseClock makes apps that are provisioned from now on use a clock other than the
-// system's. It is for simulations, such as the demo's, and must be called
-// before the first configuration is loaded. Waiting stays in real time.
+// system's, for simulations such as the demo's. Waiting stays in real time.
 func UseClock(now func() time.Time) { clock = now }
 
 // CaddyModule returns the Caddy module information.

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/metrics"
 )
 
 // sinks are where a handler's records go beside the logger: an output of their own, and
@@ -189,17 +190,12 @@ func (lossObserver) KeepingRecords(sink string, lost int64) {
 	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})
 }
 
-var loggedLosses = struct {
-	once sync.Once
-	*audit.Losses
-}{}
-
 // logLosses returns the losses of the audit logger, which all handlers and
 // configurations share.
-func logLosses(counter audit.LossCounter) *audit.Losses {
-	loggedLosses.once.Do(func() { loggedLosses.Losses = audit.NewLosses(audit.SinkLog, counter, lossObserver{}) })
-	return loggedLosses.Losses
-}
+var logLosses = sync.OnceValue(func() *audit.Losses {
+	counter, _ := metrics.Register(nil) // fails only with a registry
+	return audit.NewLosses(audit.SinkLog, counter, lossObserver{})
+})
 
 // handlerLogger is for what outlives configurations.
 func handlerLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }

@@ -13,8 +13,7 @@ import (
 	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
-// This file holds what all blocks of the Caddyfile share: reading options, and values
-// with messages that say what would be right.
+// This file reads options and values for all blocks of the Caddyfile.
 
 // options are the options of a block, by name, with what reads each of them.
 type options map[string]func() error

@@ -133,7 +133,7 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 	always := func(int, http.Header) bool { return true }
 	recorder := caddyhttp.NewResponseRecorder(w, new(bytes.Buffer), always)
 	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
-	refused := routes.WithError(withoutCredential(r), caddyhttp.Error(answer.Status, answer))
+	refused := routes.WithError(judge.WithoutCredential(r), caddyhttp.Error(answer.Status, answer))
 	err := routes.Routes.Compile(end).ServeHTTP(recorder, refused)
 	body := recorder.Size() > 0 || r.Method == http.MethodHead && w.Header().Get("Content-Type") != ""
 	if err == nil && (body || recorder.Status() != 0 && recorder.Status() != answer.Status) {
@@ -142,18 +142,6 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 	clear(w.Header())
 	maps.Copy(w.Header(), before)
 	return false
-}
-
-// withoutCredential returns a refused request as error routes get it. One that proxies
-// must not pass on what was refused: the request has no credential, no header that
-// could stand for one, no query and no body.
-func withoutCredential(r *http.Request) *http.Request {
-	clone := r.Clone(r.Context())
-	judge.DropCredentials(clone)
-	clone.URL.RawQuery = ""
-	clone.RequestURI = clone.URL.RequestURI()
-	clone.Body, clone.ContentLength, clone.TransferEncoding = http.NoBody, 0, nil
-	return clone
 }
 
 // pass hands the request to the next handler. An error that it returns is answered by

@@ -102,7 +102,7 @@ func (h *Handler) provisionAudit() (err error) {
 		return err
 	}
 	if h.audit.logs() {
-		h.auditLog = audit.NewLogger(h.logger.Named("audit"), logLosses(h.app.metrics))
+		h.auditLog = audit.NewLogger(h.logger.Named("audit"), logLosses())
 	}
 	if h.sinks, err = h.app.openSinks(h.audit); err != nil {
 		return err
@@ -171,7 +171,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // Interface guards
 var (
-	_ caddy.Module                = (*Handler)(nil)
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.Validator             = (*Handler)(nil)
 	_ caddy.CleanerUpper          = (*Handler)(nil)

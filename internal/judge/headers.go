@@ -135,12 +135,18 @@ func dropUnjudged(r *http.Request) []string {
 	return dropped
 }
 
-// DropCredentials takes the credential, and all that could stand for one or for another
-// request, off a request that was refused.
-func DropCredentials(r *http.Request) {
-	dropConflicting(r, false)
-	delete(r.Header, "Authorization")
-	delete(r.Header, "Upgrade")
+// WithoutCredential returns a copy of a refused request for error routes. A route that
+// proxies must not pass on what was refused: the copy has no credential, no header that
+// could stand for one or for another request, no query and no body.
+func WithoutCredential(r *http.Request) *http.Request {
+	clone := r.Clone(r.Context())
+	dropConflicting(clone, false)
+	delete(clone.Header, "Authorization")
+	delete(clone.Header, "Upgrade")
+	clone.URL.RawQuery = ""
+	clone.RequestURI = clone.URL.RequestURI()
+	clone.Body, clone.ContentLength, clone.TransferEncoding = http.NoBody, 0, nil
+	return clone
 }
 
 // conflicts reports whether a header has one of the names under any spelling:
