@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -144,10 +145,7 @@ func (w *workspace) keepUsage(storage certmagic.Storage, logger *zap.Logger) {
 		ledger.Keep(nil, "", 0, nil)
 		return
 	}
-	every := time.Duration(w.options.Usage)
-	if every == 0 {
-		every = defaultUsage
-	}
+	every := cmp.Or(time.Duration(w.options.Usage), defaultUsage)
 	ledger.Keep(usage.CaddyStorage(storage), usage.StoragePrefix(w.url), every, usageWarner(logger))
 }
 

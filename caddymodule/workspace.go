@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -154,6 +155,7 @@ func (r *registry) join(h *Handler) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := w.options
 	conflict, err := w.options.merge(h.WorkspaceOptions)
 	switch {
 	case err != nil:
@@ -162,8 +164,8 @@ func (r *registry) join(h *Handler) (*workspace, error) {
 		return nil, fmt.Errorf("%s of the workspace %s is set twice, with different values; set it once, in the %s app", conflict, w.url, appName)
 	}
 	w.handlers = append(w.handlers, h)
-	if h.WorkspaceOptions == (WorkspaceOptions{}) && w.catalog != nil {
-		return w, h.compile(w) // it says nothing new to the others
+	if w.catalog != nil && reflect.DeepEqual(before, w.options) {
+		return w, h.compile(w) // nothing new for the others
 	}
 	return w, w.compile()
 }
@@ -236,7 +238,7 @@ type workspace struct {
 // compile loads the catalog and compiles the rules of the handlers with it.
 func (w *workspace) compile() (err error) {
 	if w.catalog, err = loadCatalog(w.options.Routes); err != nil {
-		return err
+		return fmt.Errorf("reading routes: %w", err)
 	}
 	for _, h := range w.handlers {
 		if err := h.compile(w); err != nil {
@@ -253,16 +255,12 @@ func loadCatalog(path string) (*scopes.Catalog, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading routes: %w", err)
+		return nil, err
 	}
 	defer file.Close()
 	rows, err := scopes.Parse(file, path)
 	if err != nil {
-		return nil, fmt.Errorf("reading routes: %w", err)
+		return nil, err
 	}
-	catalog, err := scopes.Default().With(rows)
-	if err != nil {
-		return nil, fmt.Errorf("reading routes: %w", err)
-	}
-	return catalog, nil
+	return scopes.Default().With(rows)
 }
