@@ -16,6 +16,11 @@ type Outage string
 const (
 	// Unreachable: no connection, or it broke.
 	Unreachable Outage = "unreachable"
+	// HostNotFound: the workspace's host name does not resolve.
+	HostNotFound Outage = "host_not_found"
+	// TLSFailed: no connection, because of TLS: a certificate that is not trusted, or a
+	// server that does not speak TLS.
+	TLSFailed Outage = "tls_failed"
 	// TimedOut: no complete answer within the time allowed for one look-up.
 	TimedOut Outage = "timeout"
 	// Throttled: the workspace answered 429.
@@ -65,6 +70,8 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 // outageHints say what happened and what to do next.
 var outageHints = map[Outage]string{
 	Unreachable:   "the workspace could not be reached; check its URL and the network",
+	HostNotFound:  "the workspace's host name was not found; check the spelling of the workspace URL, and the name servers",
+	TLSFailed:     "no TLS connection to the workspace; check the workspace URL, and that this machine trusts its certificate authority (a TLS-inspecting proxy has its own)",
 	TimedOut:      "the workspace did not answer in time; check the network, or raise lookup timeout",
 	Throttled:     "the workspace asks for fewer look-ups (429); lower lookup rate or raise cache ttl",
 	ServerError:   "the workspace's Token Management API failed; look-ups resume by themselves, so check the status of the workspace if it persists",

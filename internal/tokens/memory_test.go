@@ -59,6 +59,6 @@ func startInMemory(t *testing.T, url string, timeout time.Duration) (*fakeworksp
 	t.Cleanup(func() { _ = server.Close() })
 	service := NewService(url, m2m(workspace), timeout)
 	t.Cleanup(service.Close)
-	service.(*managementService).transport.base.(*http.Transport).DialContext = p.dial
+	service.(*managementService).transport.base.Load().DialContext = p.dial
 	return workspace, service
 }

@@ -32,14 +32,28 @@ const (
 	maxRetryAfter = 5 * time.Minute
 )
 
+// liveness says when a connection on which nothing arrives is given up. What lies
+// between may have forgotten it without telling either end, and net/http would go on
+// using it: an HTTP/2 connection forever, by default.
+type liveness struct {
+	// ping is how long a connection is quiet before it is asked whether it lives: by an
+	// HTTP/2 ping while it is in use, by TCP keep-alive probes always.
+	ping time.Duration
+	// answer is how long the answer to a ping may take.
+	answer time.Duration
+}
+
+// usual gives up a silent HTTP/2 connection after 15 seconds.
+var usual = liveness{ping: 10 * time.Second, answer: 5 * time.Second}
+
 // Transport is the [http.RoundTripper] for requests of our own to a workspace, such as
 // look-ups. It is separate from the one that proxies requests, so that neither can
 // starve the other or use its credential. It bounds answers in time and size, and
 // turns 429, 5xx, broken connections and timeouts into an [*UnavailableError] that the
 // SDK does not recognize as worth retrying: the SDK's retries would hold a request for
-// minutes. It follows no redirects.
+// minutes. It follows no redirects. After a failure, requests use new connections.
 type Transport struct {
-	base    http.RoundTripper
+	base    atomic.Pointer[http.Transport] // replaced after a failure
 	timeout time.Duration
 
 	workspaceID atomic.Int64 // of the last answer, 0 before
@@ -53,13 +67,25 @@ type Transport struct {
 
 // NewTransport returns a transport whose requests may take as long as the timeout, or
 // a minute for the list of all tokens. Close it.
-func NewTransport(timeout time.Duration) *Transport {
+func NewTransport(timeout time.Duration) *Transport { return newTransport(timeout, usual) }
+
+func newTransport(timeout time.Duration, live liveness) *Transport {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 16
-	base.DialContext = (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
+	base.DialContext = (&net.Dialer{
+		Timeout:         timeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: live.ping, Interval: live.answer, Count: 3},
+	}).DialContext
 	base.TLSHandshakeTimeout = timeout
+	base.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout:  live.ping,
+		PingTimeout:      live.answer,
+		WriteByteTimeout: live.ping + live.answer,
+	}
 	closing, stop := context.WithCancel(context.Background())
-	return &Transport{base: base, timeout: timeout, closing: closing, stop: stop}
+	t := &Transport{timeout: timeout, closing: closing, stop: stop}
+	t.base.Store(base)
+	return t
 }
 
 // RoundTrip implements [http.RoundTripper]. It reads the whole answer, so that the
@@ -76,14 +102,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
 	defer context.AfterFunc(t.closing, cancel)()
-	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	base := t.base.Load()
+	resp, err := base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, outageOf(err)
+		return nil, t.failed(base, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return nil, outageOf(err)
+		return nil, t.failed(base, err)
 	}
 	if int64(len(body)) > limit {
 		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("the answer is larger than %d MiB", limit>>20)}
@@ -105,6 +132,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// failed returns the outage that an error is, and leaves all connections behind. What
+// silenced one, such as a firewall that restarted, has silenced the others too, and each
+// would cost another look-up its timeout. Closing the idle ones would not do: an HTTP/2
+// connection is in use until the request that failed has been cleaned up.
+func (t *Transport) failed(base *http.Transport, err error) *UnavailableError {
+	if !errors.Is(err, context.Canceled) && t.base.CompareAndSwap(base, base.Clone()) {
+		base.CloseIdleConnections()
+	}
+	return outageOf(err)
+}
+
 // outageOf hides the cause, because the SDK retries what it recognizes as a network
 // error by its type or text.
 func outageOf(err error) *UnavailableError {
@@ -117,14 +155,19 @@ func outageOf(err error) *UnavailableError {
 		dial        *net.OpError
 		certificate *tls.CertificateVerificationError
 		notTLS      tls.RecordHeaderError
+		alert       tls.AlertError
 	)
 	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return &UnavailableError{Outage: HostNotFound, Err: fmt.Errorf("host name %q does not resolve", dns.Name)}
 	case errors.As(err, &dns):
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("host name %q does not resolve", dns.Name)}
+		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("resolving host name %q failed", dns.Name)}
 	case errors.As(err, &certificate):
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("its TLS certificate is not trusted: %w", certificate.Err)}
+		return &UnavailableError{Outage: TLSFailed, Err: fmt.Errorf("its TLS certificate is not trusted: %w", certificate.Err)}
 	case errors.As(err, &notTLS):
-		return &UnavailableError{Outage: Unreachable, Err: errors.New("it does not speak TLS")}
+		return &UnavailableError{Outage: TLSFailed, Err: errors.New("it does not speak TLS")}
+	case errors.As(err, &alert):
+		return &UnavailableError{Outage: TLSFailed, Err: fmt.Errorf("the TLS handshake failed: %w", alert)}
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("nothing accepts connections at %s", dial.Addr)}
 	}
@@ -148,7 +191,5 @@ func retryAfter(value string) time.Duration {
 func (t *Transport) Close() {
 	t.stop()
 	t.running.close()
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+	t.base.Load().CloseIdleConnections()
 }
