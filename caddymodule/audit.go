@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,6 +57,10 @@ type Audit struct {
 	// no queue. Default: `drop`.
 	WhenFull string `json:"when_full,omitempty"`
 
+	// After how long a request that has not ended leaves a record with the outcome
+	// `open`; another follows when it ends. At most 1h. Default: `5s`.
+	OpenAfter caddy.Duration `json:"open_after,omitempty"`
+
 	// How long a request waits for room with `when_full` `block`; at most 30s.
 	BlockFor caddy.Duration `json:"block_for,omitempty"`
 }
@@ -68,6 +73,9 @@ const (
 
 	maxQueue = 1_000_000
 	maxBlock = 30 * time.Second
+
+	defaultOpenAfter = 5 * time.Second
+	maxOpenAfter     = time.Hour
 )
 
 var (
@@ -87,6 +95,7 @@ func (a *Audit) validate() error {
 		between("audit queue", a.Queue, maxQueue),
 		oneOf("audit when_full", a.WhenFull, whenFulls),
 		betweenDurations("audit block_for", a.BlockFor, maxBlock),
+		betweenDurations("audit open_after", a.OpenAfter, maxOpenAfter),
 	}
 	for _, what := range a.Redact {
 		problems = append(problems, oneOf("audit redact", what, redactions))
@@ -103,6 +112,14 @@ func (a *Audit) logs() bool {
 }
 
 func (a *Audit) redactsPath() bool { return a != nil && slices.Contains(a.Redact, redactPath) }
+
+// openAfter is after how long a request that has not ended leaves a record.
+func (a *Audit) openAfter() time.Duration {
+	if a == nil {
+		return defaultOpenAfter
+	}
+	return cmp.Or(time.Duration(a.OpenAfter), defaultOpenAfter)
+}
 
 func (a *Audit) commentMode() audit.CommentMode {
 	if a == nil || a.Comment == "" {
@@ -137,6 +154,9 @@ func (a *Audit) options(d *caddyfile.Dispenser) options {
 		},
 		"comment": func() error { return choice(d, &a.Comment, commentModes) },
 		"queue":   func() error { return positive(d, &a.Queue, maxQueue) },
+		"open_after": func() error {
+			return duration(d, &a.OpenAfter, maxOpenAfter)
+		},
 		"when_full": func() error {
 			return a.unmarshalWhenFull(d)
 		},

@@ -130,6 +130,7 @@ func (s *sinks) leave() {
 		s.release()
 	}
 	if caddy.Exiting() {
+		closeInFlight()
 		closeAllSinks()
 	}
 }

@@ -59,6 +59,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        log           on|off
 //	        redact        path
 //	        comment       hash|plain|off
+//	        open_after    <duration>
 //	        queue         <n>
 //	        when_full     drop | block <duration> | refuse
 //	    }

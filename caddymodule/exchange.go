@@ -9,34 +9,35 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/refusal"
+	"github.com/scopegate/scopegate/internal/upstream"
+	"github.com/scopegate/scopegate/internal/upstream/transport"
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // exchange is one request and its answer on their way through the handler.
 type exchange struct {
 	h        *Handler
-	w        http.ResponseWriter
+	w        *responseTracker
 	r        *http.Request
 	rec      *audit.Record
-	span     trace.Span       // of Caddy's tracing directive, if it is on
-	tracker  *responseTracker // nil where no record is kept
+	span     trace.Span // of Caddy's tracing directive, if it is on
 	reserved audit.Reservation
+
+	life life
 }
 
 // begin notes what a request is before anything is decided about it. Where no record
 // is kept, it leaves out what nothing else needs.
-func (h *Handler) begin(w http.ResponseWriter, r *http.Request) exchange {
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	h.sinks.begin()
-	x := exchange{h: h, w: w, r: r, span: trace.SpanFromContext(r.Context())}
+	x := &exchange{h: h, w: newResponseTracker(w, h.app.now), r: r, span: trace.SpanFromContext(r.Context())}
 	x.rec = &audit.Record{Time: h.app.now(), Caller: audit.CallerOf(r, x.span), Outcome: audit.Answered}
 	x.rec.Brief = !h.recorded && !x.span.IsRecording()
-	if h.recorded {
-		x.track()
-	}
 	if x.rec.Brief {
 		return x
 	}
@@ -52,12 +53,6 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) exchange {
 		x.rec.ClientAddress = address
 	}
 	return x
-}
-
-// track watches the answer from now on.
-func (x *exchange) track() {
-	x.tracker = newResponseTracker(x.w, x.h.app.now)
-	x.w = x.tracker.response
 }
 
 // judge decides, and completes the record by what is known of the token.
@@ -90,23 +85,43 @@ func (x *exchange) reserve() (ok bool) {
 	return ok
 }
 
-// announce makes the decision known to later handlers, and adds it to the caller's own
-// trace if that is being recorded.
+// announce makes the decision known to later handlers, adds it to the caller's own trace
+// if that is being recorded, and counts it: a request may last for hours.
 func (x *exchange) announce() {
-	setPlaceholders(x.r, x.rec)
+	rec := x.rec
+	setPlaceholders(x.r, rec)
 	if x.span.IsRecording() {
-		audit.TraceDecision(x.r.Context(), x.span, x.rec)
+		audit.TraceDecision(x.r.Context(), x.span, rec)
 	}
+	rec.Count(x.h.app.metrics)
+	if rec.Facts.Source == "" || rec.Facts.Source == judge.FromToken {
+		return // skip tokens unknown to the workspace, and short-lived OAuth tokens
+	}
+	x.h.workspace.service().usage.Seen(usage.Call{
+		TokenID:   rec.Token,
+		Operation: rec.Operation,
+		Allowed:   rec.Decision == judge.Allow,
+		Enforced:  rec.Enforced,
+		Reason:    string(rec.Reason),
+		At:        rec.Time,
+		OwnerID:   rec.OwnerID(),
+		Creator:   rec.Creator,
+	})
 }
 
 // refuse answers the request, or lets the server's error routes do so.
 func (x *exchange) refuse() error {
 	answer := refusal.For(&x.rec.Judgement, x.rec.TraceID())
 	x.rec.RequestID = answer.RequestID
+	x.answer(answer)
+	return nil
+}
+
+// answer sends an answer of our own, or lets the server's error routes do so.
+func (x *exchange) answer(answer *refusal.Refusal) {
 	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, x.w, x.r, answer) {
 		answer.Write(x.w, x.r)
 	}
-	return nil
 }
 
 // errorRoutes returns the error routes that may answer a refusal, nil for none. gRPC
@@ -144,8 +159,8 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 	return false
 }
 
-// pass hands the request to the next handler. An error that it returns is answered by
-// Caddy, after this handler.
+// pass hands the request to the next handler, and answers in its place if it cannot reach
+// the workspace. Other errors that it returns are answered by Caddy.
 func (x *exchange) pass(next caddyhttp.Handler) error {
 	rec := x.rec
 	if x.h.judge.Observe { // the request is left as it is
@@ -153,78 +168,97 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	} else {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r))
 	}
-	changed := rec.WatchChange(x.r, x.h.workspace.service())
-	if changed != nil && x.tracker == nil {
-		x.track()
+	if changed := rec.WatchChange(x.r, x.h.workspace.service()); changed != nil {
+		defer func() { changed(x.w.answered().status) }() // also when the next handler panics
 	}
-	if x.tracker != nil {
-		x.tracker.watchBody(x.r)
-		// What comes after the next handler is done also when that panics.
-		defer func() {
-			x.tracker.describe(rec)
-			if changed != nil {
-				changed(cmp.Or(rec.Status, rec.UpstreamStatus))
-			}
-		}()
-	}
+	x.w.watchBody(x.r)
+	x.stayOpen()
 	err := next.ServeHTTP(x.w, x.r)
+	x.life.passed(x.w, x.r)
 	if err == nil {
 		return nil
 	}
+	return x.fail(err)
+}
+
+// fail answers a request that the workspace did not answer. It returns errors that are
+// not about the workspace, which Caddy answers.
+func (x *exchange) fail(err error) error {
 	if refusal.AwaitsContinue(x.r) {
 		x.w.Header().Set("Connection", "close")
 	}
-	rec.Outcome = audit.Failed
-	if x.tracker != nil && x.tracker.answered.IsZero() {
-		rec.Status = http.StatusInternalServerError // as Caddy answers an error that does not say
+	failure := x.failureOf(err)
+	switch {
+	case failure == nil || x.w.answered().status != 0:
+		status := http.StatusInternalServerError // as Caddy answers an error that does not say
 		if failed, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
-			rec.Status = cmp.Or(failed.StatusCode, rec.Status)
+			status = cmp.Or(failed.StatusCode, status)
 		}
+		x.life.failed(status)
+		return err
+	case failure.Kind == upstream.Left:
+		x.life.end(audit.ClientLeft, "")
+		x.w.WriteHeader(statusClientLeft) // for Caddy's own access log
+		return nil
 	}
-	return err
+	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
+	x.h.logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
+	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
+	x.life.identify(answer.RequestID)
+	x.answer(answer)
+	return nil
 }
 
-// end completes the record, hands it to all who keep it, counts it, and notes what the
-// token used. It is deferred, and lets a panic go on.
+// failureOf tells what went wrong between here and the workspace, nil if the error is not
+// about that.
+func (x *exchange) failureOf(err error) *upstream.Failure {
+	if x.w.clientFailed() {
+		return &upstream.Failure{Kind: upstream.Left}
+	}
+	if failure := upstream.FailureOf(x.r, err); failure != nil {
+		return failure
+	}
+	if failed, ok := errors.AsType[caddyhttp.HandlerError](err); ok && failed.StatusCode == http.StatusBadGateway {
+		return upstream.Unknown()
+	}
+	return nil
+}
+
+// end completes the record and hands it to all who keep it. It is deferred, and lets a
+// panic go on.
 func (x *exchange) end() {
 	crash := recover()
 	defer x.h.sinks.end()
-	rec := x.rec
 	switch {
+	case crash == nil:
 	case crash == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
-		rec.Outcome = audit.Aborted
-	case crash != nil:
-		rec.Outcome = audit.Panicked
+		x.life.end(x.cutOff())
+	default:
+		x.life.end(audit.Panicked, "")
 	}
-	if x.tracker != nil && x.h.recorded {
-		rec.Status = cmp.Or(rec.Status, x.tracker.response.Status())
-		rec.BytesReceived = x.tracker.read.Load()
-		rec.BytesSent = int64(x.tracker.response.Size())
-		rec.Duration = x.h.app.now().Sub(rec.Time)
-	}
-	x.emit()
+	x.close(audit.Answered)
 	if crash != nil {
 		panic(crash)
 	}
 }
 
-// emit hands on the finished record, which never changes from here on.
-func (x *exchange) emit() {
-	rec := x.rec
-	defer x.h.sinks.put(rec, x.reserved) // last, because it may wait
-	x.h.auditLog.Write(rec)
-	rec.Count(x.h.app.metrics)
-	if rec.Facts.Source == "" || rec.Facts.Source == judge.FromToken {
-		return // skip tokens unknown to the workspace, and short-lived OAuth tokens
+// cutOff tells why the response was cut off.
+func (x *exchange) cutOff() (outcome audit.Outcome, detail string) {
+	if x.w.clientFailed() || x.r.Context().Err() != nil {
+		return audit.ClientLeft, ""
 	}
-	x.h.workspace.service().usage.Seen(usage.Call{
-		TokenID:   rec.Token,
-		Operation: rec.Operation,
-		Allowed:   rec.Decision == judge.Allow,
-		Enforced:  rec.Enforced,
-		Reason:    string(rec.Reason),
-		At:        rec.Time,
-		OwnerID:   rec.OwnerID(),
-		Creator:   rec.Creator,
-	})
+	err := transport.Broken(x.r.Context())
+	if err == nil {
+		return audit.Aborted, ""
+	}
+	if failure := upstream.FailureOf(x.r, err); failure != nil {
+		return audit.Outcome(failure.Kind), failure.Detail
+	}
+	return audit.UpstreamReset, upstream.Unknown().Detail
+}
+
+// emit hands on a record, which never changes from here on.
+func (x *exchange) emit(rec *audit.Record, reserved audit.Reservation) {
+	x.h.auditLog.Write(rec)
+	x.h.sinks.put(rec, reserved) // last, because it may wait
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/scopegate/scopegate/internal/upstream/transport"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
@@ -20,17 +21,6 @@ func init() {
 	httpcaddyfile.RegisterDirective("databricks_gateway", parseGateway)
 	httpcaddyfile.RegisterDirectiveOrder("databricks_gateway", httpcaddyfile.Before, "reverse_proxy")
 }
-
-const (
-	// keepAliveConnections is how many idle connections to the workspace are kept.
-	// Caddy's default of 32 closes and reopens connections as soon as there are more
-	// concurrent clients than that.
-	keepAliveConnections = 256
-
-	// proxyBufferSize is four times the transport's default, which is faster for
-	// ordinary API responses.
-	proxyBufferSize = 16 << 10
-)
 
 // parseGateway sets up a proxy to a workspace that enforces scopes. Syntax:
 //
@@ -41,9 +31,8 @@ const (
 // A name is that of a workspace of the global option databricks.
 //
 // It is the same as databricks_scopes with that workspace, followed by a
-// reverse_proxy to it: with the workspace's name in Host and TLS, a pool of idle
-// connections that is large enough, and HTTP/2 (and so gRPC) to an https
-// workspace.
+// reverse_proxy to it: with the workspace's name in Host and TLS, HTTP/2 (and so gRPC)
+// to an https workspace, and the transport databricks.
 func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's name
 	matcher, err := h.ExtractMatcherSet()
@@ -118,25 +107,17 @@ func gatewayRoute(workspace *url.URL, enforce *Handler) caddyhttp.Route {
 }
 
 func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
-	noCompression := false
-	transport := &reverseproxy.HTTPTransport{
-		KeepAlive:       &reverseproxy.KeepAlive{MaxIdleConnsPerHost: keepAliveConnections},
-		ReadBufferSize:  proxyBufferSize,
-		WriteBufferSize: proxyBufferSize,
-		// The client's own Accept-Encoding passes through either way; this only
-		// keeps the proxy from unpacking what the client did not ask for.
-		Compression: &noCompression,
-	}
+	connections := new(transport.Transport)
 	port := "80"
 	if workspace.Scheme == "https" {
-		transport.TLS = &reverseproxy.TLSConfig{ServerName: workspace.Hostname()}
+		connections.TLS = &reverseproxy.TLSConfig{ServerName: workspace.Hostname()}
 		port = "443"
 	}
 	if explicit := workspace.Port(); explicit != "" {
 		port = explicit
 	}
 	return &reverseproxy.Handler{
-		TransportRaw: caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
+		TransportRaw: caddyconfig.JSONModuleObject(connections, "protocol", transport.Module, nil),
 		Upstreams:    reverseproxy.UpstreamPool{{Dial: net.JoinHostPort(workspace.Hostname(), port)}},
 		Headers: &headers.Handler{Request: &headers.HeaderOps{
 			Set: http.Header{"Host": {workspace.Host}},

@@ -1,8 +1,12 @@
 package caddymodule
 
 import (
+	"bufio"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,39 +15,131 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 )
 
-// responseTracker stands between this handler and the next ones: it notes when the
-// answer began, and counts what was read of the request.
+// responseTracker stands between this handler and the next ones: it notes what is
+// answered and when, and counts what is read of the request and written of the response.
+// Another goroutine may ask it while the request goes on.
 type responseTracker struct {
 	caddyhttp.ResponseWriterWrapper
-	response caddyhttp.ResponseRecorder // what the next handlers answer to
-	now      func() time.Time
-	answered time.Time // when the header of the answer was written; zero before
+	now func() time.Time
+
+	mu   sync.Mutex // of head
+	head responseHead
+
+	sent      atomic.Int64
+	read      atomic.Int64 // the proxy may go on reading after it has answered
+	writeFail atomic.Bool  // the client did not take the response
+	readFail  atomic.Bool  // the client did not send its body
 
 	body io.ReadCloser
-	read atomic.Int64 // the proxy may go on reading after it has answered
+}
+
+// responseHead is what the header of a response says. The zero value says that there was
+// none yet.
+type responseHead struct {
+	status    int
+	at        time.Time
+	requestID string // from audit.SafeRequestID
 }
 
 func newResponseTracker(w http.ResponseWriter, now func() time.Time) *responseTracker {
-	t := &responseTracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
-	t.response = caddyhttp.NewResponseRecorder(t, nil, nil)
-	return t
+	return &responseTracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
 }
 
-// describe adds what the next handlers answered.
-func (t *responseTracker) describe(rec *audit.Record) {
-	rec.UpstreamStatus = t.response.Status()
-	if !t.answered.IsZero() {
-		rec.UpstreamDuration = t.answered.Sub(rec.Time) - rec.DecisionDuration
-		rec.RequestID = audit.SafeRequestID(t.response.Header().Get("X-Request-Id"))
-	}
+// answered returns the head of the response.
+func (t *responseTracker) answered() responseHead {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.head
 }
+
+// clientFailed reports whether the client stopped reading or sending.
+func (t *responseTracker) clientFailed() bool { return t.writeFail.Load() || t.readFail.Load() }
 
 // WriteHeader implements http.ResponseWriter.
 func (t *responseTracker) WriteHeader(status int) {
-	if t.answered.IsZero() && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
-		t.answered = t.now()
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		t.mu.Lock()
+		if t.head.status == 0 {
+			t.head = responseHead{status, t.now(), audit.SafeRequestID(t.Header().Get("X-Request-Id"))}
+		}
+		t.mu.Unlock()
 	}
 	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *responseTracker) Write(b []byte) (int, error) {
+	t.begin()
+	n, err := t.ResponseWriter.Write(b)
+	t.wrote(int64(n), err)
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom. Its error may be the reader's.
+func (t *responseTracker) ReadFrom(r io.Reader) (int64, error) {
+	t.begin()
+	n, err := t.ResponseWriterWrapper.ReadFrom(r)
+	t.wrote(n, nil)
+	return n, err
+}
+
+// begin notes an implicit status 200.
+func (t *responseTracker) begin() {
+	if t.sent.Load() == 0 && t.answered().status == 0 {
+		t.WriteHeader(http.StatusOK)
+	}
+}
+
+func (t *responseTracker) wrote(n int64, err error) {
+	t.sent.Add(n)
+	if err != nil {
+		t.writeFail.Store(true)
+	}
+}
+
+// FlushError implements the flushing of http.ResponseController.
+func (t *responseTracker) FlushError() error {
+	err := http.NewResponseController(t.ResponseWriter).Flush()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		t.writeFail.Store(true)
+	}
+	return err
+}
+
+// Hijack implements http.Hijacker: what is written to the connection counts as sent.
+func (t *responseTracker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	if err != nil {
+		return conn, buffered, err
+	}
+	tracked := &trackedConn{conn, t}
+	buffered.Writer.Reset(tracked)
+	return tracked, buffered, nil
+}
+
+// trackedConn is a connection that was taken over.
+type trackedConn struct {
+	net.Conn
+	tracker *responseTracker
+}
+
+func (c *trackedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.tracker.read.Add(int64(n))
+	return n, err
+}
+
+func (c *trackedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.tracker.sent.Add(int64(n))
+	return n, err
+}
+
+// CloseWrite ends one direction, as the proxy does when the workspace has.
+func (c *trackedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
 }
 
 // watchBody counts what is read of the request's body from now on.
@@ -60,7 +156,16 @@ type trackedBody responseTracker
 func (b *trackedBody) Read(to []byte) (int, error) {
 	n, err := b.body.Read(to)
 	b.read.Add(int64(n))
+	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.readFail.Store(true)
+	}
 	return n, err
 }
 
 func (b *trackedBody) Close() error { return b.body.Close() }
+
+// Interface guards
+var (
+	_ http.Hijacker = (*responseTracker)(nil)
+	_ io.ReaderFrom = (*responseTracker)(nil)
+)

@@ -6,26 +6,59 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Outcome says how a request ended here (fixed list).
+// Outcome says how a request ended here, or that it has not (fixed list).
 type Outcome string
 
 const (
 	// Answered: a response was sent, by this gateway or by a later handler.
 	Answered Outcome = "answered"
-	// Failed: a later handler returned an error, as reverse_proxy does if it cannot
-	// reach the workspace.
+	// Upgraded: the connection was handed over to another protocol, such as WebSocket,
+	// and was closed since.
+	Upgraded Outcome = "upgraded"
+	// Open: the request has not ended yet. Another record of the same request id follows
+	// when it does.
+	Open Outcome = "open"
+	// ClientLeft: the client left, or stopped reading or sending, before it had the whole
+	// response.
+	ClientLeft = Outcome(upstream.Left)
+	// UpstreamReset: the connection to the workspace broke, or what the workspace sent was
+	// not a response. If that was amid the response, the client saw its status.
+	UpstreamReset = Outcome(upstream.Reset)
+	// UpstreamTimeout: the workspace did not answer in time.
+	UpstreamTimeout = Outcome(upstream.TimedOut)
+	// UpstreamUnreachable: there was no connection to the workspace.
+	UpstreamUnreachable = Outcome(upstream.Unreachable)
+	// Failed: a later handler returned an error that is not about the workspace.
 	Failed Outcome = "failed"
-	// Aborted: the response was cut off because the workspace or the client left.
+	// Aborted: the process ended before the request did, or a later handler cut the
+	// response off.
 	Aborted Outcome = "aborted"
 	// Panicked: a later handler panicked.
 	Panicked Outcome = "panicked"
 )
 
-// Record is what is known about one request when its response has been sent. Fields
-// that the request did not get as far as stay zero. It must not be changed once it was
+// Outcomes are all outcomes.
+func Outcomes() []Outcome {
+	return []Outcome{
+		Answered, Upgraded, Open, ClientLeft, UpstreamReset, UpstreamTimeout, UpstreamUnreachable, Failed, Aborted, Panicked,
+	}
+}
+
+// failed reports whether something went wrong that is not the client's doing.
+func (o Outcome) failed() bool {
+	switch o {
+	case Answered, Upgraded, Open, ClientLeft:
+		return false
+	}
+	return true
+}
+
+// Record is what is known about one request when it has ended, or when it has lasted for
+// some time. Fields that the request did not get as far as stay zero. It must not be changed once it was
 // emitted: sinks read it later, and concurrently.
 type Record struct {
 	Time time.Time // when the request arrived
@@ -41,8 +74,11 @@ type Record struct {
 	UserAgent     string // from TruncateUserAgent
 	Caller        Caller
 	// RequestID is the id that the client sees in the response: our own in a refusal,
-	// otherwise the workspace's.
+	// otherwise the workspace's. A request that was recorded before it was answered keeps
+	// the id of that record.
 	RequestID string
+	// UpstreamRequestID is the workspace's id, if RequestID is another.
+	UpstreamRequestID string
 
 	// Judgement is the decision and what it is based on.
 	judge.Judgement
@@ -59,7 +95,7 @@ type Record struct {
 
 	// Response.
 	Outcome          Outcome
-	Status           int           // as the client saw it; 0 if the connection was hijacked
+	Status           int           // as the client saw it; 0 if it saw none
 	UpstreamStatus   int           // of the next handler's response; 0 if there was none
 	BytesReceived    int64         // read from the request body
 	BytesSent        int64         // of the response body
@@ -78,19 +114,19 @@ func (r *Record) TraceID() string {
 }
 
 // ErrorType says what went wrong with the request (fixed list): the reason of a
-// refusal, or the outcome of a request that passed and was not answered. It is empty
-// if nothing did, also for refusals that are not enforced.
+// refusal, or the outcome of a request that passed and was not answered completely. It
+// is empty if nothing did, also for refusals that are not enforced.
 func (r *Record) ErrorType() string {
 	switch {
 	case r.Refused():
 		return string(r.Reason)
-	case r.Outcome != Answered:
+	case r.Outcome.failed(), r.Outcome == ClientLeft:
 		return string(r.Outcome)
 	}
 	return ""
 }
 
-// Count counts the record.
+// Count counts the decision.
 func (r *Record) Count(m *metrics.Metrics) {
 	m.Decision(string(r.Decision), string(r.Reason), r.Enforced)
 	if r.Facts.Source != "" {

@@ -67,7 +67,7 @@ func (e *sdkLogs) shutdown(ctx context.Context) error { return e.exporter.Shutdo
 
 func severityOf(r *Record) log.Severity {
 	switch {
-	case r.Outcome != Answered:
+	case r.Outcome.failed():
 		return log.SeverityError
 	case r.Decision == judge.Deny:
 		return log.SeverityWarn

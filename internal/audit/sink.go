@@ -53,6 +53,7 @@ type sink struct {
 	losses   *Losses
 	settings Settings
 	pace     pace
+	spans    bool // the exporter sends spans
 
 	ctx     context.Context // ends when nothing may be sent any more
 	stop    context.CancelFunc

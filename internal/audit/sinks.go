@@ -63,7 +63,8 @@ func cancel(sinks []*sink) {
 	}
 }
 
-// Put hands a finished record to every sink. If a queue has no room, the record is
+// Put hands a finished record to every sink, and one of a request that has not ended to
+// those that do not send spans. If a queue has no room, the record is
 // dropped and counted, after a wait if the settings say so. After Close, an output is
 // written to directly if it is still possible.
 func (s *Sinks) Put(r *Record, reserved Reservation) {
@@ -71,6 +72,9 @@ func (s *Sinks) Put(r *Record, reserved Reservation) {
 		return
 	}
 	for _, sink := range s.sinks {
+		if r.Outcome == Open && sink.spans {
+			continue // a span has an end, and a request one span
+		}
 		sink.put(r, bool(reserved) && sink.reserves())
 	}
 }

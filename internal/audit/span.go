@@ -38,7 +38,7 @@ func spanOf(r *Record) span {
 		end:      r.Time.Add(r.Duration),
 		link:     r.Caller.SpanContext(),
 		// For servers the conventions do not count 4xx as errors.
-		failed:  r.Status >= http.StatusInternalServerError || r.Outcome == Panicked || r.Outcome == Aborted,
+		failed:  r.Status >= http.StatusInternalServerError || r.Outcome.failed(),
 		problem: r.ErrorType(),
 	}
 	if !isKnownMethod(s.method) {

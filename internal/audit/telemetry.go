@@ -69,6 +69,7 @@ func NewTelemetry(settings Settings, counter LossCounter, observer LossObserver)
 		if err != nil {
 			return nil, fmt.Errorf("setting up OpenTelemetry traces; check OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL: %w", err)
 		}
+		traces.spans = true
 		t.sinks = append(t.sinks, traces)
 	}
 	if logsWanted() {

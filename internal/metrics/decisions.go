@@ -19,6 +19,12 @@ func (m *Metrics) FactsAge(age time.Duration) { m.factsAge.Observe(age.Seconds()
 // Unmapped counts a request for a path that is not in the catalog.
 func (m *Metrics) Unmapped() { m.unmapped.Inc() }
 
+// Outcome counts a request that has ended.
+func (m *Metrics) Outcome(outcome string) { m.outcomes.add(outcome, 1) }
+
+// Open adds to the number of requests that have left a record and go on.
+func (m *Metrics) Open(n int) { m.open.Add(float64(n)) }
+
 // decisionCounters finds the counter of a decision without hashing its labels, which
 // every request would pay for. There are a few dozen at most, and the first one found
 // counts nearly all requests.

@@ -11,6 +11,8 @@ type Metrics struct {
 	decisions decisionCounters
 	factsAge  prometheus.Histogram
 	unmapped  prometheus.Counter
+	outcomes  fixedCounters
+	open      prometheus.Gauge
 
 	lookups     *prometheus.CounterVec
 	lookupTime  prometheus.Histogram
@@ -37,6 +39,11 @@ func New() *Metrics {
 			1, 5, 15, 30, 60, 120, 300, 900, 3600),
 		unmapped: t.counter("scopegate_unmapped_total",
 			"Requests for a path that is not in the catalog and therefore requires all-apis."),
+		outcomes: fixed(t.counters("scopegate_outcomes_total",
+			"Requests that have ended, by how: answered, upgraded, client_left, upstream_reset, upstream_timeout, upstream_unreachable, failed, aborted or panicked.",
+			"outcome"), "answered", "upgraded", "client_left", "upstream_reset", "upstream_timeout", "upstream_unreachable", "failed", "aborted", "panicked"),
+		open: t.gauge("scopegate_open_requests",
+			"Requests that have lasted long enough to leave a record with the outcome open, and have not ended."),
 
 		// Tokens.
 		lookups: t.counters("scopegate_lookups_total",

@@ -21,6 +21,9 @@ var grpcCodes = map[int]codes.Code{
 	http.StatusUnauthorized:       codes.Unauthenticated,
 	http.StatusForbidden:          codes.PermissionDenied,
 	http.StatusServiceUnavailable: codes.Unavailable,
+	// gRPC clients retry UNAVAILABLE, and so nothing that may have been done.
+	http.StatusBadGateway:     codes.Unknown,
+	http.StatusGatewayTimeout: codes.DeadlineExceeded,
 }
 
 // writeGRPC sends a refusal as a trailers-only response: status 200 and the gRPC

@@ -1,6 +1,7 @@
 package refusal
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/upstream"
 )
 
 // Refusal is a refusal on its way to the client. It is an error, so that Caddy's error
@@ -21,11 +23,14 @@ type Refusal struct {
 	Status int
 	// Message says what is wrong, in Databricks' words where it has any.
 	Message string
-	// RequestID is a new UUID, which the client is told.
+	// RequestID is a UUID, which the client is told.
 	RequestID string
+	// Reason is the reason code.
+	Reason policy.Reason
 
-	judgement *judge.Judgement
-	traceID   string
+	judgement  *judge.Judgement
+	retryAfter time.Duration
+	traceID    string
 }
 
 // For returns the refusal for a judgement that refuses. The trace id is that of the
@@ -35,8 +40,30 @@ func For(j *judge.Judgement, traceID string) *Refusal {
 		Status:    Status(j.Reason),
 		Message:   message(j),
 		RequestID: uuid.NewString(),
-		judgement: j,
-		traceID:   traceID,
+		Reason:    j.Reason,
+
+		judgement:  j,
+		retryAfter: j.RetryAfter,
+		traceID:    traceID,
+	}
+}
+
+// Unanswered returns the answer to a request that passed and got none from the
+// workspace. The id is that of its record, or empty for a new one.
+func Unanswered(j *judge.Judgement, failure *upstream.Failure, id, traceID string) *Refusal {
+	message := failure.Message
+	if failure.Status == http.StatusServiceUnavailable {
+		message = temporarilyUnavailable + message
+	}
+	return &Refusal{
+		Status:    failure.Status,
+		Message:   message,
+		RequestID: cmp.Or(id, uuid.NewString()),
+		Reason:    UpstreamUnavailable,
+
+		judgement:  j,
+		retryAfter: failure.RetryAfter,
+		traceID:    traceID,
 	}
 }
 
@@ -68,14 +95,14 @@ type detail struct {
 // WriteHeaders sets the headers that tell a refusal from the workspace's own answers.
 func (f *Refusal) WriteHeaders(header http.Header, r *http.Request) {
 	header.Set("X-Request-Id", f.RequestID)
-	header.Set("X-Scopegate-Reason", string(f.judgement.Reason))
+	header.Set("X-Scopegate-Reason", string(f.Reason))
 	// SQL drivers show this header and not the body.
 	header.Set("X-Databricks-Reason-Phrase", f.Message)
 	if challenge := f.challenge(); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
 	if f.Status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", strconv.Itoa(retrySeconds(f.judgement.RetryAfter)))
+		header.Set("Retry-After", strconv.Itoa(retrySeconds(f.retryAfter)))
 	}
 	// The answer depends on the credential and on facts that change.
 	header.Set("Cache-Control", "no-store")
@@ -125,7 +152,7 @@ func (f *Refusal) challenge() string {
 	switch {
 	case f.Status == http.StatusUnauthorized:
 		return realm
-	case f.judgement.Reason == policy.MissingScope:
+	case f.Reason == policy.MissingScope:
 		challenge := fmt.Sprintf(`%s, error="insufficient_scope", error_description="%s"`, realm, f.Message)
 		if required := judge.RequiredScopes(f.judgement.Operation); len(required) > 0 {
 			challenge += fmt.Sprintf(`, scope="%s"`, strings.Join(required, " "))
@@ -138,12 +165,12 @@ func (f *Refusal) challenge() string {
 // errorInfo returns what programs read.
 func (f *Refusal) errorInfo() detail {
 	j := f.judgement
-	metadata := map[string]string{"reason": string(j.Reason)}
-	if j.Operation != nil && j.Reason != policy.MalformedPath {
+	metadata := map[string]string{"reason": string(f.Reason)}
+	if j.Operation != nil && f.Reason != policy.MalformedPath {
 		metadata["operation"] = j.Operation.Name
 		metadata["required_scopes"] = strings.Join(judge.RequiredScopes(j.Operation), ",")
 	}
-	if j.Reason == policy.MissingScope {
+	if f.Reason == policy.MissingScope {
 		metadata["token_scopes"] = strings.Join(j.Held, ",")
 	}
 	if j.Policy != "" {
@@ -154,7 +181,7 @@ func (f *Refusal) errorInfo() detail {
 	}
 	return detail{
 		Type:     "type.googleapis.com/google.rpc.ErrorInfo",
-		Reason:   strings.ToUpper(string(j.Reason)),
+		Reason:   strings.ToUpper(string(f.Reason)),
 		Domain:   errorDomain,
 		Metadata: metadata,
 	}

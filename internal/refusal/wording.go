@@ -13,6 +13,9 @@ import (
 const (
 	messageNoCredential = "Credential was not sent or was of an unsupported type for this API."
 	messageInvalidToken = "Invalid access token."
+	// SDKs know the code by its place in the message.
+	temporarilyUnavailable = "TEMPORARILY_UNAVAILABLE: "
+
 	messageAccountLevel = "Personal access tokens cannot call account-level APIs."
 )
 
@@ -33,9 +36,13 @@ var wording = map[policy.Reason]struct {
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
-	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: Authentication is temporarily unavailable."},
-	policy.AuditUnavailable:     {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: The gateway is temporarily unavailable."},
+	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, temporarilyUnavailable + "Authentication is temporarily unavailable."},
+	policy.AuditUnavailable:     {http.StatusServiceUnavailable, temporarilyUnavailable + "The gateway is temporarily unavailable."},
 }
+
+// UpstreamUnavailable is the reason code of answers to requests that passed and that the
+// workspace did not answer. It is not the reason of a decision.
+const UpstreamUnavailable policy.Reason = "upstream_unavailable"
 
 // Status returns the HTTP status of refusals for a reason, 0 for reasons that refuse
 // nothing.
