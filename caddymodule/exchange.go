@@ -196,13 +196,15 @@ func (x *exchange) fail(err error) error {
 		}
 		x.life.failed(status)
 		return err
-	case failure.Kind == upstream.Left:
+	case failure.Status == 0:
 		x.life.end(audit.ClientLeft, "")
 		x.w.WriteHeader(statusClientLeft) // for Caddy's own access log
 		return nil
 	}
 	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
-	x.h.logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
+	if failure.Status > http.StatusInternalServerError {
+		x.h.logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
+	}
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
@@ -212,13 +214,17 @@ func (x *exchange) fail(err error) error {
 // failureOf tells what went wrong between here and the workspace, nil if the error is not
 // about that.
 func (x *exchange) failureOf(err error) *upstream.Failure {
-	if x.w.clientFailed() {
-		return &upstream.Failure{Kind: upstream.Left}
+	failed, ok := errors.AsType[caddyhttp.HandlerError](err)
+	if body := x.w.readError.Load(); body != nil {
+		if own, ok := errors.AsType[caddyhttp.HandlerError](*body); ok && own.StatusCode < http.StatusInternalServerError {
+			return nil // of a handler that limits bodies
+		}
+		return upstream.BodyFailure(x.r, *body)
 	}
 	if failure := upstream.FailureOf(x.r, err); failure != nil {
 		return failure
 	}
-	if failed, ok := errors.AsType[caddyhttp.HandlerError](err); ok && failed.StatusCode == http.StatusBadGateway {
+	if ok && failed.StatusCode == http.StatusBadGateway {
 		return upstream.Unknown()
 	}
 	return nil

@@ -178,9 +178,7 @@ func (x *exchange) complete(rec *audit.Record, outcome audit.Outcome) {
 	case audit.Failed:
 		rec.Status = cmp.Or(head.status, l.status)
 	case audit.ClientLeft:
-		if head.status == statusClientLeft {
-			rec.Status = 0
-		}
+		rec.Status = answered.status // our own answer goes to no one
 	}
 	if l.detail != "" {
 		rec.Detail = l.detail

@@ -26,9 +26,9 @@ type responseTracker struct {
 	head responseHead
 
 	sent      atomic.Int64
-	read      atomic.Int64 // the proxy may go on reading after it has answered
-	writeFail atomic.Bool  // the client did not take the response
-	readFail  atomic.Bool  // the client did not send its body
+	read      atomic.Int64          // the proxy may go on reading after it has answered
+	writeFail atomic.Bool           // the client did not take the response
+	readError atomic.Pointer[error] // the client did not send its body
 
 	body io.ReadCloser
 }
@@ -53,7 +53,7 @@ func (t *responseTracker) answered() responseHead {
 }
 
 // clientFailed reports whether the client stopped reading or sending.
-func (t *responseTracker) clientFailed() bool { return t.writeFail.Load() || t.readFail.Load() }
+func (t *responseTracker) clientFailed() bool { return t.writeFail.Load() || t.readError.Load() != nil }
 
 // WriteHeader implements http.ResponseWriter.
 func (t *responseTracker) WriteHeader(status int) {
@@ -157,7 +157,7 @@ func (b *trackedBody) Read(to []byte) (int, error) {
 	n, err := b.body.Read(to)
 	b.read.Add(int64(n))
 	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
-		b.readFail.Store(true)
+		b.readError.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }

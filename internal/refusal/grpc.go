@@ -18,6 +18,7 @@ import (
 // others.
 var grpcCodes = map[int]codes.Code{
 	http.StatusBadRequest:         codes.InvalidArgument,
+	http.StatusRequestTimeout:     codes.DeadlineExceeded,
 	http.StatusUnauthorized:       codes.Unauthenticated,
 	http.StatusForbidden:          codes.PermissionDenied,
 	http.StatusServiceUnavailable: codes.Unavailable,

@@ -48,18 +48,22 @@ func For(j *judge.Judgement, traceID string) *Refusal {
 	}
 }
 
-// Unanswered returns the answer to a request that passed and got none from the
-// workspace. The id is that of its record, or empty for a new one.
+// Unanswered returns the answer to a request that passed and got none from the workspace,
+// because of the workspace or of the client's body. The id is that of its record, or empty for a new one.
 func Unanswered(j *judge.Judgement, failure *upstream.Failure, id, traceID string) *Refusal {
 	message := failure.Message
 	if failure.Status == http.StatusServiceUnavailable {
 		message = temporarilyUnavailable + message
 	}
+	reason := UpstreamUnavailable
+	if failure.Kind == upstream.Answered || failure.Kind == upstream.Left {
+		reason = MalformedBody
+	}
 	return &Refusal{
 		Status:    failure.Status,
 		Message:   message,
 		RequestID: cmp.Or(id, uuid.NewString()),
-		Reason:    UpstreamUnavailable,
+		Reason:    reason,
 
 		judgement:  j,
 		retryAfter: failure.RetryAfter,

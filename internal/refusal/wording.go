@@ -40,9 +40,13 @@ var wording = map[policy.Reason]struct {
 	policy.AuditUnavailable:     {http.StatusServiceUnavailable, temporarilyUnavailable + "The gateway is temporarily unavailable."},
 }
 
-// UpstreamUnavailable is the reason code of answers to requests that passed and that the
-// workspace did not answer. It is not the reason of a decision.
-const UpstreamUnavailable policy.Reason = "upstream_unavailable"
+// Reason codes of answers to requests that passed. They are not reasons of decisions.
+const (
+	// UpstreamUnavailable: the workspace did not answer.
+	UpstreamUnavailable policy.Reason = "upstream_unavailable"
+	// MalformedBody: the client's body broke off, or is not valid HTTP.
+	MalformedBody policy.Reason = "malformed_body"
+)
 
 // Status returns the HTTP status of refusals for a reason, 0 for reasons that refuse
 // nothing.

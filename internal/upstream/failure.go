@@ -21,7 +21,9 @@ import (
 type Kind string
 
 const (
-	// Left: the client left before there was an answer.
+	// Answered: the client got an answer, which tells it what it did wrong.
+	Answered Kind = "answered"
+	// Left: the client left before there was an answer, or stopped sending.
 	Left Kind = "client_left"
 	// Reset: the connection broke, or what the workspace sent was not an answer.
 	Reset Kind = "upstream_reset"
@@ -55,6 +57,8 @@ const (
 	messageUnreachable = "The workspace cannot be reached."
 	messageReset       = "The connection to the workspace broke before there was an answer."
 	messageTimedOut    = "The workspace did not answer in time."
+	messageBody        = "The body of the request is not valid HTTP."
+	messageSlowBody    = "The body of the request was not sent in time."
 	messageInvalid     = "The workspace sent something that is not an HTTP answer to this request."
 )
 
@@ -96,6 +100,23 @@ func FailureOf(r *http.Request, err error) *Failure {
 		return &Failure{Kind: Reset, Detail: "malformed_answer", Status: http.StatusBadGateway, Message: messageInvalid}
 	}
 	return nil
+}
+
+// BodyFailure tells what it means that the body of a request could not be read from the
+// client. A client that has closed its side may still read the answer.
+func BodyFailure(r *http.Request, err error) *Failure {
+	var timeout net.Error
+	var network *net.OpError
+	f := &Failure{Kind: Left, Detail: "incomplete_body", Status: http.StatusBadRequest, Message: messageBody}
+	switch {
+	case r.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &timeout) && timeout.Timeout():
+		f.Detail, f.Status, f.Message = "slow_body", http.StatusRequestTimeout, messageSlowBody
+	case errors.As(err, &network):
+	default:
+		f.Kind, f.Detail = Answered, "malformed_body"
+	}
+	return f
 }
 
 // connectFailure tells why there was no connection, nil if there was one. Nothing was

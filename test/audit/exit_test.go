@@ -26,7 +26,7 @@ const exitFolder = "SCOPEGATE_TEST_EXIT"
 const exitRequests = 200
 
 // TestOutputIsClosedAtExit: a process that exits writes the queued records, although a
-// connection of an earlier configuration is still open.
+// connection of an earlier configuration is still open, and a record of that connection.
 func TestOutputIsClosedAtExit(t *testing.T) {
 	if folder := os.Getenv(exitFolder); folder != "" {
 		exitWithOpenConnection(t, filepath.Join(folder, "audit.jsonl"))
@@ -38,8 +38,12 @@ func TestOutputIsClosedAtExit(t *testing.T) {
 	if printed, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	if got := len(harness.ReadRecords(t, filepath.Join(folder, "audit.jsonl"))); got != exitRequests {
-		t.Errorf("%d lines were written, want %d", got, exitRequests)
+	outcomes := make(map[any]int)
+	for _, record := range harness.ReadRecords(t, filepath.Join(folder, "audit.jsonl")) {
+		outcomes[record["outcome"]]++
+	}
+	if outcomes["answered"] != exitRequests || outcomes["aborted"] != 1 || len(outcomes) != 2 {
+		t.Errorf("outcomes %v, want %d answered and the open connection aborted", outcomes, exitRequests)
 	}
 }
 

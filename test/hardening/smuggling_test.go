@@ -11,7 +11,7 @@ const smuggled = "GET /api/2.1/clusters/list HTTP/1.1\r\nHost: {host}\r\nAuthori
 
 // brokenBody is the outcome of a request whose body turns out to be malformed after its
 // head was forwarded. Such a request may or may not arrive.
-const brokenBody = "502"
+const brokenBody = "malformed_body"
 
 // TestSmuggling tries requests whose end is ambiguous. [rig.try] checks that the second
 // request does not arrive.
