@@ -96,7 +96,7 @@ func FailureOf(r *http.Request, err error) *Failure {
 		return repeatable(r, &Failure{Kind: TimedOut, Detail: "connection_lost", Message: messageReset})
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, os.ErrDeadlineExceeded):
 		return &Failure{Kind: TimedOut, Detail: "no_answer", Status: http.StatusGatewayTimeout, Message: messageTimedOut}
-	case says(err, "malformed", "server response headers exceeded", "bad Content-Length", "connection error: ", "unsupported transfer encoding"):
+	case says(err, "malformed", "server response headers exceeded", "Content-Length", "connection error: ", "unsupported transfer encoding"):
 		return &Failure{Kind: Reset, Detail: "malformed_answer", Status: http.StatusBadGateway, Message: messageInvalid}
 	}
 	return nil
@@ -122,13 +122,11 @@ func BodyFailure(r *http.Request, err error) *Failure {
 // connectFailure tells why there was no connection, nil if there was one. Nothing was
 // sent, so every request may be repeated; where that would not help, it is not suggested.
 func connectFailure(err error) *Failure {
-	var dns *net.DNSError
-	var dial *net.OpError
+	// Caddy hides the type of what its dialer returns.
 	switch {
-	case errors.As(err, &dns):
-		if dns.IsNotFound {
-			return unreachable("host_not_found", false)
-		}
+	case says(err, "no such host"):
+		return unreachable("host_not_found", false)
+	case says(err, "dial tcp: lookup "):
 		return unreachable("dns_failed", true)
 	case certificateProblem(err):
 		return unreachable("certificate_not_trusted", false)
@@ -138,15 +136,11 @@ func connectFailure(err error) *Failure {
 		return unreachable("tls_timeout", true)
 	case says(err, "remote error: tls", "tls: "):
 		return unreachable("tls_failed", false)
-	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
-		switch {
-		case dial.Timeout():
-			return unreachable("connect_timeout", true)
-		case errors.Is(err, syscall.ECONNREFUSED):
-			return unreachable("connection_refused", true)
-		}
-		return unreachable("no_connection", true)
-	case says(err, "no upstreams available"):
+	case says(err, "dial ", "proxyconnect ") && says(err, "i/o timeout"):
+		return unreachable("connect_timeout", true)
+	case says(err, "connection refused"):
+		return unreachable("connection_refused", true)
+	case says(err, "dial ", "proxyconnect ", "no upstreams available"):
 		return unreachable("no_connection", true)
 	}
 	return nil

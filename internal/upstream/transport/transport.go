@@ -64,6 +64,13 @@ const (
 // uses it; beside `databricks_scopes` write `transport databricks` in `reverse_proxy`.
 type Transport struct {
 	reverseproxy.HTTPTransport
+
+	// After how long without a frame an HTTP/2 connection is pinged. Default: `10s`.
+	PingAfter caddy.Duration `json:"ping_after,omitempty"`
+
+	// How long the answer to a ping may take before the connection is closed. Default:
+	// `10s`.
+	PingTimeout caddy.Duration `json:"ping_timeout,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -78,6 +85,8 @@ func (Transport) CaddyModule() caddy.ModuleInfo {
 func (t *Transport) Provision(ctx caddy.Context) error {
 	orDefault(&t.DialTimeout, dialTimeout)
 	orDefault(&t.ResponseHeaderTimeout, responseHeaderTimeout)
+	orDefault(&t.PingAfter, pingAfter)
+	orDefault(&t.PingTimeout, pingTimeout)
 	if t.KeepAlive == nil {
 		t.KeepAlive = new(reverseproxy.KeepAlive)
 	}
@@ -103,7 +112,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
-	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	t.Transport.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout: time.Duration(t.PingAfter),
+		PingTimeout:     time.Duration(t.PingTimeout),
+	}
 	dial := t.Transport.DialContext
 	t.Transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
