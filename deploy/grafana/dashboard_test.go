@@ -126,7 +126,7 @@ func gathered(t *testing.T) map[string]metric {
 		t.Fatal(err)
 	}
 	for _, decision := range []judge.Decision{judge.Allow, judge.Deny, judge.Public} {
-		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
+		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.GatewayMisconfigured, policy.AuditUnavailable} {
 			for _, enforced := range []bool{true, false} {
 				m.Decision(string(decision), string(reason), enforced)
 			}

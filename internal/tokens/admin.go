@@ -28,6 +28,21 @@ type Admin struct {
 	Token func() (string, error)
 }
 
+// Check reports a profile that cannot be used for a workspace. It uses no network.
+func (a Admin) Check(workspace string) error {
+	if a.Profile == "" {
+		return nil
+	}
+	cfg := &config.Config{Host: workspace, Profile: a.Profile}
+	if err := (profileLoader{required: true}).Configure(cfg); err != nil {
+		return err
+	}
+	if !hasCredential(cfg) && cfg.AuthType == "" {
+		return fmt.Errorf("profile %q has no credential; sign in with databricks auth login, or add client_id and client_secret, or token", a.Profile)
+	}
+	return nil
+}
+
 // newClient builds an SDK client for the workspace's admin APIs. It may use the
 // network.
 func (a Admin) newClient(workspace string, timeout time.Duration, t *Transport) (*client.DatabricksClient, error) {
@@ -76,7 +91,10 @@ func (unlimited) SkipRetryOnIO() bool { return true }
 func (a Admin) configure(cfg *config.Config) error {
 	var err error
 	switch {
-	case a.ClientID != "":
+	case a.ClientSecret != nil && a.ClientID == "":
+		// Not the environment's credential in place of the one that was meant.
+		err = errors.New("the client id is empty")
+	case a.ClientSecret != nil:
 		cfg.AuthType = m2mAuthType
 		cfg.Loaders = []config.Loader{noLoader{}}
 		cfg.ClientID = a.ClientID

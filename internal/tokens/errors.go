@@ -82,12 +82,14 @@ type UnavailableError struct {
 	Err error
 }
 
-func (e *UnavailableError) Error() string {
-	hint := outageHints[e.Outage]
+func (e *UnavailableError) Error() string { return "looking up a token: " + e.Problem() }
+
+// Problem returns what happened, what to do about it, and the cause.
+func (e *UnavailableError) Problem() string {
 	if e.Err == nil {
-		return fmt.Sprintf("looking up a token: %s", hint)
+		return e.Outage.Advice()
 	}
-	return fmt.Sprintf("looking up a token: %s: %v", hint, e.Err)
+	return fmt.Sprintf("%s: %v", e.Outage.Advice(), e.Err)
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
