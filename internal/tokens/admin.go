@@ -1,10 +1,13 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -149,15 +152,19 @@ func (l profileLoader) Configure(cfg *config.Config) error {
 	if !l.required && hasCredential(cfg) {
 		return nil
 	}
+	cfg.ConfigFile = configFile(cfg.ConfigFile)
+	if _, err := config.LoadFile(cfg.ConfigFile); l.required && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("profile %q: there is no Databricks configuration file; create one with databricks configure, or name it in DATABRICKS_CONFIG_FILE", cfg.Profile)
+	}
 	probe := &config.Config{Profile: cfg.Profile, ConfigFile: cfg.ConfigFile}
 	if err := config.ConfigFile.Configure(probe); err != nil {
 		return err
 	}
 	if probe.Profile == "" {
-		if l.required {
-			return fmt.Errorf("profile %q: there is no Databricks configuration file; create one with databricks configure, or name it in DATABRICKS_CONFIG_FILE", cfg.Profile)
-		}
 		return nil
+	}
+	if probe.Host == "" && l.required {
+		return fmt.Errorf("profile %q has no host; add host = %s", probe.Profile, cfg.Host)
 	}
 	if !sameHost(probe.Host, cfg.Host) {
 		if l.required || cfg.Profile != "" {
@@ -181,12 +188,17 @@ func hasCredential(cfg *config.Config) bool {
 // ProfileHost returns the workspace URL of a profile, or of the default profile if
 // the name is empty. It returns "" if there is none. It reads files only.
 func ProfileHost(profile string) (string, error) {
-	probe := &config.Config{Profile: profile}
+	probe := &config.Config{Profile: profile, ConfigFile: configFile("")}
 	if err := config.ConfigFile.Configure(probe); err != nil {
 		return "", err
 	}
 	return probe.Host, nil
 }
+
+// configFile returns the path of the configuration file, empty for the usual one. The
+// SDK reads the variable only together with all others, which may be meant for the
+// gateway's clients.
+func configFile(path string) string { return cmp.Or(path, os.Getenv("DATABRICKS_CONFIG_FILE")) }
 
 func sameHost(a, b string) bool {
 	ua, errA := ParseWorkspaceURL(a)
