@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -74,7 +75,7 @@ func secretPlaceholder(name, value string) error {
 // used, so that validation needs none and a rotated secret is picked up.
 func (a Admin) credential() tokens.Admin {
 	admin := tokens.Admin{Profile: a.Profile}
-	if a.ClientID != "" {
+	if a.ClientSecret != "" {
 		admin.ClientID = caddy.NewReplacer().ReplaceKnown(a.ClientID, "")
 		admin.ClientSecret = func() (string, error) { return readSecret("client_secret", a.ClientSecret) }
 	}
@@ -84,12 +85,65 @@ func (a Admin) credential() tokens.Admin {
 	return admin
 }
 
+// check reports a credential that cannot work because what it names does not exist or is
+// empty. It reads files and the environment only. It works on nil.
+func (a *Admin) check(workspace string) error {
+	if a == nil {
+		return nil
+	}
+	if a.ClientID != "" && caddy.NewReplacer().ReplaceKnown(a.ClientID, "") == "" {
+		return fmt.Errorf("admin client_id: %s", cmp.Or(placeholderProblem(a.ClientID), a.ClientID+" is empty"))
+	}
+	for name, placeholder := range map[string]string{"client_secret": a.ClientSecret, "token": a.Token} {
+		if placeholder == "" {
+			continue
+		}
+		if _, err := readSecret(name, placeholder); err != nil {
+			return err
+		}
+	}
+	if err := a.credential().Check(workspace); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	return nil
+}
+
 func readSecret(name, placeholder string) (string, error) {
+	if problem := placeholderProblem(placeholder); problem != "" {
+		return "", fmt.Errorf("admin %s: %s", name, problem)
+	}
 	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
-	if err != nil || value == "" {
+	if value = strings.TrimSpace(value); err != nil || value == "" {
 		return "", fmt.Errorf("admin %s: %s is empty or unreadable; check that it exists and that this process may read it", name, placeholder)
 	}
-	return strings.TrimSpace(value), nil
+	return value, nil
+}
+
+// placeholderProblem says why a placeholder for a file or an environment variable has no
+// value, or returns an empty string. It quotes names only.
+func placeholderProblem(placeholder string) string {
+	found := onePlaceholder.FindStringSubmatch(placeholder)
+	if found == nil {
+		return ""
+	}
+	kind, name, _ := strings.Cut(found[1], ".")
+	if kind == "env" {
+		switch value, set := os.LookupEnv(name); {
+		case !set:
+			return fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
+		case strings.TrimSpace(value) == "":
+			return fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
+		}
+		return ""
+	}
+	content, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
+	case strings.TrimSpace(string(content)) == "":
+		return fmt.Sprintf("the file that %s names is empty", placeholder)
+	}
+	return ""
 }
 
 // resolveWorkspace returns the URL of the workspace that is configured or, where none

@@ -47,7 +47,7 @@ type runningGateway struct{}
 
 func (runningGateway) Ready(ctx context.Context) bool {
 	app := activeApp()
-	return app != nil && app.ready(ctx)
+	return app != nil && app.readiness(ctx).Ready
 }
 
 func (runningGateway) Now() time.Time { return clock() }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 func init() {
@@ -78,9 +79,21 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens what the handlers use. They may already be using it.
+// Start opens what the handlers use. They may already be using it. It fails for a
+// credential that cannot be read: unlike Provision, it is not called to validate a
+// configuration, for which the credential need not be there.
 func (a *App) Start() error {
+	for _, w := range a.shared.used() {
+		if err := w.options.Admin.check(w.url); err != nil {
+			return fmt.Errorf("workspace %s: %w", w.url, err)
+		}
+	}
 	a.apply()
+	for _, w := range a.shared.used() {
+		service := w.service()
+		// Once for each credential, and so not at every reload.
+		service.probe.Do(func() { service.watch.Probe(service.Resolver) })
+	}
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
 	}
@@ -158,22 +171,22 @@ func (a *App) join(h *Handler) (*workspace, error) {
 		return nil, err
 	}
 	a.handlers = append(a.handlers, h)
+	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
+		if doubt := workspaceurl.Doubt(u); doubt != "" {
+			handlerLogger().Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))
+		}
+	}
 	return w, nil
 }
 
-// probeTimeout bounds how long a probe waits for a look-up. Kubernetes gives up after
-// a second by default.
-const probeTimeout = 800 * time.Millisecond
-
-// ready reports whether every workspace in use can be expected to work.
-func (a *App) ready(ctx context.Context) bool {
-	used := a.shared.used()
-	if len(used) == 0 {
-		return false
+// readiness reports whether every workspace in use can be expected to work.
+func (a *App) readiness(ctx context.Context) health.Report {
+	var urls []string
+	var probers []health.Prober
+	for _, w := range a.shared.used() {
+		urls, probers = append(urls, w.url), append(probers, w.service())
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	return !slices.ContainsFunc(used, func(w *workspace) bool { return !w.service().Ready(ctx) })
+	return health.Check(ctx, urls, probers)
 }
 
 // Interface guards

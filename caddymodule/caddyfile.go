@@ -63,6 +63,16 @@ func oneArg(d *caddyfile.Dispenser, to *string) error {
 	return nil
 }
 
+// flag reads an option that is on by being there.
+func flag(d *caddyfile.Dispenser, to *bool) error {
+	name := d.Val()
+	if d.NextArg() {
+		return d.Errf("%s takes no value; %q is one too many", name, d.Val())
+	}
+	*to = true
+	return nil
+}
+
 // onlyArg reports whether one argument is left and it is that word, and reads it.
 func onlyArg(d *caddyfile.Dispenser, word string) bool {
 	if d.CountRemainingArgs() != 1 {

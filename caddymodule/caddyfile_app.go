@@ -37,6 +37,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        admin { ... }
 //	        cache { ... }
 //	        lookup { ... }
+//	        insecure_http
 //	        sync           <duration>|off
 //	        routes         <file>
 //	        expiry_warning <duration>
@@ -79,6 +80,9 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 	if err := eachOption(d, w.WorkspaceOptions.options(d)); err != nil {
 		return err
 	}
+	if err := checkScheme(w.URL, w.InsecureHTTP); err != nil {
+		return at(d, err)
+	}
 	if a.Workspaces == nil {
 		a.Workspaces = make(map[string]*Workspace)
 	}
@@ -92,6 +96,7 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 		"admin":          func() error { o.Admin = new(Admin); return o.Admin.unmarshal(d) },
 		"cache":          func() error { o.Cache = new(Cache); return eachOption(d, o.Cache.options(d)) },
 		"lookup":         func() error { o.Lookup = new(Lookup); return eachOption(d, o.Lookup.options(d)) },
+		"insecure_http":  func() error { return flag(d, &o.InsecureHTTP) },
 		"sync":           func() error { return unmarshalInterval(d, &o.Sync, o.validateSync) },
 		"routes":         func() error { return oneArg(d, &o.Routes) },
 		"expiry_warning": func() error { return duration(d, &o.ExpiryWarning, maxExpiryWarning) },
@@ -175,8 +180,9 @@ func checkStated(h httpcaddyfile.Helper, handler *Handler) error {
 	}
 	w, ok := all[url]
 	if !ok {
-		all[url] = &statedWorkspace{handler.WorkspaceOptions, handler.lines}
-		return nil
+		w = &statedWorkspace{handler.WorkspaceOptions, handler.lines}
+		all[url] = w
+		return at(h.Dispenser, checkScheme(url, w.options.InsecureHTTP))
 	}
 	conflict, err := w.options.merge(handler.WorkspaceOptions)
 	switch {
@@ -195,7 +201,7 @@ func checkStated(h httpcaddyfile.Helper, handler *Handler) error {
 			w.lines[option] = line
 		}
 	}
-	return nil
+	return at(h.Dispenser, checkScheme(url, w.options.InsecureHTTP))
 }
 
 // globalApp returns what the Caddyfile's global option says.

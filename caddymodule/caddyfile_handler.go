@@ -48,6 +48,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        rate          <n>
 //	        concurrency   <n>
 //	    }
+//	    insecure_http
 //	    sync            <duration>|off
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass|verify

@@ -54,17 +54,11 @@ func (p *Policy) options(d *caddyfile.Dispenser) options {
 			}
 			return nil
 		},
-		"allow":        func() error { return routeArgs(d, &p.Allow) },
-		"deny":         func() error { return routeArgs(d, &p.Deny) },
-		"max_lifetime": func() error { return duration(d, &p.MaxLifetime, maxPolicyLifetime) },
-		"require_expiry": func() error {
-			if d.NextArg() {
-				return d.Errf("require_expiry takes no value; %q is one too many", d.Val())
-			}
-			p.RequireExpiry = true
-			return nil
-		},
-		"mode": func() error { return p.unmarshalMode(d) },
+		"allow":          func() error { return routeArgs(d, &p.Allow) },
+		"deny":           func() error { return routeArgs(d, &p.Deny) },
+		"max_lifetime":   func() error { return duration(d, &p.MaxLifetime, maxPolicyLifetime) },
+		"require_expiry": func() error { return flag(d, &p.RequireExpiry) },
+		"mode":           func() error { return p.unmarshalMode(d) },
 	}
 }
 

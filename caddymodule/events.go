@@ -11,17 +11,9 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// Names of the events that operators can subscribe to with Caddy's events option.
-// They report changes, never single requests.
-const (
-	// eventDown: token look-ups stopped working. Data: workspace, outage.
-	eventDown = "databricks_authority_down"
-	// eventUp: they work again. Data: workspace.
-	eventUp = "databricks_authority_up"
-	// eventExpiring: a token in use expires soon, once for each expiry. Data:
-	// workspace, token_id, owner_id, expires (RFC 3339).
-	eventExpiring = "databricks_token_expiring"
-)
+// eventExpiring: a token in use expires soon, once for each expiry. Data: workspace,
+// token_id, owner_id, expires (RFC 3339). Package lookupwatch has the other events.
+const eventExpiring = "databricks_token_expiring"
 
 // events emits events by Caddy's events app.
 type events struct {

@@ -3,11 +3,14 @@ package caddymodule
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/health"
 )
 
 func init() {
@@ -19,9 +22,13 @@ func init() {
 // Health answers probes. Give it a port of its own, because the workspace owns all
 // paths of the port that is proxied. `/livez` and `/healthz` answer 200 as long as the
 // process runs. `/readyz` answers 200 once the admin credential has worked, and 503
-// before that and while the workspace refuses it. An outage of the workspace does not
-// make instances unready, because all of them would be at once. Other paths go to the
-// next handler. Answers contain no details: those are in the log.
+// before that, while the workspace refuses it, and from the moment that the process is
+// told to end. An outage of the workspace does not make instances unready, because all
+// of them would be at once. Its body is JSON and says why, for each workspace; it names
+// the workspaces and no secret. Other paths go to the next handler.
+//
+// So that load balancers see that an instance ends before it closes its ports, the http
+// app waits for 3 seconds (`shutdown_delay`) unless it is told how long to wait.
 type Health struct {
 	app *App
 }
@@ -34,39 +41,42 @@ func (Health) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// defaultShutdownDelay is enough for a probe every second or two to fail.
+const defaultShutdownDelay = caddy.Duration(3 * time.Second)
+
 // Provision finds the app whose workspaces are probed.
 func (h *Health) Provision(ctx caddy.Context) (err error) {
+	// The http app provisions this handler, so the context would not return it yet.
+	if server, ok := ctx.Modules()[0].(*caddyhttp.App); ok && server.ShutdownDelay == 0 {
+		server.ShutdownDelay = defaultShutdownDelay
+	}
 	h.app, err = databricksApp(ctx)
 	return err
 }
 
 // ServeHTTP answers the probes.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	ok := true
 	switch strings.TrimSuffix(r.URL.Path, "/") {
 	case "/livez", "/healthz":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, err := w.Write([]byte("ok\n"))
+		return err
 	case "/readyz":
-		ok = h.app.ready(r.Context())
-	default:
-		return next.ServeHTTP(w, r)
+		if caddy.Exiting() {
+			return health.Report{Reason: health.ShuttingDown, Message: "the gateway is shutting down"}.Write(w)
+		}
+		return h.app.readiness(r.Context()).Write(w)
 	}
-	status, word := http.StatusOK, "ok\n"
-	if !ok {
-		status, word = http.StatusServiceUnavailable, "not ready\n"
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, err := w.Write([]byte(word))
-	return err
+	return next.ServeHTTP(w, r)
 }
 
 // parseHealth sets up the handler from Caddyfile tokens. Syntax:
 //
 //	databricks_scopes_health [<matcher>]
 func parseHealth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	health := new(Health)
-	return health, health.UnmarshalCaddyfile(h.Dispenser)
+	handler := new(Health)
+	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
 }
 
 // UnmarshalCaddyfile reads the directive, which has no options.

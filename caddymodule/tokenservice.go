@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/judge"
-	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/lookupwatch"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -36,6 +37,8 @@ type tokenService struct {
 	verifier *oauth.Verifier
 	owners   *tokens.Owners
 	usage    *usage.Ledger
+	watch    *lookupwatch.Watch
+	probe    sync.Once
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
@@ -43,12 +46,18 @@ func (s *tokenService) Destruct() error {
 	s.Resolver.Close()
 	s.verifier.Close()
 	s.owners.Close()
+	s.watch.Close()
 	return s.usage.Close()
 }
 
 // Verify implements [judge.TokenService].
 func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, error) {
-	return s.verifier.Verify(ctx, raw)
+	began := time.Now()
+	info, err := s.verifier.Verify(ctx, raw)
+	if _, ok := errors.AsType[*tokens.UnavailableError](err); ok {
+		s.watch.Waited(err, time.Since(began), false)
+	}
+	return info, err
 }
 
 // OwnerName implements [judge.TokenService]. A name that is not known is looked up in
@@ -70,9 +79,12 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 			admin = w.options.Admin.credential()
 		}
 		api := tokens.NewService(w.url, admin, settings.Timeout)
-		observer := lookupObserver{Metrics: a.metrics, workspace: w.url}
+		// It outlives this configuration, so it asks for the running one each time.
+		emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
+		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
 		return &tokenService{
-			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(observer), tokens.WithClock(a.now)),
+			watch:    watch,
+			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
 			verifier: oauth.NewVerifier(w.url, settings.Timeout),
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
@@ -174,25 +186,3 @@ var (
 	_ judge.TokenService = (*tokenService)(nil)
 	_ judge.Forgetter    = (*tokenService)(nil)
 )
-
-// lookupObserver tells metrics, the log and the events app what a resolver does. It
-// outlives the configuration that made it, so it asks for those each time.
-type lookupObserver struct {
-	*metrics.Metrics
-	workspace string
-}
-
-// ServiceChanged implements [tokens.Observer].
-func (o lookupObserver) ServiceChanged(outage *tokens.UnavailableError) {
-	logger := handlerLogger().With(zap.String("workspace", o.workspace))
-	o.AuthorityUp(outage == nil)
-	if outage == nil {
-		logger.Info("token look-ups work again")
-		activeApp().emit(eventUp, map[string]any{"workspace": o.workspace})
-		return
-	}
-	logger.Error("token look-ups fail; known tokens pass until cache max_stale, all others are answered 503",
-		zap.String("outage", string(outage.Outage)),
-		zap.Error(outage))
-	activeApp().emit(eventDown, map[string]any{"workspace": o.workspace, "outage": string(outage.Outage)})
-}

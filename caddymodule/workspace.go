@@ -47,6 +47,11 @@ type WorkspaceOptions struct {
 	// Limits on look-ups with the workspace.
 	Lookup *Lookup `json:"lookup,omitempty"`
 
+	// Allow a workspace over plain HTTP outside of this machine and private networks.
+	// Tokens and the admin credential then cross the network unencrypted. Default: such
+	// a workspace is an error.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
 	// How often the facts about all tokens are refreshed by one request for the
 	// workspace's whole list, which is not paginated. A revoked token is refused
 	// here after that time at the latest. `-1` turns it off. Default: off.
@@ -130,6 +135,9 @@ func newRegistry(configured map[string]*Workspace, resolve func(string, *Admin) 
 		}
 		w := r.add(url)
 		w.name, w.options = name, c.WorkspaceOptions
+		if err := checkScheme(w.url, w.options.InsecureHTTP); err != nil {
+			return r, err
+		}
 		r.byName[name] = w
 		if err := w.compile(); err != nil {
 			return r, fmt.Errorf("workspace %s: %w", name, err)
@@ -162,6 +170,9 @@ func (r *registry) join(h *Handler) (*workspace, error) {
 		return nil, err
 	case conflict != "":
 		return nil, fmt.Errorf("%s of the workspace %s is set twice, with different values; set it once, in the %s app", conflict, w.url, appName)
+	}
+	if err := checkScheme(w.url, w.options.InsecureHTTP); err != nil {
+		return nil, err
 	}
 	w.handlers = append(w.handlers, h)
 	if w.catalog != nil && reflect.DeepEqual(before, w.options) {
@@ -233,6 +244,16 @@ type workspace struct {
 	// their options.
 	service func() *tokenService
 	opened  atomic.Bool
+}
+
+// checkScheme refuses plain HTTP where tokens would leave private networks. It leaves
+// alone what is no URL before placeholders are replaced.
+func checkScheme(workspace string, insecure bool) error {
+	u, err := workspaceurl.Parse(workspace)
+	if err != nil {
+		return nil
+	}
+	return workspaceurl.CheckScheme(u, insecure)
 }
 
 // compile loads the catalog and compiles the rules of the handlers with it.

@@ -93,7 +93,7 @@ func (d described) Register(c prometheus.Collector) error {
 		case *prometheus.CounterVec:
 			m.counts = true
 			d.metrics[found[1]] = m
-		case prometheus.Gauge: // a counter that can also be set
+		case prometheus.Gauge, *prometheus.GaugeVec: // a counter that can also be set
 			d.metrics[found[1]] = m
 		case prometheus.Counter:
 			m.counts = true
@@ -126,14 +126,16 @@ func gathered(t *testing.T) map[string]metric {
 		t.Fatal(err)
 	}
 	for _, decision := range []judge.Decision{judge.Allow, judge.Deny, judge.Public} {
-		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.AuditUnavailable} {
+		for _, reason := range []policy.Reason{policy.Permitted, policy.MissingScope, policy.DirectoryUnavailable, policy.GatewayMisconfigured, policy.AuditUnavailable} {
 			for _, enforced := range []bool{true, false} {
 				m.Decision(string(decision), string(reason), enforced)
 			}
 		}
 	}
+	authority := m.NewAuthority()
+	defer authority.Close()
 	for _, result := range []string{"found", "unknown", string(tokens.TimedOut), string(tokens.Rejected)} {
-		m.LookedUp(result, time.Millisecond)
+		authority.LookedUp(result, time.Millisecond)
 	}
 	m.Synced("listed", 1, time.Millisecond)
 	m.Synced(string(tokens.TimedOut), 0, time.Millisecond)

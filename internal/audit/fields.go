@@ -87,7 +87,7 @@ var fields = complete([]field{
 	{name: "token_scopes", key: "databricks.token.scopes", about: "scopes of the token", accessor: words(func(r *Record) *[]string { return &r.Held })},
 	{name: "facts_age", key: "databricks.token.facts_age", about: "age in seconds of the facts about the token", accessor: seconds(func(r *Record) time.Duration { return r.FactsAge })},
 	{name: "facts_source", key: "databricks.token.facts_source", about: "`cache`, `stale` (past its ttl because the workspace could not be asked), `lookup`, or `token` (carried by the OAuth token itself)", accessor: text(func(r *Record) string { return string(r.Facts.Source) })},
-	{name: "detail", key: "databricks.scope.detail", about: "for `directory_unavailable` and the outcomes `upstream_…`: what went wrong (fixed list)", accessor: text(func(r *Record) string { return r.Detail })},
+	{name: "detail", key: "databricks.scope.detail", about: "for `directory_unavailable` and `gateway_misconfigured`: [what went wrong](outages.md#reasons); for the outcomes `upstream_…` [likewise](#outcomes)", accessor: text(func(r *Record) string { return r.Detail })},
 	{name: "dropped_headers", key: "databricks.scope.dropped_headers", about: "names of headers removed before the request was forwarded; in mode `observe`, of those that would be", accessor: words(func(r *Record) *[]string { return &r.Dropped })},
 	{name: "workspace", key: semconv.ServerAddressKey, about: "host name of the workspace", accessor: untrusted(func(r *Record) string { return r.Workspace })},
 	{name: "client_address", key: semconv.ClientAddressKey, about: "client address; trusted proxies are taken into account", accessor: text(func(r *Record) string { return r.ClientAddress })},

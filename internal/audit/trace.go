@@ -59,7 +59,7 @@ func traceLookup(ctx context.Context, tracer trace.Tracer, rec *Record, answered
 	switch rec.Reason {
 	case policy.UnknownToken:
 		problem = string(rec.Reason) // the workspace answered 404, which is an error in client spans
-	case policy.DirectoryUnavailable:
+	case policy.DirectoryUnavailable, policy.GatewayMisconfigured:
 		problem = rec.Detail
 	}
 	if problem != "" {

@@ -222,11 +222,27 @@ func (j *Judgement) unresolved(err error) {
 		j.refuse(policy.TokenExpired, "")
 		return
 	}
-	j.refuse(policy.DirectoryUnavailable, "")
-	j.RetryAfter = time.Second
-	j.Detail = "client_left"
-	if outage, ok := errors.AsType[*tokens.UnavailableError](err); ok {
+	outage, ok := errors.AsType[*tokens.UnavailableError](err)
+	switch {
+	case !ok:
+		j.refuse(policy.DirectoryUnavailable, "")
+		j.RetryAfter = time.Second
+		j.Detail = "client_left"
+	case outage.Lasting:
+		j.refuse(policy.GatewayMisconfigured, whatIsWrong[outage.Root().Outage])
+		j.Detail = string(outage.Root().Outage)
+	default:
+		j.refuse(policy.DirectoryUnavailable, "")
 		j.RetryAfter = outage.RetryAfter
 		j.Detail = string(outage.Outage)
 	}
+}
+
+// whatIsWrong says to clients what the operator has to fix, in words that no SDK takes
+// for a reason to retry.
+var whatIsWrong = map[tokens.Outage]string{
+	tokens.Rejected:      "the workspace refused the gateway's own admin credential",
+	tokens.NotConfigured: "the gateway has no usable admin credential",
+	tokens.Disabled:      "personal access tokens are disabled in this workspace",
+	tokens.IDRuleBroken:  "the workspace does not find tokens by their id",
 }

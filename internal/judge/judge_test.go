@@ -76,6 +76,7 @@ func request(method, target string, header ...string) Request {
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	outage := &tokens.UnavailableError{Outage: tokens.Throttled, RetryAfter: 7 * time.Second}
+	lasting := &tokens.UnavailableError{Outage: tokens.Rejected, Lasting: true}
 	rehearsed := policy.Policy{Name: "p", Ceiling: []string{"sql"}, Observe: true}
 	for _, test := range []struct {
 		name     string
@@ -116,6 +117,10 @@ func TestJudge(t *testing.T) {
 			decision: Deny, reason: policy.UnknownToken, refused: true},
 		{name: "outage", request: request("GET", jobsList), service: fakeService{err: outage},
 			decision: Deny, reason: policy.DirectoryUnavailable, refused: true},
+		{name: "outage that needs the operator", request: request("GET", jobsList), service: fakeService{err: lasting},
+			decision: Deny, reason: policy.GatewayMisconfigured, refused: true},
+		{name: "outage that needs the operator, in observe mode", request: request("GET", jobsList), service: fakeService{err: lasting},
+			change: func(j *Judge) { j.Observe = true }, decision: Deny, reason: policy.GatewayMisconfigured},
 		{name: "client left", request: request("GET", jobsList), service: fakeService{err: context.Canceled},
 			decision: Deny, reason: policy.DirectoryUnavailable, refused: true},
 	} {
@@ -200,6 +205,17 @@ func TestJudgementSaysWhatItRestsOn(t *testing.T) {
 	got = judge.Judge(t.Context(), request("GET", jobsList))
 	if got.Detail != string(tokens.Throttled) || got.RetryAfter != 7*time.Second || got.LookedUpAt != now {
 		t.Errorf("detail %q, retry after %v, looked up at %v", got.Detail, got.RetryAfter, got.LookedUpAt)
+	}
+	rejected := &tokens.UnavailableError{Outage: tokens.Rejected, Lasting: true}
+	service.err = &tokens.UnavailableError{Outage: tokens.Paused, Lasting: true, RetryAfter: time.Second, Err: rejected}
+	got = judge.Judge(t.Context(), request("GET", jobsList))
+	if got.Detail != string(tokens.Rejected) || got.RetryAfter != 0 || got.Problem == "" {
+		t.Errorf("detail %q, retry after %v, problem %q", got.Detail, got.RetryAfter, got.Problem)
+	}
+	for _, outage := range tokens.Outages {
+		if (whatIsWrong[outage] != "") != outage.NeedsOperator() {
+			t.Errorf("clients are told %q of %s", whatIsWrong[outage], outage)
+		}
 	}
 	service.err = errors.Join(context.Canceled)
 	if got = judge.Judge(t.Context(), request("GET", jobsList)); got.Detail != "client_left" {

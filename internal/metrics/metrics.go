@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -20,6 +21,10 @@ type Metrics struct {
 	cacheEvents fixedCounters
 	ready       prometheus.Gauge
 	up          prometheus.Gauge
+	downFor     *prometheus.GaugeVec
+
+	mu          sync.Mutex
+	authorities map[*Authority]struct{}
 
 	dropped fixedCounters
 
@@ -59,9 +64,13 @@ func New() *Metrics {
 			"Requests by where their token facts came from: hit, stale, negative or miss.",
 			"event"), "hit", "stale", "negative", "miss"),
 		ready: t.gauge("scopegate_ready",
-			"1 if the admin credential has worked and is not rejected now, 0 otherwise."),
+			"1 if the admin credential of every workspace has worked and is not rejected now, 0 otherwise."),
 		up: t.gauge("scopegate_authority_up",
-			"1 while token look-ups work, 0 while they are paused after failures."),
+			"1 while token look-ups work with every workspace, 0 while they are paused after failures."),
+		downFor: t.gauges("scopegate_authority_down",
+			"Workspaces whose token look-ups fail, or have not worked yet, by reason.",
+			"reason"),
+		authorities: make(map[*Authority]struct{}),
 
 		// Audit.
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",
@@ -70,6 +79,9 @@ func New() *Metrics {
 	}
 	m.collectors = t.collectors
 	m.up.Set(1) // until a look-up fails
+	for _, reason := range downReasons {
+		m.downFor.WithLabelValues(reason)
+	}
 	return m
 }
 
@@ -86,6 +98,10 @@ func (t *table) counters(name, help string, labels ...string) *prometheus.Counte
 
 func (t *table) gauge(name, help string) prometheus.Gauge {
 	return add(t, prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help}))
+}
+
+func (t *table) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return add(t, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels))
 }
 
 func (t *table) histogram(name, help string, buckets ...float64) prometheus.Histogram {

@@ -21,9 +21,11 @@ func countEverything(m *Metrics) {
 	m.FactsAge(time.Second)
 	m.Unmapped()
 	m.CacheUsed("hit")
-	m.LookedUp("found", time.Millisecond)
+	a := m.NewAuthority()
+	a.LookedUp("found", time.Millisecond)
+	a.Down("unreachable")
+	a.Close()
 	m.Synced("listed", 3, time.Second)
-	m.AuthorityUp(true)
 	m.AuditDropped("traces", 2)
 }
 
@@ -67,33 +69,72 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 // which this package does not import.
 func TestReady(t *testing.T) {
 	t.Parallel()
+	m := New()
+	a := m.NewAuthority()
 	for _, test := range []struct {
 		result string
 		ready  float64
 	}{
+		{string(tokens.TimedOut), 0},
 		{"found", 1},
 		{string(tokens.Rejected), 0},
 		{"unknown", 1},
 		{string(tokens.NotConfigured), 0},
 		{"found", 1},
 		{string(tokens.IDRuleBroken), 0},
-		{string(tokens.TimedOut), 0},
+		{string(tokens.TimedOut), 0}, // says nothing about the credential
 		{"found", 1},
 		{string(tokens.ServerError), 1},
+		{string(tokens.Disabled), 0},
 	} {
-		t.Run(test.result, func(t *testing.T) {
-			before := 1 - test.ready
-			if test.result == string(tokens.TimedOut) || test.result == string(tokens.ServerError) {
-				before = test.ready // says nothing about the credential
-			}
-			m := New()
-			m.ready.Set(before)
-			m.LookedUp(test.result, time.Millisecond)
-			if got := testutil.ToFloat64(m.ready); got != test.ready {
-				t.Errorf("ready is %g, want %g", got, test.ready)
-			}
-		})
+		a.LookedUp(test.result, time.Millisecond)
+		if got := testutil.ToFloat64(m.ready); got != test.ready {
+			t.Errorf("after %s: ready is %g, want %g", test.result, got, test.ready)
+		}
 	}
+}
+
+// TestAuthorities: the gauges are about all token services, so that one that works does
+// not hide one that does not.
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	m := New()
+	check := func(when string, ready, up float64, down map[tokens.Outage]float64) {
+		t.Helper()
+		if got := testutil.ToFloat64(m.ready); got != ready {
+			t.Errorf("%s: ready is %g, want %g", when, got, ready)
+		}
+		if got := testutil.ToFloat64(m.up); got != up {
+			t.Errorf("%s: up is %g, want %g", when, got, up)
+		}
+		for _, outage := range tokens.Outages {
+			if got := testutil.ToFloat64(m.downFor.WithLabelValues(string(outage))); got != down[outage] {
+				t.Errorf("%s: %g are down because of %s, want %g", when, got, outage, down[outage])
+			}
+		}
+		if got := testutil.CollectAndCount(m.downFor); got != len(tokens.Outages) {
+			t.Errorf("%s: %d series, want %d", when, got, len(tokens.Outages))
+		}
+	}
+	check("at first", 0, 1, nil)
+	good, bad := m.NewAuthority(), m.NewAuthority()
+	bad.LookedUp(string(tokens.HostNotFound), time.Millisecond)
+	good.LookedUp("found", time.Millisecond)
+	check("one has not worked yet", 0, 1, map[tokens.Outage]float64{tokens.HostNotFound: 1})
+	bad.LookedUp("unknown", time.Millisecond)
+	bad.LookedUp(string(tokens.TimedOut), time.Millisecond)
+	check("one failed once", 1, 1, nil)
+	bad.Down(string(tokens.TimedOut))
+	good.LookedUp("found", time.Millisecond)
+	check("one pauses", 1, 0, map[tokens.Outage]float64{tokens.TimedOut: 1})
+	good.Down(string(tokens.TimedOut))
+	check("both pause", 1, 0, map[tokens.Outage]float64{tokens.TimedOut: 2})
+	good.Down("")
+	bad.LookedUp(string(tokens.Rejected), time.Millisecond)
+	bad.Down(string(tokens.Rejected))
+	check("one is refused", 0, 0, map[tokens.Outage]float64{tokens.Rejected: 1})
+	bad.Close()
+	check("that one is gone", 1, 1, nil)
 }
 
 // descPattern matches what a collector says about itself.
@@ -134,8 +175,8 @@ func TestDocumentation(t *testing.T) {
 
 // Interface guards
 var (
-	_ tokens.SyncObserver = (*Metrics)(nil)
-	// The rest of tokens.Observer is for the log and events, see AuthorityUp.
+	_ tokens.SyncObserver = (*Authority)(nil)
+	// The rest of tokens.Observer is for the log and events.
 	_ interface {
 		CacheUsed(event string)
 		LookedUp(result string, took time.Duration)
@@ -143,5 +184,5 @@ var (
 	_ interface {
 		CacheUsed(event string)
 		LookedUp(result string, took time.Duration)
-	} = (*Metrics)(nil)
+	} = (*Authority)(nil)
 )

@@ -34,6 +34,9 @@ const (
 	MalformedPath Reason = "malformed_path"
 	// DirectoryUnavailable: the token could not be looked up.
 	DirectoryUnavailable Reason = "directory_unavailable"
+	// GatewayMisconfigured: tokens cannot be looked up until the operator of the gateway
+	// has fixed something, such as its admin credential.
+	GatewayMisconfigured Reason = "gateway_misconfigured"
 	// AuditUnavailable: there was no room for the audit record, and the operator wants
 	// no access without a record.
 	AuditUnavailable Reason = "audit_unavailable"

@@ -25,6 +25,7 @@ var judgements = map[string]judge.Judgement{
 	"ambiguous_request/connection":      {Problem: "The Connection header names {header}, which would be lost on the way; do not name it there."},
 	"ambiguous_request/query":           {Problem: "A token was sent as the query parameter access_token; send it in the Authorization header only."},
 	"ambiguous_request/two workspaces":  {Problem: "The request names more than one workspace; name one."},
+	"gateway_misconfigured":             {Problem: "{problem}"},
 	"malformed_path":                    {Problem: "The path cannot be judged: {problem}."},
 	"malformed_path/no path":            {Problem: "The request target has no path; send one that begins with a slash."},
 	"malformed_path/connect":            {Problem: "CONNECT is not supported here."},

@@ -37,6 +37,9 @@ var wording = map[policy.Reason]struct {
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, temporarilyUnavailable + "Authentication is temporarily unavailable."},
+	// Not 503, which clients retry for minutes without a word, nor any other 5xx, which
+	// some retry too. See docs/outages.md.
+	policy.GatewayMisconfigured: {http.StatusForbidden, "The gateway cannot check access tokens: "},
 	policy.AuditUnavailable:     {http.StatusServiceUnavailable, temporarilyUnavailable + "The gateway is temporarily unavailable."},
 }
 
@@ -67,6 +70,8 @@ func message(j *judge.Judgement) string {
 		if j.Problem != "" {
 			return words + " What was sent is " + j.Problem + "."
 		}
+	case policy.GatewayMisconfigured:
+		return words + j.Problem + ". Your token was not checked; tell the gateway's operator."
 	case policy.AmbiguousRequest, policy.MalformedPath:
 		return j.Problem
 	}

@@ -1,10 +1,13 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -26,6 +29,21 @@ type Admin struct {
 	ClientSecret func() (string, error)
 	// Token is a personal access token of a workspace admin.
 	Token func() (string, error)
+}
+
+// Check reports a profile that cannot be used for a workspace. It uses no network.
+func (a Admin) Check(workspace string) error {
+	if a.Profile == "" {
+		return nil
+	}
+	cfg := &config.Config{Host: workspace, Profile: a.Profile}
+	if err := (profileLoader{required: true}).Configure(cfg); err != nil {
+		return err
+	}
+	if !hasCredential(cfg) && cfg.AuthType == "" {
+		return fmt.Errorf("profile %q has no credential; sign in with databricks auth login, or add client_id and client_secret, or token", a.Profile)
+	}
+	return nil
 }
 
 // newClient builds an SDK client for the workspace's admin APIs. It may use the
@@ -76,7 +94,10 @@ func (unlimited) SkipRetryOnIO() bool { return true }
 func (a Admin) configure(cfg *config.Config) error {
 	var err error
 	switch {
-	case a.ClientID != "":
+	case a.ClientSecret != nil && a.ClientID == "":
+		// Not the environment's credential in place of the one that was meant.
+		err = errors.New("the client id is empty")
+	case a.ClientSecret != nil:
 		cfg.AuthType = m2mAuthType
 		cfg.Loaders = []config.Loader{noLoader{}}
 		cfg.ClientID = a.ClientID
@@ -131,15 +152,19 @@ func (l profileLoader) Configure(cfg *config.Config) error {
 	if !l.required && hasCredential(cfg) {
 		return nil
 	}
+	cfg.ConfigFile = configFile(cfg.ConfigFile)
+	if _, err := config.LoadFile(cfg.ConfigFile); l.required && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("profile %q: there is no Databricks configuration file; create one with databricks configure, or name it in DATABRICKS_CONFIG_FILE", cfg.Profile)
+	}
 	probe := &config.Config{Profile: cfg.Profile, ConfigFile: cfg.ConfigFile}
 	if err := config.ConfigFile.Configure(probe); err != nil {
 		return err
 	}
 	if probe.Profile == "" {
-		if l.required {
-			return fmt.Errorf("profile %q: there is no Databricks configuration file; create one with databricks configure, or name it in DATABRICKS_CONFIG_FILE", cfg.Profile)
-		}
 		return nil
+	}
+	if probe.Host == "" && l.required {
+		return fmt.Errorf("profile %q has no host; add host = %s", probe.Profile, cfg.Host)
 	}
 	if !sameHost(probe.Host, cfg.Host) {
 		if l.required || cfg.Profile != "" {
@@ -163,12 +188,17 @@ func hasCredential(cfg *config.Config) bool {
 // ProfileHost returns the workspace URL of a profile, or of the default profile if
 // the name is empty. It returns "" if there is none. It reads files only.
 func ProfileHost(profile string) (string, error) {
-	probe := &config.Config{Profile: profile}
+	probe := &config.Config{Profile: profile, ConfigFile: configFile("")}
 	if err := config.ConfigFile.Configure(probe); err != nil {
 		return "", err
 	}
 	return probe.Host, nil
 }
+
+// configFile returns the path of the configuration file, empty for the usual one. The
+// SDK reads the variable only together with all others, which may be meant for the
+// gateway's clients.
+func configFile(path string) string { return cmp.Or(path, os.Getenv("DATABRICKS_CONFIG_FILE")) }
 
 func sameHost(a, b string) bool {
 	ua, errA := ParseWorkspaceURL(a)

@@ -34,7 +34,8 @@ type Breaker struct {
 	pause    time.Duration
 	until    time.Time // zero unless there is an outage
 	probing  bool
-	last     Outage
+	last     *UnavailableError // nil unless there is an outage
+	refusals int               // failures in a row that need the operator
 }
 
 // Allow reports whether a look-up may be tried now. If not, the error is an
@@ -47,7 +48,9 @@ func (b *Breaker) Allow(now time.Time) (probe bool, err error) {
 		return false, nil
 	}
 	if b.paused(now) {
-		return false, &UnavailableError{Outage: Paused, RetryAfter: max(b.until.Sub(now), time.Second), Err: &UnavailableError{Outage: b.last}}
+		err := pausedBy(b.last)
+		err.RetryAfter = max(b.until.Sub(now), time.Second)
+		return false, err
 	}
 	b.probing = true
 	return true, nil
@@ -64,15 +67,18 @@ func (b *Breaker) refuses(now time.Time) bool {
 	return b.paused(now)
 }
 
-// outage returns why look-ups are paused or probing, and "" while they work.
-func (b *Breaker) outage() Outage {
+// outage returns why look-ups are paused or probing, nil while they work.
+func (b *Breaker) outage() *UnavailableError {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.until.IsZero() {
-		return ""
+		return nil
 	}
 	return b.last
 }
+
+// lasting reports whether the outage needs the operator for sure.
+func (b *Breaker) lasting() bool { return b.refusals > 1 }
 
 // Succeeded records that the workspace answered, whatever it said of the token. It
 // reports whether this ended an outage.
@@ -80,20 +86,27 @@ func (b *Breaker) Succeeded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ended := !b.until.IsZero()
-	b.failures, b.pause, b.until, b.probing, b.last = 0, 0, time.Time{}, false, ""
+	b.failures, b.pause, b.until, b.probing = 0, 0, time.Time{}, false
+	b.last, b.refusals = nil, 0
 	return ended
 }
 
-// Failed records that a look-up failed. It reports whether this started an outage.
+// Failed records that a look-up failed, and completes the error by whether the outage
+// is lasting. It reports whether this started an outage.
 func (b *Breaker) Failed(now time.Time, err *UnavailableError) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
 	started := b.until.IsZero()
 	if !started && !b.probing {
+		err.Lasting = b.lasting()
 		return false // a straggler from before the pause
 	}
-	b.last = err.Outage
+	if b.refusals++; !err.Outage.NeedsOperator() {
+		b.refusals = 0
+	}
+	err.Lasting = b.lasting()
+	b.last = &UnavailableError{Outage: err.Outage, Lasting: err.Lasting, Err: err.Err}
 	if started && b.failures < breakerTrip && !certain(err) {
 		return false
 	}
@@ -110,11 +123,7 @@ func (b *Breaker) Failed(now time.Time, err *UnavailableError) bool {
 // certain reports whether one failure proves that the next look-up would fail too:
 // the workspace said when to retry, or the operator has something to fix.
 func certain(err *UnavailableError) bool {
-	switch err.Outage {
-	case Rejected, NotConfigured, Disabled, IDRuleBroken:
-		return true
-	}
-	return err.RetryAfter > 0
+	return err.Outage.NeedsOperator() || err.RetryAfter > 0
 }
 
 // abandoned records that a probe was not sent after all.
@@ -122,4 +131,13 @@ func (b *Breaker) abandoned() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.probing = false
+}
+
+// pausedBy returns what look-ups get while they pause because of an outage, which may
+// have ended at this moment (nil).
+func pausedBy(outage *UnavailableError) *UnavailableError {
+	if outage == nil {
+		return &UnavailableError{Outage: Paused}
+	}
+	return &UnavailableError{Outage: Paused, Lasting: outage.Lasting, Err: outage}
 }

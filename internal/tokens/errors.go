@@ -45,7 +45,28 @@ const (
 	IDRuleBroken Outage = "id_rule_broken"
 	// Closed: this resolver was shut down.
 	Closed Outage = "closed"
+	// Untried: no look-up has ended yet.
+	Untried Outage = "untried"
 )
+
+// Outages lists all reasons, for metrics.
+var Outages = []Outage{
+	Unreachable, HostNotFound, TLSFailed, TimedOut, Throttled, ServerError, Rejected, NotConfigured, Disabled,
+	BadAnswer, Overloaded, Paused, IDRuleBroken, Closed, Untried,
+}
+
+// NeedsOperator reports whether the outage cannot end by itself: somebody has to fix
+// the admin credential or a setting of the workspace.
+func (o Outage) NeedsOperator() bool {
+	switch o {
+	case Rejected, NotConfigured, Disabled, IDRuleBroken:
+		return true
+	}
+	return false
+}
+
+// Advice says what happened and what to do about it. It names nothing.
+func (o Outage) Advice() string { return outageHints[o] }
 
 // UnavailableError says why facts were not available and when to retry. Its text is
 // for the operator's log, never for the client: it may name hosts and quote the SDK.
@@ -53,19 +74,33 @@ type UnavailableError struct {
 	Outage Outage
 	// RetryAfter is when a retry makes sense, 0 if unknown.
 	RetryAfter time.Duration
+	// Lasting reports that no retry makes sense: the outage needs the operator (see
+	// [Outage.NeedsOperator]), and a second look-up, for which the credential was read
+	// again, has failed too. One refusal may be a secret that is being rotated.
+	Lasting bool
 	// Err is the cause, or nil.
 	Err error
 }
 
-func (e *UnavailableError) Error() string {
-	hint := outageHints[e.Outage]
+func (e *UnavailableError) Error() string { return "looking up a token: " + e.Problem() }
+
+// Problem returns what happened, what to do about it, and the cause.
+func (e *UnavailableError) Problem() string {
 	if e.Err == nil {
-		return fmt.Sprintf("looking up a token: %s", hint)
+		return e.Outage.Advice()
 	}
-	return fmt.Sprintf("looking up a token: %s: %v", hint, e.Err)
+	return fmt.Sprintf("%s: %v", e.Outage.Advice(), e.Err)
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Root returns the outage behind a pause, or else the error itself.
+func (e *UnavailableError) Root() *UnavailableError {
+	for inner := e; errors.As(inner.Err, &inner); {
+		e = inner
+	}
+	return e
+}
 
 // outageHints say what happened and what to do next.
 var outageHints = map[Outage]string{
@@ -83,4 +118,5 @@ var outageHints = map[Outage]string{
 	Paused:        "look-ups are paused after failures and resume by themselves; fix the last failure if it persists",
 	IDRuleBroken:  "the workspace accepts the admin token but does not find it by the SHA-256 of its value, so no token can be identified; run scopegate scopes verify, and report what it prints",
 	Closed:        "the gateway is shutting down or was reconfigured; retry the request",
+	Untried:       "no look-up has been answered yet; wait a moment",
 }

@@ -56,7 +56,7 @@ func (r *Resolver) relist() error {
 		return nil
 	}
 	if r.breaker.refuses(asked) {
-		return &UnavailableError{Outage: Paused, Err: &UnavailableError{Outage: r.breaker.outage()}}
+		return pausedBy(r.breaker.outage())
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
 	defer cancel()
@@ -67,7 +67,7 @@ func (r *Resolver) relist() error {
 		}
 		return asOutage(err)
 	}
-	r.worked.Store(true)
+	r.listWorked()
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
 	r.listed.list, r.listed.at = list, asked

@@ -133,9 +133,17 @@ func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), 
 
 // succeeded records that the workspace answered, whatever it said of the token.
 func (r *Resolver) succeeded(result string, took time.Duration) {
-	r.worked.Store(true)
 	r.observer.LookedUp(result, took)
-	if r.breaker.Succeeded() {
+	first := !r.worked.Swap(true)
+	if r.breaker.Succeeded() || first {
+		r.observer.ServiceChanged(nil)
+	}
+}
+
+// listWorked records that the workspace returned its list. That does not end an outage of
+// look-ups.
+func (r *Resolver) listWorked() {
+	if first := !r.worked.Swap(true); first && r.breaker.outage() == nil {
 		r.observer.ServiceChanged(nil)
 	}
 }

@@ -38,6 +38,8 @@ func (r *recorder) ServiceChanged(err *UnavailableError) {
 	}
 }
 
+func (r *recorder) Waited(error, time.Duration, bool) {}
+
 func (r *recorder) Synced(result string, _ int, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

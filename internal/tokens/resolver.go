@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,12 @@ type Observer interface {
 	// how long it took.
 	LookedUp(result string, took time.Duration)
 	// ServiceChanged reports that the token service stopped working, with the reason,
-	// or works again, with nil.
+	// or works, for the first time or again, with nil.
 	ServiceChanged(err *UnavailableError)
+	// Waited reports a request that waited for a look-up in vain: the error that it got
+	// and how long it waited, next to nothing while look-ups pause. Stale reports that
+	// facts from the cache served it all the same.
+	Waited(err error, took time.Duration, stale bool)
 }
 
 // Resolver finds the facts about tokens, from its cache or by asking a [Service]. It is
@@ -136,7 +141,7 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	}
 
 	stale := remembered && age < fresh.TTL+fresh.MaxStale
-	if stale && r.breaker.outage() != "" {
+	if stale && r.breaker.outage() != nil {
 		// In an outage, don't wait for a probe if stale facts will do.
 		r.refresh(id, known.at, now)
 		r.observer.CacheUsed("stale")
@@ -146,6 +151,9 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
 		knownAt: known.at, unknownAt: unknownAt,
 	})
+	if err != nil && !errors.Is(err, ErrUnknownToken) && id != neutral {
+		r.observer.Waited(err, r.now().Sub(now), stale && isOutage(err))
+	}
 	if stale && isOutage(err) {
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
@@ -191,7 +199,12 @@ func (r *Resolver) Worked() bool { return r.worked.Load() }
 
 // Outage returns why look-ups are failing, as far as known without asking. It is ""
 // while they work, and before the first.
-func (r *Resolver) Outage() Outage { return r.breaker.outage() }
+func (r *Resolver) Outage() Outage {
+	if outage := r.breaker.outage(); outage != nil {
+		return outage.Outage
+	}
+	return ""
+}
 
 // WorkspaceID returns the workspace ID of the workspace's last answer, 0 before the
 // first. A token whose [Info.WorkspaceID] differs does not belong to this workspace.
@@ -238,6 +251,7 @@ func (t *tasks) close() {
 
 type noObserver struct{}
 
-func (noObserver) CacheUsed(string)                 {}
-func (noObserver) LookedUp(string, time.Duration)   {}
-func (noObserver) ServiceChanged(*UnavailableError) {}
+func (noObserver) CacheUsed(string)                  {}
+func (noObserver) LookedUp(string, time.Duration)    {}
+func (noObserver) ServiceChanged(*UnavailableError)  {}
+func (noObserver) Waited(error, time.Duration, bool) {}

@@ -103,7 +103,7 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	}
 	switch {
 	case err == nil:
-		r.worked.Store(true)
+		r.listWorked()
 		r.cache.replace(list, started, since)
 		r.synced("listed", len(list), now.Sub(started))
 	case errors.Is(ctx.Err(), context.Canceled):

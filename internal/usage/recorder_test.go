@@ -102,8 +102,8 @@ func TestReasons(t *testing.T) {
 		return true
 	})
 	// permitted, missing_scope, policy_denied, policy_lifetime; token_expired,
-	// wrong_workspace; the other nine.
-	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 9 {
+	// wrong_workspace; the other ten.
+	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 10 {
 		t.Errorf("package policy has other reasons than are sorted here: %v", kinds)
 	}
 }

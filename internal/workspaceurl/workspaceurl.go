@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -15,6 +16,9 @@ import (
 // of the workspace.
 const Variable = "DATABRICKS_HOST"
 
+// placeholder matches what documentation writes for a part of a name.
+var placeholder = regexp.MustCompile(`(?i)(<|%3c)[a-z][a-z0-9 _-]*(>|%3e)|\[[a-z][a-z _-]*\]`)
+
 // Parse reads the URL of a workspace. A bare host name means https. Errors quote no
 // password.
 func Parse(s string) (*url.URL, error) {
@@ -23,6 +27,8 @@ func Parse(s string) (*url.URL, error) {
 	}
 	u, err := url.Parse(s)
 	switch {
+	case placeholder.MatchString(s):
+		return nil, fmt.Errorf("workspace %s is not a URL; write the name of your workspace in place of %[1]s, as in https://dbc-a1b2345c-d6e7.cloud.databricks.com", placeholder.FindString(s))
 	case err != nil:
 		// The cause would quote the URL, which may hold a password.
 		return nil, errors.New("workspace is not a URL; write https://<name>.cloud.databricks.com")

@@ -20,7 +20,10 @@ func TestHealth(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	site := "databricks_scopes_health\nhandle /api/* {\n" + harness.GatewayBlock(workspace, "") + "\n}"
 	workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(403))
-	g := harness.StartSite(t, workspace, site)
+	g := harness.NewGateway(t, workspace)
+	g.Global = "shutdown_delay 1ms" // in place of 3 s at the end of this test
+	g.Load(t, site)
+	reason := ""
 	probe := func(path string, want int) {
 		t.Helper()
 		var got harness.Answer
@@ -28,23 +31,38 @@ func TestHealth(t *testing.T) {
 			got = g.Send(t, "GET", path, nil)
 			return got.StatusCode == want
 		})
-		if strings.Contains(got.Body, workspace.URL()) {
-			t.Errorf("%s reveals details: %s", path, got.Body)
+		if strings.Contains(got.Body, os.Getenv("TEST_ADMIN_SECRET")) {
+			t.Errorf("%s reveals the secret: %s", path, got.Body)
+		}
+		if path != "/readyz" {
+			return
+		}
+		var answer struct {
+			Ready      bool
+			Workspaces []struct{ Workspace, Reason string }
+		}
+		if err := json.Unmarshal([]byte(got.Body), &answer); err != nil {
+			t.Fatalf("%s: %v", got.Body, err)
+		}
+		if answer.Ready != (want == 200) || len(answer.Workspaces) != 1 || answer.Workspaces[0].Workspace != workspace.URL() || answer.Workspaces[0].Reason != reason {
+			t.Errorf("%s, want %d and reason %q", got.Body, want, reason)
 		}
 	}
 	probe("/livez", 200)
 	probe("/healthz", 200)
+	reason = "admin_rejected"
 	probe("/readyz", 503) // the workspace refuses the admin credential
 	workspace.Faults().Clear()
+	reason = ""
 	probe("/readyz", 200) // the credential works, though no client has sent a request
 	if status, body := g.Admin(t, "GET", "/databricks_scopes/health"); status != 200 || !strings.Contains(body, `"ready":true`) {
 		t.Errorf("admin API: %d %s", status, body)
 	}
-	lookups := workspace.Lookups()
+	probes := workspace.Counts().Probes
 	for range 20 {
 		probe("/readyz", 200)
 	}
-	if got := workspace.Lookups() - lookups; got > 0 {
+	if got := workspace.Counts().Probes - probes; got > 0 {
 		t.Errorf("20 probes made %d look-ups", got)
 	}
 	workspace.Faults().Set("/", fakeworkspace.Unavailable(""))

@@ -179,3 +179,24 @@ func TestSDKDirectoryUnavailable(t *testing.T) {
 		}
 	})
 }
+
+// TestSDKGatewayMisconfigured: when the workspace refuses the gateway's own credential, the
+// SDK's user learns that within seconds, although its settings are those of a default
+// client, which retries a 503 for five minutes.
+func TestSDKGatewayMisconfigured(t *testing.T) {
+	w := harness.StartWorkspace(t)
+	w.Faults().Set("/api/2.0/token-management/", fakeworkspace.RejectAdmin(401))
+	g := harness.StartGateway(t, w, "")
+	began := time.Now()
+	_, err := sdkClient(t, g, harness.LegacyToken(w)).Jobs.ListAll(t.Context(), jobs.ListJobsRequest{})
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the SDK returned after %s", took)
+	}
+	if err == nil || errors.Is(err, databricks.ErrUnauthenticated) || errors.Is(err, databricks.ErrTemporarilyUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	info := sdkErrorInfo(t, err, golden.FindRefusal(t, "gateway_misconfigured"))
+	if info.Metadata["reason"] != "gateway_misconfigured" {
+		t.Errorf("info %+v", info)
+	}
+}

@@ -40,6 +40,9 @@ type Counts struct {
 	// Lookups counts admin GETs of one token, Lists those of all tokens, TokenGrants the POSTs to
 	// /oidc/v1/token. Requests that ended in a fault count too.
 	Lookups, Lists, TokenGrants int
+	// Probes counts admin GETs of the token whose id is all zeros, which no token has. Gateways find
+	// out with them whether their credential works. They do not count as look-ups.
+	Probes int
 	// LookupsAtOnce is the largest number of look-ups that ran at the same time.
 	LookupsAtOnce int
 }
@@ -65,6 +68,9 @@ type requestLog struct {
 func newRequestLog(size int) *requestLog { return &requestLog{size: max(size, 0)} }
 
 const lookupPrefix = "/api/2.0/token-management/tokens"
+
+// probePath asks for a token that cannot exist.
+var probePath = lookupPrefix + "/" + strings.Repeat("0", 64)
 
 func (l *requestLog) arrive(r *http.Request, believed string, now time.Time) arrival {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
@@ -94,6 +100,8 @@ func (l *requestLog) arrive(r *http.Request, believed string, now time.Time) arr
 	switch {
 	case r.Method == http.MethodGet && strings.TrimSuffix(believed, "/") == lookupPrefix:
 		l.counts.Lists++
+	case r.Method == http.MethodGet && believed == probePath:
+		l.counts.Probes++
 	case r.Method == http.MethodGet && strings.HasPrefix(believed, lookupPrefix+"/"):
 		a.lookup = true
 		l.counts.Lookups++
@@ -171,5 +179,5 @@ func (w *Workspace) Counts() Counts {
 	return w.log.counts
 }
 
-// Lookups returns the number of admin GETs of one token.
+// Lookups returns the number of admin GETs of one token, without probes.
 func (w *Workspace) Lookups() int { return w.Counts().Lookups }

@@ -1,11 +1,14 @@
 package harness
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -180,7 +183,23 @@ http://%s {
 		return err
 	}
 	g.loads++
+	if bytes.Contains(adapted, []byte(`"databricks_scopes"`)) {
+		g.awaitProbe(t)
+	}
 	return nil
+}
+
+// awaitProbe waits until the gateway has found out whether it can look up tokens, which
+// it does in the background, so that faults and counts of a test are about its own
+// requests. It does not wait long for one that hangs.
+func (g *Gateway) awaitProbe(t testing.TB) {
+	t.Helper()
+	probed := regexp.MustCompile(`(?m)^(scopegate_ready 1|scopegate_authority_down\{.*\} [1-9].*)$`)
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if _, text := g.Admin(t, http.MethodGet, "/metrics"); probed.MatchString(text) {
+			return
+		}
+	}
 }
 
 // Stop stops Caddy.
