@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/metrics"
 )
 
@@ -41,6 +43,7 @@ type App struct {
 	now      func() time.Time
 	shared   *registry
 	handlers []*Handler
+	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
 	unguard  func()              // restores OpenTelemetry's error handling
 }
@@ -65,6 +68,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.now = clock
 	a.events = newEvents(ctx)
+	a.events.beforeStop(caddyserver.Stopping)
+	a.carriers.OnExit(a.flush)
 	// Before any exporter is made.
 	a.unguard = GuardOpenTelemetry()
 	var err error
@@ -78,8 +83,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens what the handlers use. They may already be using it.
+// Start opens what the handlers use. They may already be using it. It fails if another
+// process listens on an address of theirs.
 func (a *App) Start() error {
+	if err := a.carriers.Start(a.ctx.Logger()); err != nil {
+		return err
+	}
 	a.apply()
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
@@ -93,6 +102,21 @@ func (a *App) apply() {
 		w.service().Tune(w.options.settings())
 		w.keepUsage(a.ctx.Storage(), handlerLogger())
 	}
+}
+
+// flush saves what would be lost with the process, all at the same time. Cleanup does so
+// too, but one after the other and only when other modules are done.
+func (a *App) flush() {
+	var flushing sync.WaitGroup
+	flushing.Go(closeAllSinks)
+	for _, w := range a.shared.used() {
+		flushing.Go(func() {
+			if err := w.service().usage.Close(); err != nil {
+				handlerLogger().Warn("shutting down", zap.Error(err))
+			}
+		})
+	}
+	flushing.Wait()
 }
 
 // Stop gives what is shared back the settings of the running configuration, for when

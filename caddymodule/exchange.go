@@ -11,7 +11,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/refusal"
 	"github.com/scopegate/scopegate/internal/usage"
 )
@@ -101,6 +103,7 @@ func (x *exchange) announce() {
 
 // refuse answers the request, or lets the server's error routes do so.
 func (x *exchange) refuse() error {
+	caddyserver.DistrustBody(x.r)
 	answer := refusal.For(&x.rec.Judgement, x.rec.TraceID())
 	x.rec.RequestID = answer.RequestID
 	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, x.w, x.r, answer) {
@@ -148,6 +151,9 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 // Caddy, after this handler.
 func (x *exchange) pass(next caddyhttp.Handler) error {
 	rec := x.rec
+	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
+		caddyserver.DistrustBody(x.r)
+	}
 	if x.h.judge.Observe { // the request is left as it is
 		rec.Dropped = audit.TruncateNames(judge.ConflictingHeaders(x.r))
 	} else {

@@ -36,8 +36,10 @@ func (Health) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app whose workspaces are probed.
 func (h *Health) Provision(ctx caddy.Context) (err error) {
-	h.app, err = databricksApp(ctx)
-	return err
+	if h.app, err = databricksApp(ctx); err != nil {
+		return err
+	}
+	return h.app.carriers.Carry(ctx, h)
 }
 
 // ServeHTTP answers the probes.

@@ -20,6 +20,7 @@ var grpcCodes = map[int]codes.Code{
 	http.StatusBadRequest:         codes.InvalidArgument,
 	http.StatusUnauthorized:       codes.Unauthenticated,
 	http.StatusForbidden:          codes.PermissionDenied,
+	http.StatusMisdirectedRequest: codes.Unimplemented, // as servers answer for services that they do not know
 	http.StatusServiceUnavailable: codes.Unavailable,
 }
 

@@ -32,6 +32,7 @@ var wording = map[policy.Reason]struct {
 	policy.PolicyLifetime:        {http.StatusForbidden, ""},
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
+	policy.MisdirectedRequest:    {http.StatusMisdirectedRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: Authentication is temporarily unavailable."},
 	policy.AuditUnavailable:     {http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE: The gateway is temporarily unavailable."},
@@ -56,7 +57,7 @@ func message(j *judge.Judgement) string {
 		if j.Problem != "" {
 			return words + " What was sent is " + j.Problem + "."
 		}
-	case policy.AmbiguousRequest, policy.MalformedPath:
+	case policy.AmbiguousRequest, policy.MalformedPath, policy.MisdirectedRequest:
 		return j.Problem
 	}
 	return words
