@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -176,6 +177,9 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	err := next.ServeHTTP(x.w, x.r)
 	if err == nil {
 		return nil
+	}
+	if errors.Is(context.Cause(x.r.Context()), caddyserver.ErrExit) {
+		panic(http.ErrAbortHandler) // the workspace did not fail; the client sees its connection cut
 	}
 	if refusal.AwaitsContinue(x.r) {
 		x.w.Header().Set("Connection", "close")

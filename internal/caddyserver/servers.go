@@ -34,7 +34,8 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 	if c == nil {
 		c = &carrier{server: server, listens: listensOf(server)}
 		s.carriers = append(s.carriers, c)
-		server.RegisterConnContext(untilExit)
+		server.RegisterConnContext(hold)
+		server.RegisterConnState(release)
 		server.RegisterOnStop(s.stopped)
 	}
 	if app, ok := httpApp(ctx); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -49,14 +50,33 @@ var ErrExit = errors.New("the gateway is shutting down")
 
 // The requests of all configurations end with the process.
 var (
-	exiting, cut = context.WithCancelCause(context.Background())
-	inFlight     atomic.Int64
+	exiting, endRequests = context.WithCancelCause(context.Background())
+	connections          sync.Map     // of net.Conn that are open
+	inFlight             atomic.Int64 // requests
 )
 
-// untilExit makes the contexts of a connection and of its requests end at the end of the
-// grace period.
-func untilExit(ctx context.Context, _ net.Conn) context.Context {
+// hold makes a connection and the contexts of its requests end with the grace period.
+func hold(ctx context.Context, c net.Conn) context.Context {
+	connections.Store(c, nil)
 	return connection{exiting, ctx}
+}
+
+// release lets go of a connection that is closed, or was taken over by a handler, which
+// closes it when its request ends.
+func release(c net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		connections.Delete(c)
+	}
+}
+
+// cut ends all requests. A canceled context is not enough: the HTTP/2 client of a proxy
+// does not notice it while it waits for more of the request.
+func cut() {
+	endRequests(ErrExit)
+	connections.Range(func(c, _ any) bool {
+		go c.(net.Conn).Close() // TLS may wait to say goodbye
+		return true
+	})
 }
 
 // connection is the context of a connection. It ends with the embedded context, and has
@@ -91,7 +111,7 @@ func (s *Servers) stopped(context.Context) error {
 		caddy.Log().Error("shutting down takes too long; quitting", zap.Duration("after", exitTime))
 		os.Exit(caddy.ExitCodeFailedQuit)
 	})
-	cut(ErrExit)
+	cut()
 	awaitHandlers(cutTime)
 	if s.flush != nil {
 		s.flush()
