@@ -135,6 +135,7 @@ func (a *App) Cleanup() error {
 	if a.unguard != nil {
 		a.unguard()
 	}
+	a.carriers.Close()
 	var errs []error
 	for _, w := range a.shared.all() {
 		errs = append(errs, w.release())

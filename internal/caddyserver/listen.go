@@ -19,14 +19,13 @@ import (
 // listen is an address that a server will listen on.
 type listen struct {
 	address caddy.NetworkAddress // with one port
-	taken   error                // when it was provisioned
+	taken   error                // when it was provisioned, which may be only to validate it
 }
 
 // maxListens bounds how many ports of a range are looked at.
 const maxListens = 100
 
-// listensOf returns the addresses of a server, and looks whether they are free. The
-// server may be provisioned only to be validated, so it is too early to complain.
+// listensOf returns the addresses of a server.
 func listensOf(server *caddyhttp.Server) (listens []*listen) {
 	for _, configured := range server.Listen {
 		address, err := caddy.ParseNetworkAddress(configured)
@@ -34,9 +33,7 @@ func listensOf(server *caddyhttp.Server) (listens []*listen) {
 			continue // Caddy will say so
 		}
 		for offset := range min(address.PortRangeSize(), maxListens) {
-			l := &listen{address: address.At(offset)}
-			l.taken = l.look()
-			listens = append(listens, l)
+			listens = append(listens, &listen{address: address.At(offset)})
 		}
 	}
 	return listens

@@ -1,6 +1,7 @@
 package caddyserver
 
 import (
+	"io"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -12,6 +13,7 @@ import (
 // value is ready to use.
 type Servers struct {
 	carriers []*carrier
+	locks    map[uint]io.Closer // by port
 	flush    func()
 	exited   bool
 }
@@ -33,6 +35,10 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 	c := s.carrier(server)
 	if c == nil {
 		c = &carrier{server: server, listens: listensOf(server)}
+		s.lock(c.listens)
+		for _, l := range c.listens {
+			l.taken = l.look()
+		}
 		s.carriers = append(s.carriers, c)
 		server.RegisterConnContext(hold)
 		server.RegisterConnState(release)
@@ -62,6 +68,7 @@ func (s *Servers) Start(logger *zap.Logger) error {
 			}
 		}
 	}
+	go s.unlockWhenListening()
 	return confirmAdmin()
 }
 
