@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 func init() {
@@ -26,6 +27,12 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 		ID:  "admin.api.databricks_scopes",
 		New: func() caddy.Module { return new(adminAPI) },
 	}
+}
+
+// Provision looks whether another process has the admin API's default address.
+func (adminAPI) Provision(caddy.Context) error {
+	caddyserver.LookAtAdmin()
+	return nil
 }
 
 // Routes returns the routes.

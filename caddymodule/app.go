@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
@@ -42,6 +44,7 @@ type App struct {
 	now      func() time.Time
 	shared   *registry
 	handlers []*Handler
+	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
 	unguard  func()              // restores OpenTelemetry's error handling
 }
@@ -66,6 +69,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.now = clock
 	a.events = newEvents(ctx)
+	a.events.beforeStop(caddyserver.Stopping)
+	a.carriers.OnExit(a.flush)
 	// Before any exporter is made.
 	a.unguard = GuardOpenTelemetry()
 	var err error
@@ -79,10 +84,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens what the handlers use. They may already be using it. It fails for a
-// credential that cannot be read: unlike Provision, it is not called to validate a
-// configuration, for which the credential need not be there.
+// Start opens what the handlers use. They may already be using it. It fails if another
+// process listens on an address of theirs, and for a credential that cannot be read:
+// unlike Provision, it is not called to validate a configuration.
 func (a *App) Start() error {
+	if err := a.carriers.Start(a.ctx.Logger()); err != nil {
+		return err
+	}
 	for _, w := range a.shared.used() {
 		if err := w.options.Admin.check(w.url); err != nil {
 			return fmt.Errorf("workspace %s: %w", w.url, err)
@@ -108,6 +116,24 @@ func (a *App) apply() {
 	}
 }
 
+// flush saves what would be lost with the process, all at the same time. Cleanup does so
+// too, but one after the other and only when other modules are done.
+func (a *App) flush() {
+	var flushing sync.WaitGroup
+	flushing.Go(func() {
+		closeInFlight()
+		closeAllSinks()
+	})
+	for _, w := range a.shared.used() {
+		flushing.Go(func() {
+			if err := w.service().usage.Close(); err != nil {
+				handlerLogger().Warn("shutting down", zap.Error(err))
+			}
+		})
+	}
+	flushing.Wait()
+}
+
 // Stop gives what is shared back the settings of the running configuration, for when
 // this one started but another app did not. Requests may still be in flight: Cleanup
 // comes later.
@@ -124,6 +150,7 @@ func (a *App) Cleanup() error {
 	if a.unguard != nil {
 		a.unguard()
 	}
+	a.carriers.Close()
 	var errs []error
 	for _, w := range a.shared.all() {
 		errs = append(errs, w.release())

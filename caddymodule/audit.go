@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	durations "github.com/scopegate/scopegate/internal/duration"
 	"github.com/scopegate/scopegate/internal/merge"
 )
 
@@ -190,7 +191,7 @@ func (a *Audit) unmarshalWhenFull(d *caddyfile.Dispenser) error {
 	case err != nil:
 		return d.Errf("when_full block must be followed by a duration such as 50ms, not %q", args[1])
 	case wait <= 0 || wait > maxBlock:
-		return d.Errf("when_full block must be more than 0 and at most %s, not %s", maxBlock, args[1])
+		return d.Errf("when_full block must be more than 0 and at most %s, not %s", durations.Format(maxBlock), args[1])
 	}
 	a.BlockFor = caddy.Duration(wait)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	durations "github.com/scopegate/scopegate/internal/duration"
 )
 
 // This file reads options and values for all blocks of the Caddyfile.
@@ -137,7 +138,7 @@ func duration(d *caddyfile.Dispenser, to *caddy.Duration, limit time.Duration) e
 	case err != nil:
 		return d.Errf("%s must be a duration such as 30s, 5m or 1d, not %q", name, value)
 	case parsed <= 0 || parsed > limit:
-		return d.Errf("%s must be more than 0 and at most %s, not %s", name, limit, value)
+		return d.Errf("%s must be more than 0 and at most %s, not %s", name, durations.Format(limit), value)
 	}
 	*to = caddy.Duration(parsed)
 	return nil

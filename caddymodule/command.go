@@ -15,11 +15,11 @@ func init() {
 		Short: cli.Short,
 		Long:  cli.Long,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(cli.Commands(cli.Deps{
+			cli.Add(cmd, cli.Deps{
 				LoadConfig:          loadConfig,
 				AdminDo:             caddycmd.AdminAPIRequest,
 				DefaultAdminAddress: caddy.DefaultAdminListen,
-			})...)
+			})
 		},
 	})
 }

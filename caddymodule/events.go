@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,6 +28,22 @@ func newEvents(ctx caddy.Context) events {
 		e.app, _ = app.(*caddyevents.App)
 	}
 	return e
+}
+
+// beforeStop runs a function when a configuration is about to stop.
+func (e events) beforeStop(do func()) {
+	if e.app != nil {
+		_ = e.app.On("stopping", stopHandler(do)) // fails only once the app has started
+	}
+}
+
+// stopHandler implements [caddyevents.Handler].
+type stopHandler func()
+
+// Handle implements [caddyevents.Handler].
+func (do stopHandler) Handle(context.Context, caddy.Event) error {
+	do()
+	return nil
 }
 
 // emit emits an event. Caddy runs an event's subscribers before it returns, and

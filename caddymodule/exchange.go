@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -12,7 +13,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/refusal"
 	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/internal/upstream/transport"
@@ -111,6 +114,7 @@ func (x *exchange) announce() {
 
 // refuse answers the request, or lets the server's error routes do so.
 func (x *exchange) refuse() error {
+	caddyserver.DistrustBody(x.r)
 	answer := refusal.For(&x.rec.Judgement, x.rec.TraceID())
 	x.rec.RequestID = answer.RequestID
 	x.answer(answer)
@@ -163,6 +167,9 @@ func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *htt
 // the workspace. Other errors that it returns are answered by Caddy.
 func (x *exchange) pass(next caddyhttp.Handler) error {
 	rec := x.rec
+	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
+		caddyserver.DistrustBody(x.r)
+	}
 	if x.h.judge.Observe { // the request is left as it is
 		rec.Dropped = audit.TruncateNames(judge.ConflictingHeaders(x.r))
 	} else {
@@ -174,7 +181,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.w.watchBody(x.r)
 	x.stayOpen()
 	err := next.ServeHTTP(x.w, x.r)
-	x.life.passed(x.w, x.r)
+	x.life.passed(x.w, x.r.Context())
 	if err == nil {
 		return nil
 	}
@@ -184,6 +191,9 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 // fail answers a request that the workspace did not answer. It returns errors that are
 // not about the workspace, which Caddy answers.
 func (x *exchange) fail(err error) error {
+	if x.cut() {
+		panic(http.ErrAbortHandler) // the workspace did not fail; the client sees its connection cut
+	}
 	if refusal.AwaitsContinue(x.r) {
 		x.w.Header().Set("Connection", "close")
 	}
@@ -248,8 +258,16 @@ func (x *exchange) end() {
 	}
 }
 
+// cut reports whether the request was ended because the process ends.
+func (x *exchange) cut() bool {
+	return errors.Is(context.Cause(x.r.Context()), caddyserver.ErrExit)
+}
+
 // cutOff tells why the response was cut off.
 func (x *exchange) cutOff() (outcome audit.Outcome, detail string) {
+	if x.cut() {
+		return audit.Aborted, ""
+	}
 	if x.w.clientFailed() || x.r.Context().Err() != nil {
 		return audit.ClientLeft, ""
 	}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/judge"
 )
 
@@ -91,6 +92,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if h.workspace, err = h.app.join(h); err != nil {
 		return err
 	}
+	if err := h.app.carriers.Carry(ctx, h); err != nil {
+		return err
+	}
 	// So that the hash in a record can be found again, by scopegate validate too.
 	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.judge.Catalog.Version()))
 	h.warnOfPolicies()
@@ -169,10 +173,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return x.pass(next)
 }
 
+// ServeMisdirected refuses a request for a host that no site serves. Caddy would answer
+// it with an empty 200.
+func (h *Handler) ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error {
+	x := h.begin(w, r)
+	defer x.end()
+	x.rec.Misdirected(hosts)
+	x.announce()
+	return x.refuse()
+}
+
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.Validator             = (*Handler)(nil)
 	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ caddyserver.Refuser         = (*Handler)(nil)
 )

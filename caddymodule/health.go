@@ -50,8 +50,10 @@ func (h *Health) Provision(ctx caddy.Context) (err error) {
 	if server, ok := ctx.Modules()[0].(*caddyhttp.App); ok && server.ShutdownDelay == 0 {
 		server.ShutdownDelay = defaultShutdownDelay
 	}
-	h.app, err = databricksApp(ctx)
-	return err
+	if h.app, err = databricksApp(ctx); err != nil {
+		return err
+	}
+	return h.app.carriers.Carry(ctx, h)
 }
 
 // ServeHTTP answers the probes.

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 // life is what becomes of a request after the decision. Its record may be asked for at
@@ -28,12 +31,15 @@ type life struct {
 
 // passed notes that the next handlers have returned: what is answered from now on is
 // ours.
-func (l *life) passed(w *responseTracker, r *http.Request) {
+func (l *life) passed(w *responseTracker, request context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	head := w.answered()
-	if head.status == statusClientLeft && r.Context().Err() != nil {
+	if head.status == statusClientLeft && request.Err() != nil {
 		l.outcome, head = audit.ClientLeft, responseHead{}
+	}
+	if errors.Is(context.Cause(request), caddyserver.ErrExit) {
+		l.outcome = audit.Aborted
 	}
 	l.upstream = &head
 }
@@ -177,7 +183,7 @@ func (x *exchange) complete(rec *audit.Record, outcome audit.Outcome) {
 		rec.Status = cmp.Or(head.status, http.StatusOK) // as net/http answers if no handler did
 	case audit.Failed:
 		rec.Status = cmp.Or(head.status, l.status)
-	case audit.ClientLeft:
+	case audit.ClientLeft, audit.Aborted:
 		rec.Status = answered.status // our own answer goes to no one
 	}
 	if l.detail != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	durations "github.com/scopegate/scopegate/internal/duration"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -52,7 +53,7 @@ const (
 // intervalOrOff accepts zero, which stands for the default.
 func intervalOrOff(name string, value caddy.Duration, least time.Duration) error {
 	if d := time.Duration(value); value != intervalOff && d != 0 && (d < least || d > maxTTL) {
-		return fmt.Errorf("%s must be between %s and %s, or off, not %s", name, least, maxTTL, d)
+		return fmt.Errorf("%s must be between %s and %s, or off, not %s", name, durations.Format(least), durations.Format(maxTTL), durations.Format(d))
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (c *Cache) validate() error {
 		betweenDurations("cache negative_ttl", c.NegativeTTL, maxTTL),
 	}
 	if c.MaxStale != nil && (*c.MaxStale < 0 || time.Duration(*c.MaxStale) > maxTTL) {
-		problems = append(problems, fmt.Errorf("cache max_stale must be between 0 and %s", maxTTL))
+		problems = append(problems, fmt.Errorf("cache max_stale must be between 0 and %s", durations.Format(maxTTL)))
 	}
 	return errors.Join(problems...)
 }
@@ -109,7 +110,7 @@ func between(name string, value, limit int) error {
 
 func betweenDurations(name string, value caddy.Duration, limit time.Duration) error {
 	if value < 0 || time.Duration(value) > limit {
-		return fmt.Errorf("%s must be more than 0 and at most %s, not %s", name, limit, time.Duration(value))
+		return fmt.Errorf("%s must be more than 0 and at most %s, not %s", name, durations.Format(limit), durations.Format(time.Duration(value)))
 	}
 	return nil
 }

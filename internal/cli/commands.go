@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/didyoumean"
 )
 
 // The parent command.
@@ -29,6 +33,26 @@ type Deps struct {
 	// DefaultAdminAddress is where the admin API listens unless --address says
 	// otherwise.
 	DefaultAdminAddress string
+}
+
+// Add makes a command the parent of the commands below scopes.
+func Add(parent *cobra.Command, deps Deps) {
+	parent.AddCommand(Commands(deps)...)
+	parent.RunE = NeedCommand // without it, cobra prints help and succeeds
+}
+
+// NeedCommand fails because none of a command's own commands was named, and suggests one.
+func NeedCommand(parent *cobra.Command, args []string) error {
+	var names []string
+	for _, child := range parent.Commands() {
+		if child.IsAvailableCommand() {
+			names = append(names, child.Name())
+		}
+	}
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs a command: %s", parent.CommandPath(), strings.Join(names, ", "))
+	}
+	return fmt.Errorf("unknown command %q for %s; %s", args[0], parent.CommandPath(), didyoumean.Hint(args[0], names))
 }
 
 // Commands returns the commands below scopes.

@@ -34,3 +34,19 @@ func Parse(s string) (time.Duration, error) {
 		s = after
 	}
 }
+
+// Format writes a duration without units that are zero, and whole days as such: 90d or
+// 24h, not 2160h0m0s.
+func Format(d time.Duration) string {
+	if day := 24 * time.Hour; d >= 2*day && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

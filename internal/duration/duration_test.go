@@ -36,3 +36,14 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+func TestFormat(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		24 * time.Hour: "24h", 48 * time.Hour: "2d", 36 * time.Hour: "36h", 90 * time.Minute: "1h30m", time.Minute: "1m", 10 * time.Second: "10s",
+		time.Hour + 10*time.Second: "1h0m10s", 0: "0s", -time.Hour: "-1h", 100 * time.Minute: "1h40m",
+	} {
+		if got := Format(d); got != want {
+			t.Errorf("%d: %s, want %s", d, got, want)
+		}
+	}
+}

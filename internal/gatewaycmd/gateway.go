@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -14,9 +15,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 // Off turns off the optional listeners of a [Gateway].
@@ -34,6 +35,9 @@ type Gateway struct {
 	Admin string
 	// Health is the address for health probes, or [Off].
 	Health string
+	// GracePeriod is how long requests may go on after the process was told to end; 0
+	// means the default.
+	GracePeriod time.Duration
 	// Logging is Caddy's logging, see [LogLevel]; nil means Caddy's default.
 	Logging *caddy.Logging
 }
@@ -44,6 +48,9 @@ type Gateway struct {
 func (g Gateway) Run() error {
 	// Check these here: Caddy would wrap the errors in details that do not help.
 	if err := errors.Join(g.checkListen(), g.Enforce.Validate()); err != nil {
+		return err
+	}
+	if err := g.checkFree(); err != nil {
 		return err
 	}
 	config, err := g.config()
@@ -71,24 +78,56 @@ func (g Gateway) checkListen() error {
 	return nil
 }
 
+// checkFree fails if another process uses an address.
+func (g Gateway) checkFree() error {
+	for _, address := range []struct {
+		flag, value string
+		check       func(string) error
+	}{
+		{"--listen", g.Listen, caddyserver.CheckFree},
+		{"--health", g.Health, caddyserver.CheckFree},
+		{"--admin", g.Admin, caddyserver.CheckAdminFree},
+	} {
+		if address.value == Off {
+			continue
+		}
+		if err := address.check(address.value); err != nil {
+			return fmt.Errorf("%s: %w", address.flag, err)
+		}
+	}
+	return nil
+}
+
+// ClientURL returns the URL for clients on this machine.
+func (g Gateway) ClientURL() string {
+	host, port, err := net.SplitHostPort(g.Listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return "http://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + g.Listen
+}
+
 func (g Gateway) config() (*caddy.Config, error) {
 	server := &caddyhttp.Server{
 		Listen:    []string{g.Listen},
 		Routes:    caddyhttp.RouteList{caddymodule.Gateway(g.Workspace, g.Enforce)},
 		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
 		// gRPC clients speak cleartext HTTP/2 to a sidecar.
-		Protocols: []string{"h1", "h2", "h2c"},
-		// Caddy's default of one minute ends paused uploads, and streams on which the
-		// client only receives.
-		ReadIdleTimeout: caddy.Duration(15 * time.Minute),
+		Protocols: []string{"h1", "h2c"},
 	}
 	servers := map[string]*caddyhttp.Server{"gateway": server}
 	if g.Health != Off {
 		servers["health"] = &caddyhttp.Server{
 			Listen:    []string{g.Health},
 			AutoHTTPS: server.AutoHTTPS,
+			Protocols: []string{"h1"},
 			Routes: caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
 				caddyconfig.JSONModuleObject(caddymodule.Health{}, "handler", "databricks_scopes_health", nil),
+				// Caddy would answer 200, and a mistyped probe would always succeed.
+				caddyconfig.JSONModuleObject(caddyhttp.StaticResponse{
+					StatusCode: caddyhttp.WeakString(strconv.Itoa(http.StatusNotFound)),
+					Body:       "not found: the probes are /livez, /healthz and /readyz\n",
+				}, "handler", "static_response", nil),
 			}}},
 		}
 	}
@@ -101,7 +140,7 @@ func (g Gateway) config() (*caddy.Config, error) {
 		},
 		Logging: g.Logging,
 		AppsRaw: caddy.ModuleMap{
-			"http": caddyconfig.JSON(caddyhttp.App{Servers: servers}, nil),
+			"http": caddyconfig.JSON(caddyhttp.App{Servers: servers, GracePeriod: caddy.Duration(g.GracePeriod)}, nil),
 		},
 	}
 	if g.Admin != Off {
@@ -118,16 +157,4 @@ func (g Gateway) config() (*caddy.Config, error) {
 		return nil, fmt.Errorf("checking the configuration: %w", err)
 	}
 	return decoded, nil
-}
-
-// LogLevel returns Caddy's default log at a level, with the query strings,
-// credentials and headers of requests removed.
-func LogLevel(level zapcore.Level) *caddy.Logging {
-	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter()}}
-	if level > zapcore.DebugLevel {
-		// The proxy prepares a log line for each request even if it is not written, which
-		// costs a few percent. http.log.error logs its errors too.
-		log.Exclude = []string{"http.handlers.reverse_proxy"}
-	}
-	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: log}}
 }

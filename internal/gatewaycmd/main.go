@@ -4,6 +4,9 @@
 package gatewaycmd
 
 import (
+	"fmt"
+	"os"
+
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
@@ -24,6 +27,15 @@ func Main() {
 	caddy.CustomBinaryName = "scopegate"
 	caddy.CustomLongDescription = description
 	caddycmd.RegisterCommand(sidecarCommand())
+	root, args := commandTree(), os.Args[1:]
+	if asksForRootHelp(args) {
+		_ = root.Help() // fails only if nobody reads it
+		return
+	}
+	if err := checkCommand(root, args); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(caddy.ExitCodeFailedStartup)
+	}
 	caddymodule.GuardOpenTelemetry() // until the process ends
 	caddycmd.Main()
 }

@@ -13,11 +13,11 @@ const secretsInTargets = `\?.*|(dapi|dkea|dosa|dose|eyJ)[\w.-]{16,}|//[^/]*@`
 // requestFilter returns a log encoder that removes queries, tokens and headers from the
 // requests that Caddy logs: those with errors, and at the level DEBUG all requests to the
 // workspace. Without it Caddy redacts only a few headers. Caddyfile.example has the same
-// filter.
-func requestFilter() json.RawMessage {
+// filter. Lines have the format of an encoder, or Caddy's for nil.
+func requestFilter(encoder map[string]string) json.RawMessage {
 	remove := map[string]string{"filter": "delete"}
 	hide := map[string]string{"filter": "regexp", "regexp": secretsInTargets, "value": "…"}
-	return caddyconfig.JSON(map[string]any{
+	filter := map[string]any{
 		"format": "filter",
 		"fields": map[string]any{
 			"request>uri":     hide,
@@ -26,5 +26,9 @@ func requestFilter() json.RawMessage {
 			"headers":         remove,
 			"resp_headers":    remove,
 		},
-	}, nil)
+	}
+	if encoder != nil {
+		filter["wrap"] = encoder
+	}
+	return caddyconfig.JSON(filter, nil)
 }

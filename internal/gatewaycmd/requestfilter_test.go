@@ -14,7 +14,7 @@ func TestExampleHidesSecrets(t *testing.T) {
 			Regexp string `json:"regexp"`
 		} `json:"fields"`
 	}
-	if err := json.Unmarshal(requestFilter(), &filter); err != nil {
+	if err := json.Unmarshal(requestFilter(nil), &filter); err != nil {
 		t.Fatal(err)
 	}
 	example, err := os.ReadFile("../../Caddyfile.example")

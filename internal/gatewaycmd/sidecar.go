@@ -3,8 +3,10 @@ package gatewaycmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -14,6 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/duration"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -21,7 +25,7 @@ import (
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
@@ -39,7 +43,9 @@ profile in ~/.databrickscfg.
 --mode observe records decisions but refuses nothing. Omit the flag to enforce.
 --unscoped-tokens deny refuses tokens without scopes, which may otherwise do
   everything, as on Databricks.
---oauth pass forwards OAuth access tokens without checking them.
+--oauth says what happens to OAuth access tokens: deny refuses them, verify checks
+  them with the workspace's own keys and enforces their scopes, pass forwards them
+  without checking. Default: deny.
 --profile is the profile in ~/.databrickscfg to sign in with.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
@@ -47,9 +53,16 @@ profile in ~/.databrickscfg.
 --usage is how often to save the usage of each token, so that reports survive
   restarts. It is saved in Caddy's storage, in $XDG_DATA_HOME. Default: 5m. With
   off, it stays in memory.
+--grace-period is how long requests may go on after SIGTERM or SIGINT; then their
+  connections are cut, and records are written. Default: 10s, so that the process
+  ends within 25 seconds. A second signal ends it at once.
 --debug logs at the level DEBUG.
 
 Each decision is one line on standard error: text on a terminal, JSON otherwise.
+NO_COLOR turns colors off.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 if it could not start, 2 if a second
+signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 `,
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
@@ -57,12 +70,14 @@ Each decision is one line on standard error: text on a terminal, JSON otherwise.
 			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to")
 			flags.String("mode", "enforce", "enforce or observe")
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
-			flags.String("oauth", "deny", "deny or pass OAuth access tokens")
+			flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
 			flags.String("health", Off, "address for health probes, or off")
 			flags.String("admin", Off, "address of Caddy's admin API, or off")
 			flags.String("usage", "5m", "how often to save the usage of each token, or off")
+			flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
 			flags.Bool("debug", false, "log at the level DEBUG")
+			cmd.Args = cobra.NoArgs
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
 		},
 	}
@@ -82,7 +97,8 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	if !terminal {
 		// The output writes the same lines as the log, at a lower cost.
 		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
 	}
@@ -95,19 +111,51 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		Enforce:   enforce,
 		Admin:     flags.String("admin"),
 		Health:    flags.String("health"),
-		Logging:   LogLevel(zap.InfoLevel),
 	}
+	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	level := zap.InfoLevel
 	if flags.Bool("debug") {
-		gateway.Logging = LogLevel(zap.DebugLevel)
+		level = zap.DebugLevel
+	}
+	if gateway.Logging = LogLevel(level); terminal {
+		gateway.Logging = terminalLog(level, gateway.Admin == Off)
 	}
 	if err := gateway.Run(); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}
-	caddy.Log().Info("point your client here",
-		zap.String("DATABRICKS_HOST", "http://"+gateway.Listen),
-		zap.String("workspace", workspace.String()),
-		zap.String("mode", enforce.Mode))
+	if terminal {
+		gateway.introduce(os.Stderr)
+	} else {
+		caddy.Log().Info("point your client here",
+			zap.String("DATABRICKS_HOST", gateway.ClientURL()),
+			zap.String("workspace", workspace.String()),
+			zap.String("mode", enforce.Mode))
+	}
 	select {} // Caddy's signal handling ends the process
+}
+
+// introduce says on a terminal what runs, and last how to use it.
+func (g Gateway) introduce(out io.Writer) {
+	does := "enforces scopes"
+	if g.Enforce.Mode != "enforce" {
+		does = "only observes"
+	}
+	fmt.Fprintf(out, "The gateway to %s %s. Ctrl-C ends it.\n", g.Workspace, does)
+	fmt.Fprintf(out, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
+}
+
+// maxGracePeriod keeps a misplaced unit from holding a process forever.
+const maxGracePeriod = time.Hour
+
+// sidecarGracePeriod parses --grace-period.
+func sidecarGracePeriod(flag string) (time.Duration, error) {
+	period, err := caddy.ParseDuration(flag)
+	if err != nil || period <= 0 || period > maxGracePeriod {
+		return 0, fmt.Errorf("--grace-period must be a duration of more than 0 and at most %s, such as 10s, not %q", duration.Format(maxGracePeriod), flag)
+	}
+	return period, nil
 }
 
 // sidecarUsage parses --usage.

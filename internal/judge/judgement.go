@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/policy"
@@ -87,6 +89,18 @@ func (j *Judgement) RefuseUnrecorded() {
 	j.Decision, j.Reason, j.Enforced = Deny, policy.AuditUnavailable, true
 	j.Policy, j.Requirement = "", "" // of a refusal that was only rehearsed
 	j.RetryAfter = auditRetry
+}
+
+// Misdirected makes the judgement a refusal of a request for another host than those
+// that are served.
+func (j *Judgement) Misdirected(hosts []string) {
+	const most = 5
+	served := strings.Join(hosts[:min(most, len(hosts))], ", ")
+	if len(hosts) > most {
+		served += ", …"
+	}
+	j.refuse(policy.MisdirectedRequest, fmt.Sprintf("The gateway does not serve the host that the request names; it serves %s.", served))
+	j.Enforced = true
 }
 
 // auditRetry gives a full queue time to drain.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/duration"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -186,5 +187,5 @@ func days(d time.Duration) string {
 		}
 		return fmt.Sprintf("%d days", d/day)
 	}
-	return d.String()
+	return duration.Format(d)
 }

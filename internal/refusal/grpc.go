@@ -21,6 +21,7 @@ var grpcCodes = map[int]codes.Code{
 	http.StatusRequestTimeout:     codes.DeadlineExceeded,
 	http.StatusUnauthorized:       codes.Unauthenticated,
 	http.StatusForbidden:          codes.PermissionDenied,
+	http.StatusMisdirectedRequest: codes.Unimplemented, // as servers answer for services that they do not know
 	http.StatusServiceUnavailable: codes.Unavailable,
 	// gRPC clients retry UNAVAILABLE, and so nothing that may have been done.
 	http.StatusBadGateway:     codes.Unknown,

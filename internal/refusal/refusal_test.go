@@ -28,6 +28,7 @@ var judgements = map[string]judge.Judgement{
 	"gateway_misconfigured":             {Problem: "{problem}"},
 	"malformed_path":                    {Problem: "The path cannot be judged: {problem}."},
 	"malformed_path/no path":            {Problem: "The request target has no path; send one that begins with a slash."},
+	"misdirected_request":               {Problem: "The gateway does not serve the host that the request names; it serves {hosts}."},
 	"malformed_path/connect":            {Problem: "CONNECT is not supported here."},
 }
 

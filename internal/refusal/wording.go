@@ -35,6 +35,7 @@ var wording = map[policy.Reason]struct {
 	policy.PolicyLifetime:        {http.StatusForbidden, ""},
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
+	policy.MisdirectedRequest:    {http.StatusMisdirectedRequest, ""},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, temporarilyUnavailable + "Authentication is temporarily unavailable."},
 	// Not 503, which clients retry for minutes without a word, nor any other 5xx, which
@@ -72,7 +73,7 @@ func message(j *judge.Judgement) string {
 		}
 	case policy.GatewayMisconfigured:
 		return words + j.Problem + ". Your token was not checked; tell the gateway's operator."
-	case policy.AmbiguousRequest, policy.MalformedPath:
+	case policy.AmbiguousRequest, policy.MalformedPath, policy.MisdirectedRequest:
 		return j.Problem
 	}
 	return words

@@ -28,29 +28,67 @@ type Process struct {
 	URL string
 	// Log is everything that it has printed.
 	Log *Log
+
+	command *exec.Cmd
+	ended   chan struct{} // closed when it has
 }
 
 // Start runs a command with extra environment variables and waits until it listens on
 // an address. The end of the test stops it; the test fails if its exit code is not 0.
 func Start(t *testing.T, listen string, env []string, name string, args ...string) *Process {
 	t.Helper()
-	p := &Process{URL: "http://" + listen, Log: new(Log)}
-	command := exec.Command(name, args...)
-	command.Env = append(Environment(t), env...)
-	command.Stdout, command.Stderr = p.Log, p.Log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p := Launch(t, listen, env, name, args...)
 	t.Cleanup(func() {
-		if err := command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := command.Wait(); err != nil {
-			t.Errorf("%s %v: %v\n%s", name, args, err, p.Log)
+		p.Signal(t, syscall.SIGTERM)
+		if code := p.Exit(t); code != 0 {
+			t.Errorf("%s %v: exit code %d\n%s", name, args, code, p.Log)
 		}
 	})
 	p.AwaitListener(t, listen)
 	return p
+}
+
+// Launch is Start without waiting, for a command that may fail or that the test ends.
+// What still runs at the end of the test is killed.
+func Launch(t *testing.T, listen string, env []string, name string, args ...string) *Process {
+	t.Helper()
+	p := &Process{URL: "http://" + listen, Log: new(Log), command: exec.Command(name, args...), ended: make(chan struct{})}
+	p.command.Env = append(Environment(t), env...)
+	p.command.Stdout, p.command.Stderr = p.Log, p.Log
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		_ = p.command.Wait() // Exit tells how it ended
+	}()
+	t.Cleanup(func() {
+		_ = p.command.Process.Kill() // fails if it has ended
+		<-p.ended
+	})
+	return p
+}
+
+// Signal sends a signal to the process.
+func (p *Process) Signal(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := p.command.Process.Signal(signal); err != nil {
+		t.Error(err)
+	}
+}
+
+// Exit waits until the process has ended, and returns its exit code.
+func (p *Process) Exit(t *testing.T) int {
+	t.Helper()
+	p.Await(t, "end of the process", func() bool {
+		select {
+		case <-p.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	return p.command.ProcessState.ExitCode()
 }
 
 // Environment returns this process's environment with an empty home directory and

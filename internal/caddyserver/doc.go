@@ -1,0 +1,9 @@
+// Package caddyserver makes Caddy's HTTP servers fit to carry the gateway, however they
+// were configured: as Caddyfile, as JSON, or by the command sidecar. What an operator
+// sets wins.
+//
+// Files: servers.go (what a handler calls), timeouts.go, shutdown.go (the grace period,
+// and the end after it), misdirected.go (hosts that no site serves), listen.go and
+// startlock.go (addresses that another process uses), admin.go (the same for Caddy's
+// admin API).
+package caddyserver

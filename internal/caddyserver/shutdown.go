@@ -1,0 +1,147 @@
+package caddyserver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+)
+
+// When a process is told to end, its servers close their listeners and idle connections,
+// announce the end on the others (GOAWAY, Connection: close) and wait for the grace
+// period. What is still open then is cut here, so that its handlers return and leave
+// their records. After that everything has little time to flush.
+//
+// A Kubernetes pod has 30 seconds. The defaults use at most 3 for the shutdown delay, 10
+// for the grace period and 8 for the rest.
+const (
+	// DefaultGracePeriod is how long requests may go on after the process was told to
+	// end. Caddy's default is forever.
+	DefaultGracePeriod = 10 * time.Second
+
+	// cutTime is how long handlers have to return after their connections were cut.
+	cutTime = 2 * time.Second
+
+	// exitTime bounds everything after the grace period: a collector that hangs
+	// holds Caddy's tracing for 30 seconds.
+	exitTime = 8 * time.Second
+)
+
+// setGracePeriod sets the default of the app. A negative value of the operator's means
+// forever.
+func setGracePeriod(app *caddyhttp.App) {
+	if app.GracePeriod == 0 {
+		app.GracePeriod = caddy.Duration(DefaultGracePeriod)
+	}
+}
+
+// ErrExit is the cause of the end of requests that outlasted the grace period.
+var ErrExit = errors.New("the gateway is shutting down")
+
+// The requests of all configurations end with the process.
+var (
+	exiting, endRequests = context.WithCancelCause(context.Background())
+	connections          sync.Map     // of net.Conn that are open
+	inFlight             atomic.Int64 // requests
+)
+
+// hold makes a connection and the contexts of its requests end with the grace period.
+func hold(ctx context.Context, c net.Conn) context.Context {
+	connections.Store(c, nil)
+	return connection{exiting, ctx}
+}
+
+// release lets go of a connection that is closed, or was taken over by a handler, which
+// closes it when its request ends.
+func release(c net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		connections.Delete(c)
+	}
+}
+
+// cut ends all requests. A canceled context is not enough: the HTTP/2 client of a proxy
+// does not notice it while it waits for more of the request.
+func cut() {
+	endRequests(ErrExit)
+	connections.Range(func(c, _ any) bool {
+		go c.(net.Conn).Close() // TLS may wait to say goodbye
+		return true
+	})
+}
+
+// connection is the context of a connection. It ends with the embedded context, and has
+// the values of the other.
+type connection struct {
+	context.Context
+	values context.Context
+}
+
+func (c connection) Value(key any) any {
+	// The embedded context first: the package context asks for its own key, and without
+	// an answer it would start a goroutine for each connection.
+	if value := c.Context.Value(key); value != nil {
+		return value
+	}
+	return c.values.Value(key)
+}
+
+// OnExit registers what flushes when the process ends, after the grace period. Modules
+// are cleaned up only after that and in random order, so that one that hangs would keep
+// others from flushing.
+func (s *Servers) OnExit(flush func()) { s.flush = flush }
+
+// stopped is called when the servers of an app have shut down. It cuts what is still
+// open, and returns when everything is flushed.
+func (s *Servers) stopped(context.Context) error {
+	if !caddy.Exiting() || s.exited {
+		return nil
+	}
+	s.exited = true
+	time.AfterFunc(exitTime, func() {
+		caddy.Log().Error("shutting down takes too long; quitting", zap.Duration("after", exitTime))
+		os.Exit(caddy.ExitCodeFailedQuit)
+	})
+	cut()
+	awaitHandlers(cutTime)
+	if s.flush != nil {
+		s.flush()
+	}
+	return nil
+}
+
+// awaitHandlers waits until no handler is running.
+func awaitHandlers(patience time.Duration) {
+	for deadline := time.Now().Add(patience); inFlight.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// forceQuit makes the next SIGTERM or SIGINT end the process at once. It is for a
+// process that is already exiting: Caddy itself quits at a second SIGINT only.
+func forceQuit() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		caddy.Log().Warn("force quit", zap.Stringer("signal", <-signals))
+		os.Exit(caddy.ExitCodeForceQuit)
+	}()
+}
+
+// Stopping is to be called when a configuration is about to stop.
+func Stopping() {
+	if caddy.Exiting() {
+		forceQuitOnce()
+	}
+}
+
+var forceQuitOnce = sync.OnceFunc(forceQuit)

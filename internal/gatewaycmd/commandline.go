@@ -1,0 +1,84 @@
+package gatewaycmd
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/internal/cli"
+)
+
+// commandTree returns the commands as Caddy makes them. Caddy keeps its own tree to
+// itself, with examples that name another program.
+func commandTree() *cobra.Command {
+	root := &cobra.Command{
+		Use:  caddy.CustomBinaryName,
+		Long: caddy.CustomLongDescription,
+		Example: `  $ scopegate sidecar --workspace https://<name>.cloud.databricks.com
+  $ scopegate run --config Caddyfile
+  $ scopegate validate --config Caddyfile
+  $ scopegate scopes explain GET /api/2.1/jobs/list`,
+	}
+	for _, command := range caddycmd.Commands() {
+		child := &cobra.Command{Use: command.Name, Short: command.Short}
+		switch {
+		case command.CobraFunc != nil:
+			command.CobraFunc(child)
+		default:
+			child.Run = func(*cobra.Command, []string) {}
+			child.Flags().AddGoFlagSet(command.Flags)
+		}
+		root.AddCommand(child)
+	}
+	// Caddy adds these when it makes its tree.
+	for name, short := range map[string]string{
+		"completion": "Generates a completion script for a shell",
+		"manpage":    "Generates the manual pages of the commands",
+	} {
+		root.AddCommand(&cobra.Command{Use: name, Short: short, Run: func(*cobra.Command, []string) {}})
+	}
+	return root
+}
+
+// checkCommand finds mistakes that cobra answers with help and success: a misspelled
+// command below another one, none at all, and help about what does not exist.
+func checkCommand(root *cobra.Command, args []string) error {
+	help := len(args) > 0 && args[0] == "help"
+	if help {
+		args = args[1:]
+	}
+	command, rest, err := root.Find(args)
+	switch {
+	case err != nil && (help || asksForHelp(args)):
+		return errors.New(strings.TrimSpace(err.Error()))
+	case err != nil, command == root, !help && asksForHelp(rest), command.Runnable() && !command.HasSubCommands():
+		return nil // Caddy does the right thing
+	}
+	var words []string
+	for _, word := range rest {
+		if !strings.HasPrefix(word, "-") {
+			words = append(words, word)
+		}
+	}
+	if help && len(words) == 0 {
+		return nil
+	}
+	return cli.NeedCommand(command, words)
+}
+
+// asksForRootHelp reports whether the help of the program itself is wanted.
+func asksForRootHelp(args []string) bool {
+	return len(args) == 0 || len(args) == 1 && (args[0] == "help" || asksForHelp(args))
+}
+
+func asksForHelp(args []string) bool {
+	for _, arg := range args {
+		if arg == "-h" || arg == "--help" {
+			return true
+		}
+	}
+	return false
+}
