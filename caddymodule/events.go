@@ -33,16 +33,16 @@ func newEvents(ctx caddy.Context) events {
 // beforeStop runs a function when a configuration is about to stop.
 func (e events) beforeStop(do func()) {
 	if e.app != nil {
-		_ = e.app.On("stopping", stopHandler(do)) // fails only once the app has started
+		_ = e.app.On("stopping", stopHandler{do}) // fails only once the app has started
 	}
 }
 
 // stopHandler implements [caddyevents.Handler].
-type stopHandler func()
+type stopHandler struct{ do func() }
 
 // Handle implements [caddyevents.Handler].
-func (do stopHandler) Handle(context.Context, caddy.Event) error {
-	do()
+func (s stopHandler) Handle(context.Context, caddy.Event) error {
+	s.do()
 	return nil
 }
 

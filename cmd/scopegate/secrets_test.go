@@ -36,7 +36,7 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 			}
 		}
 		for _, sign := range []string{
-			"parse headers", "the audit loses records", `"reason":"missing_scope"`, "upstream roundtrip", "http.log.error",
+			"parse headers", "the audit loses records", `"reason":"missing_scope"`, "upstream roundtrip", "the workspace did not answer",
 		} {
 			if !strings.Contains(printed, sign) {
 				t.Errorf("it does not say %s:\n%s", sign, printed)

@@ -86,7 +86,7 @@ func FailureOf(r *http.Request, err error) *Failure {
 	switch {
 	case errors.Is(err, ErrUnaskedUpgrade):
 		return &Failure{Kind: Reset, Detail: "unasked_upgrade", Status: http.StatusBadGateway, Message: messageInvalid}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return &Failure{Kind: Reset, Detail: "connection_reset", Status: http.StatusServiceUnavailable, Message: messageReset, RetryAfter: retryAfter}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), says(err, "server closed idle connection", "readLoopPeekFailLocked"):
 		return repeatable(r, &Failure{Kind: Reset, Detail: "connection_closed", Message: messageReset})

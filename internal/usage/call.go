@@ -45,7 +45,8 @@ const (
 func (c *Call) kind() kind {
 	switch c.Reason {
 	case "public_route", "oauth_passed", "missing_credential", "unsupported_credential", "unknown_token",
-		"ambiguous_request", "malformed_path", "directory_unavailable", "gateway_misconfigured", "audit_unavailable":
+		"ambiguous_request", "malformed_path", "misdirected_request",
+		"directory_unavailable", "gateway_misconfigured", "audit_unavailable":
 		return nothing
 	case "token_expired", "wrong_workspace":
 		return refusal

@@ -102,8 +102,8 @@ func TestReasons(t *testing.T) {
 		return true
 	})
 	// permitted, missing_scope, policy_denied, policy_lifetime; token_expired,
-	// wrong_workspace; the other ten.
-	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 10 {
+	// wrong_workspace; the other eleven.
+	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 11 {
 		t.Errorf("package policy has other reasons than are sorted here: %v", kinds)
 	}
 }
