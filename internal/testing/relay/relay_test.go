@@ -160,7 +160,7 @@ func TestHalfClosedConnectionsGetTheirAnswer(t *testing.T) {
 	conn.say("last words")
 	conn.Conn.(*net.TCPConn).CloseWrite()
 	conn.wants("last words")
-	if _, err := conn.hear(5 * time.Second); err != io.EOF {
+	if _, err := conn.hear(5 * time.Second); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v, want EOF", err)
 	}
 }
