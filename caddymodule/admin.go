@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/scopegate/scopegate/internal/secretref"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -57,15 +57,11 @@ func (a *Admin) validate() error {
 	return errors.Join(secretPlaceholder("client_secret", a.ClientSecret), secretPlaceholder("token", a.Token))
 }
 
-// onePlaceholder matches a value that is one placeholder for a file or an
-// environment variable.
-var onePlaceholder = regexp.MustCompile(`^\{(file\.[^{}]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}$`)
-
 // secretPlaceholder refuses a secret that is written into the configuration. {$NAME}
 // counts as such: Caddy replaces it when it reads the Caddyfile, so the secret would
 // end up in the JSON that the admin API shows and that Caddy saves.
 func secretPlaceholder(name, value string) error {
-	if value == "" || onePlaceholder.MatchString(value) {
+	if value == "" || secretref.IsOne(value) {
 		return nil
 	}
 	return fmt.Errorf("admin %s must be a placeholder, {file./path/to/secret} or {env.NAME}, which keeps the secret out of the configuration ({$NAME} does not)", name)
@@ -92,13 +88,13 @@ func (a *Admin) check(workspace string) error {
 		return nil
 	}
 	if a.ClientID != "" && caddy.NewReplacer().ReplaceKnown(a.ClientID, "") == "" {
-		return fmt.Errorf("admin client_id: %s", cmp.Or(placeholderProblem(a.ClientID), a.ClientID+" is empty"))
+		return fmt.Errorf("admin client_id: %s", cmp.Or(secretref.Problem(a.ClientID), a.ClientID+" is empty"))
 	}
-	for name, placeholder := range map[string]string{"client_secret": a.ClientSecret, "token": a.Token} {
-		if placeholder == "" {
+	for name, secret := range map[string]string{"client_secret": a.ClientSecret, "token": a.Token} {
+		if secret == "" {
 			continue
 		}
-		if _, err := readSecret(name, placeholder); err != nil {
+		if _, err := readSecret(name, secret); err != nil {
 			return err
 		}
 	}
@@ -108,42 +104,15 @@ func (a *Admin) check(workspace string) error {
 	return nil
 }
 
-func readSecret(name, placeholder string) (string, error) {
-	if problem := placeholderProblem(placeholder); problem != "" {
+func readSecret(name, secret string) (string, error) {
+	if problem := secretref.Problem(secret); problem != "" {
 		return "", fmt.Errorf("admin %s: %s", name, problem)
 	}
-	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
+	value, err := caddy.NewReplacer().ReplaceOrErr(secret, true, true)
 	if value = strings.TrimSpace(value); err != nil || value == "" {
-		return "", fmt.Errorf("admin %s: %s is empty or unreadable; check that it exists and that this process may read it", name, placeholder)
+		return "", fmt.Errorf("admin %s: %s is empty or unreadable; check that it exists and that this process may read it", name, secret)
 	}
 	return value, nil
-}
-
-// placeholderProblem says why a placeholder for a file or an environment variable has no
-// value, or returns an empty string. It quotes names only.
-func placeholderProblem(placeholder string) string {
-	found := onePlaceholder.FindStringSubmatch(placeholder)
-	if found == nil {
-		return ""
-	}
-	kind, name, _ := strings.Cut(found[1], ".")
-	if kind == "env" {
-		switch value, set := os.LookupEnv(name); {
-		case !set:
-			return fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
-		case strings.TrimSpace(value) == "":
-			return fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
-		}
-		return ""
-	}
-	content, err := os.ReadFile(name)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
-	case strings.TrimSpace(string(content)) == "":
-		return fmt.Sprintf("the file that %s names is empty", placeholder)
-	}
-	return ""
 }
 
 // resolveWorkspace returns the URL of the workspace that is configured or, where none

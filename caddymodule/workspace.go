@@ -251,7 +251,7 @@ type workspace struct {
 func checkScheme(workspace string, insecure bool) error {
 	u, err := workspaceurl.Parse(workspace)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // it is told where the URL is needed
 	}
 	return workspaceurl.CheckScheme(u, insecure)
 }

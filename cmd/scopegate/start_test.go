@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,7 +47,7 @@ func askReadiness(t *testing.T, url string) (status int, answer readiness, body 
 	return status, answer, body
 }
 
-// TestStartSpeaks: a sidecar says in one line whether it can look up tokens, before any
+// TestStartSpeaks: a gateway says in one line whether it can look up tokens, before any
 // client comes, and /readyz says the same.
 func TestStartSpeaks(t *testing.T) {
 	t.Parallel()
@@ -74,7 +75,12 @@ func TestStartSpeaks(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			listen, probes := processtest.FreeAddress(t), processtest.FreeAddress(t)
-			p := processtest.Start(t, listen, test.env, "scopegate", "sidecar", "--workspace", test.url, "--listen", listen, "--health", probes)
+			file := filepath.Join(t.TempDir(), "Caddyfile")
+			config := fmt.Sprintf("{\nadmin off\nauto_https off\nshutdown_delay 1ms\n}\nhttp://%s {\ndatabricks_gateway %s\n}\nhttp://%s {\ndatabricks_scopes_health\n}\n", listen, test.url, probes)
+			if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := processtest.Start(t, listen, test.env, "scopegate", "run", "--config", file)
 			p.Await(t, "a line about look-ups", func() bool { return len(lookupLines(p.Log.String())) > 0 })
 			p.AwaitListener(t, probes)
 

@@ -229,6 +229,10 @@ func classify(err error) error {
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
 		return &UnavailableError{Outage: Rejected, Err: errors.New("signing in failed")}
 	}
+	if text := err.Error(); strings.Contains(text, "failed to get OAuth endpoints") || strings.Contains(text, "OAuth is not supported for this host") {
+		// The SDK does not wrap it. There is a credential, but nothing to use it with.
+		return &UnavailableError{Outage: BadAnswer, Err: errors.New("the host has no OAuth server of a workspace")}
+	}
 	if errors.Is(err, config.ErrCannotConfigureDefault) || strings.Contains(err.Error(), "auth: ") {
 		return notConfigured(err)
 	}

@@ -134,6 +134,7 @@ var faults = []struct {
 	{"truncated JSON", managementAPI, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
 	{"JSON of another shape", managementAPI, fakeworkspace.WrongShape(), BadAnswer, 0},
 	{"a login page", managementAPI, fakeworkspace.HTML(), BadAnswer, 0},
+	{"a redirect", managementAPI, fakeworkspace.Respond(302, "text/html", "elsewhere"), BadAnswer, 0},
 	{"another token's facts", managementAPI, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
 	{"tokens disabled", managementAPI, fakeworkspace.TokensDisabled(), Disabled, 0},
 	{"not an admin", managementAPI, fakeworkspace.NotAdmin(), Rejected, 0},
@@ -143,6 +144,8 @@ var faults = []struct {
 	{"sign-in 500", "/oidc/v1/token", fakeworkspace.InternalError(), ServerError, 0},
 	{"sign-in hangs", "/oidc/v1/token", fakeworkspace.Hang(), TimedOut, 0},
 	{"sign-in throttled", "/oidc/v1/token", fakeworkspace.TooManyRequests("4"), Throttled, 4 * time.Second},
+	{"discovery finds a web page", "/oidc/.well-known/", fakeworkspace.HTML(), BadAnswer, 0},
+	{"discovery finds nothing", "/oidc/.well-known/", fakeworkspace.Refuse(404, "ENDPOINT_NOT_FOUND", "No API found"), BadAnswer, 0},
 	{"discovery fails", "/oidc/.well-known/", fakeworkspace.Unavailable(""), ServerError, 0},
 }
 

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -116,6 +118,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("the answer is larger than %d MiB", limit>>20)}
 	}
 	switch {
+	case resp.StatusCode >= http.StatusMovedPermanently && resp.StatusCode < http.StatusBadRequest:
+		// The SDK would follow it, to another host and with the credential.
+		to, err := resp.Location()
+		if err != nil {
+			to = new(url.URL)
+		}
+		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("it redirects to %s (status %d)", cmp.Or(to.Host, "nowhere"), resp.StatusCode)}
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return nil, &UnavailableError{Outage: Throttled, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	case resp.StatusCode >= http.StatusInternalServerError:

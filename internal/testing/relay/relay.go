@@ -64,6 +64,18 @@ func (r *Relay) Thaw() {
 	r.each((*connection).thaw)
 }
 
+// Drop silences the connections that are open now by losing each packet that their
+// clients send: unlike with Freeze, nothing is acknowledged, not even a TCP keep-alive
+// probe. It is for good, and needs no privileges but Linux, see [CanDrop].
+func (r *Relay) Drop() {
+	r.each(func(c *connection) {
+		c.freeze() // or bytes on their way would still pass
+		if err := dropPackets(c.client); err != nil {
+			panic("relay: dropping packets: " + err.Error())
+		}
+	})
+}
+
 // Reset cuts the open connections on both sides with a TCP reset.
 func (r *Relay) Reset() { r.each((*connection).reset) }
 

@@ -96,6 +96,28 @@ func TestFreezeSilencesOpenConnectionsOnly(t *testing.T) {
 	}
 }
 
+func TestDropLosesPackets(t *testing.T) {
+	t.Parallel()
+	if !relay.CanDrop {
+		t.Skip("needs Linux")
+	}
+	r := relay.Start(t, echo(t))
+	old := dial(t, r)
+	old.say("before")
+	old.wants("before")
+	r.Drop()
+	keepAlive := net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 1}
+	if err := old.Conn.(*net.TCPConn).SetKeepAliveConfig(keepAlive); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := old.hear(20 * time.Second); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("heard %q (%v), want the kernel to give up", got, err)
+	}
+	fresh := dial(t, r)
+	fresh.say("fresh")
+	fresh.wants("fresh")
+}
+
 func TestFreezeAllSilencesNewConnections(t *testing.T) {
 	t.Parallel()
 	r := relay.Start(t, echo(t))
@@ -138,7 +160,7 @@ func TestHalfClosedConnectionsGetTheirAnswer(t *testing.T) {
 	conn.say("last words")
 	conn.Conn.(*net.TCPConn).CloseWrite()
 	conn.wants("last words")
-	if _, err := conn.hear(5 * time.Second); err != io.EOF {
+	if _, err := conn.hear(5 * time.Second); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v, want EOF", err)
 	}
 }

@@ -1,0 +1,44 @@
+// Package secretref says what is wrong with the placeholders that stand for secrets in
+// a configuration, without quoting a value.
+package secretref
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// one matches a value that is one placeholder for a file or an environment variable.
+var one = regexp.MustCompile(`^\{(file\.[^{}]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// IsOne reports whether a value is one placeholder for a file or an environment variable
+// and nothing else.
+func IsOne(value string) bool { return one.MatchString(value) }
+
+// Problem says why a placeholder for a file or an environment variable has no
+// value, or returns an empty string. It quotes names only.
+func Problem(placeholder string) string {
+	found := one.FindStringSubmatch(placeholder)
+	if found == nil {
+		return ""
+	}
+	kind, name, _ := strings.Cut(found[1], ".")
+	if kind == "env" {
+		switch value, set := os.LookupEnv(name); {
+		case !set:
+			return fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
+		case strings.TrimSpace(value) == "":
+			return fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
+		}
+		return ""
+	}
+	content, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
+	case strings.TrimSpace(string(content)) == "":
+		return fmt.Sprintf("the file that %s names is empty", placeholder)
+	}
+	return ""
+}
