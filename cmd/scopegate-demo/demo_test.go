@@ -86,3 +86,14 @@ func TestCurlLines(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressInUse: the demo does not share an address with another process.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	listen := processtest.FreeAddress(t)
+	processtest.Start(t, listen, nil, "scopegate-demo", "--listen", listen)
+	second := processtest.Launch(t, listen, nil, "scopegate-demo", "--listen", listen)
+	if code := second.Exit(t); code != 1 || !strings.Contains(second.Log.String(), "another process already listens on "+listen) {
+		t.Errorf("exit code %d\n%s", code, second.Log)
+	}
+}

@@ -25,7 +25,7 @@ func setTimeouts(server *caddyhttp.Server) {
 
 // strangerIdle is how long the body of a request without a known token may pause, which
 // is Caddy's default for all.
-const strangerIdle = time.Minute
+var strangerIdle = time.Minute
 
 // DistrustBody limits how long the body of a request may pause that carries no known
 // token or is refused. net/http reads up to 256 KB of a body that nobody wants before it

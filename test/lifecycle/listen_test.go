@@ -199,3 +199,30 @@ func TestSocketActivation(t *testing.T) {
 		}
 	}
 }
+
+// TestStartedTogether: of two gateways that start at the same moment, one does.
+func TestStartedTogether(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for range 3 {
+		listen := processtest.FreeAddress(t)
+		both := []*processtest.Process{r.launch(t, listen, r.sidecar(listen)), r.launch(t, listen, r.sidecar(listen))}
+		both[0].Await(t, "both to have started or failed", func() bool {
+			for _, p := range both {
+				if printed := p.Log.String(); !strings.Contains(printed, refused) && !strings.Contains(printed, "point your client here") {
+					return false
+				}
+			}
+			return true
+		})
+		started := 0
+		for _, p := range both {
+			if strings.Contains(p.Log.String(), "point your client here") {
+				started++
+			}
+		}
+		if started != 1 {
+			t.Errorf("%d started:\n%s\n%s", started, both[0].Log, both[1].Log)
+		}
+	}
+}

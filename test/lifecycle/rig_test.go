@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,4 +71,15 @@ func (r *rig) start(t *testing.T, listen string, command []string) *processtest.
 func (r *rig) launch(t *testing.T, listen string, command []string) *processtest.Process {
 	t.Helper()
 	return processtest.Launch(t, listen, r.env, "scopegate", command...)
+}
+
+// dial opens a connection that is closed at the end of the test.
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }
