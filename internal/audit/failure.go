@@ -63,6 +63,8 @@ func failureOf(err error) string {
 		return system.Error() // such as "no space left on device"
 	case errors.As(err, &network):
 		return "unreachable"
+	case errors.Is(err, errRolling):
+		return "the file could not be rolled"
 	}
 	if match := httpStatus.FindStringSubmatch(err.Error()); match != nil {
 		return "status " + match[1]

@@ -31,6 +31,9 @@ func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks 
 		settings.Queue = lineQueue
 	}
 	pace := pace{delay: lineDelay, fromFirst: true, patience: linePatience, export: time.Minute, strict: true}
+	if _, ok := output.(*File); ok {
+		pace.backoff = maxFileBackoff
+	}
 	return &Sinks{[]*sink{newSink(newLineExporter(output), losses, settings, lineBatch, pace)}}
 }
 
