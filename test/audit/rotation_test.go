@@ -34,16 +34,16 @@ func TestOutputIsRotated(t *testing.T) {
 		{"create, compress, not rolled", "roll_disabled", logrotate("create 0600\ncompress"), true},
 		{"create, delaycompress", "", logrotate("create 0600\ncompress\ndelaycompress"), true},
 		{"nocreate, compress", "roll_disabled", logrotate("nocreate\ncompress"), true},
-		{"create, rolled as well", "roll_size 1MiB", logrotate("create 0600\ncompress"), true},
+		{"create, rolled as well", rolled, logrotate("create 0600\ncompress"), true},
 		{"renamed", "", func(t *testing.T, output string) {
 			run(t, "mv", output, fmt.Sprintf("%s.%d", output, time.Now().UnixNano()))
 		}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g, output := rotated(t, test.settings)
+			g, output := startRotated(t, test.settings)
 			load := startLoad(t, g, 0)
-			for range 5 {
-				load.more(t, 300)
+			for range 4 {
+				load.more(t, between(test.settings))
 				test.rotate(t, output)
 			}
 			load.more(t, 100)
@@ -66,6 +66,7 @@ func TestOutputIsRotated(t *testing.T) {
 			if test.compressed && zipped < 3 {
 				t.Errorf("%d files are compressed", zipped)
 			}
+			checkRolled(t, output, test.settings)
 			if info, err := os.Stat(output); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("the file is %v, %v", info, err)
 			}
@@ -84,15 +85,15 @@ func TestOutputIsTruncated(t *testing.T) {
 	}{
 		{"copytruncate", "", func(t *testing.T, output string) { rotateWith(t, output, "copytruncate\ncompress") }, true},
 		{"copytruncate, not rolled", "roll_disabled", func(t *testing.T, output string) { rotateWith(t, output, "copytruncate\ncompress") }, true},
-		{"copytruncate, rolled as well", "roll_size 1MiB", func(t *testing.T, output string) { rotateWith(t, output, "copytruncate\ncompress") }, true},
+		{"copytruncate, rolled as well", rolled, func(t *testing.T, output string) { rotateWith(t, output, "copytruncate\ncompress") }, true},
 		{"truncate", "", func(t *testing.T, output string) { run(t, "truncate", "-s0", output) }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g, output := rotated(t, test.settings)
+			g, output := startRotated(t, test.settings)
 			sent := 0
 			for range 3 {
 				load := startLoad(t, g, sent)
-				load.more(t, 800)
+				load.more(t, between(test.settings))
 				before := sent
 				sent = load.stop()
 				harness.WaitFor(t, "all lines", func() bool {
@@ -122,6 +123,7 @@ func TestOutputIsTruncated(t *testing.T) {
 			if test.copies && lost != 0 {
 				t.Errorf("%d of %d records are not in the copies once", lost, sent)
 			}
+			checkRolled(t, output, test.settings)
 		})
 	}
 }
@@ -167,10 +169,14 @@ func TestOutputIsReplaced(t *testing.T) {
 	}
 }
 
-// checkLossy waits for the event of a sink that fails.
+// checkLossy waits for the event of a sink that fails. A sink of an earlier test may still
+// say that it works again.
 func checkLossy(t *testing.T, sink string, held bool, cause, detail string) {
 	t.Helper()
 	data := harness.NextEvent(t).Data
+	for data["losing"] != true {
+		data = harness.NextEvent(t).Data
+	}
 	want := map[string]any{"sink": sink, "losing": true, "held": held, "cause": cause, "detail": detail}
 	for name, value := range want {
 		if data[name] != value {
@@ -179,12 +185,33 @@ func checkLossy(t *testing.T, sink string, held bool, cause, detail string) {
 	}
 }
 
-// rotated starts a gateway with an audit file that others rotate.
-func rotated(t *testing.T, settings string) (*harness.Gateway, string) {
+// startRotated starts a gateway with an audit file that others rotate.
+func startRotated(t *testing.T, settings string) (*harness.Gateway, string) {
 	t.Helper()
 	workspace := harness.StartWorkspace(t)
 	output := filepath.Join(harness.TempDir(t), "audit.jsonl")
 	return harness.StartSite(t, workspace, harness.GatewayBlock(workspace, fmt.Sprintf("audit {\noutput file %s {\n%s\n}\n}", output, settings))), output
+}
+
+// rolled is the setting of a file that the gateway rolls, too.
+const rolled = "roll_size 1MiB"
+
+// between returns how many requests to send before others rotate the file: enough to roll
+// it once, if that is set.
+func between(settings string) int {
+	if settings == rolled {
+		return 1200
+	}
+	return 200
+}
+
+// checkRolled checks that the gateway has rolled the file by itself if that is set.
+func checkRolled(t *testing.T, output, settings string) {
+	t.Helper()
+	files, err := filepath.Glob(strings.TrimSuffix(output, ".jsonl") + "-*-size*.jsonl*")
+	if err != nil || settings == rolled != (len(files) > 0) {
+		t.Errorf("with %q, the gateway has rolled to %q, %v", settings, files, err)
+	}
 }
 
 // load sends requests, each with a name of its own in its User-Agent.
