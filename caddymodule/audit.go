@@ -26,8 +26,8 @@ type Audit struct {
 	// Where records are written, one line of JSON each: `stdout`, `stderr`, `file` or
 	// another of Caddy's log writers. Lines are written in batches, up to 10 ms later,
 	// which costs less than logging them; a process that is killed loses those 10 ms.
-	// Do not use the file of another Caddy log. Default: none; records go to the
-	// logger.
+	// A file may be rotated by other programs, such as `logrotate`; do not use that of
+	// another Caddy log. Default: none; records go to the logger.
 	OutputRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
 
 	// Whether records go to the logger `http.handlers.databricks_scopes.audit`, and so
@@ -53,9 +53,9 @@ type Audit struct {
 	// What happens when the queue is full: `drop` drops records and counts them in
 	// `scopegate_audit_dropped_total` (for the output, after a request has waited 5s);
 	// `block` makes the request wait for room, and then drops; `refuse` answers 503 to
-	// requests that could not be recorded, unless `mode` is `observe`. With `block` and
-	// `refuse`, records that could not be sent or written are retried. The logger has
-	// no queue. Default: `drop`.
+	// requests that could not be recorded, also while the output cannot be written,
+	// unless `mode` is `observe`. With `block` and `refuse`, records that could not be
+	// sent or written are retried. The logger has no queue. Default: `drop`.
 	WhenFull string `json:"when_full,omitempty"`
 
 	// After how long a request that has not ended leaves a record with the outcome

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/DeRuina/timberjack"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -29,7 +32,7 @@ func (a *App) output(settings *Audit) (key sinksKey, open func() (*audit.Sinks, 
 		return key, nil, errors.New("audit output discard would keep no record; if that is what you want, set log to off")
 	case *logging.FileWriter:
 		writer.Filename = realPath(writer.Filename) // one file, by whatever name
-		opener = writer
+		opener = followedFile{writer}
 	default:
 		opener = writer.(caddy.WriterOpener)
 	}
@@ -45,6 +48,30 @@ func (a *App) output(settings *Audit) (key sinksKey, open func() (*audit.Sinks, 
 		}
 		return audit.NewOutput(output, key.queue, audit.NewLosses(audit.SinkOutput, a.metrics, lossObserver{})), nil
 	}, a.claimWriter(key)
+}
+
+// followedFile is Caddy's file writer, with the same settings, for a file that others may
+// rename, remove or truncate.
+type followedFile struct{ *logging.FileWriter }
+
+func (w followedFile) OpenWriter() (io.WriteCloser, error) {
+	plain, rolls := *w.FileWriter, false
+	plain.Roll = &rolls
+	open := func() (*os.File, error) { return opened[*os.File](plain.OpenWriter()) }
+	roll := func() (*timberjack.Logger, error) { return opened[*timberjack.Logger](w.FileWriter.OpenWriter()) }
+	if w.Roll != nil && !*w.Roll {
+		roll = nil
+	}
+	return audit.NewFile(w.Filename, open, roll)
+}
+
+// opened returns a writer as what it is.
+func opened[W io.WriteCloser](writer io.WriteCloser, err error) (W, error) {
+	file, ok := writer.(W)
+	if err == nil && !ok {
+		err = errors.Join(fmt.Errorf("this version of Caddy writes files with a %T", writer), writer.Close())
+	}
+	return file, err
 }
 
 const writersNamespace = "caddy.logging.writers"

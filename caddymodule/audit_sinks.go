@@ -169,19 +169,27 @@ func (s *sinks) put(rec *audit.Record, reserved audit.Reservation) {
 	}
 }
 
-// eventLossy: the audit began to lose records, or has stopped to. Data: sink (output,
-// log, traces or logs), losing (true or false); at the beginning cause and detail, at
-// the end lost, the number of records.
+// eventLossy: an audit sink fails or loses records, or works again. Data: sink (output,
+// log, traces or logs), losing (true or false); at the beginning cause, detail and held
+// (true if its records wait, and none is lost so far), at the end lost, the number of
+// records.
 const eventLossy = "databricks_audit_lossy"
 
 // lossObserver tells the log and the events app that records are lost.
 type lossObserver struct{}
 
+// HoldingRecords implements [audit.LossObserver].
+func (lossObserver) HoldingRecords(sink, cause, detail string) {
+	handlerLogger().Error("an audit sink fails; its records wait, scopegate_audit_queue shows how many",
+		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
+	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "held": true, "cause": cause, "detail": detail})
+}
+
 // LosingRecords implements [audit.LossObserver].
 func (lossObserver) LosingRecords(sink, cause, detail string) {
 	handlerLogger().Error("the audit loses records; scopegate_audit_dropped_total counts them",
 		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
-	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "cause": cause, "detail": detail})
+	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "held": false, "cause": cause, "detail": detail})
 }
 
 // KeepingRecords implements [audit.LossObserver].

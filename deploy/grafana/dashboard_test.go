@@ -93,7 +93,9 @@ func (d described) Register(c prometheus.Collector) error {
 		case *prometheus.CounterVec:
 			m.counts = true
 			d.metrics[found[1]] = m
-		case prometheus.Gauge, *prometheus.GaugeVec: // a counter that can also be set
+		case prometheus.Gauge, interface { // a counter that can also be set
+			WithLabelValues(...string) prometheus.Gauge
+		}:
 			d.metrics[found[1]] = m
 		case prometheus.Counter:
 			m.counts = true

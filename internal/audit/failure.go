@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"google.golang.org/grpc/codes"
@@ -62,9 +63,28 @@ func failureOf(err error) string {
 		return system.Error() // such as "no space left on device"
 	case errors.As(err, &network):
 		return "unreachable"
+	case errors.Is(err, errRolling):
+		return "the file could not be rolled"
 	}
 	if match := httpStatus.FindStringSubmatch(err.Error()); match != nil {
 		return "status " + match[1]
+	}
+	return "other"
+}
+
+// writeFailures are why files and streams cannot be written.
+var writeFailures = []syscall.Errno{
+	syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EFBIG,
+	syscall.EACCES, syscall.EPERM, syscall.EISDIR, syscall.ENOTDIR, syscall.ENOENT,
+	syscall.EPIPE, syscall.ECONNREFUSED, syscall.ECONNRESET,
+}
+
+// failureIn is failureOf for a text that ends with the error.
+func failureIn(text string) string {
+	for _, failure := range writeFailures {
+		if strings.Contains(text, ": "+failure.Error()) {
+			return failure.Error()
+		}
 	}
 	return "other"
 }

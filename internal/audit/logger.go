@@ -2,6 +2,7 @@ package audit
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,12 +19,13 @@ const LoggerName = "http.handlers.databricks_scopes.audit"
 // Logger writes nothing.
 type Logger struct {
 	logger *zap.Logger
-	losses *Losses
+	failed *failedLines
 }
 
 // NewLogger returns a Logger that counts lines which could not be written.
 func NewLogger(logger *zap.Logger, losses *Losses) *Logger {
-	return &Logger{logger: logger.WithOptions(zap.ErrorOutput(failedLines{losses})), losses: losses}
+	failed := &failedLines{losses: losses}
+	return &Logger{logger: logger.WithOptions(zap.ErrorOutput(failed)), failed: failed}
 }
 
 // Write writes a record as one line. Every line has the same fields, so that a search
@@ -33,21 +35,28 @@ func (l *Logger) Write(r *Record) {
 		return
 	}
 	if entry := l.logger.Check(zap.InfoLevel, Message); entry != nil {
+		before := l.failed.count.Load()
 		entry.Write(zap.Inline(r))
-		l.losses.Kept()
+		if l.failed.count.Load() == before {
+			l.failed.losses.Kept()
+		}
 	}
 }
 
 // failedLines is where zap reports a line that could not be written. The report is not
 // logged: it would go to the log that just failed.
-type failedLines struct{ losses *Losses }
+type failedLines struct {
+	losses *Losses
+	count  atomic.Int64
+}
 
-func (f failedLines) Write(report []byte) (int, error) {
-	f.losses.Lost(1, CauseWrite, "")
+func (f *failedLines) Write(report []byte) (int, error) {
+	f.count.Add(1)
+	f.losses.Lost(1, CauseWrite, failureIn(string(report)))
 	return len(report), nil
 }
 
-func (failedLines) Sync() error { return nil }
+func (*failedLines) Sync() error { return nil }
 
 // MarshalLogObject implements [zapcore.ObjectMarshaler]. Durations are in seconds, as
 // in Caddy's access log.

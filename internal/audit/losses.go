@@ -23,40 +23,53 @@ const (
 	CauseWrite    = "write_failed"
 )
 
-// LossCounter counts lost records by sink. [metrics.Metrics] is one.
-type LossCounter interface {
+// Counter counts what sinks lose, and shows what waits in them. [metrics.Metrics] is one.
+type Counter interface {
 	AuditDropped(sink string, n int)
+	// AuditQueue adds a queue to those of a sink. Length returns how many records wait
+	// in it, and remove takes it away again.
+	AuditQueue(sink string, length func() int) (remove func())
 }
 
-// LossObserver is told when a sink starts to lose records and when it has stopped. It
-// must not block.
+// LossObserver is told when a sink starts to fail or to lose records, and when that is
+// over. It must not block. Causes and details come from fixed lists; a detail may be
+// empty.
 type LossObserver interface {
-	// LosingRecords says that a sink started to lose records. Detail comes from fixed
-	// lists and may be empty.
+	// HoldingRecords says that a sink fails. Its records wait, and none was lost so far.
+	HoldingRecords(sink, cause, detail string)
+	// LosingRecords says that a sink started to lose records.
 	LosingRecords(sink, cause, detail string)
-	// KeepingRecords says that a sink no longer loses records, and how many it lost.
+	// KeepingRecords says that a sink works again, and how many records it lost.
 	KeepingRecords(sink string, lost int64)
 }
 
-// calm is how long a sink must have lost nothing before its observer is told so. A
-// queue that is full now and then is not reported every time.
+// calm is how long a sink must have worked before its observer is told so. A queue that
+// is full now and then is not reported every time.
 const calm = 10 * time.Second
 
 // Losses counts the records that one sink loses. It is safe for concurrent use.
 type Losses struct {
 	sink     string
-	counter  LossCounter
+	counter  Counter
 	observer LossObserver
 	now      func() time.Time
 
-	losing atomic.Bool
-	mu     sync.Mutex
-	lost   int64 // since the sink started to lose records
-	last   time.Time
+	state atomic.Int32
+	mu    sync.Mutex
+	lost  int64     // since the sink started to lose records
+	last  time.Time // that it failed or lost one
+	timed time.Time // the value of last for which a timer was started
 }
 
+// States of a sink.
+const (
+	keeping int32 = iota
+	holding
+	losing
+)
+
 // NewLosses returns the losses of a sink.
-func NewLosses(sink string, counter LossCounter, observer LossObserver) *Losses {
+func NewLosses(sink string, counter Counter, observer LossObserver) *Losses {
 	return &Losses{sink: sink, counter: counter, observer: observer, now: time.Now}
 }
 
@@ -66,31 +79,64 @@ func (l *Losses) Lost(n int, cause, detail string) {
 		return
 	}
 	l.counter.AuditDropped(l.sink, n)
-	l.mu.Lock()
-	first := !l.losing.Load()
-	l.losing.Store(true)
-	l.lost += int64(n)
-	l.last = l.now()
-	l.mu.Unlock()
-	if first {
+	if l.worse(losing, int64(n)) {
 		l.observer.LosingRecords(l.sink, cause, detail)
 	}
 }
 
-// Kept notes that records were kept. It tells the observer if records were lost before
-// and none recently.
+// Held notes that the sink failed, and that its records wait for another attempt. It
+// tells the observer if it is the first time.
+func (l *Losses) Held(cause, detail string) {
+	if l.worse(holding, 0) {
+		l.observer.HoldingRecords(l.sink, cause, detail)
+	}
+}
+
+// worse notes a failure. It returns false if the state was at least as bad before.
+func (l *Losses) worse(state int32, lost int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost += lost
+	l.last = l.now()
+	if l.state.Load() >= state {
+		return false
+	}
+	l.state.Store(state)
+	return true
+}
+
+// Kept notes that records were kept. It tells the observer once the sink has worked for
+// long enough after a failure.
 func (l *Losses) Kept() {
-	if !l.losing.Load() {
+	if l.state.Load() == keeping {
 		return
 	}
 	l.mu.Lock()
-	if !l.losing.Load() || l.now().Sub(l.last) < calm {
+	since := l.last
+	wait := calm - l.now().Sub(since)
+	later := wait > 0 && l.timed != since
+	if later {
+		l.timed = since
+	}
+	l.mu.Unlock()
+	switch {
+	case wait <= 0:
+		l.recover(since)
+	case later: // the next record may be hours away
+		time.AfterFunc(wait, func() { l.recover(since) })
+	}
+}
+
+// recover tells the observer that the sink works again, unless it has failed since.
+func (l *Losses) recover(since time.Time) {
+	l.mu.Lock()
+	if l.last != since || l.state.Load() == keeping {
 		l.mu.Unlock()
 		return
 	}
 	lost := l.lost
 	l.lost = 0
-	l.losing.Store(false)
+	l.state.Store(keeping)
 	l.mu.Unlock()
 	l.observer.KeepingRecords(l.sink, lost)
 }

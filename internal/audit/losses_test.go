@@ -1,10 +1,12 @@
 package audit
 
 import (
-	"errors"
+	"io/fs"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,6 +21,7 @@ type told struct {
 	events []string
 	why    []string
 	lost   map[string]int
+	length func() int
 }
 
 func (o *told) AuditDropped(sink string, n int) {
@@ -37,8 +40,39 @@ func (o *told) dropped(sink string) int {
 	return o.lost[sink]
 }
 
+// AuditQueue keeps the queue of the last sink.
+func (o *told) AuditQueue(_ string, length func() int) (remove func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.length = length
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.length = nil
+	}
+}
+
+// waiting returns how many records wait in the sink, or -1 if it was closed.
+func (o *told) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.length == nil {
+		return -1
+	}
+	return o.length()
+}
+
+func (o *told) HoldingRecords(sink, cause, detail string) {
+	o.note("holding " + sink + " " + cause)
+	o.explain(detail)
+}
+
 func (o *told) LosingRecords(sink, cause, detail string) {
 	o.note("losing " + sink + " " + cause)
+	o.explain(detail)
+}
+
+func (o *told) explain(detail string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.why = append(o.why, detail)
@@ -96,25 +130,73 @@ func TestLossesAreReportedOnce(t *testing.T) {
 	}
 }
 
-// fullDisk cannot be written to.
-type fullDisk struct{ zapcore.WriteSyncer }
+// TestRecoveryIsReported: a sink that works again is reported even if no further record
+// comes, and not if it has failed in the meantime.
+func TestRecoveryIsReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		observer := new(told)
+		l := lossesOf(SinkOutput, observer)
+		check := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			if got := observer.list(); !slices.Equal(got, want) {
+				t.Errorf("told %q, want %q", got, want)
+			}
+		}
+		l.Held(CauseWrite, "")
+		l.Held(CauseWrite, "")
+		l.Kept()
+		time.Sleep(calm / 2)
+		l.Held(CauseWrite, "")
+		time.Sleep(2 * calm)
+		check("holding output write_failed")
+		l.Lost(1, CauseFull, "")
+		l.Held(CauseWrite, "")
+		check("holding output write_failed", "losing output queue_full")
+		l.Kept()
+		time.Sleep(calm - 1)
+		check("holding output write_failed", "losing output queue_full")
+		time.Sleep(1)
+		check("holding output write_failed", "losing output queue_full", "keeping output")
+	})
+}
 
-func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+// fullDisk cannot be written to, unless it has room.
+type fullDisk struct {
+	zapcore.WriteSyncer
+	room bool
+}
+
+func (d *fullDisk) Write(line []byte) (int, error) {
+	if d.room {
+		return len(line), nil
+	}
+	return 0, &fs.PathError{Op: "write", Path: "/var/log/audit.log", Err: syscall.ENOSPC}
+}
 
 func TestUnwrittenLinesAreCounted(t *testing.T) {
 	t.Parallel()
-	observer := new(told)
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), fullDisk{}, zap.InfoLevel)
-	logger := NewLogger(zap.New(core), lossesOf(SinkLog, observer))
-	for range 3 {
+	synctest.Test(t, func(t *testing.T) {
+		observer, disk := new(told), new(fullDisk)
+		core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), disk, zap.InfoLevel)
+		logger := NewLogger(zap.New(core), lossesOf(SinkLog, observer))
+		for range 3 {
+			logger.Write(typicalRecord())
+		}
+		time.Sleep(2 * calm)
+		if got := observer.dropped(SinkLog); got != 3 {
+			t.Errorf("counted %d, want 3", got)
+		}
+		if got := observer.list(); !slices.Equal(got, []string{"losing log write_failed"}) || !slices.Equal(observer.details(), []string{"no space left on device"}) {
+			t.Errorf("told %q, %q", got, observer.details())
+		}
+		disk.room = true
 		logger.Write(typicalRecord())
-	}
-	if got := observer.dropped(SinkLog); got != 3 {
-		t.Errorf("counted %d, want 3", got)
-	}
-	if got := observer.list(); !slices.Equal(got, []string{"losing log write_failed"}) {
-		t.Errorf("told %q", got)
-	}
+		if got := observer.list(); !slices.Equal(got, []string{"losing log write_failed", "keeping log"}) {
+			t.Errorf("with room again, told %q", got)
+		}
+	})
 }
 
 // TestMetricsCountEverySink holds the names of the sinks equal to those that metrics

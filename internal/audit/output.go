@@ -13,7 +13,8 @@ const (
 	// lineDelay is how long a line may wait for others.
 	lineDelay = 10 * time.Millisecond
 	// linePatience is how long a request waits for an output that does not keep up,
-	// with Drop. A disk may be slow, but one that hangs is waited for only once.
+	// with Drop, and how long a write may take before it counts as failed. A disk may be
+	// slow, but one that hangs is waited for only once.
 	linePatience = 5 * time.Second
 	// lineQueue is how many records may wait, and lineBatch how many are written
 	// together.
@@ -29,7 +30,10 @@ func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks 
 	if settings.Queue == 0 {
 		settings.Queue = lineQueue
 	}
-	pace := pace{delay: lineDelay, fromFirst: true, patience: linePatience, export: time.Minute}
+	pace := pace{delay: lineDelay, fromFirst: true, patience: linePatience, export: time.Minute, strict: true}
+	if _, ok := output.(*File); ok {
+		pace.backoff = maxFileBackoff
+	}
 	return &Sinks{[]*sink{newSink(newLineExporter(output), losses, settings, lineBatch, pace)}}
 }
 

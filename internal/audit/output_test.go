@@ -93,13 +93,26 @@ func TestOutputWritesWhatItCan(t *testing.T) {
 					if got := observer.dropped(SinkOutput); got != want {
 						t.Errorf("%d are counted as lost, want %d", got, want)
 					}
-					if got := observer.details(); policy == Drop && !slices.Equal(got, []string{"no space left on device"}) {
-						t.Errorf("told %q", got)
+					told := "losing output write_failed"
+					if policy != Drop {
+						told = "holding output write_failed"
+					}
+					if got := observer.list(); !slices.Equal(got, []string{told}) || !slices.Equal(observer.details(), []string{"no space left on device"}) {
+						t.Errorf("told %q, %q", got, observer.details())
+					}
+					if got := observer.waiting(); policy != Drop && got != 5 {
+						t.Errorf("%d records wait", got)
 					}
 					out.setRoom(-1)
 					sinks.Put(&Record{Path: "after"}, false)
 					time.Sleep(time.Minute)
+					if got := observer.list(); !slices.Equal(got, []string{told, "keeping output"}) || observer.waiting() != 0 {
+						t.Errorf("in the end, told %q, and %d wait", got, observer.waiting())
+					}
 					sinks.Close()
+					if observer.waiting() != -1 {
+						t.Error("the queue of a closed sink is counted")
+					}
 					got, broken := out.paths(t)
 					if len(got) != 6-want || got[len(got)-1] != "after" || broken > 1 || policy != Drop && broken != 0 {
 						t.Errorf("%q were written, and %d broken lines", got, broken)
@@ -163,7 +176,8 @@ func TestOutputThatHangs(t *testing.T) {
 		if got := observer.dropped(SinkOutput); got != 3 {
 			t.Errorf("%d are counted as lost, want 3", got)
 		}
-		if got := observer.list(); !slices.Equal(got, []string{"losing output queue_full"}) {
+		// The write is found to hang at the same moment, before or after this.
+		if got := observer.list(); got[len(got)-1] != "losing output queue_full" {
 			t.Errorf("told %q", got)
 		}
 		began := time.Now()
@@ -183,6 +197,74 @@ func TestOutputThatHangs(t *testing.T) {
 		if _, closed := out.state(); !closed {
 			t.Error("it was never closed")
 		}
+	})
+}
+
+// TestOutputRefusesWhileItFails: from the first failed write on no request passes, although
+// there is room, until everything is written.
+func TestOutputRefusesWhileItFails(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		policy WhenFull
+		passes bool
+	}{{Refuse, false}, {Block, true}, {Drop, true}} {
+		t.Run(string(test.policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out := &lineOutput{room: 0}
+				sinks := startOutput(out, Settings{WhenFull: test.policy, BlockFor: time.Second}, new(told))
+				reserved, _ := sinks.Reserve()
+				late, _ := sinks.Reserve()
+				sinks.Put(new(Record), reserved)
+				time.Sleep(2 * lineDelay)
+				synctest.Wait()
+				if reserved, passes := sinks.Reserve(); passes != test.passes || bool(reserved) {
+					t.Errorf("a request passes: %v, want %v", passes, test.passes)
+				}
+				sinks.Put(new(Record), late) // a request that passed before
+				out.setRoom(-1)
+				time.Sleep(maxBackoff)
+				synctest.Wait()
+				reserved, passes := sinks.Reserve()
+				if !passes {
+					t.Error("no request passes although everything was written")
+				}
+				sinks.Cancel(reserved)
+				sinks.Close()
+				if got, broken := out.paths(t); test.policy != Drop && len(got) != 2 || broken != 0 {
+					t.Errorf("%q were written, and %d broken lines", got, broken)
+				}
+			})
+		})
+	}
+}
+
+// TestOutputThatIsBackInTime: a write that took very long, but succeeded, leaves nothing
+// behind.
+func TestOutputThatIsBackInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		observer, out := new(told), newOutput()
+		out.gate = make(chan struct{})
+		sinks := startOutput(out, Settings{WhenFull: Refuse}, observer)
+		sinks.Put(new(Record), false)
+		time.Sleep(linePatience + 2*lineDelay)
+		synctest.Wait()
+		if _, ok := sinks.Reserve(); ok || !slices.Equal(observer.details(), []string{"timeout"}) {
+			t.Errorf("a request passes: %v, told %q", ok, observer.details())
+		}
+		close(out.gate)
+		synctest.Wait()
+		reserved, ok := sinks.Reserve()
+		if !ok {
+			t.Error("no request passes although everything was written")
+		}
+		sinks.Cancel(reserved)
+		time.Sleep(calm)
+		synctest.Wait()
+		if got := observer.list(); !slices.Equal(got, []string{"holding output write_failed", "keeping output"}) {
+			t.Errorf("told %q", got)
+		}
+		sinks.Close()
 	})
 }
 

@@ -177,6 +177,13 @@ func (q *queue) close() {
 	q.wake()
 }
 
+// length returns how many records wait or are being sent.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting + q.sending
+}
+
 func (q *queue) isClosed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

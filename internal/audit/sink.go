@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -41,6 +42,7 @@ const (
 
 	// Time between attempts to send what must not be lost.
 	minBackoff, maxBackoff = 500 * time.Millisecond, 15 * time.Second
+	maxFileBackoff         = time.Second // an attempt to write a file costs nobody else anything
 	closingBackoff         = 100 * time.Millisecond
 )
 
@@ -62,6 +64,9 @@ type sink struct {
 	closed  chan struct{} // and when it has ended
 	done    chan struct{} // and when work has ended
 
+	// uncounted takes the queue out of the metrics.
+	uncounted func()
+
 	// trouble is why the last batch could not be sent; nil if it was.
 	trouble atomic.Pointer[string]
 	// stuck is set if a request has waited for room without success, and no batch was
@@ -75,11 +80,15 @@ type pace struct {
 	// with fromFirst, from the first record of the batch.
 	delay     time.Duration
 	fromFirst bool
-	// export is how long one export may take.
-	export time.Duration
+	// export is how long one export may take, and backoff is the longest time between
+	// attempts.
+	export, backoff time.Duration
 	// patience is how long a request waits for room with Drop, unless the sink is
-	// stuck.
+	// stuck. 0 is for exporters that end when their time is over; others are taken to
+	// fail when an export takes longer.
 	patience time.Duration
+	// strict refuses reservations from the first failure on, not only without room.
+	strict bool
 }
 
 func newSink(exporter exporter, losses *Losses, settings Settings, batch int, pace pace) *sink {
@@ -99,6 +108,7 @@ func newSink(exporter exporter, losses *Losses, settings Settings, batch int, pa
 		done:     make(chan struct{}),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.uncounted = losses.counter.AuditQueue(losses.sink, s.queue.length)
 	go s.work()
 	return s
 }
@@ -106,7 +116,9 @@ func newSink(exporter exporter, losses *Losses, settings Settings, batch int, pa
 // reserves reports whether requests need a reservation.
 func (s *sink) reserves() bool { return s.settings.WhenFull == Refuse }
 
-func (s *sink) reserve() bool { return s.queue.reserve() }
+func (s *sink) reserve() bool {
+	return !(s.pace.strict && s.trouble.Load() != nil) && s.queue.reserve()
+}
 
 func (s *sink) cancel() { s.queue.cancel() }
 
@@ -194,9 +206,7 @@ func (s *sink) work() {
 func (s *sink) send(records int) {
 	backoff := minBackoff
 	for {
-		ctx, cancel := context.WithTimeout(s.ctx, s.pace.export)
-		err := s.exporter.export(ctx)
-		cancel()
+		err := s.export()
 		rejected, partly := rejectedItems(err)
 		if err == nil || partly {
 			s.trouble.Store(nil)
@@ -217,9 +227,32 @@ func (s *sink) send(records int) {
 			s.settle(lost, cause, trouble)
 			return
 		}
+		s.losses.Held(cause, trouble)
 		s.pause(backoff)
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, cmp.Or(s.pace.backoff, maxBackoff))
 	}
+}
+
+// export makes one attempt to send a batch. One that takes very long has failed so far,
+// although it may still succeed.
+func (s *sink) export() error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.pace.export)
+	defer cancel()
+	if s.pace.patience == 0 {
+		return s.exporter.export(ctx)
+	}
+	told := make(chan struct{})
+	slow := time.AfterFunc(s.pace.patience, func() {
+		defer close(told)
+		trouble := failureOf(context.DeadlineExceeded)
+		s.trouble.Store(&trouble)
+		s.losses.Held(CauseWrite, trouble)
+	})
+	err := s.exporter.export(ctx)
+	if !slow.Stop() {
+		<-told
+	}
+	return err
 }
 
 // settle finishes a batch, of which some records may be lost.
@@ -277,4 +310,5 @@ func (s *sink) close() {
 	defer cancel()
 	_ = s.exporter.shutdown(ctx) // what it failed to send is counted already
 	s.stop()
+	s.uncounted()
 }

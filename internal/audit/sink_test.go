@@ -207,6 +207,10 @@ func TestSinkKeepsWhatItMust(t *testing.T) {
 				c := &collector{err: errors.New("away")}
 				s := testSink(c, o, Settings{Queue: 20, WhenFull: policy, BlockFor: time.Millisecond})
 				putMany(s, 20)
+				time.Sleep(2 * time.Second)
+				if got := o.list(); !slices.Equal(got, []string{"holding traces export_failed"}) || o.waiting() != 20 {
+					t.Errorf("told %q, and %d wait", got, o.waiting())
+				}
 				time.Sleep(10 * time.Minute)
 				if s.reserve() {
 					t.Error("there is room although nothing was sent")
@@ -223,6 +227,11 @@ func TestSinkKeepsWhatItMust(t *testing.T) {
 				synctest.Wait()
 				if records, _ := c.counts(); records != 20 || !s.reserve() {
 					t.Errorf("%d records arrived when it was back", records)
+				}
+				time.Sleep(calm)
+				synctest.Wait()
+				if got := o.list(); !slices.Equal(got, []string{"holding traces export_failed", "losing traces queue_full", "keeping traces"}) {
+					t.Errorf("told %q", got)
 				}
 				s.close()
 			})

@@ -58,7 +58,7 @@ func wanted(exporter string, alternatives ...string) bool {
 // NewTelemetry returns the sinks for OpenTelemetry spans and log records that the
 // standard environment variables ask for. It does not use the network: exporters
 // connect when they first send. Its errors do not quote the variables.
-func NewTelemetry(settings Settings, counter LossCounter, observer LossObserver) (*Sinks, error) {
+func NewTelemetry(settings Settings, counter Counter, observer LossObserver) (*Sinks, error) {
 	t := new(Sinks)
 	about := describe()
 	if err := checkEndpoints(); err != nil {

@@ -27,6 +27,7 @@ type Metrics struct {
 	authorities map[*Authority]struct{}
 
 	dropped fixedCounters
+	queues  *queueLengths
 
 	collectors []prometheus.Collector
 }
@@ -76,6 +77,9 @@ func New() *Metrics {
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",
 			"Records lost by an audit sink (log, output, traces, logs): its queue was full, its exporter failed, or a write failed.",
 			"sink"), "log", "output", "traces", "logs"),
+		queues: add(&t, newQueueLengths(prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "scopegate_audit_queue",
+			Help: "Records that wait in the queues of an audit sink (output, traces, logs), including those being sent."}, []string{"sink"}),
+			"output", "traces", "logs")),
 	}
 	m.collectors = t.collectors
 	m.up.Set(1) // until a look-up fails

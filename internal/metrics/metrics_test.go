@@ -50,7 +50,7 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 		if got := testutil.ToFloat64(process.dropped["traces"]); got != 2*want {
 			t.Errorf("load %d: %g losses counted, want %g", load, got, 2*want)
 		}
-		for name, want := range map[string]int{"scopegate_audit_dropped_total": 4, "scopegate_cache_total": 4} {
+		for name, want := range map[string]int{"scopegate_audit_dropped_total": 4, "scopegate_audit_queue": 3, "scopegate_cache_total": 4} {
 			if got, err := testutil.GatherAndCount(registry, name); err != nil || got != want {
 				t.Errorf("load %d: %d series of %s, want %d: %v", load, got, name, want, err)
 			}
@@ -63,6 +63,42 @@ func TestMetricsOutliveRegistries(t *testing.T) {
 	if m, err := Register(nil); err != nil || m != process {
 		t.Errorf("without a registry: %v", err)
 	}
+}
+
+// TestAuditQueue: the gauge shows what waits now, in all queues of a sink.
+func TestAuditQueue(t *testing.T) {
+	t.Parallel()
+	m, first := New(), 3
+	remove := m.AuditQueue("output", func() int { return first })
+	m.AuditQueue("output", func() int { return 10 })
+	m.AuditQueue("no such sink", func() int { return 1 })()
+	check := func(want string) {
+		t.Helper()
+		registry := prometheus.NewPedanticRegistry()
+		if err := m.Register(registry); err != nil {
+			t.Fatal(err)
+		}
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, family := range families {
+			if family.GetName() == "scopegate_audit_queue" {
+				for _, series := range family.GetMetric() {
+					got += fmt.Sprintf("%s %g ", series.GetLabel()[0].GetValue(), series.GetGauge().GetValue())
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	check("logs 0 output 13 traces 0 ")
+	first = 5
+	check("logs 0 output 15 traces 0 ")
+	remove()
+	check("logs 0 output 10 traces 0 ")
 }
 
 // TestReady holds the results that change scopegate_ready equal to those of tokens,

@@ -206,25 +206,45 @@ func TestOutputWithOtherSettings(t *testing.T) {
 	}
 }
 
-// TestOutputRefuses: with when_full refuse, requests that cannot be recorded are refused.
+// TestOutputRefuses: with when_full refuse, no request passes once a record could not be
+// written, and none of the records that wait is lost.
 func TestOutputRefuses(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	setFault(t, errors.New("no room"), nil)
-	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "audit {\noutput test_faulty\nqueue 2\nwhen_full refuse\n}"))
-	token := g.Mint("jobs")
-	for range 2 {
-		if got := g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value)); got.StatusCode != http.StatusOK {
-			t.Fatalf("while there is room: status %d", got.StatusCode)
+	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "audit {\noutput test_faulty\nwhen_full refuse\n}"))
+	token, lost := g.Mint("jobs"), g.Lost(t, "output")
+	send := func() harness.Answer {
+		t.Helper()
+		return g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value))
+	}
+	if got := send(); got.StatusCode != http.StatusOK {
+		t.Fatalf("before the first write: status %d", got.StatusCode)
+	}
+	var refused harness.Answer
+	harness.WaitFor(t, "requests to be refused", func() bool {
+		refused = send()
+		return refused.StatusCode != http.StatusOK
+	})
+	if refused.StatusCode != http.StatusServiceUnavailable || refused.Header.Get("X-Scopegate-Reason") != "audit_unavailable" {
+		t.Errorf("status %d, reason %q", refused.StatusCode, refused.Header.Get("X-Scopegate-Reason"))
+	}
+	reached := len(workspace.Requests())
+	for range 10 {
+		if got := send(); got.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("a request passes: status %d", got.StatusCode)
 		}
 	}
-	got := g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value))
-	if got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("X-Scopegate-Reason") != "audit_unavailable" {
-		t.Errorf("without room: status %d, reason %q", got.StatusCode, got.Header.Get("X-Scopegate-Reason"))
+	if got := len(workspace.Requests()) - reached; got != 0 {
+		t.Errorf("%d requests reached the workspace", got)
+	}
+	if waiting := g.Metric(t, `scopegate_audit_queue{sink="output"}`); waiting < 12 {
+		t.Errorf("%v records wait", waiting)
 	}
 	setFault(t, nil, nil)
-	harness.WaitFor(t, "requests to pass again", func() bool {
-		return g.Send(t, "GET", harness.JobsList, harness.Bearer(token.Value)).StatusCode == http.StatusOK
-	})
+	harness.WaitFor(t, "requests to pass again", func() bool { return send().StatusCode == http.StatusOK })
+	if got := g.Lost(t, "output") - lost; got != 0 {
+		t.Errorf("%d records were lost", got)
+	}
 }
 
 // TestOutputThatHangs: it delays requests no longer than when_full allows, and delays
