@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/refusal"
 	"github.com/scopegate/scopegate/internal/usage"
 )
@@ -167,7 +168,9 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 			}
 		}()
 	}
-	err := next.ServeHTTP(x.w, x.r)
+	w, r := passthrough.Begin(x.w, x.r)
+	defer w.End()
+	err := next.ServeHTTP(w, r)
 	if err == nil {
 		return nil
 	}

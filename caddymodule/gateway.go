@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
@@ -126,6 +128,8 @@ func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
 		// The client's own Accept-Encoding passes through either way; this only
 		// keeps the proxy from unpacking what the client did not ask for.
 		Compression: &noCompression,
+		// So that the workspace is asked before a client that waits for 100 Continue is.
+		ExpectContinueTimeout: caddy.Duration(passthrough.ContinueTimeout),
 	}
 	port := "80"
 	if workspace.Scheme == "https" {
@@ -140,6 +144,9 @@ func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
 		Upstreams:    reverseproxy.UpstreamPool{{Dial: net.JoinHostPort(workspace.Hostname(), port)}},
 		Headers: &headers.Handler{Request: &headers.HeaderOps{
 			Set: http.Header{"Host": {workspace.Host}},
+			// It only says "Caddy", and servers such as nginx do not compress for requests
+			// that have it.
+			Delete: []string{"Via"},
 		}},
 	}
 }

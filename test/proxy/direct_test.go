@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/harness"
+)
+
+// directCase is an exchange that is tried with a direct connection to the workspace and
+// through the gateway.
+type directCase struct {
+	name string
+	// request is the request line and, optionally, headers and body; Host and
+	// Authorization are added.
+	request string
+	// answer is what the workspace sends once it has the request and its body. It may
+	// instead have a script.
+	answer string
+	script func(*turn)
+	// client, if not nil, is what the client does instead of sending the request and
+	// reading the answer.
+	client func(*rawClient)
+	// differs names the differences that must stay, see [differences].
+	differs []string
+}
+
+// TestDirect compares each exchange with a direct connection byte by byte, but for the
+// differences that are listed.
+func TestDirect(t *testing.T) {
+	s, w := startScripted(t), harness.StartWorkspace(t)
+	g := gatewayTo(t, w, s.address)
+	token := harness.LegacyToken(w)
+	used := make(map[string]bool)
+	for _, tt := range directCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			script := tt.script
+			if script == nil {
+				script = func(c *turn) {
+					c.body()
+					c.send(tt.answer)
+				}
+			}
+			s.play(script)
+			try := func(address, host string) []string {
+				c := dialRaw(t, address, host, token)
+				if tt.client != nil {
+					tt.client(c)
+				} else {
+					c.send(tt.request)
+					method, _, _ := strings.Cut(tt.request, " ")
+					c.receiveAll(method)
+				}
+				c.finish()
+				c.Close()
+				return append(s.request(t), c.lines...)
+			}
+			host := strings.TrimPrefix(w.URL(), "http://")
+			direct, behind := try(s.address, host), try(g.Listen, g.Listen)
+			stay := slices.DeleteFunc(slices.Clone(differences), func(d difference) bool {
+				return !d.always && !slices.Contains(tt.differs, d.name)
+			})
+			if diff := cmp.Diff(forget(direct, stay), forget(behind, stay)); diff != "" {
+				t.Errorf("(-direct +behind the gateway):\n%s", diff)
+				return
+			}
+			for i, d := range stay {
+				others := slices.Delete(slices.Clone(stay), i, i+1)
+				if !slices.Equal(forget(direct, others), forget(behind, others)) {
+					used[d.name] = true
+				} else if !d.always {
+					t.Errorf("%q is listed, but does not occur", d.name)
+				}
+			}
+		})
+	}
+	if t.Failed() || testing.Short() {
+		return
+	}
+	for _, d := range differences {
+		if !used[d.name] && d.forget != nil {
+			t.Errorf("%q is listed, but occurs nowhere", d.name)
+		}
+	}
+}
+
+// forget makes transcripts equal that have only the given differences.
+func forget(lines []string, stay []difference) []string {
+	lines = slices.Clone(lines)
+	for _, d := range stay {
+		if d.forget != nil {
+			lines = d.forget(lines)
+		}
+	}
+	return lines
+}
+
+// gatewayTo runs databricks_gateway for a workspace, and sends the requests that pass to
+// another address.
+func gatewayTo(t testing.TB, w *fakeworkspace.Workspace, address string) *harness.Gateway {
+	t.Helper()
+	g := harness.NewGateway(t, w)
+	g.Change = func(config []byte) []byte {
+		before := fmt.Appendf(nil, `"dial":%q`, strings.TrimPrefix(w.URL(), "http://"))
+		if bytes.Count(config, before) != 1 {
+			t.Fatalf("no single place for the address in %s", config)
+		}
+		return bytes.Replace(config, before, fmt.Appendf(nil, `"dial":%q`, address), 1)
+	}
+	g.Load(t, harness.GatewayBlock(w, ""))
+	return g
+}
