@@ -25,7 +25,6 @@ var errNotAsked = errors.New("the workspace answered without asking for the body
 // waits until the workspace has said what it wants.
 type expectation struct {
 	io.ReadCloser
-	byServer bool // the server sends 100 with the first read, whatever was sent before
 
 	first    sync.Once
 	declined bool          // set by the first read
@@ -60,7 +59,6 @@ func expect(r *http.Request) (*expectation, *http.Request) {
 	}
 	e := &expectation{
 		ReadCloser: r.Body,
-		byServer:   r.ProtoMajor == 2,
 		asked:      make(chan struct{}),
 		answered:   make(chan struct{}),
 		ended:      make(chan struct{}),
@@ -122,9 +120,7 @@ func (e *expectation) proceed(write func()) {
 		return
 	}
 	e.begun = true
-	if !e.byServer {
-		write()
-	}
+	write() // from now on the server sends none of its own
 	close(e.asked)
 }
 

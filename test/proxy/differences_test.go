@@ -21,7 +21,7 @@ type difference struct {
 var differences = []difference{
 	{
 		name:   "order",
-		what:   "Headers come sorted by name, and names are written as in `Content-Type`. A header folded over two lines comes in one.",
+		what:   "Headers come sorted by name, those of trailers in any order, and names are written as in `Content-Type`. A header folded over two lines comes in one.",
 		why:    "Go keeps headers in a map. Names are the same in any case (RFC 9110, section 5.1); several values of one name keep their order.",
 		always: true,
 		forget: func(lines []string) []string { return sorted(unfolded(lines)) },
@@ -120,6 +120,12 @@ var differences = []difference{
 		},
 	},
 	{
+		name:   "expect",
+		what:   "`Expect: 100-continue` of a client of HTTP/1.0 does not reach the workspace, nor does such a client get 1xx responses. A workspace that leaves `Expect: 100-continue` unanswered for one second gets the body; the gateway then asks the client for it.",
+		why:    "RFC 9110, sections 10.1.1 and 15.2, for HTTP/1.0. Otherwise clients that wait longer would wait for ever; curl and Go's client wait as long.",
+		forget: dropping("> Expect:"),
+	},
+	{
 		name: "target",
 		what: "A target in absolute form arrives in origin form, and one with characters that no URL may have arrives with these escaped.",
 		why:  "It is judged as it is sent on, so there must be one way to write it. The record has the path as sent on.",
@@ -188,7 +194,13 @@ func sorted(lines []string) []string {
 				arrow, rest = arrow+"trailer: ", after
 			}
 			name, value, _ := strings.Cut(rest, ":")
-			lines[to] = arrow + textproto.CanonicalMIMEHeaderKey(name) + ": " + strings.TrimSpace(value)
+			name, value = textproto.CanonicalMIMEHeaderKey(name), strings.TrimSpace(value)
+			if name == "Trailer" {
+				names := strings.Split(value, ", ")
+				slices.Sort(names)
+				value = strings.Join(names, ", ")
+			}
+			lines[to] = arrow + name + ": " + value
 		}
 		slices.SortStableFunc(lines[from:to], func(a, b string) int { return strings.Compare(name(a), name(b)) })
 		from = max(to, from+1)

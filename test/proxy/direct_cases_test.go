@@ -246,6 +246,7 @@ func directCases() []directCase {
 			c.send("0\r\n\r\n")
 		}},
 	}
+	cases = append(cases, continueCases()...)
 	for _, status := range []int{200, 201, 202, 203, 207, 208, 226, 299, 300, 303, 308, 400, 402, 403, 404, 407, 409, 412, 413, 417, 418, 421, 422, 425, 429, 431, 451, 499, 500, 501, 502, 503, 504, 511, 520, 599, 600, 700, 999} {
 		cases = append(cases, directCase{
 			name: fmt.Sprint("status ", status), request: get(),

@@ -31,6 +31,16 @@ type directCase struct {
 	differs []string
 }
 
+// play is what the workspace does.
+func (d directCase) play(c *turn) {
+	if d.script != nil {
+		d.script(c)
+		return
+	}
+	c.body()
+	c.send(d.answer)
+}
+
 // TestDirect compares each exchange with a direct connection byte by byte, but for the
 // differences that are listed.
 func TestDirect(t *testing.T) {
@@ -40,14 +50,7 @@ func TestDirect(t *testing.T) {
 	used := make(map[string]bool)
 	for _, tt := range directCases() {
 		t.Run(tt.name, func(t *testing.T) {
-			script := tt.script
-			if script == nil {
-				script = func(c *turn) {
-					c.body()
-					c.send(tt.answer)
-				}
-			}
-			s.play(script)
+			s.play(tt.play)
 			try := func(address, host string) []string {
 				c := dialRaw(t, address, host, token)
 				if tt.client != nil {
@@ -63,21 +66,7 @@ func TestDirect(t *testing.T) {
 			}
 			host := strings.TrimPrefix(w.URL(), "http://")
 			direct, behind := try(s.address, host), try(g.Listen, g.Listen)
-			stay := slices.DeleteFunc(slices.Clone(differences), func(d difference) bool {
-				return !d.always && !slices.Contains(tt.differs, d.name)
-			})
-			if diff := cmp.Diff(forget(direct, stay), forget(behind, stay)); diff != "" {
-				t.Errorf("(-direct +behind the gateway):\n%s", diff)
-				return
-			}
-			for i, d := range stay {
-				others := slices.Delete(slices.Clone(stay), i, i+1)
-				if !slices.Equal(forget(direct, others), forget(behind, others)) {
-					used[d.name] = true
-				} else if !d.always {
-					t.Errorf("%q is listed, but does not occur", d.name)
-				}
-			}
+			compare(t, direct, behind, used, tt.differs...)
 		})
 	}
 	if t.Failed() || testing.Short() {
@@ -86,6 +75,27 @@ func TestDirect(t *testing.T) {
 	for _, d := range differences {
 		if !used[d.name] && d.forget != nil {
 			t.Errorf("%q is listed, but occurs nowhere", d.name)
+		}
+	}
+}
+
+// compare fails the test unless two transcripts have exactly the differences that are
+// named, and those which nearly every exchange has. It notes which it needed.
+func compare(t testing.TB, direct, behind []string, used map[string]bool, differs ...string) {
+	t.Helper()
+	stay := slices.DeleteFunc(slices.Clone(differences), func(d difference) bool {
+		return !d.always && !slices.Contains(differs, d.name)
+	})
+	if diff := cmp.Diff(forget(direct, stay), forget(behind, stay)); diff != "" {
+		t.Errorf("(-direct +behind the gateway):\n%s", diff)
+		return
+	}
+	for i, d := range stay {
+		others := slices.Delete(slices.Clone(stay), i, i+1)
+		if !slices.Equal(forget(direct, others), forget(behind, others)) {
+			used[d.name] = true
+		} else if !d.always {
+			t.Errorf("%q is listed, but does not occur", d.name)
 		}
 	}
 }
@@ -107,12 +117,18 @@ func gatewayTo(t testing.TB, w *fakeworkspace.Workspace, address string) *harnes
 	t.Helper()
 	g := harness.NewGateway(t, w)
 	g.Change = func(config []byte) []byte {
-		before := fmt.Appendf(nil, `"dial":%q`, strings.TrimPrefix(w.URL(), "http://"))
-		if bytes.Count(config, before) != 1 {
-			t.Fatalf("no single place for the address in %s", config)
-		}
-		return bytes.Replace(config, before, fmt.Appendf(nil, `"dial":%q`, address), 1)
+		return redialed(t, config, strings.TrimPrefix(w.URL(), "http://"), address)
 	}
 	g.Load(t, harness.GatewayBlock(w, ""))
 	return g
+}
+
+// redialed returns a configuration whose proxy connects to another address.
+func redialed(t testing.TB, config []byte, from, to string) []byte {
+	t.Helper()
+	before, after := fmt.Appendf(nil, `"dial":%q`, from), fmt.Appendf(nil, `"dial":%q`, to)
+	if bytes.Count(config, before) != 1 {
+		t.Fatalf("no single place for the address in %s", config)
+	}
+	return bytes.Replace(config, before, after, 1)
 }
