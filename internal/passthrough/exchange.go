@@ -28,10 +28,6 @@ func Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
 	x := &Exchange{ResponseWriter: w, server: w.Header()["Server"]}
 	x.expectation, x.request = expect(r)
 	if r.ProtoMajor == 1 && r.ContentLength != 0 && r.Body != nil {
-		// Without this, net/http reads a part of the request's body before it sends the
-		// response. A client that sends the rest only once it has seen the response, as
-		// it may directly, would wait forever. A writer that can't is left as it is.
-		_ = http.NewResponseController(w).EnableFullDuplex()
 		x.unread.Store(true)
 		x.body = x.request.Body
 		x.request.Body = (*requestBody)(x)
@@ -74,10 +70,11 @@ func (x *Exchange) WriteHeader(status int) {
 		x.expectation.answer()
 	}
 	if x.unread.Load() && (proxied || x.expectation != nil) {
-		// The rest of the body will not be read once the response is complete, and net/http
-		// cannot use the connection then: it would cancel the next request. It would also
-		// ask for the body of a client that still waits for 100 Continue, which it does not
-		// recognize once Caddy has wrapped the body.
+		// Without being told so, net/http reads the rest of the body before it sends the
+		// response. A client that sends the rest only after the response, as it may
+		// directly, would wait for ever, and one that waits for 100 Continue would be asked
+		// for a body that nobody wants: net/http does not recognize it once Caddy has
+		// wrapped the body.
 		header.Set("Connection", "close")
 	}
 	x.ResponseWriter.WriteHeader(status)

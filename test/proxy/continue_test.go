@@ -80,6 +80,12 @@ func continueCases() []directCase {
 			script: refuse(answer("HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 2", "{}"))},
 		{name: "expect, refused at length", client: upload, differs: []string{"early"},
 			script: refuse(answer("HTTP/1.1 429 Too Many Requests\r\nContent-Type: a/b\r\nContent-Length: 1000000", strings.Repeat("a", 1_000_000)))},
+		{name: "expect, refused in pieces", client: upload, differs: []string{"early"}, script: func(c *turn) {
+			c.send(answer("HTTP/1.1 403 Forbidden\r\nContent-Type: a/b\r\nContent-Length: 10", "hello"))
+			time.Sleep(100 * time.Millisecond) // whoever gave up on the body would close the connection
+			c.send("world")
+			c.over = true
+		}},
 		{name: "expect, redirected", client: upload, differs: []string{"early"},
 			script: refuse(answer("HTTP/1.1 307 Temporary Redirect\r\nLocation: /y\r\nContent-Length: 0"))},
 		{name: "expect, hints and refused", client: upload, differs: []string{"early"},

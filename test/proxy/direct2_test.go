@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -13,13 +14,18 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// TestDirectHTTP2 is [TestDirect] with HTTP/2 on both sides.
-func TestDirectHTTP2(t *testing.T) {
-	s := startScripted2(t)
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw})
-	g := secureGatewayTo(t, s.address, authority)
-	token := harness.LegacyToken(g.Workspace)
-	host := strings.TrimPrefix(g.Workspace.TLSURL(), "https://")
+// direct2Case is an exchange with a workspace that speaks HTTP/2.
+type direct2Case struct {
+	name    string
+	fields  []string // of the request, beside the usual ones
+	body    string
+	script  func(*turn2)
+	differs []string
+	// differs1 names what stays besides when the client speaks HTTP/1.
+	differs1 []string
+}
+
+func direct2Cases() []direct2Case {
 	const date = "date: Sat, 29 Oct 1994 19:43:31 GMT"
 	respond := func(body string, fields ...string) func(*turn2) {
 		return func(c *turn2) {
@@ -30,13 +36,7 @@ func TestDirectHTTP2(t *testing.T) {
 			}
 		}
 	}
-	for _, tt := range []struct {
-		name    string
-		fields  []string
-		body    string
-		script  func(*turn2)
-		differs []string
-	}{
+	return []direct2Case{
 		{name: "plain", script: respond("hello", ":status: 200", "content-type: a/b", "content-length: 5")},
 		{name: "no content type", script: respond("<html>hello", ":status: 200", "content-length: 11")},
 		{name: "no content type, no length", script: respond("<html>hello", ":status: 200")},
@@ -48,7 +48,7 @@ func TestDirectHTTP2(t *testing.T) {
 		{name: "empty, with a length", script: respond("", ":status: 200", "content-length: 0")},
 		{name: "empty, error", script: respond("", ":status: 503", "retry-after: 1")},
 		{name: "no content", script: respond("", ":status: 204")},
-		{name: "no content, with odd headers", script: respond("", ":status: 204", "content-length: 0")},
+		{name: "no content, with odd headers", differs1: []string{"no body"}, script: respond("", ":status: 204", "content-length: 0")},
 		{name: "not modified", script: respond("", ":status: 304", `etag: "x"`)},
 		{name: "odd status", script: respond("{}", ":status: 599", "content-type: a/b")},
 		{name: "odd status 999", script: respond("{}", ":status: 999", "content-type: a/b")},
@@ -110,25 +110,81 @@ func TestDirectHTTP2(t *testing.T) {
 		{name: "expect, refused without a body", fields: []string{":method: POST", "content-length: 5", "expect: 100-continue"}, body: "hello", script: func(c *turn2) {
 			c.headers(true, ":status: 417", date)
 		}},
-	} {
+	}
+}
+
+// TestDirectHTTP2 is [TestDirect] with HTTP/2 on both sides.
+func TestDirectHTTP2(t *testing.T) {
+	s := startScripted2(t)
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw})
+	g := secureGatewayTo(t, s.address, authority)
+	token := harness.LegacyToken(g.Workspace)
+	host := strings.TrimPrefix(g.Workspace.TLSURL(), "https://")
+	for _, tt := range direct2Cases() {
 		t.Run(tt.name, func(t *testing.T) {
 			s.play(tt.script)
-			try := func(conn net.Conn, scheme, host string) []string {
-				fields := []string{":method: GET", ":scheme: " + scheme, ":authority: " + host, ":path: /x", "authorization: Bearer " + token}
-				for _, field := range tt.fields {
-					name, _, _ := strings.Cut(field[1:], ":")
-					if i := slices.IndexFunc(fields, func(f string) bool { return field[0] == ':' && strings.HasPrefix(f[1:], name+":") }); i >= 0 {
-						fields[i] = field
-					} else {
-						fields = append(fields, field)
-					}
-				}
-				lines := exchange2(t, conn, tt.body, fields...)
+			try := func(conn net.Conn, host string) []string {
+				lines := exchange2(t, conn, tt.body, tt.request(host, token)...)
 				return append(s.request(t), lines...)
 			}
-			direct := try(s.dial(t), "https", host)
-			behind := try(g.Dial(t), "http", g.Listen)
+			direct, behind := try(s.dial(t), host), try(g.Dial(t), g.Listen)
 			compare(t, pseudoSorted(direct), pseudoSorted(behind), make(map[string]bool), tt.differs...)
+		})
+	}
+}
+
+// request returns all fields of the request.
+func (d direct2Case) request(host, token string) []string {
+	fields := []string{":method: GET", ":scheme: http", ":authority: " + host, ":path: /x", "authorization: Bearer " + token}
+	for _, field := range d.fields {
+		name, _, _ := strings.Cut(field[1:], ":")
+		if i := slices.IndexFunc(fields, func(f string) bool { return field[0] == ':' && strings.HasPrefix(f[1:], name+":") }); i >= 0 {
+			fields[i] = field
+		} else {
+			fields = append(fields, field)
+		}
+	}
+	return fields
+}
+
+// TestDirectHTTP2Workspace gives the cases of [TestDirectHTTP2] to a client that speaks
+// HTTP/1.1 to the gateway, while that speaks HTTP/2 to the workspace.
+func TestDirectHTTP2Workspace(t *testing.T) {
+	s := startScripted2(t)
+	g := secureGatewayTo(t, s.address, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw}))
+	token := harness.LegacyToken(g.Workspace)
+	host := strings.TrimPrefix(g.Workspace.TLSURL(), "https://")
+	for _, tt := range direct2Cases() {
+		t.Run(tt.name, func(t *testing.T) {
+			s.play(tt.script)
+			fields := tt.request(host, token)
+			lines := exchange2(t, s.dial(t), tt.body, fields...)
+			direct := append(s.request(t), lines...)
+
+			method, path := fields[0][len(":method: "):], fields[3][len(":path: "):]
+			head := method + " " + path + " HTTP/1.1"
+			for _, field := range fields[5:] {
+				head += "\r\n" + field
+			}
+			content := tt.body
+			if content != "" && !strings.Contains(head, "content-length") {
+				head += "\r\ntransfer-encoding: chunked"
+				content = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(content), content)
+			}
+			c := dialRaw(t, g.Listen, g.Listen, token)
+			if strings.Contains(head, "expect:") {
+				c.send(head + "\r\n\r\n")
+				for status := c.receive(method); status >= 100 && status < 200; status = c.receive(method) {
+					if status == 100 {
+						c.write(content)
+					}
+				}
+			} else {
+				c.send(head + "\r\n\r\n" + content)
+				c.receiveAll(method)
+			}
+			behind := append(s.request(t), c.lines...)
+			compare(t, anyVersion(pseudoSorted(direct)), anyVersion(pseudoSorted(behind)), make(map[string]bool), append(tt.differs1, tt.differs...)...)
 		})
 	}
 }
