@@ -235,6 +235,8 @@ func directCases() []directCase {
 			}
 			c.write("0\r\n\r\n")
 			c.lines = append(c.lines, "< "+take(c.in))
+			_, err := readChunks(io.Discard, c.in)
+			c.lines = append(c.lines, fmt.Sprint("< end: ", err))
 			c.over = true
 		}, script: func(c *turn) {
 			c.send(answer("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked"))
