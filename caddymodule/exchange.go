@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/refusal"
 	"github.com/scopegate/scopegate/internal/upstream"
@@ -180,7 +181,9 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	}
 	x.w.watchBody(x.r)
 	x.stayOpen()
-	err := next.ServeHTTP(x.w, x.r)
+	w, r := passthrough.Begin(x.w, x.r)
+	defer w.End()
+	err := next.ServeHTTP(w, r)
 	x.life.passed(x.w, x.r.Context())
 	if err == nil {
 		return nil

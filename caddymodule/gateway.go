@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -121,6 +122,9 @@ func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
 		Upstreams:    reverseproxy.UpstreamPool{{Dial: net.JoinHostPort(workspace.Hostname(), port)}},
 		Headers: &headers.Handler{Request: &headers.HeaderOps{
 			Set: http.Header{"Host": {workspace.Host}},
+			// It only says "Caddy", and servers such as nginx do not compress for requests
+			// that have it.
+			Delete: []string{"Via"},
 		}},
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// addedByProxy are the headers that Caddy's reverse_proxy adds to every request.
-var addedByProxy = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"}
+// addedByProxy are the headers that the gateway adds to every request.
+var addedByProxy = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // sentHeaders returns the headers of a request as it arrived, without addedByProxy.
 func sentHeaders(r fakeworkspace.Request) http.Header {

@@ -20,6 +20,13 @@ import (
 // real ones do. The test only adds the workspace's CA to the configuration.
 func startSecureGateway(t testing.TB) *harness.Gateway {
 	t.Helper()
+	return secureGatewayTo(t, "", nil)
+}
+
+// secureGatewayTo is [startSecureGateway], but sends the requests that pass to another
+// address, unless that is empty, where a certificate of the given authority is shown.
+func secureGatewayTo(t testing.TB, address string, pemAuthority []byte) *harness.Gateway {
+	t.Helper()
 	w := fakeworkspace.New()
 	if err := w.StartTLS(); err != nil {
 		t.Fatal(err)
@@ -35,7 +42,7 @@ func startSecureGateway(t testing.TB) *harness.Gateway {
 	t.Cleanup(func() { http.DefaultTransport = usual })
 
 	authority := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(authority, w.CAPEM(), 0o600); err != nil {
+	if err := os.WriteFile(authority, append(w.CAPEM(), pemAuthority...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g := harness.NewGateway(t, w)
@@ -45,7 +52,11 @@ func startSecureGateway(t testing.TB) *harness.Gateway {
 		if bytes.Count(config, before) != 1 {
 			t.Fatalf("no place for the certificate authority in %s", config)
 		}
-		return bytes.Replace(config, before, after, 1)
+		config = bytes.Replace(config, before, after, 1)
+		if address == "" {
+			return config
+		}
+		return redialed(t, config, strings.TrimPrefix(w.TLSURL(), "https://"), address)
 	}
 	g.Load(t, fmt.Sprintf("databricks_gateway %s {\nusage off\n%s}", w.TLSURL(), harness.AdminBlock))
 	return g

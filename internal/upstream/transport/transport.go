@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/upstream"
 )
 
@@ -59,7 +60,8 @@ const (
 // connection that goes silent is replaced: HTTP/2 connections are pinged after 10s
 // without a frame and closed 10s later, connections that are idle for 15s are closed,
 // and on Linux so are those whose bytes are not acknowledged for 30s. The other defaults:
-// `dial_timeout` and the TLS handshake `10s`, `response_header_timeout` `15m`, 256 idle
+// `dial_timeout` and the TLS handshake `10s`, `response_header_timeout` `15m`,
+// `expect_continue_timeout` `1s`, so that `Expect: 100-continue` is the workspace's to answer, 256 idle
 // connections, buffers of 16 KiB, and no `Accept-Encoding` of its own. `databricks_gateway`
 // uses it; beside `databricks_scopes` write `transport databricks` in `reverse_proxy`.
 type Transport struct {
@@ -85,6 +87,7 @@ func (Transport) CaddyModule() caddy.ModuleInfo {
 func (t *Transport) Provision(ctx caddy.Context) error {
 	orDefault(&t.DialTimeout, dialTimeout)
 	orDefault(&t.ResponseHeaderTimeout, responseHeaderTimeout)
+	orDefault(&t.ExpectContinueTimeout, passthrough.ContinueTimeout)
 	orDefault(&t.PingAfter, pingAfter)
 	orDefault(&t.PingTimeout, pingTimeout)
 	if t.KeepAlive == nil {

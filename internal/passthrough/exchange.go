@@ -1,0 +1,140 @@
+// Package passthrough lets an exchange that is proxied to the workspace pass as if the
+// client were connected directly. It takes back what Go's HTTP server and Caddy's proxy
+// add to responses, and leaves Expect: 100-continue to the workspace.
+package passthrough
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"sync/atomic"
+)
+
+// Exchange is the response to one request on its way from a proxy to the client.
+// It changes responses of a proxy only; those of other handlers pass as they are.
+type Exchange struct {
+	http.ResponseWriter
+	request     *http.Request
+	server      []string // the Server header that is not the workspace's
+	expectation *expectation
+	wroteHeader bool
+	body        io.ReadCloser // of an HTTP/1 request
+	unread      atomic.Bool   // the end of that body has not been read
+}
+
+// Begin returns the response writer and the request to call a proxy with. [Exchange.End]
+// must be called when the proxy has returned, or panicked.
+func Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
+	x := &Exchange{ResponseWriter: w, server: w.Header()["Server"]}
+	x.expectation, x.request = expect(r)
+	if r.ProtoMajor == 1 && r.ContentLength != 0 && r.Body != nil {
+		x.unread.Store(true)
+		x.body = x.request.Body
+		x.request.Body = (*requestBody)(x)
+	}
+	return x, x.request
+}
+
+// End releases what still waits for the exchange.
+func (x *Exchange) End() {
+	if x.expectation != nil {
+		x.expectation.end()
+	}
+}
+
+// Unwrap is for [http.ResponseController].
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *Exchange) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		x.writeInterim(status)
+		return
+	}
+	x.wroteHeader = true
+	header := x.Header()
+	proxied := dropVia(header)
+	if status == http.StatusSwitchingProtocols {
+		x.dropServer(header)
+	}
+	if proxied {
+		// A nil value keeps net/http from adding the header: a Content-Type that it
+		// guesses, and a Content-Length for a body that came without.
+		for _, name := range []string{"Content-Type", "Content-Length"} {
+			if _, ok := header[name]; !ok {
+				header[name] = nil
+			}
+		}
+	}
+	if x.expectation != nil {
+		x.expectation.answer()
+	}
+	if x.unread.Load() && (proxied || x.expectation != nil) {
+		// Without being told so, net/http reads the rest of the body before it sends the
+		// response. A client that sends the rest only after the response, as it may
+		// directly, would wait for ever, and one that waits for 100 Continue would be asked
+		// for a body that nobody wants: net/http does not recognize it once Caddy has
+		// wrapped the body.
+		header.Set("Connection", "close")
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// writeInterim writes a 1xx response of the workspace. It is called while the proxy waits
+// for the final response.
+func (x *Exchange) writeInterim(status int) {
+	if !x.request.ProtoAtLeast(1, 1) {
+		return // clients of HTTP/1.0 would take it for the final response (RFC 9110, section 15.2)
+	}
+	header := x.Header()
+	all := header["Server"]
+	x.dropServer(header)
+	defer func() {
+		if all != nil {
+			header["Server"] = all
+		}
+	}()
+	if status == http.StatusContinue && x.expectation != nil {
+		x.expectation.proceed(func() { x.ResponseWriter.WriteHeader(status) })
+		return
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// dropServer takes out the Server header that was there before the workspace's. Caddy's
+// proxy does so for final responses only.
+func (x *Exchange) dropServer(header http.Header) {
+	if all, own := header["Server"], len(x.server); own > 0 && len(all) >= own && slices.Equal(all[:own], x.server) {
+		header["Server"] = all[own:] // none is not written
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (x *Exchange) Write(p []byte) (int, error) {
+	if !x.wroteHeader {
+		x.WriteHeader(http.StatusOK)
+	}
+	return x.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements io.ReaderFrom, so that files can be sent without copying.
+func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
+	if !x.wroteHeader {
+		x.WriteHeader(http.StatusOK)
+	}
+	return io.Copy(x.ResponseWriter, r)
+}
+
+// requestBody is the body of an exchange over HTTP/1, and notes whether it was read to
+// its end. net/http tells that with the last bytes, so before the workspace has them.
+type requestBody Exchange
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err == io.EOF {
+		b.unread.Store(false)
+	}
+	return n, err
+}
+
+func (b *requestBody) Close() error { return b.body.Close() }

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/harness"
+)
+
+// directCase is an exchange that is tried with a direct connection to the workspace and
+// through the gateway.
+type directCase struct {
+	name string
+	// request is the request line and, optionally, headers and body; Host and
+	// Authorization are added.
+	request string
+	// answer is what the workspace sends once it has the request and its body. It may
+	// instead have a script.
+	answer string
+	script func(*turn)
+	// client, if not nil, is what the client does instead of sending the request and
+	// reading the answer.
+	client func(*rawClient)
+	// differs names the differences that must stay, see [differences].
+	differs []string
+}
+
+// play is what the workspace does.
+func (d directCase) play(c *turn) {
+	if d.script != nil {
+		d.script(c)
+		return
+	}
+	c.body()
+	c.send(d.answer)
+}
+
+// TestDirect compares each exchange with a direct connection byte by byte, but for the
+// differences that are listed.
+func TestDirect(t *testing.T) {
+	s, w := startScripted(t), harness.StartWorkspace(t)
+	g := gatewayTo(t, w, s.address)
+	token := harness.LegacyToken(w)
+	used, left := make(map[string]bool), len(directCases())
+	for _, tt := range directCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			left--
+			s.play(tt.play)
+			try := func(address, host string) []string {
+				c := dialRaw(t, address, host, token)
+				if tt.client != nil {
+					tt.client(c)
+				} else {
+					c.send(tt.request)
+					method, _, _ := strings.Cut(tt.request, " ")
+					c.receiveAll(method)
+				}
+				c.finish()
+				c.Close()
+				return append(s.request(t), c.lines...)
+			}
+			host := strings.TrimPrefix(w.URL(), "http://")
+			direct, behind := try(s.address, host), try(g.Listen, g.Listen)
+			compare(t, direct, behind, used, tt.differs...)
+		})
+	}
+	if t.Failed() || left > 0 { // the flag -run left cases out
+		return
+	}
+	for _, d := range differences {
+		if !used[d.name] && d.forget != nil {
+			t.Errorf("%q is listed, but occurs nowhere", d.name)
+		}
+	}
+}
+
+// compare fails the test unless two transcripts have exactly the differences that are
+// named, and those which nearly every exchange has. It notes which it needed.
+func compare(t testing.TB, direct, behind []string, used map[string]bool, differs ...string) {
+	t.Helper()
+	stay := slices.DeleteFunc(slices.Clone(differences), func(d difference) bool {
+		return !d.always && !slices.Contains(differs, d.name)
+	})
+	if diff := cmp.Diff(forget(direct, stay), forget(behind, stay)); diff != "" {
+		t.Errorf("(-direct +behind the gateway):\n%s", diff)
+		return
+	}
+	for i, d := range stay {
+		others := slices.Delete(slices.Clone(stay), i, i+1)
+		if !slices.Equal(forget(direct, others), forget(behind, others)) {
+			used[d.name] = true
+		} else if !d.always {
+			t.Errorf("%q is listed, but does not occur", d.name)
+		}
+	}
+}
+
+// forget makes transcripts equal that have only the given differences.
+func forget(lines []string, stay []difference) []string {
+	lines = slices.Clone(lines)
+	for _, d := range stay {
+		if d.forget != nil {
+			lines = d.forget(lines)
+		}
+	}
+	return lines
+}
+
+// gatewayTo runs databricks_gateway for a workspace, and sends the requests that pass to
+// another address.
+func gatewayTo(t testing.TB, w *fakeworkspace.Workspace, address string) *harness.Gateway {
+	t.Helper()
+	g := harness.NewGateway(t, w)
+	g.Change = func(config []byte) []byte {
+		return redialed(t, config, strings.TrimPrefix(w.URL(), "http://"), address)
+	}
+	g.Load(t, harness.GatewayBlock(w, ""))
+	return g
+}
+
+// redialed returns a configuration whose proxy connects to another address.
+func redialed(t testing.TB, config []byte, from, to string) []byte {
+	t.Helper()
+	before, after := fmt.Appendf(nil, `"dial":%q`, from), fmt.Appendf(nil, `"dial":%q`, to)
+	if bytes.Count(config, before) != 1 {
+		t.Fatalf("no single place for the address in %s", config)
+	}
+	return bytes.Replace(config, before, after, 1)
+}
