@@ -41,8 +41,8 @@ func upstream(t *testing.T, serve func(conn *net.TCPConn)) (address string) {
 	return listener.Addr().String()
 }
 
-// readHead reads a request up to its body.
-func readHead(conn net.Conn) bool {
+// awaitHead reads a request up to its body.
+func awaitHead(conn net.Conn) bool {
 	in := bufio.NewReader(conn)
 	for {
 		line, err := in.ReadString('\n')
@@ -58,7 +58,7 @@ func readHead(conn net.Conn) bool {
 // answers reads a request and sends a text.
 func answers(text string) func(*net.TCPConn) {
 	return func(conn *net.TCPConn) {
-		if readHead(conn) {
+		if awaitHead(conn) {
 			_, _ = io.WriteString(conn, text)
 			time.Sleep(50 * time.Millisecond) // so that a reset does not overtake it
 		}
@@ -74,7 +74,7 @@ func resets(text string) func(*net.TCPConn) {
 }
 
 func hangs(conn *net.TCPConn) {
-	if readHead(conn) {
+	if awaitHead(conn) {
 		_, _ = io.Copy(io.Discard, conn) // until the gateway gives up
 	}
 }
@@ -291,7 +291,7 @@ func TestClientLeaves(t *testing.T) {
 
 // floods answers without an end.
 func floods(conn *net.TCPConn) {
-	if !readHead(conn) {
+	if !awaitHead(conn) {
 		return
 	}
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
