@@ -122,13 +122,13 @@ func TestSmuggling(t *testing.T) {
 		{"old version kept alive", strings.Replace(put, "HTTP/1.1", "HTTP/1.0", 1) + "Connection: keep-alive\r\n" + length5 + "\r\nhello" + smuggled, both},
 		{"old version", strings.Replace(put, "HTTP/1.1", "HTTP/1.0", 1) + length5 + "\r\nhello" + smuggled, one(passes)},
 
-		{"upgrade to HTTP/2", put + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", []string{passes, nothing}},
+		{"upgrade to HTTP/2", put + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", []string{passes, misdirected}},
 		{"upgrade to TLS", put + "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n" + smuggled, both},
 		{"upgrade to a list", put + "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n\r\n" + smuggled, both},
 		{"two upgrades", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n" + smuggled, both},
 		{"upgrade that is not accepted", put + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + smuggled, both},
 		{"upgrade to HTTP/2 on a public route", "GET /oidc/x HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n" + smuggled, both},
-		{"preface", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + smuggled, one(nothing)},
+		{"preface", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + smuggled, one(misdirected)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.try(t, tt.text, tt.want...)

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	ambiguous = "ambiguous_request"
-	nothing   = "200" // from Caddy, if no site has the host, or from net/http
+	ambiguous   = "ambiguous_request"
+	misdirected = "misdirected_request" // no site has the host
+	nothing     = "200"                 // from net/http
 )
 
 // TestTargets tries request targets that are not paths, and malformed request lines.
@@ -26,8 +27,8 @@ func TestTargets(t *testing.T) {
 		{"absolute, other scheme", "GET gopher://{host}/api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, file scheme", "GET file:///api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, workspace as host", "GET http://{upstream}/api/2.0/fs/files/a HTTP/1.1", passes},
-		{"absolute, other host", "GET http://other.example/api/2.0/fs/files/a HTTP/1.1", nothing},
-		{"absolute, user", "GET http://{host}@other.example/api/2.0/fs/files/a HTTP/1.1", nothing},
+		{"absolute, other host", "GET http://other.example/api/2.0/fs/files/a HTTP/1.1", misdirected},
+		{"absolute, user", "GET http://{host}@other.example/api/2.0/fs/files/a HTTP/1.1", misdirected},
 		{"absolute, user and our host", "GET http://user:password@{host}/api/2.0/fs/files/a HTTP/1.1", passes},
 		{"absolute, user and our host, out of scope", "GET http://user:password@{host}/api/2.1/clusters/list HTTP/1.1", scope},
 		{"absolute, dots", "GET http://{host}/api/2.0/fs/files/a/../../../../2.1/clusters/list HTTP/1.1", scope},
