@@ -111,6 +111,23 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestExplicitTimeout: what the operator sets cuts a paused upload.
+func TestExplicitTimeout(t *testing.T) {
+	address, _, _, _ := load(t, "", `"read_idle_timeout": "100ms",`)
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Known: yes\r\nContent-Length: 4\r\n\r\nab")
+	if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && answer.StatusCode == http.StatusOK {
+		t.Error(answer.Status)
+	}
+}
+
 // TestSlowBodies: strangers may not hold a connection with a body that does not come.
 // Others may.
 func TestSlowBodies(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 const (
 	ambiguous   = "ambiguous_request"
-	misdirected = "misdirected_request"
-	nothing     = "200" // from net/http
+	misdirected = "misdirected_request" // no site has the host
+	nothing     = "200"                 // from net/http
 )
 
 // TestTargets tries request targets that are not paths, and malformed request lines.

@@ -36,7 +36,7 @@ func (p *pausing) Read(b []byte) (int, error) {
 // TestPausedTransfers: uploads, downloads and quiet streams survive a pause.
 func TestPausedTransfers(t *testing.T) {
 	if *pause == 0 {
-		t.Skip("run it with -pause 80s")
+		t.Skip("run it with -pause 80s -parallel 20")
 	}
 	t.Parallel()
 	r := newRig(t)
