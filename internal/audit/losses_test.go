@@ -155,9 +155,9 @@ func TestRecoveryIsReported(t *testing.T) {
 		l.Held(CauseWrite, "")
 		check("holding output write_failed", "losing output queue_full")
 		l.Kept()
-		time.Sleep(calm - 1)
+		time.Sleep(calm - time.Millisecond)
 		check("holding output write_failed", "losing output queue_full")
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		check("holding output write_failed", "losing output queue_full", "keeping output")
 	})
 }

@@ -44,6 +44,7 @@ func TestOutputIsRotated(t *testing.T) {
 			load := startLoad(t, g, 0)
 			for range 4 {
 				load.more(t, between(test.settings))
+				harness.WaitFor(t, "the file to exist", func() bool { return exists(output) })
 				test.rotate(t, output)
 			}
 			load.more(t, 100)
@@ -146,11 +147,7 @@ func TestOutputIsReplaced(t *testing.T) {
 	}
 	harness.WaitFor(t, "the first line", func() bool { return len(harness.ReadRecords(t, output)) == 1 })
 	run(t, "rm", "-r", filepath.Dir(output))
-	exists := func() bool {
-		_, err := os.Stat(output)
-		return err == nil
-	}
-	harness.WaitFor(t, "the file to exist again", exists)
+	harness.WaitFor(t, "the file to exist again", func() bool { return exists(output) })
 	for name, want := range map[string]os.FileMode{output: 0o640, filepath.Dir(output): 0o750} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s is %v, want %v: %v", name, info.Mode(), want, err)
@@ -282,6 +279,11 @@ func rotateWith(t *testing.T, output, options string) {
 		t.Fatal(err)
 	}
 	run(t, program, "--force", "--state", filepath.Join(folder, "state"), config)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func run(t *testing.T, name string, args ...string) {
