@@ -98,6 +98,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	// So that the hash in a record can be found again, by scopegate validate too.
 	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.judge.Catalog.Version()))
 	h.warnOfPolicies()
+	letThrough(ctx)
 	return h.provisionAudit()
 }
 

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"net/textproto"
+	"os"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // difference is how an exchange through the gateway differs from one with the workspace
@@ -21,68 +23,68 @@ type difference struct {
 var differences = []difference{
 	{
 		name:   "order",
-		what:   "Headers come sorted by name, those of trailers in any order, and names are written as in `Content-Type`. A header folded over two lines comes in one.",
-		why:    "Go keeps headers in a map. Names are the same in any case (RFC 9110, section 5.1); several values of one name keep their order.",
+		what:   "Headers are sorted by name, and names are written like `Content-Type`. Trailers may come in another order. A header folded over several lines arrives on one line.",
+		why:    "Go keeps headers in a map. Case does not matter in names (RFC 9110, section 5.1), and several values of one name keep their order.",
 		always: true,
 		forget: func(lines []string) []string { return sorted(unfolded(lines)) },
 	},
 	{
 		name:   "chunks",
-		what:   "A chunked body comes in other chunks, without their extensions.",
-		why:    "Chunks are a matter of each connection (RFC 9112, section 7.1). What arrives is passed on at once.",
+		what:   "The chunks of a chunked body have other sizes, and no chunk extensions.",
+		why:    "Chunks belong to one connection (RFC 9112, section 7.1). Data is forwarded as it arrives.",
 		always: true, // readBody joins chunks
 	},
 	{
 		name:   "forwarded",
-		what:   "The workspace sees `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto`.",
-		why:    "They say where the request comes from, and replace what a client may have written there.",
+		what:   "The workspace receives `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto`.",
+		why:    "They say where the request came from. They replace what the client sent in them, so that clients cannot forge them.",
 		always: true,
 		forget: dropping("> X-Forwarded-"),
 	},
 	{
 		name:   "dropped",
-		what:   "Request headers that conflict with the decision do not arrive: cookies, other credentials, overrides of method and path, trailers. Nor do headers with an underscore or a dot in their name.",
-		why:    "The workspace would judge another request than the gateway did. The record's `dropped` names them, but for those with an underscore or a dot: Caddy drops them before, because some servers take them for others (its option `expected_underscore_headers` lets chosen ones pass).",
+		what:   "Request headers that conflict with the decision are dropped: cookies, other credentials, overrides of the method or path, and trailers. Headers with an underscore or a dot in their name are dropped too.",
+		why:    "The workspace could see another request than the one that was judged. The field `dropped_headers` of the audit record lists them, except names with an underscore or a dot, which Caddy drops earlier (its server option `expected_underscore_headers` lets chosen ones pass).",
 		forget: dropping("> Cookie:", "> X_a:", "> X.b:", "> Trailer:", "> trailer:"),
 	},
 	{
 		name: "hop",
-		what: "`Connection`, the headers that it names, `Keep-Alive`, `Proxy-Authenticate`, `Proxy-Connection`, `TE` (but for `trailers`) and `Upgrade` (but for WebSocket) stay on their connection. Each of the two is kept open or closed by itself.",
-		why:  "RFC 9110, section 7.6.1: they are about one connection, and there are two.",
+		what: "`Connection` and the headers it names, `Keep-Alive`, `Proxy-Authenticate`, `Proxy-Connection`, `TE` (except `trailers`) and `Upgrade` (except for WebSocket) are not forwarded. The two connections are kept open or closed independently.",
+		why:  "These headers belong to one connection (RFC 9110, section 7.6.1).",
 		forget: func(lines []string) []string {
 			return without(lines, "Connection:", "X-Hop:", "Keep-Alive:", "Proxy-Authenticate:", "Proxy-Connection:", "Te:", "Upgrade:", "then the connection is")
 		},
 	},
 	{
 		name:   "alt-svc",
-		what:   "`Alt-Svc` of the workspace does not arrive.",
+		what:   "The workspace's `Alt-Svc` header is dropped.",
 		why:    "It would lead clients around the gateway.",
 		forget: dropping("< Alt-Svc:"),
 	},
 	{
 		name:   "via",
-		what:   "`Via` of another proxy before the gateway does not reach the workspace, and the gateway adds none.",
-		why:    "It says nothing that the workspace needs, and servers such as nginx do not compress for requests that have it.",
+		what:   "`Via` is not sent to the workspace, not even one that the client sent.",
+		why:    "Some servers, such as nginx, do not compress responses to requests that have it.",
 		forget: dropping("> Via:"),
 	},
 	{
 		name:   "date",
 		what:   "A response without `Date` gets one.",
-		why:    "RFC 9110, section 6.6.1, wants that of whoever forwards it.",
+		why:    "RFC 9110, section 6.6.1, requires it of whoever forwards the response.",
 		forget: dropping("< Date:"),
 	},
 	{
 		name: "phrase",
-		what: "The reason phrase is the usual one of the status, or `status code 299` where there is none.",
-		why:  "Go's server chooses it. HTTP/2 has none; Databricks says it in `x-databricks-reason-phrase` too, which arrives.",
+		what: "The reason phrase is the standard one of the status, or `status code 299` if there is none.",
+		why:  "Go's server chooses it. HTTP/2 has no reason phrase; Databricks also sends its own in `x-databricks-reason-phrase`, which is forwarded.",
 		forget: func(lines []string) []string {
 			return eachStatusLine(lines, "< ", func(f []string) []string { return f[:2] })
 		},
 	},
 	{
 		name: "version",
-		what: "The version of HTTP is the one that the gateway and its peer speak.",
-		why:  "RFC 9110, section 2.5: it belongs to each connection. The gateway speaks HTTP/1.1 or HTTP/2 to the workspace, also for a client of HTTP/1.0.",
+		what: "Each side sees the HTTP version that it speaks with the gateway.",
+		why:  "The version belongs to one connection (RFC 9110, section 2.5). The gateway speaks HTTP/1.1 or HTTP/2 to the workspace, whatever the client speaks.",
 		forget: func(lines []string) []string {
 			lines = eachStatusLine(lines, "< ", func(f []string) []string { return append([]string{"HTTP/1"}, f[1:]...) })
 			return eachStatusLine(lines, "> ", func(f []string) []string { return append(f[:2:2], "HTTP/1") })
@@ -90,8 +92,8 @@ var differences = []difference{
 	},
 	{
 		name: "framing",
-		what: "A response that ends with the connection arrives chunked, and the connection stays open.",
-		why:  "The client's connection can be used again, and a gateway that fails cannot be taken for the end of the response. A client of HTTP/1.0 gets it as sent.",
+		what: "A response whose end is marked by closing the connection arrives chunked, and the client's connection stays open.",
+		why:  "A client can then tell a complete response from one that was cut off. Clients of HTTP/1.0 do not know chunks, so for them the connection is closed.",
 		forget: func(lines []string) []string {
 			for i := range lines {
 				lines[i] = strings.Replace(lines[i], "body, "+untilClose, "body, "+byChunks, 1)
@@ -101,38 +103,53 @@ var differences = []difference{
 	},
 	{
 		name:   "no body",
-		what:   "A 204 has no `Content-Length`, a 304 neither that nor `Content-Type`, and a response to HEAD no `Transfer-Encoding`.",
-		why:    "Go's server takes them out. There is no body that they could describe.",
+		what:   "To clients of HTTP/1.1, a 204 has no `Content-Length`, a 304 has neither `Content-Length` nor `Content-Type`, and a response to HEAD has no `Transfer-Encoding`.",
+		why:    "Go's server removes them. There is no body for them to describe.",
 		forget: dropping("< Content-Length:", "< Content-Type:", "< Transfer-Encoding:"),
 	},
 	{
 		name:   "empty request",
-		what:   "A POST, PUT or PATCH without a body has `Content-Length: 0`, and a request of another method does not.",
-		why:    "Go's client writes it so. Both mean the same (RFC 9110, section 8.6).",
+		what:   "POST, PUT and PATCH requests without a body have `Content-Length: 0`; requests with other methods do not.",
+		why:    "Go's client writes them so. Both forms mean the same (RFC 9110, section 8.6).",
 		forget: dropping("> Content-Length: 0", `> body, length: ""`),
 	},
 	{
 		name: "early",
-		what: "A response that begins before the whole request has arrived has `Connection: close`, and once it is complete, the workspace gets no more of the request.",
-		why:  "Go's server cannot use the connection again when a part of a request is left on it.",
+		what: "If the response starts before the client has sent the whole request, it has `Connection: close`. Once it is complete, the workspace receives no more of the request.",
+		why:  "Go's server cannot reuse a connection on which part of a request is left.",
 		forget: func(lines []string) []string {
 			return dropping("< Connection: close", "< then the connection is", "> body, ", "> truncated")(lines)
 		},
 	},
 	{
 		name:   "expect",
-		what:   "`Expect: 100-continue` of a client of HTTP/1.0 does not reach the workspace, nor does such a client get 1xx responses. A workspace that leaves `Expect: 100-continue` unanswered for one second gets the body; the gateway then asks the client for it.",
-		why:    "RFC 9110, sections 10.1.1 and 15.2, for HTTP/1.0. Otherwise clients that wait longer would wait for ever; curl and Go's client wait as long.",
+		what:   "The workspace does not receive `Expect: 100-continue` from a client of HTTP/1.0, and such a client does not receive 1xx responses. If the workspace does not answer `Expect: 100-continue` within one second, the gateway asks the client for the body.",
+		why:    "For HTTP/1.0, RFC 9110 requires it (sections 10.1.1 and 15.2). The timeout is that of curl, which then sends the body unasked.",
 		forget: dropping("> Expect:"),
 	},
 	{
 		name: "target",
-		what: "A target in absolute form arrives in origin form, and one with characters that no URL may have arrives with these escaped.",
-		why:  "It is judged as it is sent on, so there must be one way to write it. The record has the path as sent on.",
+		what: "A target in absolute form arrives in origin form. In a target with characters that are not allowed in URLs, these are escaped.",
+		why:  "What is judged must be exactly what is forwarded. The audit record has the path as forwarded.",
 		forget: func(lines []string) []string {
 			return eachStatusLine(lines, "> ", func(f []string) []string { return []string{f[0], "target", f[len(f)-1]} })
 		},
 	},
+}
+
+// docs/proxying.md has the differences, and no others.
+func TestDirectDocumented(t *testing.T) {
+	documentation, err := os.ReadFile("../../docs/proxying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := "| difference | why it stays |\n|---|---|\n"
+	for _, d := range differences {
+		table += "| " + d.what + " | " + d.why + " |\n"
+	}
+	if !strings.Contains(string(documentation), table+"\n") {
+		t.Errorf("docs/proxying.md lacks this table:\n%s", table)
+	}
 }
 
 // dropping returns a way to forget lines that begin with one of the prefixes.
