@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
@@ -121,7 +122,7 @@ func (a *App) apply() {
 func (a *App) flush() {
 	var flushing sync.WaitGroup
 	flushing.Go(func() {
-		closeInFlight()
+		exchange.CloseAll()
 		closeAllSinks()
 	})
 	for _, w := range a.shared.used() {
