@@ -141,10 +141,13 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	defer w.End()
 	err := next.ServeHTTP(w, r)
 	x.life.passed(x.w, x.r.Context())
-	if err == nil {
-		return nil
+	switch {
+	case err != nil:
+		return x.fail(err)
+	case x.w.answered().status == 0 && caddyserver.Unhandled(x.r):
+		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
-	return x.fail(err)
+	return nil
 }
 
 // fail answers a request that the workspace did not answer. It returns errors that are
@@ -170,6 +173,12 @@ func (x *exchange) fail(err error) error {
 		x.w.WriteHeader(statusClientLeft) // for Caddy's own access log
 		return nil
 	}
+	x.unanswered(failure)
+	return nil
+}
+
+// unanswered answers in the place of the workspace.
+func (x *exchange) unanswered(failure *upstream.Failure) {
 	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
 	if failure.Status > http.StatusInternalServerError {
 		x.e.Logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
@@ -177,7 +186,6 @@ func (x *exchange) fail(err error) error {
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
-	return nil
 }
 
 // failureOf tells what went wrong between here and the workspace, nil if the error is not

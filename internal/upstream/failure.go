@@ -59,6 +59,7 @@ const (
 	messageTimedOut    = "The workspace did not answer in time."
 	messageBody        = "The body of the request is not valid HTTP."
 	messageSlowBody    = "The body of the request was not sent in time."
+	messageNoHandler   = "The gateway is not configured to pass this request to the workspace; tell its operator."
 	messageInvalid     = "The workspace sent something that is not an HTTP answer to this request."
 )
 
@@ -69,6 +70,12 @@ var ErrUnaskedUpgrade = errors.New("the workspace switched protocols without bei
 // Unknown is the failure of a proxied request whose error is not known here.
 func Unknown() *Failure {
 	return &Failure{Kind: Reset, Detail: "other", Status: http.StatusBadGateway, Message: messageReset}
+}
+
+// NoHandler is the failure of a request for which the site has no handler that would pass
+// it to the workspace.
+func NoHandler() *Failure {
+	return &Failure{Kind: Unreachable, Detail: "no_handler", Status: http.StatusBadGateway, Message: messageNoHandler}
 }
 
 // FailureOf tells what an error of a proxied request means. It returns nil for errors
