@@ -67,6 +67,9 @@ const (
 // ask for it.
 var ErrUnaskedUpgrade = errors.New("the workspace switched protocols without being asked")
 
+// ErrMalformed says that the workspace sent a status that HTTP does not have.
+var ErrMalformed = errors.New("malformed HTTP status")
+
 // Unknown is the failure of a proxied request whose error is not known here.
 func Unknown() *Failure {
 	return &Failure{Kind: Reset, Detail: "other", Status: http.StatusBadGateway, Message: messageReset}
