@@ -207,5 +207,14 @@ var logLosses = sync.OnceValue(func() *audit.Losses {
 	return audit.NewLosses(audit.SinkLog, counter, lossObserver{})
 })
 
+// runningLogger is the logger of the configuration that started last. Unlike Caddy's
+// default logger, it writes to every log that the configuration includes it in.
+var runningLogger atomic.Pointer[zap.Logger]
+
 // handlerLogger is for what outlives configurations.
-func handlerLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }
+func handlerLogger() *zap.Logger {
+	if logger := runningLogger.Load(); logger != nil {
+		return logger
+	}
+	return caddy.Log().Named("http.handlers.databricks_scopes")
+}
