@@ -140,7 +140,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	w, r := passthrough.Begin(x.w, x.r)
 	defer w.End()
 	err := next.ServeHTTP(w, r)
-	x.life.passed(x.w, x.r.Context())
+	x.life.passed(x.r.Context(), x.w)
 	switch {
 	case err != nil:
 		return x.fail(err)

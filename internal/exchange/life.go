@@ -31,7 +31,7 @@ type life struct {
 
 // passed notes that the next handlers have returned: what is answered from now on is
 // ours.
-func (l *life) passed(w *responseTracker, request context.Context) {
+func (l *life) passed(request context.Context, w *responseTracker) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	head := w.answered()

@@ -145,7 +145,7 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		// In an outage, don't wait for a probe if stale facts will do.
 		r.refresh(id, known.at, now)
 		r.observer.CacheUsed("stale")
-		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
+		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil //nolint:nilerr // stale facts will do
 	}
 	facts, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
@@ -156,7 +156,7 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	}
 	if stale && isOutage(err) {
 		r.observer.CacheUsed("stale")
-		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil //nolint:nilerr // stale facts will do
+		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
 	r.observer.CacheUsed("miss")
 	return facts, err

@@ -91,7 +91,6 @@ func FailureOf(r *http.Request, err error) *Failure {
 		return f
 	}
 	var stream http2.StreamError
-	var goAway http2.GoAwayError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrUnaskedUpgrade):
@@ -100,7 +99,7 @@ func FailureOf(r *http.Request, err error) *Failure {
 		return &Failure{Kind: Reset, Detail: "connection_reset", Status: http.StatusServiceUnavailable, Message: messageReset, RetryAfter: retryAfter}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), says(err, "server closed idle connection", "readLoopPeekFailLocked"):
 		return repeatable(r, &Failure{Kind: Reset, Detail: "connection_closed", Message: messageReset})
-	case errors.As(err, &stream), errors.As(err, &goAway), says(err, "stream error:", "sent GOAWAY"):
+	case errors.As(err, &stream), says(err, "stream error:", "sent GOAWAY"):
 		return repeatable(r, &Failure{Kind: Reset, Detail: "stream_reset", Message: messageReset})
 	case says(err, "client connection lost", "client connection force closed"), errors.Is(err, syscall.ETIMEDOUT):
 		return repeatable(r, &Failure{Kind: TimedOut, Detail: "connection_lost", Message: messageReset})

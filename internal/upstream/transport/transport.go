@@ -144,7 +144,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if response.StatusCode < http.StatusContinue {
-		response.Body.Close()
+		_ = response.Body.Close()
 		return nil, upstream.ErrMalformed // net/http's server panics on such a status
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
@@ -153,7 +153,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	// Caddy drops such a response, and the client would see an empty 200.
 	if asked := r.Header.Get("Upgrade"); asked == "" || !strings.EqualFold(asked, response.Header.Get("Upgrade")) {
-		response.Body.Close()
+		_ = response.Body.Close()
 		return nil, upstream.ErrUnaskedUpgrade
 	}
 	return response, nil
