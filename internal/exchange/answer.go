@@ -13,8 +13,8 @@ import (
 
 // answer sends an answer of our own, or lets the server's error routes do so.
 func (x *exchange) answer(answer *refusal.Refusal) {
-	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, x.w, x.r, answer) {
-		answer.Write(x.w, x.r)
+	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, &x.w, x.r, answer) {
+		answer.Write(&x.w, x.r)
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 // exchange is one request and its answer on their way through the handler.
 type exchange struct {
 	e        *Enforcer
-	w        *responseTracker
+	w        responseTracker
 	r        *http.Request
 	rec      *audit.Record
 	span     trace.Span // of Caddy's tracing directive, if it is on
@@ -37,7 +37,7 @@ type exchange struct {
 // is kept, it leaves out what nothing else needs.
 func (e *Enforcer) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	e.Sinks.Begin()
-	x := &exchange{e: e, w: newResponseTracker(w, e.Now), r: r, span: trace.SpanFromContext(r.Context())}
+	x := &exchange{e: e, w: trackResponse(w, e.Now), r: r, span: trace.SpanFromContext(r.Context())}
 	x.rec = &audit.Record{Time: e.Now(), Caller: audit.CallerOf(r, x.span), Outcome: audit.Answered}
 	x.rec.Brief = !e.Recorded && !x.span.IsRecording()
 	if x.rec.Brief {
@@ -136,11 +136,13 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		defer func() { changed(x.w.answered().status) }() // also when the next handler panics
 	}
 	x.w.watchBody(x.r)
-	x.stayOpen()
-	w, r := passthrough.Begin(x.w, x.r)
+	if x.e.Recorded {
+		inFlight.add(x, x.e.OpenAfter)
+	}
+	w, r := passthrough.Begin(&x.w, x.r)
 	defer w.End()
 	err := next.ServeHTTP(w, r)
-	x.life.passed(x.r.Context(), x.w)
+	x.life.passed(x.r.Context(), &x.w)
 	switch {
 	case err != nil:
 		return x.fail(err)

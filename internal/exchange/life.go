@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -20,13 +19,13 @@ type life struct {
 	mu     sync.Mutex
 	opened bool // a record was made while it went on
 	closed bool // the last one was made
-	timer  *time.Timer
 
 	outcome   audit.Outcome // empty while it is not known
 	detail    string
-	status    int           // that Caddy will answer an error with
-	requestID string        // of a record that was made before, or of our own answer
-	upstream  *responseHead // what the next handlers answered; nil before they returned
+	status    int          // that Caddy will answer an error with
+	requestID string       // of a record that was made before, or of our own answer
+	returned  bool         // the next handlers have
+	upstream  responseHead // what they answered
 }
 
 // passed notes that the next handlers have returned: what is answered from now on is
@@ -41,7 +40,7 @@ func (l *life) passed(request context.Context, w *responseTracker) {
 	if errors.Is(context.Cause(request), caddyserver.ErrExit) {
 		l.outcome = audit.Aborted
 	}
-	l.upstream = &head
+	l.returned, l.upstream = true, head
 }
 
 // statusClientLeft is what Caddy's proxy writes to a client that is not there any more.
@@ -70,27 +69,6 @@ func (l *life) failed(status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.outcome, l.status = audit.Failed, status
-}
-
-// inFlight are the requests that passed and have not ended, in every configuration of
-// the process.
-var inFlight = struct {
-	sync.Mutex
-	exchanges map[*exchange]struct{}
-}{exchanges: make(map[*exchange]struct{})}
-
-// stayOpen makes a request that lasts leave a record meanwhile, and one that is still
-// there at the end of the process leave its last.
-func (x *exchange) stayOpen() {
-	if !x.e.Recorded {
-		return
-	}
-	inFlight.Lock()
-	inFlight.exchanges[x] = struct{}{}
-	inFlight.Unlock()
-	if after := x.e.OpenAfter; after > 0 {
-		x.life.timer = time.AfterFunc(after, x.open)
-	}
 }
 
 // open emits the record of a request that has not ended.
@@ -130,12 +108,7 @@ func (x *exchange) close(outcome audit.Outcome) {
 	if !first {
 		return
 	}
-	if x.life.timer != nil {
-		x.life.timer.Stop()
-	}
-	inFlight.Lock()
-	delete(inFlight.exchanges, x)
-	inFlight.Unlock()
+	inFlight.remove(x)
 	if x.life.opened {
 		x.e.Metrics.Open(-1)
 	}
@@ -143,29 +116,13 @@ func (x *exchange) close(outcome audit.Outcome) {
 	x.emit(rec, x.reserved)
 }
 
-// CloseAll emits the last record of every request that has not ended, for the end of
-// the process.
-func CloseAll() {
-	inFlight.Lock()
-	var all []*exchange
-	for x := range inFlight.exchanges {
-		all = append(all, x)
-	}
-	inFlight.Unlock()
-	var closing sync.WaitGroup
-	for _, x := range all {
-		closing.Go(func() { x.close(audit.Aborted) }) // a full queue makes it wait
-	}
-	closing.Wait()
-}
-
 // complete adds what became of the request. The lock of its life is held.
 func (x *exchange) complete(rec *audit.Record, outcome audit.Outcome) {
 	l := &x.life
 	head := x.w.answered()
 	answered := head // by the next handlers
-	if l.upstream != nil {
-		answered = *l.upstream
+	if l.returned {
+		answered = l.upstream
 	}
 	rec.Status = head.status
 	rec.BytesReceived = x.w.read.Load()

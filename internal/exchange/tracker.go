@@ -41,8 +41,8 @@ type responseHead struct {
 	requestID string // from audit.SafeRequestID
 }
 
-func newResponseTracker(w http.ResponseWriter, now func() time.Time) *responseTracker {
-	return &responseTracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
+func trackResponse(w http.ResponseWriter, now func() time.Time) responseTracker {
+	return responseTracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
 }
 
 // answered returns the head of the response.
