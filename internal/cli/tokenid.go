@@ -24,7 +24,7 @@ func (f addressFlag) tokenID(text, workspace string) (tokens.ID, error) {
 	case prefix == "" || strings.Trim(prefix, "0123456789abcdef") != "":
 		return id, err
 	case len(prefix) < minIDPrefix:
-		return id, fmt.Errorf("a token id has 64 hexadecimal digits; type at least the first %d, not %d", minIDPrefix, len(prefix))
+		return id, fmt.Errorf("a token id has 64 hexadecimal digits; give at least the first %d, not %d", minIDPrefix, len(prefix))
 	}
 	ids, err := f.client().TokenIDs(workspace)
 	if err != nil {

@@ -32,7 +32,7 @@ func TestTokenIDByPrefix(t *testing.T) {
 		{"capitals", "0123456789EE", third, "", true},
 		{"several", "abababababab", "", "several token ids start with these digits", true},
 		{"none", "ffffffffffff", "", "no token whose id starts with these digits", true},
-		{"too short", "0123456", "", "64 hexadecimal digits; type at least the first 8, not 7", false},
+		{"too short", "0123456", "", "64 hexadecimal digits; give at least the first 8, not 7", false},
 		{"too long", third + "0", "", "no token whose id starts with these digits", true},
 		{"a token", "dapi0123456789abcdef0123456789abcdef", "", "64 hexadecimal digits", false},
 		{"nothing", "", "", "64 hexadecimal digits", false},

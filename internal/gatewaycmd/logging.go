@@ -2,9 +2,12 @@ package gatewaycmd
 
 import (
 	"os"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/scopegate/scopegate/internal/audit"
 )
 
 // LogLevel returns Caddy's default log at a level, with the query strings,
@@ -25,7 +28,8 @@ var ourLoggers = []string{"http.handlers.databricks_scopes", "databricks"}
 // terminalLog is [LogLevel] for people: text, in color unless NO_COLOR is set
 // (no-color.org), and without what Caddy reports while all is well.
 func terminalLog(level zapcore.Level, adminOff bool) *caddy.Logging {
-	encoder := requestFilter(map[string]string{"format": "console", "time_format": "15:04:05", "level_format": levelFormat()})
+	console := map[string]string{"format": "console", "time_format": "15:04:05", "level_format": levelFormat()}
+	encoder := requestFilter(console)
 	logging := LogLevel(level)
 	standard := logging.Logs[caddy.DefaultLoggerName]
 	standard.EncoderRaw = encoder
@@ -38,10 +42,22 @@ func terminalLog(level zapcore.Level, adminOff bool) *caddy.Logging {
 		standard.Exclude = append(standard.Exclude, "admin") // warns that it is off
 	}
 	logging.Logs["scopegate"] = &caddy.CustomLog{
-		BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: encoder},
+		BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter(console, omitted()...)},
 		Include: ourLoggers,
 	}
 	return logging
+}
+
+// omitted returns the fields of a record that nobody reads on a terminal, where all forty
+// would take ten lines.
+func omitted() []string {
+	return slices.DeleteFunc(audit.FieldNames(), func(name string) bool {
+		switch name {
+		case "decision", "reason", "method", "path", "required_scopes", "token_scopes", "owner", "outcome", "status", "duration":
+			return true
+		}
+		return false
+	})
 }
 
 func levelFormat() string {

@@ -13,20 +13,21 @@ const secretsInTargets = `\?.*|(dapi|dkea|dosa|dose|eyJ)[\w.-]{16,}|//[^/]*@`
 // requestFilter returns a log encoder that removes queries, tokens and headers from the
 // requests that Caddy logs: those with errors, and at the level DEBUG all requests to the
 // workspace. Without it Caddy redacts only a few headers. Caddyfile.example has the same
-// filter. Lines have the format of an encoder, or Caddy's for nil.
-func requestFilter(encoder map[string]string) json.RawMessage {
+// filter. Lines have the format of an encoder, or Caddy's for nil, and omit some fields.
+func requestFilter(encoder map[string]string, omit ...string) json.RawMessage {
 	remove := map[string]string{"filter": "delete"}
 	hide := map[string]string{"filter": "regexp", "regexp": secretsInTargets, "value": "…"}
-	filter := map[string]any{
-		"format": "filter",
-		"fields": map[string]any{
-			"request>uri":     hide,
-			"request>method":  hide,
-			"request>headers": remove,
-			"headers":         remove,
-			"resp_headers":    remove,
-		},
+	fields := map[string]any{
+		"request>uri":     hide,
+		"request>method":  hide,
+		"request>headers": remove,
+		"headers":         remove,
+		"resp_headers":    remove,
 	}
+	for _, name := range omit {
+		fields[name] = remove
+	}
+	filter := map[string]any{"format": "filter", "fields": fields}
 	if encoder != nil {
 		filter["wrap"] = encoder
 	}

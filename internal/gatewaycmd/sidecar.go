@@ -98,6 +98,9 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		OAuth:          flags.String("oauth"),
 	}}
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
+	if err := workspaceurl.CheckScheme(workspace); err != nil && !enforce.InsecureHTTP {
+		return caddy.ExitCodeFailedStartup, fmt.Errorf("%w (--insecure-http)", err)
+	}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}

@@ -227,7 +227,7 @@ func classify(err error) error {
 	var signIn *httpclient.HttpError
 	if errors.As(err, &signIn) || errors.Is(err, apierr.ErrUnauthenticated) ||
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
-		return &UnavailableError{Outage: Rejected, Err: errors.New("signing in failed")}
+		return &UnavailableError{Outage: Rejected, Err: errors.New("signing in failed; check the client id and secret")}
 	}
 	if text := err.Error(); strings.Contains(text, "failed to get OAuth endpoints") || strings.Contains(text, "OAuth is not supported for this host") {
 		// The SDK does not wrap it. There is a credential, but nothing to use it with.

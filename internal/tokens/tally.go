@@ -67,7 +67,7 @@ func (t *Tally) Waited(err error, took time.Duration, stale bool) {
 			r.Since = time.Now().Add(-took)
 		}
 	}
-	if t.timer == nil && t.now.Last != nil && !t.closed {
+	if t.timer == nil && t.now.Unjudged > 0 && !t.closed {
 		t.tell()
 	}
 }
@@ -92,7 +92,7 @@ func (t *Tally) wait() {
 		defer t.mu.Unlock()
 		switch {
 		case t.timer != timer: // it was stopped too late
-		case t.now.Last != nil:
+		case t.now.Unjudged > 0:
 			t.tell()
 		case t.begun:
 			t.timer = nil
@@ -108,7 +108,12 @@ func (t *Tally) Begin() TallyReport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begun = true
-	t.wait()
+	if t.total.Unjudged > 0 {
+		t.wait()
+	} else { // the first one is reported at once
+		t.stop()
+		t.now = TallyReport{}
+	}
 	return t.total
 }
 
