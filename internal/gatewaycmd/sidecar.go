@@ -98,7 +98,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		OAuth:          flags.String("oauth"),
 	}}
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
-	if err := workspaceurl.CheckScheme(workspace); err != nil && !enforce.InsecureHTTP {
+	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
 		return caddy.ExitCodeFailedStartup, fmt.Errorf("%w (--insecure-http)", err)
 	}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
