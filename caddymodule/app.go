@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
@@ -99,6 +100,7 @@ func (a *App) Start() error {
 			return fmt.Errorf("workspace %s: %w", w.url, err)
 		}
 	}
+	upstream.QuietLog()
 	a.apply()
 	for _, w := range a.shared.used() {
 		service := w.service()

@@ -146,6 +146,8 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	switch {
 	case err != nil:
 		return x.fail(err)
+	case x.w.answered().status == statusClientLeft && x.cut():
+		panic(http.ErrAbortHandler) // the client did not leave, and must not see the proxy's status
 	case x.w.answered().status == 0 && caddyserver.Unhandled(x.r):
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
@@ -158,9 +160,7 @@ func (x *exchange) fail(err error) error {
 	if x.cut() {
 		panic(http.ErrAbortHandler) // the workspace did not fail; the client sees its connection cut
 	}
-	if refusal.AwaitsContinue(x.r) {
-		x.w.Header().Set("Connection", "close")
-	}
+	x.endConnection()
 	failure := x.failureOf(err)
 	switch {
 	case failure == nil || x.w.answered().status != 0:
@@ -179,8 +179,17 @@ func (x *exchange) fail(err error) error {
 	return nil
 }
 
+// endConnection makes an answer the last one on its connection if it leaves a part of the
+// request's body there.
+func (x *exchange) endConnection() {
+	if x.w.leavesBody() {
+		x.w.Header().Set("Connection", "close")
+	}
+}
+
 // unanswered answers in the place of the workspace.
 func (x *exchange) unanswered(failure *upstream.Failure) {
+	x.endConnection()
 	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
 	if failure.Status > http.StatusInternalServerError {
 		x.e.Logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
@@ -188,6 +197,9 @@ func (x *exchange) unanswered(failure *upstream.Failure) {
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
+	if x.w.leavesBody() {
+		x.w.linger()
+	}
 }
 
 // failureOf tells what went wrong between here and the workspace, nil if the error is not

@@ -30,7 +30,10 @@ type responseTracker struct {
 	writeFail atomic.Bool           // the client did not take the response
 	readError atomic.Pointer[error] // the client did not send its body
 
-	body io.ReadCloser
+	body     io.ReadCloser
+	http1    bool
+	bodyDone atomic.Bool // the proxy has closed it
+	bodyEnd  atomic.Bool // it was read to its end
 }
 
 // responseHead is what the header of a response says. The zero value says that there was
@@ -142,10 +145,33 @@ func (c *trackedConn) CloseWrite() error {
 	return c.Close()
 }
 
+// leavesBody reports whether a part of an HTTP/1 request's body is left on the
+// connection. net/http does not see that a body was closed early once Caddy has wrapped
+// it, and would take the rest for the next request.
+func (t *responseTracker) leavesBody() bool {
+	return t.http1 && t.body != nil && !t.bodyEnd.Load()
+}
+
+const (
+	lingerTime = 500 * time.Millisecond // as net/http
+	lingerSize = 1 << 20
+)
+
+// linger reads a little of what the client goes on sending, after an answer that ends the
+// connection. If that was closed at once, the client's system would throw away the answer
+// that it has not read yet.
+func (t *responseTracker) linger() {
+	control := http.NewResponseController(t.ResponseWriter)
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, t.body, lingerSize)
+}
+
 // watchBody counts what is read of the request's body from now on.
 func (t *responseTracker) watchBody(r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
-		t.body = r.Body
+		t.body, t.http1 = r.Body, r.ProtoMajor == 1
 		r.Body = (*trackedBody)(t)
 	}
 }
@@ -154,15 +180,30 @@ func (t *responseTracker) watchBody(r *http.Request) {
 type trackedBody responseTracker
 
 func (b *trackedBody) Read(to []byte) (int, error) {
+	if b.bodyDone.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := b.body.Read(to)
 	b.read.Add(int64(n))
-	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if err == io.EOF {
+		b.bodyEnd.Store(true)
+	}
+	if err != nil && err != io.EOF && !b.bodyDone.Load() {
 		b.readError.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-func (b *trackedBody) Close() error { return b.body.Close() }
+// Close makes reads that go on fail, which is not the client's fault. Over HTTP/1 it
+// leaves the body open, which net/http closes: closing it would wait for the client if a
+// read does, and the answer with it.
+func (b *trackedBody) Close() error {
+	b.bodyDone.Store(true)
+	if b.http1 {
+		return nil
+	}
+	return b.body.Close()
+}
 
 // Interface guards
 var (

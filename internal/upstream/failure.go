@@ -81,11 +81,44 @@ func NoHandler() *Failure {
 	return &Failure{Kind: Unreachable, Detail: "no_handler", Status: http.StatusBadGateway, Message: messageNoHandler}
 }
 
+// Error is a failure as an error. Its text is made of fixed words: errors of net/http
+// quote what the workspace sent, and Caddy logs them.
+type Error struct {
+	*Failure
+	err error
+}
+
+func (e *Error) Error() string { return string(e.Kind) + ": " + e.Detail }
+
+func (e *Error) Unwrap() error { return e.err }
+
+// Timeout is asked by Caddy's proxy.
+func (e *Error) Timeout() bool { return e.Status == http.StatusGatewayTimeout }
+
+// Temporary is asked with Timeout.
+func (e *Error) Temporary() bool { return false }
+
+// Quiet returns an error of the connection to the workspace as an [*Error]. That the
+// client left passes as it is, because Caddy looks for it.
+func Quiet(r *http.Request, err error) error {
+	failure := FailureOf(r, err)
+	switch {
+	case failure == nil:
+		failure = Unknown()
+	case failure.Kind == Left:
+		return err
+	}
+	return &Error{failure, err}
+}
+
 // FailureOf tells what an error of a proxied request means. It returns nil for errors
 // that are not about the workspace, such as those of other handlers.
 func FailureOf(r *http.Request, err error) *Failure {
 	if errors.Is(r.Context().Err(), context.Canceled) || errors.Is(err, context.Canceled) {
 		return &Failure{Kind: Left}
+	}
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known.Failure
 	}
 	if f := connectFailure(err); f != nil {
 		return f
@@ -99,6 +132,10 @@ func FailureOf(r *http.Request, err error) *Failure {
 		return &Failure{Kind: Reset, Detail: "connection_reset", Status: http.StatusServiceUnavailable, Message: messageReset, RetryAfter: retryAfter}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), says(err, "server closed idle connection", "readLoopPeekFailLocked"):
 		return repeatable(r, &Failure{Kind: Reset, Detail: "connection_closed", Message: messageReset})
+	case errors.As(err, &stream) && stream.Code == http2.ErrCodeRefusedStream,
+		says(err, "REFUSED_STREAM", "graceful shutdown GOAWAY", "received GOAWAY from server"):
+		// HTTP/2 promises that such a request was not processed (RFC 9113, section 8.7).
+		return &Failure{Kind: Reset, Detail: "stream_refused", Status: http.StatusServiceUnavailable, Message: messageReset, RetryAfter: retryAfter}
 	case errors.As(err, &stream), says(err, "stream error:", "sent GOAWAY"):
 		return repeatable(r, &Failure{Kind: Reset, Detail: "stream_reset", Message: messageReset})
 	case says(err, "client connection lost", "client connection force closed"), errors.Is(err, syscall.ETIMEDOUT):

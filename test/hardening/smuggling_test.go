@@ -39,7 +39,7 @@ func TestSmuggling(t *testing.T) {
 
 		{"length, then chunks", put + "Content-Length: 200\r\n" + chunked + "\r\n" + end + smuggled, both},
 		{"chunks, then length", put + chunked + "Content-Length: 200\r\n\r\n" + end + smuggled, both},
-		{"short length and chunks", put + "Content-Length: 4\r\n" + chunked + "\r\n5c\r\n" + smuggled + "\r\n" + end, []string{brokenBody, badRequest}},
+		{"short length and chunks", put + "Content-Length: 4\r\n" + chunked + "\r\n5c\r\n" + smuggled + "\r\n" + end, one(brokenBody)},
 		{"zero length and chunks", put + "Content-Length: 0\r\n" + chunked + "\r\n" + end + smuggled, both},
 
 		{"two lengths", put + length5 + "Content-Length: 0\r\n\r\nhello" + smuggled, one(badRequest)},
@@ -105,10 +105,10 @@ func TestSmuggling(t *testing.T) {
 		{"overflowing chunk", put + chunked + "\r\n100000000000000005\r\nhello\r\n" + end + smuggled, one(brokenBody)},
 		{"padded chunk", put + chunked + "\r\n5 \r\nhello\r\n" + end + smuggled, both},
 		{"space before a chunk", put + chunked + "\r\n 5\r\nhello\r\n" + end + smuggled, one(brokenBody)},
-		{"chunk too short", put + chunked + "\r\n4\r\nhello\r\n" + end + smuggled, []string{brokenBody, badRequest}},
-		{"chunk without an end", put + chunked + "\r\n5\r\nhello0\r\n\r\n" + smuggled, []string{brokenBody, badRequest}},
+		{"chunk too short", put + chunked + "\r\n4\r\nhello\r\n" + end + smuggled, one(brokenBody)},
+		{"chunk without an end", put + chunked + "\r\n5\r\nhello0\r\n\r\n" + smuggled, one(brokenBody)},
 		{"last chunk of zeros", put + chunked + "\r\n0000\r\n\r\n" + smuggled, both},
-		{"request as a trailer", put + chunked + "\r\n0\r\n" + smuggled, []string{brokenBody, badRequest}},
+		{"request as a trailer", put + chunked + "\r\n0\r\n" + smuggled, one(brokenBody)},
 
 		{"line feeds for lines", strings.ReplaceAll(put+length5, "\r\n", "\n") + "\nhello" + smuggled, both},
 		{"head ended by line feeds", put + "Content-Length: 0\n\n" + smuggled, both},

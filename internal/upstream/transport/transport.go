@@ -141,20 +141,20 @@ func orDefault(d *caddy.Duration, value time.Duration) {
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.HTTPTransport.RoundTrip(r)
 	if err != nil {
-		return nil, err
+		return nil, upstream.Quiet(r, err)
 	}
 	if response.StatusCode < http.StatusContinue {
 		_ = response.Body.Close()
-		return nil, upstream.ErrMalformed // net/http's server panics on such a status
+		return nil, upstream.Quiet(r, upstream.ErrMalformed) // net/http's server panics on such a status
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		response.Body = &body{response.Body, r.Context()}
+		response.Body = &body{response.Body, r}
 		return response, nil
 	}
 	// Caddy drops such a response, and the client would see an empty 200.
 	if asked := r.Header.Get("Upgrade"); asked == "" || !strings.EqualFold(asked, response.Header.Get("Upgrade")) {
 		_ = response.Body.Close()
-		return nil, upstream.ErrUnaskedUpgrade
+		return nil, upstream.Quiet(r, upstream.ErrUnaskedUpgrade)
 	}
 	return response, nil
 }
@@ -163,13 +163,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // not say.
 type body struct {
 	io.ReadCloser
-	request context.Context //nolint:containedctx // where what belongs to the request is kept
+	request *http.Request
 }
 
 func (b *body) Read(to []byte) (int, error) {
 	n, err := b.ReadCloser.Read(to)
 	if err != nil && err != io.EOF {
-		caddyhttp.SetVar(b.request, brokenVar, err)
+		err = upstream.Quiet(b.request, err)
+		caddyhttp.SetVar(b.request.Context(), brokenVar, err)
 	}
 	return n, err
 }

@@ -1,0 +1,32 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+	"log"
+)
+
+// QuietLog makes the standard logger keep to itself what a workspace sent: net/http quotes
+// there what arrives on an idle connection, such as the rest of an answer that is longer
+// than it says. It is called when a configuration starts, because Caddy then has
+// redirected that logger.
+func QuietLog() {
+	if _, ok := log.Writer().(quietLog); !ok {
+		log.SetOutput(quietLog{log.Writer()})
+	}
+}
+
+type quietLog struct{ out io.Writer }
+
+var unsolicited = []byte("Unsolicited response received on idle HTTP channel")
+
+// Write implements io.Writer.
+func (q quietLog) Write(line []byte) (int, error) {
+	if !bytes.Contains(line, unsolicited) {
+		return q.out.Write(line)
+	}
+	if _, err := q.out.Write(append(unsolicited[:len(unsolicited):len(unsolicited)], '\n')); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
