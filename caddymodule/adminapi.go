@@ -69,7 +69,7 @@ func (runningGateway) Judges() (judges []adminapi.Judge) {
 		if err != nil {
 			continue // it was hashed when it was compiled
 		}
-		judges = append(judges, adminapi.Judge{Judge: h.judge, Key: h.workspace.url + " " + key})
+		judges = append(judges, adminapi.Judge{Judge: h.enforcer.Judge, Key: h.workspace.url + " " + key})
 	}
 	return judges
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
@@ -42,6 +43,7 @@ type App struct {
 	events   events
 	metrics  *metrics.Metrics
 	now      func() time.Time
+	logger   *zap.Logger
 	shared   *registry
 	handlers []*Handler
 	carriers caddyserver.Servers
@@ -68,6 +70,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.now = clock
+	a.logger = ctx.Logger(Handler{})
 	a.events = newEvents(ctx)
 	a.events.beforeStop(caddyserver.Stopping)
 	a.carriers.OnExit(a.flush)
@@ -110,6 +113,7 @@ func (a *App) Start() error {
 
 // apply gives what is shared with other configurations the settings of this one.
 func (a *App) apply() {
+	runningLogger.Store(a.logger)
 	for _, w := range a.shared.used() {
 		w.service().Tune(w.options.settings())
 		w.keepUsage(a.ctx.Storage(), handlerLogger())
@@ -121,7 +125,7 @@ func (a *App) apply() {
 func (a *App) flush() {
 	var flushing sync.WaitGroup
 	flushing.Go(func() {
-		closeInFlight()
+		exchange.CloseAll()
 		closeAllSinks()
 	})
 	for _, w := range a.shared.used() {
@@ -151,6 +155,7 @@ func (a *App) Cleanup() error {
 		a.unguard()
 	}
 	a.carriers.Close()
+	runningLogger.CompareAndSwap(a.logger, nil)
 	var errs []error
 	for _, w := range a.shared.all() {
 		errs = append(errs, w.release())
@@ -200,7 +205,7 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	a.handlers = append(a.handlers, h)
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {
-			handlerLogger().Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))
+			h.logger.Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))
 		}
 	}
 	return w, nil

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/metrics"
 )
 
@@ -105,14 +106,15 @@ func (a *App) claimWriter(key sinksKey) error {
 	return nil
 }
 
-// begin notes that a request is in flight, and end that it has ended.
-func (s *sinks) begin() {
+// Begin implements [exchange.Sinks].
+func (s *sinks) Begin() {
 	if s != nil {
 		s.underWay.Add(1)
 	}
 }
 
-func (s *sinks) end() {
+// End implements [exchange.Sinks].
+func (s *sinks) End() {
 	if s != nil && s.underWay.Add(-1) == 0 && s.left.Load() {
 		go s.release() // it may take a moment, which is not the request's
 	}
@@ -130,7 +132,7 @@ func (s *sinks) leave() {
 		s.release()
 	}
 	if caddy.Exiting() {
-		closeInFlight()
+		exchange.CloseAll()
 		closeAllSinks()
 	}
 }
@@ -153,19 +155,18 @@ func (s *sinks) release() {
 	})
 }
 
-// reserve is asked before a request passes. It is false where the request must be
-// refused because its record would not fit.
-func (s *sinks) reserve() (audit.Reservation, bool) {
+// Reserve implements [exchange.Sinks].
+func (s *sinks) Reserve() (audit.Reservation, bool) {
 	if s == nil {
 		return false, true
 	}
-	return s.Reserve()
+	return s.Sinks.Reserve()
 }
 
-// put hands a finished record to all sinks.
-func (s *sinks) put(rec *audit.Record, reserved audit.Reservation) {
+// Put implements [exchange.Sinks].
+func (s *sinks) Put(rec *audit.Record, reserved audit.Reservation) {
 	if s != nil {
-		s.Put(rec, reserved)
+		s.Sinks.Put(rec, reserved)
 	}
 }
 
@@ -206,5 +207,14 @@ var logLosses = sync.OnceValue(func() *audit.Losses {
 	return audit.NewLosses(audit.SinkLog, counter, lossObserver{})
 })
 
+// runningLogger is the logger of the configuration that started last. Unlike Caddy's
+// default logger, it writes to every log that the configuration includes it in.
+var runningLogger atomic.Pointer[zap.Logger]
+
 // handlerLogger is for what outlives configurations.
-func handlerLogger() *zap.Logger { return caddy.Log().Named("http.handlers.databricks_scopes") }
+func handlerLogger() *zap.Logger {
+	if logger := runningLogger.Load(); logger != nil {
+		return logger
+	}
+	return caddy.Log().Named("http.handlers.databricks_scopes")
+}

@@ -35,7 +35,7 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 	}
 	config := cli.Config{
 		Workspace: first.workspace.url,
-		Judge:     func() (*judge.Judge, error) { return first.judge, err },
+		Judge:     func() (*judge.Judge, error) { return first.enforcer.Judge, err },
 	}
 	if admin := first.workspace.options.Admin; admin != nil {
 		config.Admin = admin.credential()
@@ -46,7 +46,7 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 // offlineKey is the same for handlers that give the same answers offline.
 func (h *Handler) offlineKey() (string, error) {
 	rules, err := Rules{UnscopedTokens: h.UnscopedTokens, Policies: h.Policies}.hash()
-	return rules + " " + h.judge.Catalog.Version(), err
+	return rules + " " + h.enforcer.Judge.Catalog.Version(), err
 }
 
 // readHandlers returns the databricks_scopes handlers of a configuration file, with

@@ -11,7 +11,7 @@
 //   - the admin API's routes below /databricks_scopes/ (adminapi.go), and
 //   - the command scopes (command.go).
 //
-// A request passes through exchange.go: a record is started, internal/judge decides,
+// A request passes through internal/exchange: a record is started, internal/judge decides,
 // a place for the record is reserved, and the request is refused (internal/refusal) or
 // passed on. Then the record goes to the sinks (internal/audit) and the token's use to
 // internal/usage.

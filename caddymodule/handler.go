@@ -9,6 +9,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/judge"
 )
 
@@ -60,13 +61,9 @@ type Handler struct {
 
 	app       *App
 	workspace *workspace
-	judge     *judge.Judge
-	rulesHash string
+	enforcer  exchange.Enforcer
 	logger    *zap.Logger
-	audit     *Audit            // the app's settings included
-	auditLog  *audit.Logger     // nil where it is off
-	sinks     *sinks            // where records go beside that
-	recorded  bool              // records are kept somewhere
+	sinks     *sinks            // where records go beside the logger
 	lines     map[string]string // where the Caddyfile states an option
 }
 
@@ -96,24 +93,31 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	// So that the hash in a record can be found again, by scopegate validate too.
-	h.logger.Info("rules in force", zap.String("policy_hash", h.rulesHash), zap.String("catalog", h.judge.Catalog.Version()))
+	h.logger.Info("rules in force", zap.String("policy_hash", h.enforcer.Rules), zap.String("catalog", h.enforcer.Judge.Catalog.Version()))
 	h.warnOfPolicies()
-	letThrough(ctx)
 	return h.provisionAudit()
 }
 
-func (h *Handler) provisionAudit() (err error) {
-	if h.audit, err = h.Audit.merged(h.app.Audit); err != nil {
+func (h *Handler) provisionAudit() error {
+	settings, err := h.Audit.merged(h.app.Audit) // the app's included
+	if err != nil {
 		return err
 	}
-	if h.audit.logs() {
-		h.auditLog = audit.NewLogger(h.logger.Named("audit"), logLosses())
+	e := &h.enforcer
+	e.Tokens = func() exchange.Tokens { return h.workspace.service() }
+	e.Judged = h.warnOfExpiry
+	e.Now, e.Metrics, e.Logger = h.app.now, h.app.metrics, h.logger
+	e.Workspace = h.workspace.host
+	e.RedactPath, e.Comment, e.OpenAfter = settings.redactsPath(), settings.commentMode(), settings.openAfter()
+	if settings.logs() {
+		e.Log = audit.NewLogger(h.logger.Named("audit"), logLosses())
 	}
-	if h.sinks, err = h.app.openSinks(h.audit); err != nil {
+	if h.sinks, err = h.app.openSinks(settings); err != nil {
 		return err
 	}
-	h.recorded = h.sinks != nil || h.auditLog != nil
-	if !h.recorded {
+	e.Sinks = h.sinks
+	e.Recorded = h.sinks != nil || e.Log != nil
+	if !e.Recorded {
 		h.logger.Warn("audit records are discarded: log is off, no output is set, no OTEL exporter is configured")
 	}
 	return nil
@@ -143,10 +147,10 @@ func (h *Handler) compile(w *workspace) error {
 	if err != nil {
 		return err
 	}
-	if h.rulesHash, err = h.Rules.hash(); err != nil {
+	if h.enforcer.Rules, err = h.Rules.hash(); err != nil {
 		return err
 	}
-	h.judge = &judge.Judge{
+	h.enforcer.Judge = &judge.Judge{
 		Catalog:   w.catalog,
 		Rules:     rules,
 		OAuth:     judge.OAuthMode(orDefault(h.OAuth, oauths)),
@@ -161,27 +165,13 @@ func (h *Handler) compile(w *workspace) error {
 // ServeHTTP judges a request, records the decision, and passes the request on or
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	x := h.begin(w, r)
-	defer x.end() // also when a handler panics or aborts
-	x.judge()
-	if !x.reserve() {
-		x.rec.RefuseUnrecorded()
-	}
-	x.announce()
-	if x.rec.Refused() {
-		return x.refuse()
-	}
-	return x.pass(next)
+	return h.enforcer.Serve(w, r, next)
 }
 
 // ServeMisdirected refuses a request for a host that no site serves. Caddy would answer
 // it with an empty 200.
 func (h *Handler) ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error {
-	x := h.begin(w, r)
-	defer x.end()
-	x.rec.Misdirected(hosts)
-	x.announce()
-	return x.refuse()
+	return h.enforcer.ServeMisdirected(w, r, hosts)
 }
 
 // Interface guards

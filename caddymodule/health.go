@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/health"
 )
 
@@ -25,7 +26,8 @@ func init() {
 // before that, while the workspace refuses it, and from the moment that the process is
 // told to end. An outage of the workspace does not make instances unready, because all
 // of them would be at once. Its body is JSON and says why, for each workspace; it names
-// the workspaces and no secret. Other paths go to the next handler.
+// the workspaces and no secret. Other paths go to the next handler, and get 404 if there
+// is none.
 //
 // So that load balancers see that an instance ends before it closes its ports, the http
 // app waits for 3 seconds (`shutdown_delay`) unless it is told how long to wait.
@@ -70,7 +72,12 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		}
 		return h.app.readiness(r.Context()).Write(w)
 	}
-	return next.ServeHTTP(w, r)
+	err := next.ServeHTTP(w, r)
+	if err == nil && caddyserver.Unhandled(r) {
+		// A mistyped probe must not succeed.
+		http.Error(w, "404: the probes are /livez and /readyz", http.StatusNotFound)
+	}
+	return err
 }
 
 // parseHealth sets up the handler from Caddyfile tokens. Syntax:

@@ -60,6 +60,9 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 	return info, err
 }
 
+// Seen implements [exchange.Tokens].
+func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
+
 // OwnerName implements [judge.TokenService]. A name that is not known is looked up in
 // the background.
 func (s *tokenService) OwnerName(info *tokens.Info) string {

@@ -73,6 +73,7 @@ func TestClosedPipes(t *testing.T) {
 			series := `scopegate_audit_dropped_total{sink="output"} 1`
 			if test.refuses {
 				series = `scopegate_audit_queue{sink="output"} 1`
+				p.AwaitLog(t, "an audit sink fails")
 			}
 			api := &processtest.Process{URL: "http://" + admin, Log: p.Log}
 			p.Await(t, series, func() bool {

@@ -59,6 +59,7 @@ type Losses struct {
 	lost  int64     // since the sink started to lose records
 	last  time.Time // that it failed or lost one
 	timed time.Time // the value of last for which a timer was started
+	timer *time.Timer
 }
 
 // States of a sink.
@@ -115,15 +116,22 @@ func (l *Losses) Kept() {
 	since := l.last
 	wait := calm - l.now().Sub(since)
 	later := wait > 0 && l.timed != since
-	if later {
+	if later { // the next record may be hours away
 		l.timed = since
+		l.timer = time.AfterFunc(wait, func() { l.recover(since) })
 	}
 	l.mu.Unlock()
-	switch {
-	case wait <= 0:
+	if wait <= 0 {
 		l.recover(since)
-	case later: // the next record may be hours away
-		time.AfterFunc(wait, func() { l.recover(since) })
+	}
+}
+
+// close ends the wait for a sink to have worked for long enough.
+func (l *Losses) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
 	}
 }
 

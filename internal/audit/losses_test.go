@@ -159,6 +159,11 @@ func TestRecoveryIsReported(t *testing.T) {
 		check("holding output write_failed", "losing output queue_full")
 		time.Sleep(time.Millisecond)
 		check("holding output write_failed", "losing output queue_full", "keeping output")
+		l.Held(CauseWrite, "")
+		l.Kept()
+		l.close()
+		time.Sleep(2 * calm)
+		check("holding output write_failed", "losing output queue_full", "keeping output", "holding output write_failed")
 	})
 }
 

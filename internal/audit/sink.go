@@ -311,4 +311,5 @@ func (s *sink) close() {
 	_ = s.exporter.shutdown(ctx) // what it failed to send is counted already
 	s.stop()
 	s.uncounted()
+	s.losses.close()
 }

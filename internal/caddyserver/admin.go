@@ -2,6 +2,7 @@ package caddyserver
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -20,10 +21,10 @@ func LookAtAdmin() { adminTaken = CheckAdminFree(caddy.DefaultAdminListen) }
 // confirmAdmin fails if this process shares the admin API's default address.
 func confirmAdmin() error {
 	address, err := caddy.ParseNetworkAddress(caddy.DefaultAdminListen)
-	if err != nil || adminTaken == nil || !(&listen{address: address}).used() {
-		return nil
+	if err == nil && (&listen{address: address}).used() {
+		return adminTaken
 	}
-	return adminTaken
+	return nil
 }
 
 // CheckAdminFree fails if another process serves the admin API on an address. A process
@@ -51,7 +52,7 @@ func stopping(address string) bool {
 	}
 	answer, err := client.Get("http://" + parsed.JoinHostPort(0) + "/config/")
 	if err != nil {
-		netError, ok := err.(net.Error)
+		netError, ok := errors.AsType[net.Error](err)
 		return ok && netError.Timeout()
 	}
 	_ = answer.Body.Close()

@@ -58,9 +58,20 @@ func (t *routes) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 func (t *routes) unmatched(w http.ResponseWriter, r *http.Request) error {
 	hosts := t.hosts()
 	if len(hosts) == 0 || t.serves(r) {
-		return nil // as Caddy does
+		caddyhttp.SetVar(r.Context(), unhandledVar, true) // as Caddy does
+		return nil
 	}
 	return t.refusers[0].ServeMisdirected(w, r, hosts)
+}
+
+// unhandledVar is what Caddy sets in a request that no handler has answered, and to which
+// net/http will answer an empty 200.
+const unhandledVar = "unhandled"
+
+// Unhandled reports whether no handler has answered a request.
+func Unhandled(r *http.Request) bool {
+	unhandled, _ := caddyhttp.GetVar(r.Context(), unhandledVar).(bool)
+	return unhandled
 }
 
 // serves reports whether a route matches, or is for the request's host.

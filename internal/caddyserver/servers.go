@@ -49,6 +49,9 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 	}
 	if refuser, ok := handler.(Refuser); ok {
 		setTimeouts(server)
+		if c.routes == nil {
+			letThrough(server)
+		}
 		return c.serve(ctx, refuser)
 	}
 	return nil

@@ -74,7 +74,7 @@ func release(c net.Conn, state http.ConnState) {
 func cut() {
 	endRequests(ErrExit)
 	connections.Range(func(c, _ any) bool {
-		go c.(net.Conn).Close() // TLS may wait to say goodbye
+		go func() { _ = c.(net.Conn).Close() }() // TLS may wait to say goodbye
 		return true
 	})
 }

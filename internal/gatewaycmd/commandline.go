@@ -37,6 +37,7 @@ func commandTree() *cobra.Command {
 	for name, short := range map[string]string{
 		"completion": "Generates a completion script for a shell",
 		"manpage":    "Generates the manual pages of the commands",
+		"help":       "Help about any command",
 	} {
 		root.AddCommand(&cobra.Command{Use: name, Short: short, Run: func(*cobra.Command, []string) {}})
 	}
@@ -46,16 +47,19 @@ func commandTree() *cobra.Command {
 // checkCommand finds mistakes that cobra answers with help and success: a misspelled
 // command below another one, none at all, and help about what does not exist.
 func checkCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], "__") {
+		return nil // cobra's own, for shells
+	}
 	help := len(args) > 0 && args[0] == "help"
 	if help {
 		args = args[1:]
 	}
 	command, rest, err := root.Find(args)
-	switch {
-	case err != nil && (help || asksForHelp(args)):
+	if err != nil {
 		return errors.New(strings.TrimSpace(err.Error()))
-	case err != nil, command == root, !help && asksForHelp(rest), command.Runnable() && !command.HasSubCommands():
-		return nil // Caddy does the right thing
+	}
+	if command == root || !help && asksForHelp(rest) || command.Runnable() && !command.HasSubCommands() {
+		return nil
 	}
 	var words []string
 	for _, word := range rest {

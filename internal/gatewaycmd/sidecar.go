@@ -38,6 +38,8 @@ profile in ~/.databrickscfg.
 
 --workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
   host of the profile.
+--insecure-http allows a workspace whose URL is http:// outside of this machine and
+  private networks: tokens would cross the internet unencrypted.
 --listen is the address that clients connect to, without TLS. Keep it on the
   loopback interface unless you trust the network: tokens are sent unencrypted.
 --mode observe records decisions but refuses nothing. Omit the flag to enforce.
@@ -67,6 +69,7 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
 			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
+			flags.Bool("insecure-http", false, "allow an http:// workspace outside of private networks")
 			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to")
 			flags.String("mode", "enforce", "enforce or observe")
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
@@ -94,6 +97,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		UnscopedTokens: flags.String("unscoped-tokens"),
 		OAuth:          flags.String("oauth"),
 	}}
+	enforce.InsecureHTTP = flags.Bool("insecure-http")
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}

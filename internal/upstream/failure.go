@@ -59,6 +59,7 @@ const (
 	messageTimedOut    = "The workspace did not answer in time."
 	messageBody        = "The body of the request is not valid HTTP."
 	messageSlowBody    = "The body of the request was not sent in time."
+	messageNoHandler   = "The gateway is not configured to pass this request to the workspace; tell its operator."
 	messageInvalid     = "The workspace sent something that is not an HTTP answer to this request."
 )
 
@@ -66,9 +67,18 @@ const (
 // ask for it.
 var ErrUnaskedUpgrade = errors.New("the workspace switched protocols without being asked")
 
+// ErrMalformed says that the workspace sent a status that HTTP does not have.
+var ErrMalformed = errors.New("malformed HTTP status")
+
 // Unknown is the failure of a proxied request whose error is not known here.
 func Unknown() *Failure {
 	return &Failure{Kind: Reset, Detail: "other", Status: http.StatusBadGateway, Message: messageReset}
+}
+
+// NoHandler is the failure of a request for which the site has no handler that would pass
+// it to the workspace.
+func NoHandler() *Failure {
+	return &Failure{Kind: Unreachable, Detail: "no_handler", Status: http.StatusBadGateway, Message: messageNoHandler}
 }
 
 // FailureOf tells what an error of a proxied request means. It returns nil for errors

@@ -10,7 +10,6 @@ import (
 const (
 	ambiguous   = "ambiguous_request"
 	misdirected = "misdirected_request" // no site has the host
-	nothing     = "200"                 // from net/http
 )
 
 // TestTargets tries request targets that are not paths, and malformed request lines.
@@ -48,7 +47,7 @@ func TestTargets(t *testing.T) {
 		{"authority", "GET {host} HTTP/1.1", badRequest},
 		{"authority by name", "GET localhost:443 HTTP/1.1", malformed},
 		{"asterisk", "GET * HTTP/1.1", malformed},
-		{"asterisk for options", "OPTIONS * HTTP/1.1", nothing},
+		{"asterisk for options", "OPTIONS * HTTP/1.1", malformed},
 		{"asterisk and path", "OPTIONS */api/2.1/clusters/list HTTP/1.1", badRequest},
 		{"path with an asterisk", "GET /* HTTP/1.1", scope},
 		{"connect to an authority", "CONNECT {host} HTTP/1.1", malformed},
@@ -104,7 +103,7 @@ func TestMethods(t *testing.T) {
 		{"tilde", "~POST", "/api/2.0/sql/statements", "sql", scope},
 		{"exclamation mark", "POST!", "/api/2.0/sql/statements", "sql", scope},
 		{"long", strings.Repeat("P", 33), "/api/2.0/sql/statements", "sql", "405"},
-		{"very long", strings.Repeat("P", 1<<16), "/api/2.0/sql/statements", "sql", "431"},
+		{"very long", strings.Repeat("P", 1<<17), "/api/2.0/sql/statements", "sql", "431"},
 		{"preface", "PRI", "/api/2.0/sql/statements", "sql", scope},
 		{"any method of a row", "purge", "/api/2.0/sql/endpoints", "sql", passes},
 	} {

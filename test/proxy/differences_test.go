@@ -91,6 +91,12 @@ var differences = []difference{
 		},
 	},
 	{
+		name:   "invalid",
+		what:   "A response header whose name is not valid is dropped, and so is an announced trailer that no trailer may be, such as `Content-Type` (RFC 9110, section 6.5.1).",
+		why:    "Go's client and server drop them. A response that cannot be read is answered with 502.",
+		forget: dropping("< X y:", "< trailer: Content-Type:", "< trailer: If-Match:"),
+	},
+	{
 		name: "framing",
 		what: "A response whose end is marked by closing the connection arrives chunked, and the client's connection stays open.",
 		why:  "A client can then tell a complete response from one that was cut off. Clients of HTTP/1.0 do not know chunks, so for them the connection is closed.",

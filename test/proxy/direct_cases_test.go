@@ -118,6 +118,11 @@ func directCases() []directCase {
 		{name: "trailers, announced and not", request: get(), answer: answer("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTrailer: X-Sum, X-Late\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n")},
 		{name: "trailers, announced only", request: get(), answer: answer("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")},
 		{name: "trailers of an empty body", request: get(), answer: answer("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked", "0\r\nX-Sum: 1\r\n\r\n")},
+		{name: "trailers that may be none", request: get(), differs: []string{"invalid"}, answer: answer("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTrailer: Content-Type, If-Match\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\nContent-Type: c/d\r\nIf-Match: x\r\n\r\n")},
+		{name: "invalid header name", differs: []string{"invalid"}, answer: ok("X y: z"), client: func(c *rawClient) {
+			c.send(get())
+			c.receiveAll("GET")
+		}},
 
 		// Interim responses.
 		{name: "early hints", request: get(), answer: "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-A: b\r\n\r\n" + ok()},

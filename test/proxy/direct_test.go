@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -41,32 +42,35 @@ func (d directCase) play(c *turn) {
 	c.send(d.answer)
 }
 
+// try returns what both ends saw of the exchange.
+func (d directCase) try(t testing.TB, s *scripted, address, host, token string) []string {
+	t.Helper()
+	s.play(d.play)
+	c := dialRaw(t, address, host, token)
+	defer c.Close()
+	if d.client != nil {
+		d.client(c)
+	} else {
+		c.send(d.request)
+		method, _, _ := strings.Cut(d.request, " ")
+		c.receiveAll(method)
+	}
+	c.finish()
+	return append(s.request(t), c.lines...)
+}
+
 // TestDirect compares each exchange with a direct connection byte by byte, but for the
 // differences that are listed.
 func TestDirect(t *testing.T) {
 	s, w := startScripted(t), harness.StartWorkspace(t)
 	g := gatewayTo(t, w, s.address)
 	token := harness.LegacyToken(w)
+	host := strings.TrimPrefix(w.URL(), "http://")
 	used, left := make(map[string]bool), len(directCases())
 	for _, tt := range directCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			left--
-			s.play(tt.play)
-			try := func(address, host string) []string {
-				c := dialRaw(t, address, host, token)
-				if tt.client != nil {
-					tt.client(c)
-				} else {
-					c.send(tt.request)
-					method, _, _ := strings.Cut(tt.request, " ")
-					c.receiveAll(method)
-				}
-				c.finish()
-				c.Close()
-				return append(s.request(t), c.lines...)
-			}
-			host := strings.TrimPrefix(w.URL(), "http://")
-			direct, behind := try(s.address, host), try(g.Listen, g.Listen)
+			direct, behind := tt.try(t, s, s.address, host, token), tt.try(t, s, g.Listen, g.Listen, token)
 			compare(t, direct, behind, used, tt.differs...)
 		})
 	}
@@ -77,6 +81,31 @@ func TestDirect(t *testing.T) {
 		if !used[d.name] && d.forget != nil {
 			t.Errorf("%q is listed, but occurs nowhere", d.name)
 		}
+	}
+}
+
+// A reverse_proxy of the user's own, with the options that docs/proxying.md gives, does as
+// well as databricks_gateway.
+func TestDirectOwnProxy(t *testing.T) {
+	s, w := startScripted(t), harness.StartWorkspace(t)
+	documentation, err := os.ReadFile("../../docs/proxying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, options, _ := strings.Cut(string(documentation), "reverse_proxy https://<name>.cloud.databricks.com {")
+	options, _, ok := strings.Cut(options, "```")
+	if !ok {
+		t.Fatal("docs/proxying.md has no such reverse_proxy")
+	}
+	host := strings.TrimPrefix(w.URL(), "http://")
+	options = strings.Replace(options, "{upstream_hostport}", host, 1)
+	g := harness.StartSite(t, w, harness.ScopesBlock(w)+"reverse_proxy http://"+s.address+" {"+options)
+	token := harness.LegacyToken(w)
+	for _, tt := range directCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			direct, behind := tt.try(t, s, s.address, host, token), tt.try(t, s, g.Listen, g.Listen, token)
+			compare(t, direct, behind, make(map[string]bool), tt.differs...)
+		})
 	}
 }
 

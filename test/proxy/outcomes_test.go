@@ -112,6 +112,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "closed amid the header", serve: answers("HTTP/1.1 200 OK\r\nContent-"), method: "POST", status: 502, outcome: "upstream_reset", recorded: 502, detail: "malformed_answer"},
 		{name: "no HTTP", serve: answers("SSH-2.0-OpenSSH_9.2\r\n\r\n"), method: "GET", status: 502, outcome: "upstream_reset", recorded: 502, detail: "malformed_answer"},
 		{name: "two lengths", serve: answers("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), method: "GET", status: 502, outcome: "upstream_reset", recorded: 502, detail: "malformed_answer"},
+		{name: "no status", serve: answers("HTTP/1.1 042 Odd\r\nContent-Length: 0\r\n\r\n"), method: "GET", status: 502, outcome: "upstream_reset", recorded: 502, detail: "malformed_answer"},
 		{name: "unasked upgrade", serve: answers("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), method: "GET", status: 502, outcome: "upstream_reset", recorded: 502, detail: "unasked_upgrade"},
 		{name: "no answer", serve: hangs, method: "GET", status: 504, outcome: "upstream_timeout", recorded: 504, detail: "no_answer"},
 		{name: "reset amid the body", serve: resets(chunk), method: "GET", outcome: "upstream_reset", recorded: 200, upstream: 200, detail: "connection_reset"},

@@ -36,6 +36,18 @@ func TestLongRequestHeaders(t *testing.T) {
 	}
 }
 
+// What is too long in a response is no success.
+func TestLongResponseHeaders(t *testing.T) {
+	s, w := startScripted(t), harness.StartWorkspace(t)
+	g := gatewayTo(t, w, s.address)
+	s.play(func(c *turn) { c.send(ok("X-Long: " + strings.Repeat("a", 11<<20))) })
+	c := dialRaw(t, g.Listen, g.Listen, harness.LegacyToken(w))
+	c.send(get())
+	if status := c.receive("GET"); status != 502 {
+		t.Errorf("answered %d", status)
+	}
+}
+
 // max_header_size of Caddy still counts.
 func TestLongRequestHeadersConfigured(t *testing.T) {
 	w := harness.StartWorkspace(t)

@@ -143,6 +143,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if response.StatusCode < http.StatusContinue {
+		response.Body.Close()
+		return nil, upstream.ErrMalformed // net/http's server panics on such a status
+	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		response.Body = &body{response.Body, r.Context()}
 		return response, nil

@@ -1,4 +1,4 @@
-package caddymodule
+package exchange
 
 import (
 	"cmp"
@@ -82,13 +82,13 @@ var inFlight = struct {
 // stayOpen makes a request that lasts leave a record meanwhile, and one that is still
 // there at the end of the process leave its last.
 func (x *exchange) stayOpen() {
-	if !x.h.recorded {
+	if !x.e.Recorded {
 		return
 	}
 	inFlight.Lock()
 	inFlight.exchanges[x] = struct{}{}
 	inFlight.Unlock()
-	if after := x.h.audit.openAfter(); after > 0 {
+	if after := x.e.OpenAfter; after > 0 {
 		x.life.timer = time.AfterFunc(after, x.open)
 	}
 }
@@ -106,7 +106,7 @@ func (x *exchange) open() {
 		rec.RequestID = uuid.NewString()
 	}
 	x.life.requestID, x.life.opened = rec.RequestID, true
-	x.h.app.metrics.Open(1)
+	x.e.Metrics.Open(1)
 	x.life.mu.Unlock()
 	x.emit(&rec, false)
 }
@@ -137,15 +137,15 @@ func (x *exchange) close(outcome audit.Outcome) {
 	delete(inFlight.exchanges, x)
 	inFlight.Unlock()
 	if x.life.opened {
-		x.h.app.metrics.Open(-1)
+		x.e.Metrics.Open(-1)
 	}
-	x.h.app.metrics.Outcome(string(rec.Outcome))
+	x.e.Metrics.Outcome(string(rec.Outcome))
 	x.emit(rec, x.reserved)
 }
 
-// closeInFlight emits the last record of every request that has not ended, for the end of
+// CloseAll emits the last record of every request that has not ended, for the end of
 // the process.
-func closeInFlight() {
+func CloseAll() {
 	inFlight.Lock()
 	var all []*exchange
 	for x := range inFlight.exchanges {
@@ -170,7 +170,7 @@ func (x *exchange) complete(rec *audit.Record, outcome audit.Outcome) {
 	rec.Status = head.status
 	rec.BytesReceived = x.w.read.Load()
 	rec.BytesSent = x.w.sent.Load()
-	rec.Duration = x.h.app.now().Sub(rec.Time)
+	rec.Duration = x.e.Now().Sub(rec.Time)
 	rec.Outcome = cmp.Or(l.outcome, outcome)
 	if rec.Refused() {
 		return

@@ -1,4 +1,4 @@
-package caddymodule
+package caddyserver
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -20,13 +19,8 @@ const (
 	headerLimit = 64 << 10
 )
 
-// letThrough makes the server that is being provisioned leave to this handler what it
-// would otherwise answer itself.
-func letThrough(ctx caddy.Context) {
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
-		return // the handler is not in a server's routes
-	}
+// letThrough makes a server leave to its handlers what it would otherwise answer itself.
+func letThrough(server *caddyhttp.Server) {
 	if server.MaxHeaderBytes == caddyHeaderLimit {
 		server.MaxHeaderBytes = headerLimit
 	}

@@ -1,11 +1,9 @@
-package caddymodule
+package exchange
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -25,7 +23,7 @@ import (
 
 // exchange is one request and its answer on their way through the handler.
 type exchange struct {
-	h        *Handler
+	e        *Enforcer
 	w        *responseTracker
 	r        *http.Request
 	rec      *audit.Record
@@ -37,20 +35,20 @@ type exchange struct {
 
 // begin notes what a request is before anything is decided about it. Where no record
 // is kept, it leaves out what nothing else needs.
-func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
-	h.sinks.begin()
-	x := &exchange{h: h, w: newResponseTracker(w, h.app.now), r: r, span: trace.SpanFromContext(r.Context())}
-	x.rec = &audit.Record{Time: h.app.now(), Caller: audit.CallerOf(r, x.span), Outcome: audit.Answered}
-	x.rec.Brief = !h.recorded && !x.span.IsRecording()
+func (e *Enforcer) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	e.Sinks.Begin()
+	x := &exchange{e: e, w: newResponseTracker(w, e.Now), r: r, span: trace.SpanFromContext(r.Context())}
+	x.rec = &audit.Record{Time: e.Now(), Caller: audit.CallerOf(r, x.span), Outcome: audit.Answered}
+	x.rec.Brief = !e.Recorded && !x.span.IsRecording()
 	if x.rec.Brief {
 		return x
 	}
 	x.rec.Method = audit.TruncateMethod(r.Method)
-	x.rec.Workspace = h.workspace.host
+	x.rec.Workspace = e.Workspace
 	x.rec.UserAgent = audit.TruncateUserAgent(r.UserAgent())
-	x.rec.Catalog = h.judge.Catalog.Version()
-	x.rec.Rules = h.rulesHash
-	if !h.audit.redactsPath() {
+	x.rec.Catalog = e.Judge.Catalog.Version()
+	x.rec.Rules = e.Rules
+	if !e.RedactPath {
 		x.rec.Path = audit.TruncatePath(r.URL.EscapedPath(), r.RequestURI)
 	}
 	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
@@ -62,19 +60,19 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 // judge decides, and completes the record by what is known of the token.
 func (x *exchange) judge() {
 	rec := x.rec
-	rec.Judgement = x.h.judge.Judge(x.r.Context(), judge.Of(x.r, rec.Time))
-	x.h.warnOfExpiry(&rec.Judgement)
+	rec.Judgement = x.e.Judge.Judge(x.r.Context(), judge.Of(x.r, rec.Time))
+	x.e.Judged(&rec.Judgement)
 	if rec.Brief {
 		return
 	}
-	rec.DecisionDuration = x.h.app.now().Sub(rec.Time)
+	rec.DecisionDuration = x.e.Now().Sub(rec.Time)
 	if !rec.Token.IsZero() {
 		rec.TokenID = rec.Token.String()
 	}
 	if info := rec.Facts.Info; info != nil {
 		rec.Owner = audit.TruncateName(rec.OwnerName)
 		rec.Creator = audit.TruncateName(info.CreatorName)
-		rec.Comment = audit.Comment(info.Comment, x.h.audit.commentMode())
+		rec.Comment = audit.Comment(info.Comment, x.e.Comment)
 	}
 }
 
@@ -82,10 +80,10 @@ func (x *exchange) judge() {
 // there would be nothing left to refuse. It is false where the request must not pass
 // for want of room.
 func (x *exchange) reserve() (ok bool) {
-	if x.h.judge.Observe || x.rec.Refused() {
+	if x.e.Judge.Observe || x.rec.Refused() {
 		return true
 	}
-	x.reserved, ok = x.h.sinks.reserve()
+	x.reserved, ok = x.e.Sinks.Reserve()
 	return ok
 }
 
@@ -97,11 +95,11 @@ func (x *exchange) announce() {
 	if x.span.IsRecording() {
 		audit.TraceDecision(x.r.Context(), x.span, rec)
 	}
-	rec.Count(x.h.app.metrics)
+	rec.Count(x.e.Metrics)
 	if rec.Facts.Source == "" || rec.Facts.Source == judge.FromToken {
 		return // skip tokens unknown to the workspace, and short-lived OAuth tokens
 	}
-	x.h.workspace.service().usage.Seen(usage.Call{
+	x.e.Tokens().Seen(usage.Call{
 		TokenID:   rec.Token,
 		Operation: rec.Operation,
 		Allowed:   rec.Decision == judge.Allow,
@@ -122,48 +120,6 @@ func (x *exchange) refuse() error {
 	return nil
 }
 
-// answer sends an answer of our own, or lets the server's error routes do so.
-func (x *exchange) answer(answer *refusal.Refusal) {
-	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, x.w, x.r, answer) {
-		answer.Write(x.w, x.r)
-	}
-}
-
-// errorRoutes returns the error routes that may answer a refusal, nil for none. gRPC
-// clients understand nothing but a gRPC status, and in an error route a refusal must
-// not start over.
-func errorRoutes(r *http.Request) *caddyhttp.HTTPErrorConfig {
-	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	switch {
-	case !ok, server.Errors == nil, len(server.Errors.Routes) == 0:
-		return nil
-	case r.Context().Value(caddyhttp.ErrorCtxKey) != nil, refusal.IsGRPC(r):
-		return nil
-	}
-	return server.Errors
-}
-
-// answeredBy lets error routes answer a refusal, and reports whether they did: routes
-// that match no error, or send no body, leave that to the caller. The error is not
-// returned to Caddy, which would send an empty body then, and would log a line that
-// quotes the request.
-func answeredBy(routes *caddyhttp.HTTPErrorConfig, w http.ResponseWriter, r *http.Request, answer *refusal.Refusal) bool {
-	before := w.Header().Clone()
-	answer.WriteHeaders(w.Header(), r)
-	always := func(int, http.Header) bool { return true }
-	recorder := caddyhttp.NewResponseRecorder(w, new(bytes.Buffer), always)
-	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
-	refused := routes.WithError(judge.WithoutCredential(r), caddyhttp.Error(answer.Status, answer))
-	err := routes.Routes.Compile(end).ServeHTTP(recorder, refused)
-	body := recorder.Size() > 0 || r.Method == http.MethodHead && w.Header().Get("Content-Type") != ""
-	if err == nil && (body || recorder.Status() != 0 && recorder.Status() != answer.Status) {
-		return recorder.WriteResponse() == nil
-	}
-	clear(w.Header())
-	maps.Copy(w.Header(), before)
-	return false
-}
-
 // pass hands the request to the next handler, and answers in its place if it cannot reach
 // the workspace. Other errors that it returns are answered by Caddy.
 func (x *exchange) pass(next caddyhttp.Handler) error {
@@ -171,12 +127,12 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
 		caddyserver.DistrustBody(x.r)
 	}
-	if x.h.judge.Observe { // the request is left as it is
+	if x.e.Judge.Observe { // the request is left as it is
 		rec.Dropped = audit.TruncateNames(judge.ConflictingHeaders(x.r))
 	} else {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r))
 	}
-	if changed := rec.WatchChange(x.r, x.h.workspace.service()); changed != nil {
+	if changed := rec.WatchChange(x.r, x.e.Tokens()); changed != nil {
 		defer func() { changed(x.w.answered().status) }() // also when the next handler panics
 	}
 	x.w.watchBody(x.r)
@@ -185,10 +141,13 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	defer w.End()
 	err := next.ServeHTTP(w, r)
 	x.life.passed(x.w, x.r.Context())
-	if err == nil {
-		return nil
+	switch {
+	case err != nil:
+		return x.fail(err)
+	case x.w.answered().status == 0 && caddyserver.Unhandled(x.r):
+		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
-	return x.fail(err)
+	return nil
 }
 
 // fail answers a request that the workspace did not answer. It returns errors that are
@@ -214,14 +173,19 @@ func (x *exchange) fail(err error) error {
 		x.w.WriteHeader(statusClientLeft) // for Caddy's own access log
 		return nil
 	}
+	x.unanswered(failure)
+	return nil
+}
+
+// unanswered answers in the place of the workspace.
+func (x *exchange) unanswered(failure *upstream.Failure) {
 	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
 	if failure.Status > http.StatusInternalServerError {
-		x.h.logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
+		x.e.Logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
 	}
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
-	return nil
 }
 
 // failureOf tells what went wrong between here and the workspace, nil if the error is not
@@ -247,7 +211,7 @@ func (x *exchange) failureOf(err error) *upstream.Failure {
 // panic go on.
 func (x *exchange) end() {
 	crash := recover()
-	defer x.h.sinks.end()
+	defer x.e.Sinks.End()
 	switch {
 	case crash == nil:
 	case crash == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
@@ -286,6 +250,6 @@ func (x *exchange) cutOff() (outcome audit.Outcome, detail string) {
 
 // emit hands on a record, which never changes from here on.
 func (x *exchange) emit(rec *audit.Record, reserved audit.Reservation) {
-	x.h.auditLog.Write(rec)
-	x.h.sinks.put(rec, reserved) // last, because it may wait
+	x.e.Log.Write(rec)
+	x.e.Sinks.Put(rec, reserved) // last, because it may wait
 }
