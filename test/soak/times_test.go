@@ -33,31 +33,34 @@ const (
 	// slack is for a busy machine.
 	slack = 5 * time.Second
 
-	// replaced is when a connection that went silent must have been replaced under
-	// traffic.
+	// replaced is when a connection that went silent must have been replaced.
 	replaced = 45 * time.Second
 )
 
 func timesOf(total time.Duration) times {
-	share := func(n time.Duration, least, most time.Duration) time.Duration {
-		return min(max(total/n, least), most)
+	share := func(percent time.Duration, least, most time.Duration) time.Duration {
+		return min(max(total*percent/100, least), most)
 	}
 	x := times{
-		ttl:        share(20, time.Second, 5*time.Second),
+		ttl:        share(5, time.Second, 5*time.Second),
 		stale:      share(10, 2*time.Second, 10*time.Second),
-		openAfter:  share(20, time.Second, 5*time.Second),
+		openAfter:  share(5, time.Second, 5*time.Second),
 		grace:      share(10, 2*time.Second, 3*time.Second),
-		life:       share(4, 5*time.Second, time.Minute),
-		pause:      share(7, 2*time.Second, 80*time.Second), // Caddy cuts after 60s
-		reload:     share(6, 3*time.Second, 30*time.Second),
-		change:     share(200, 50*time.Millisecond, time.Second),
-		lookupsOff: share(40, 500*time.Millisecond, 20*time.Second),
+		life:       share(40, 5*time.Second, time.Minute),
+		pause:      share(15, 2*time.Second, 80*time.Second), // Caddy cuts after 60s
+		reload:     share(15, 3*time.Second, 30*time.Second),
+		change:     share(1, 50*time.Millisecond, time.Second),
+		lookupsOff: share(3, 500*time.Millisecond, 20*time.Second),
 		lookupsOn:  share(8, 2500*time.Millisecond, 20*time.Second),
 		silence:    share(10, 2*time.Second, 30*time.Second),
-		standstill: share(20, time.Second, 3*time.Second),
-		breath:     share(40, 500*time.Millisecond, 5*time.Second),
+		standstill: share(5, time.Second, 3*time.Second),
+		breath:     share(3, 500*time.Millisecond, 5*time.Second),
 	}
-	x.lag = x.ttl + x.stale + slack
-	x.lastLife = x.pause + share(8, 4*time.Second, 40*time.Second)
+	x.lag = x.ttl + x.stale + share(10, 2*time.Second, slack)
+	x.lastLife = x.pause + share(15, 4*time.Second, 40*time.Second)
 	return x
 }
+
+// tokensFor is how many tokens a run has: enough to be looked up all the time, and few
+// enough to be used again.
+func tokensFor(total time.Duration) int { return min(max(int(10*total.Seconds()), 200), 2000) }
