@@ -63,7 +63,7 @@ func (s *run) callOnce(ctx context.Context, x *site, client client, patience tim
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	request := s.request(ctx, http.MethodGet, x.url()+harness.JobsList, token, nil)
+	request := newRequest(ctx, http.MethodGet, x.url()+harness.JobsList, token, nil)
 	asked := time.Now()
 	response, exchange, body, err := s.ledger.do(client, "call", request)
 	s.count("call " + exchange.result())

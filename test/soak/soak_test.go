@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 	lives := 1
 	for ; time.Until(end) > s.times.life+s.times.lastLife; lives++ {
 		s.live(s.times.life)
-		harness.WaitFor(t, "exchanges of each kind to be under way", s.underWay.all)
+		harness.WaitUpTo(t, time.Minute, "exchanges of each kind to be under way", s.underWay.all) // look-ups may have faults
 		t.Logf("%s under way: %s; %d records lost", time.Now().Format(clock), s.underWay, s.lost())
 		s.gateway.stop()
 		s.gateway.start()
@@ -144,15 +144,11 @@ func (s *run) startPaused(clients *sync.WaitGroup) {
 
 // live lets a process live for a while, and reloads its configuration.
 func (s *run) live(lasts time.Duration) {
-	end := time.Now().Add(lasts)
-	for until := end; ; {
-		if until = time.Now().Add(s.times.reload); until.After(end) {
-			break
-		}
-		sleep(s.t.Context(), time.Until(until))
+	ctx, cancel := context.WithTimeout(s.t.Context(), lasts)
+	defer cancel()
+	for sleep(ctx, s.times.reload) {
 		s.gateway.reload()
 	}
-	sleep(s.t.Context(), time.Until(end))
 }
 
 // recover waits until every site answers again. Connections that are silent stay so,
@@ -220,8 +216,8 @@ func (s *run) lost() int {
 	return s.gateway.metric(`scopegate_audit_dropped_total{sink="output"}`)
 }
 
-// request makes a request with a token.
-func (s *run) request(ctx context.Context, method, url, token string, body io.Reader) *http.Request {
+// newRequest makes a request with a token.
+func newRequest(ctx context.Context, method, url, token string, body io.Reader) *http.Request {
 	r, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		panic(err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -38,7 +39,7 @@ func (s *run) steps() (n int, every time.Duration) {
 func (s *run) stream(ctx context.Context, x *site, client client) *exchange {
 	n, every := s.steps()
 	url := fmt.Sprintf("%s%s?n=%d&every=%d", x.url(), streamPath, n, every.Milliseconds())
-	request := s.request(ctx, http.MethodPost, url, s.steady, strings.NewReader(`{"stream":true,"messages":[]}`))
+	request := newRequest(ctx, http.MethodPost, url, s.steady, strings.NewReader(`{"stream":true,"messages":[]}`))
 	response, exchange, err := s.ledger.send(client, streams, request)
 	if err != nil {
 		exchange.end(request, err)
@@ -102,7 +103,7 @@ func (s *run) upload(ctx context.Context, x *site, client client) *exchange {
 
 func (s *run) uploadBody(ctx context.Context, x *site, client client, body *slowBody) *exchange {
 	size := body.left
-	request := s.request(ctx, http.MethodPut, x.url()+filePath, s.steady, body)
+	request := newRequest(ctx, http.MethodPut, x.url()+filePath, s.steady, body)
 	if rand.IntN(2) == 0 {
 		request.ContentLength = int64(size)
 	}
@@ -131,7 +132,7 @@ func (s *run) download(ctx context.Context, x *site, client client) *exchange {
 
 func (s *run) downloadBody(ctx context.Context, x *site, client client, size int, every, pause time.Duration) *exchange {
 	url := fmt.Sprintf("%s%s?n=%d&every=%d", x.url(), filePath, size, every.Milliseconds())
-	request := s.request(ctx, http.MethodGet, url, s.steady, nil)
+	request := newRequest(ctx, http.MethodGet, url, s.steady, nil)
 	response, exchange, err := s.ledger.send(client, downloads, request)
 	if err != nil {
 		exchange.end(request, err)
@@ -154,7 +155,7 @@ func (s *run) downloadBody(ctx context.Context, x *site, client client, size int
 		}
 		got += n
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) { // not io.ErrUnexpectedEOF
 		err = nil
 	}
 	exchange.end(request, err)
