@@ -161,12 +161,14 @@ func (s *run) recover() {
 	}
 	good := &actor{value: s.steady}
 	began := time.Now()
-	for _, x := range s.sites {
-		client := newConnections()
-		harness.WaitUpTo(s.t, replaced, x.name+" to recover", func() bool {
+	client := newConnections()
+	left := slices.Clone(s.sites)
+	harness.WaitUpTo(s.t, replaced, "every site to recover", func() bool {
+		left = slices.DeleteFunc(left, func(x *site) bool {
 			return s.callOnce(s.t.Context(), x, client, time.Second, good)
 		})
-	}
+		return len(left) == 0
+	})
 	s.t.Logf("recovered after %v", time.Since(began).Round(time.Millisecond))
 }
 

@@ -46,7 +46,7 @@ func timesOf(total time.Duration) times {
 		stale:      share(10, 2*time.Second, 10*time.Second),
 		openAfter:  share(5, time.Second, 5*time.Second),
 		grace:      share(10, 2*time.Second, 3*time.Second),
-		life:       share(40, 5*time.Second, time.Minute),
+		life:       share(25, 7*time.Second, time.Minute),
 		pause:      share(15, 2*time.Second, 80*time.Second), // Caddy cuts after 60s
 		reload:     share(15, 3*time.Second, 30*time.Second),
 		change:     share(1, 50*time.Millisecond, time.Second),
