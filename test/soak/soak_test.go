@@ -1,196 +1,281 @@
-// Package soak runs the gateway for a long time while everything around it fails and
-// changes. The flag -soak sets how long; without it the test is skipped.
 package soak
 
 import (
-	"flag"
+	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"maps"
 	"net/http"
-	"runtime"
+	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
+	"github.com/scopegate/scopegate/internal/testing/relay"
 )
 
-// soak is how long TestSoak runs. To run it for ten minutes:
-//
-//	go test ./test/soak -run TestSoak -soak 10m -timeout 15m -v
-var soak = flag.Duration("soak", 0, "how long TestSoak runs")
+// run is one soak.
+type run struct {
+	t         *testing.T
+	times     times
+	workspace *fakeworkspace.Workspace
+	gateway   *gateway
+	sites     []*site
+	actors    []*actor
+	steady    string // the token of transfers
+	ledger    *ledger
+	underWay  underWay
+	rejection rejection
+	outcomes  map[string]int
 
-// actor is a token and its true state.
-type actor struct {
-	value string
-	id    string
-
-	mu      sync.Mutex
-	gone    bool      // revoked
-	narrow  bool      // rescoped from jobs to sql
-	changed time.Time // when it was revoked or rescoped
-	expires time.Time
+	mu       sync.Mutex
+	counts   map[string]int
+	problems int
+	wrongs   int
 }
 
-const (
-	soakTTL   = 5 * time.Second
-	soakStale = 10 * time.Second
-	// soakLag is how long the state before a change may still apply.
-	soakLag = soakTTL + soakStale + 5*time.Second
-)
-
-// wrong returns what is wrong with a response to a list of jobs, or an empty string. A 503
-// is never wrong, because the workspace has faults. For soakLag after a change, the old
-// state is also right.
-func (a *actor) wrong(status int, asked, answered time.Time) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	recent := !a.changed.IsZero() && asked.Sub(a.changed) < soakLag
-	switch {
-	case status == http.StatusServiceUnavailable:
-	case !a.expires.IsZero() && asked.After(a.expires):
-		if status != http.StatusForbidden {
-			return "an expired token passed"
-		}
-	case !a.expires.IsZero() && answered.After(a.expires): // it expired in the meantime
-	case recent:
-	case a.gone || a.narrow:
-		if status != http.StatusForbidden {
-			return fmt.Sprintf("a token that was revoked (%t) or narrowed (%t) got %d", a.gone, a.narrow, status)
-		}
-	case status != http.StatusOK:
-		return fmt.Sprintf("a good token got %d", status)
-	}
-	return ""
-}
-
-// TestSoak sends requests with 2,000 tokens while faults come and go, tokens change and
-// the configuration is reloaded. It compares every response with the token's true state.
+// TestSoak sends requests with up to 2,000 tokens, and streams, transfers and WebSockets, while
+// faults come and go, tokens change, the configuration is reloaded, and the process ends
+// and is started again. It compares every answer with the token's true state, and the
+// audit with what clients saw.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("runs with -soak <duration>")
 	}
-	workspace := harness.StartWorkspace(t, fakeworkspace.WithMaxRequestLog(0))
-	site := fmt.Sprintf("databricks_gateway %s {\n%scache {\nttl %s\nmax_stale %s\nnegative_ttl 2s\n}\nlookup {\nrate 1000\nconcurrency 64\ntimeout 1s\n}\n}",
-		workspace.URL(), harness.AdminBlock, soakTTL, soakStale)
-	g := harness.StartSite(t, workspace, site)
-
-	actors := make([]*actor, 2000)
-	for i := range actors {
-		spec := fakeworkspace.TokenSpec{Owner: fmt.Sprintf("user%d@example.com", i%50), Scopes: []string{"jobs"}}
-		a := new(actor)
-		if i%20 == 0 {
-			a.expires = time.Now().Add(time.Duration(rand.Int64N(int64(*soak))))
-			spec.ExpiryTime = a.expires
-		}
-		token := workspace.Mint(spec)
-		a.value, a.id = token.Value, token.Info.TokenId
-		actors[i] = a
-	}
-
-	var (
-		clients                    sync.WaitGroup
-		requests, refused, failed  atomic.Int64
-		unavailable, unknown, lost atomic.Int64
-	)
+	s := newRun(t)
 	end := time.Now().Add(*soak)
-	for range 8 {
-		clients.Go(func() {
-			client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
-			defer client.CloseIdleConnections()
-			for time.Now().Before(end) {
-				time.Sleep(time.Duration(rand.Int64N(int64(10 * time.Millisecond))))
-				if rand.IntN(50) == 0 { // a random token
-					if status := soakGet(t, client, g.URL, fmt.Sprintf("dapi%032x", rand.Uint64())); status == 200 {
-						t.Error("a random token passed")
-					}
-					unknown.Add(1)
-					continue
-				}
-				a := actors[rand.IntN(len(actors))]
-				asked := time.Now()
-				status := soakGet(t, client, g.URL, a.value)
-				requests.Add(1)
-				switch status {
-				case 0:
-					lost.Add(1) // a reload closed the connection; clients retry
-					continue
-				case http.StatusServiceUnavailable:
-					unavailable.Add(1)
-				case http.StatusForbidden:
-					refused.Add(1)
-				}
-				if problem := a.wrong(status, asked, time.Now()); problem != "" && failed.Add(1) < 20 {
-					t.Errorf("%s", problem)
-				}
-			}
-		})
-	}
+	s.gateway.start()
+	idle := s.gateway.metric("go_goroutines")
 
-	faults := []fakeworkspace.Kind{
-		fakeworkspace.TooManyRequests("2"), fakeworkspace.InternalError(), fakeworkspace.Hang(), fakeworkspace.Reset(),
-		fakeworkspace.GarbageJSON(), fakeworkspace.TruncatedJSON(), fakeworkspace.HTML(), fakeworkspace.RejectAdmin(403), fakeworkspace.Unavailable("1"),
+	traffic, cancel := context.WithDeadline(t.Context(), end)
+	defer cancel()
+	var clients, weather sync.WaitGroup
+	t.Cleanup(clients.Wait)
+	s.startClients(traffic, &clients)
+	weather.Go(func() { s.failLookups(traffic) })
+	weather.Go(func() { s.changeTokens(traffic) })
+	for _, x := range s.sites {
+		if !x.quiet {
+			weather.Go(func() { s.disturb(traffic, x) })
+		}
 	}
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	goroutines := 0 // after warm-up
-	for second := 1; time.Now().Before(end); second++ {
-		<-ticks.C
-		if second == 10 {
-			goroutines = runtime.NumGoroutine()
-		}
-		if second%20 == 0 {
-			workspace.Faults().Clear()
-			if on := second / 20; on%2 == 1 {
-				workspace.Faults().Set("/api/2.0/token-management/", faults[(on/2)%len(faults)])
-			}
-		}
-		if second%30 == 0 {
-			g.Load(t, site+fmt.Sprintf("\nheader X-Load %d", second))
-		}
-		a := actors[rand.IntN(len(actors))]
-		a.mu.Lock()
-		if a.changed.IsZero() {
-			a.changed = time.Now()
-			if second%2 == 0 {
-				a.gone = workspace.Revoke(a.id)
-			} else {
-				a.narrow = workspace.SetScopes(a.id, "sql")
-			}
-		}
-		a.mu.Unlock()
+	lives := 1
+	for ; time.Until(end) > s.times.life+s.times.lastLife; lives++ {
+		s.live(s.times.life)
+		harness.WaitUpTo(t, time.Minute, "exchanges of each kind to be under way", s.underWay.all) // look-ups may have faults
+		t.Logf("%s under way: %s; %d records lost", time.Now().Format(clock), s.underWay, s.lost())
+		s.gateway.stop()
+		s.gateway.start()
 	}
+	s.startPaused(&clients)
+	s.live(time.Until(end))
+	weather.Wait()
 	clients.Wait()
-	workspace.Faults().Clear()
-	t.Logf("%d requests: %d refused, %d answered 503, %d lost with a connection, %d wrong; %d invented tokens; %d look-ups",
-		requests.Load(), refused.Load(), unavailable.Load(), lost.Load(), failed.Load(), unknown.Load(), workspace.Counts().Lookups)
-	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > goroutines+20; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Errorf("%d goroutines, %d after warm-up", runtime.NumGoroutine(), goroutines)
+
+	s.recover()
+	s.settle(idle)
+	s.gateway.stop()
+	s.compare(t)
+	s.report(lives)
+}
+
+func newRun(t *testing.T) *run {
+	t.Helper()
+	s := &run{
+		t: t, times: timesOf(*soak), ledger: newLedger(), underWay: newUnderWay(),
+		outcomes: make(map[string]int), counts: make(map[string]int),
+	}
+	var authority string
+	s.workspace, authority = startWorkspace(t)
+	s.serve()
+	s.actors = mint(s.workspace, tokensFor(*soak), *soak)
+	s.steady = harness.LegacyToken(s.workspace)
+	for _, quiet := range []bool{false, true} {
+		for _, url := range []string{s.workspace.URL(), s.workspace.TLSURL()} {
+			scheme, _, _ := strings.Cut(url, ":")
+			name := scheme
+			if quiet {
+				name += ", quiet"
+			}
+			s.sites = append(s.sites, &site{name: name, scheme: scheme, quiet: quiet, listen: processtest.FreeAddress(t), network: relay.Start(t, url)})
+		}
+	}
+	id, secret := s.workspace.AdminClient()
+	s.gateway = newGateway(t, s.sites, s.times,
+		"DATABRICKS_CLIENT_ID="+id, "DATABRICKS_CLIENT_SECRET="+secret, "SSL_CERT_FILE="+authority)
+	return s
+}
+
+// startClients starts the clients of every site.
+func (s *run) startClients(ctx context.Context, clients *sync.WaitGroup) {
+	for _, x := range s.sites {
+		for _, client := range newClients() {
+			clients.Go(func() { s.call(ctx, x, client) })
+		}
+		if x.quiet {
+			continue
+		}
+		for _, client := range []client{newConnections(), h2c()} {
+			clients.Go(func() { s.transfer(ctx, s.stream, x, client) })
+			clients.Go(func() { s.transfer(ctx, s.upload, x, client) })
+			clients.Go(func() { s.transfer(ctx, s.download, x, client) })
+		}
+		clients.Go(func() { s.transfer(ctx, s.socket, x, newConnections()) })
+	}
+}
+
+// startPaused starts the transfers that pause.
+func (s *run) startPaused(clients *sync.WaitGroup) {
+	for _, x := range s.sites {
+		if !x.quiet {
+			continue
+		}
+		for _, client := range []client{newConnections(), h2c()} {
+			for _, direction := range []string{uploads, downloads} {
+				clients.Go(func() { s.paused(s.t.Context(), direction, x, client) })
+			}
+		}
+	}
+}
+
+// live lets a process live for a while, and reloads its configuration.
+func (s *run) live(lasts time.Duration) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), lasts)
+	defer cancel()
+	for sleep(ctx, s.times.reload) {
+		s.gateway.reload()
+	}
+}
+
+// recover waits until every site answers again. Connections that are silent stay so,
+// unless that would take longer than the run.
+func (s *run) recover() {
+	s.t.Helper()
+	s.workspace.Faults().Clear()
+	if *soak < replaced {
+		s.cutNetwork()
+	}
+	good := &actor{value: s.steady}
+	began := time.Now()
+	client := newConnections()
+	left := slices.Clone(s.sites)
+	harness.WaitUpTo(s.t, replaced, "every site to recover", func() bool {
+		left = slices.DeleteFunc(left, func(x *site) bool {
+			return s.callOnce(s.t.Context(), x, client, time.Second, good)
+		})
+		return len(left) == 0
+	})
+	s.t.Logf("recovered after %v", time.Since(began).Round(time.Millisecond))
+}
+
+// cutNetwork ends the connections to the workspace, silent ones too.
+func (s *run) cutNetwork() {
+	for _, x := range s.sites {
+		x.network.Reset()
+	}
+}
+
+// settle waits until the process does nothing any more.
+func (s *run) settle(idle int) {
+	s.t.Helper()
+	s.cutNetwork()
+	var goroutines, open int
+	deadline := time.Now().Add(30 * time.Second)
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		metrics := s.gateway.metrics()
+		goroutines = int(harness.MetricIn(s.t, metrics, "go_goroutines"))
+		open = int(harness.MetricIn(s.t, metrics, "scopegate_open_requests"))
+		if goroutines <= idle+20 && open == 0 || time.Now().After(deadline) {
 			break
 		}
 	}
-	var memory runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&memory)
-	t.Logf("heap %d MiB, %d goroutines (%d when it was warm)", memory.HeapAlloc>>20, runtime.NumGoroutine(), goroutines)
+	heap := s.gateway.metric("go_memstats_heap_inuse_bytes") >> 20
+	s.t.Logf("%d goroutines (%d when it was new), heap %d MiB", goroutines, idle, heap)
+	if goroutines > idle+20 || open != 0 {
+		s.t.Errorf("%d goroutines, %d when it was new; %d open requests\n%s", goroutines, idle, open, s.stacks())
+	}
+	if n := s.lost(); n != 0 {
+		s.t.Errorf("%d records lost", n)
+	}
 }
 
-func soakGet(t *testing.T, client *http.Client, url, token string) int {
-	r, err := http.NewRequest("GET", url+harness.JobsList, nil)
+// stacks returns what the goroutines of the process do.
+func (s *run) stacks() string {
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://localhost/debug/pprof/goroutine?debug=1", nil)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return err.Error()
 	}
-	harness.Bearer(token)(r)
-	answer, err := client.Do(r)
+	_, body, _ := s.gateway.ask(request)
+	return body[:min(len(body), 20_000)]
+}
+
+// lost returns how many records the process has lost.
+func (s *run) lost() int {
+	return s.gateway.metric(`scopegate_audit_dropped_total{sink="output"}`)
+}
+
+// newRequest makes a request with a token.
+func newRequest(ctx context.Context, method, url, token string, body io.Reader) *http.Request {
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
-		return 0
+		panic(err)
 	}
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body) // so that the connection is reused
-	return answer.StatusCode
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+// reported is how many problems are told in full.
+const reported = 20
+
+// problem notes a disagreement between the audit and the others.
+func (s *run) problem(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problems++; s.problems <= reported {
+		s.t.Errorf(format, args...)
+	}
+}
+
+// wrong notes a wrong answer.
+func (s *run) wrong(asked time.Time, x *site, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrongs++; s.wrongs <= reported {
+		s.t.Errorf("asked %s, %s: %s", asked.Format(clock), x.name, fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *run) count(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[what]++
+}
+
+// report says what happened, and fails if something did not happen at all.
+func (s *run) report(lives int) {
+	s.t.Helper()
+	var b strings.Builder
+	for _, what := range slices.Sorted(maps.Keys(s.counts)) {
+		fmt.Fprintf(&b, "%7d %s\n", s.counts[what], what)
+	}
+	s.t.Logf("%d processes, %d requests, %d wrong answers, %d wrong records; outcomes %v\n%s",
+		lives, len(s.ledger.all), s.wrongs, s.problems, s.outcomes, b.String())
+	for _, x := range s.sites {
+		s.t.Logf("%s: %d passed, %v at most without one, until %s", x.name, x.passes.n, x.passes.longest.Round(time.Millisecond), x.passes.ended.Format(clock))
+		if x.passes.longest > s.times.lookupsOff+replaced {
+			s.t.Errorf("%s: nothing passed for %v until %s", x.name, x.passes.longest, x.passes.ended.Format(clock))
+		}
+	}
+	for _, kind := range []string{streams, uploads, downloads, sockets} {
+		if s.counts[kind+" "+whole] == 0 {
+			s.t.Errorf("no %s went well", kind)
+		}
+	}
+	if lives < 2 || s.outcomes["aborted"] == 0 {
+		s.t.Errorf("%d processes, and %d requests that outlasted one", lives, s.outcomes["aborted"])
+	}
 }

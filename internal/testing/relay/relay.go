@@ -7,6 +7,7 @@
 package relay
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"sync"
@@ -70,7 +71,7 @@ func (r *Relay) Thaw() {
 func (r *Relay) Drop() {
 	r.each(func(c *connection) {
 		c.freeze() // or bytes on their way would still pass
-		if err := dropPackets(c.client); err != nil {
+		if err := dropPackets(c.client); err != nil && !errors.Is(err, net.ErrClosed) {
 			panic("relay: dropping packets: " + err.Error())
 		}
 	})
