@@ -165,11 +165,13 @@ func (h *Handler) compile(w *workspace) error {
 // ServeHTTP judges a request, records the decision, and passes the request on or
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	defer caddyserver.Handled(r) // it was judged, whoever answered
 	return h.enforcer.Serve(w, r, next)
 }
 
-// ServeMisdirected refuses a request for a host that no site serves. Caddy would answer
-// it with an empty 200.
+// ServeMisdirected refuses a request that reached no handler: for a host that no site
+// serves, or for a path of this site that is not passed. Caddy would answer it with an
+// empty 200.
 func (h *Handler) ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error {
 	return h.enforcer.ServeMisdirected(w, r, hosts)
 }

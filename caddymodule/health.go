@@ -76,6 +76,7 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err == nil && caddyserver.Unhandled(r) {
 		// A mistyped probe must not succeed.
 		http.Error(w, "404: the probes are /livez and /readyz", http.StatusNotFound)
+		caddyserver.Handled(r)
 	}
 	return err
 }

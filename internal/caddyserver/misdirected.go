@@ -12,15 +12,17 @@ import (
 	"go.uber.org/zap"
 )
 
-// Refuser is a handler that also refuses requests for hosts that no site serves. Caddy
-// would answer 200 to them, and nobody would have judged them.
+// Refuser is a handler that also refuses requests that reach none: for hosts that no site
+// serves, and for paths of its own site that no handler takes. Caddy would answer 200 to
+// them, and nobody would have judged them.
 type Refuser interface {
 	caddyhttp.MiddlewareHandler
-	// ServeMisdirected refuses such a request. The hosts are those that are served.
+	// ServeMisdirected refuses such a request. The hosts are those that are served, none
+	// if the host is not what is wrong.
 	ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error
 }
 
-// routes stands in front of a server's routes, to be asked when none of them matches.
+// routes stands in front of a server's routes, to refuse what none of them takes.
 type routes struct {
 	list     caddyhttp.RouteList // the server's own
 	refusers []Refuser
@@ -51,7 +53,53 @@ func (c *carrier) serve(ctx caddy.Context, refuser Refuser) error {
 func (t *routes) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	inFlight.Add(1)
 	defer inFlight.Add(-1)
-	return t.chain().ServeHTTP(w, r)
+	err := t.chain().ServeHTTP(w, r)
+	if err != nil || !Unhandled(r) {
+		return err
+	}
+	r = original(r)
+	if refuser := t.siteOf(r); refuser != nil {
+		return refuser.ServeMisdirected(w, r, nil)
+	}
+	return nil
+}
+
+// original returns a request as it arrived, before handlers rewrote it.
+func original(r *http.Request) *http.Request {
+	arrived, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Method, r.URL, r.RequestURI = arrived.Method, arrived.URL, arrived.RequestURI
+	return r
+}
+
+// siteOf returns the handler of ours in the site that a request is for, on whatever path,
+// or nil.
+func (t *routes) siteOf(r *http.Request) Refuser {
+	for i := range t.list {
+		route := &t.list[i]
+		if refuser := t.refuserIn(route.Handlers); refuser != nil && forHost(route, r) {
+			return refuser
+		}
+		if matched, err := route.MatcherSets.AnyMatchWithError(r); matched && err == nil && route.Terminal {
+			return nil // another site's
+		}
+	}
+	return nil
+}
+
+// forHost reports whether a route is for the host of a request.
+func forHost(route *caddyhttp.Route, r *http.Request) bool {
+	hosts := hostsOf(route.MatcherSets)
+	if len(hosts) == 0 || len(hosts) < len(route.MatcherSets) {
+		return true
+	}
+	return slices.ContainsFunc(hosts, func(host *caddyhttp.MatchHost) bool {
+		matched, err := host.MatchWithError(r)
+		return matched || err != nil
+	})
 }
 
 // unmatched is reached if no route was the last one for a request.
@@ -72,6 +120,13 @@ const unhandledVar = "unhandled"
 func Unhandled(r *http.Request) bool {
 	unhandled, _ := caddyhttp.GetVar(r.Context(), unhandledVar).(bool)
 	return unhandled
+}
+
+// Handled notes that a request has been answered after all.
+func Handled(r *http.Request) {
+	if Unhandled(r) {
+		caddyhttp.SetVar(r.Context(), unhandledVar, nil)
+	}
 }
 
 // serves reports whether a route matches, or is for the request's host.
@@ -95,7 +150,7 @@ func (t *routes) serves(r *http.Request) bool {
 func (t *routes) servedHosts() (hosts []string) {
 	for i := range t.list {
 		route := &t.list[i]
-		if !t.leadsToUs(route.Handlers) {
+		if t.refuserIn(route.Handlers) == nil {
 			continue
 		}
 		matchers := hostsOf(route.MatcherSets)
@@ -110,16 +165,23 @@ func (t *routes) servedHosts() (hosts []string) {
 	return slices.Compact(hosts)
 }
 
-func (t *routes) leadsToUs(handlers []caddyhttp.MiddlewareHandler) bool {
-	return slices.ContainsFunc(handlers, func(handler caddyhttp.MiddlewareHandler) bool {
+// refuserIn returns the first handler of ours that handlers lead to, or nil.
+func (t *routes) refuserIn(handlers []caddyhttp.MiddlewareHandler) Refuser {
+	for _, handler := range handlers {
 		switch handler := handler.(type) {
 		case Refuser:
-			return slices.Contains(t.refusers, handler)
+			if slices.Contains(t.refusers, handler) {
+				return handler
+			}
 		case *caddyhttp.Subroute:
-			return slices.ContainsFunc(handler.Routes, func(r caddyhttp.Route) bool { return t.leadsToUs(r.Handlers) })
+			for i := range handler.Routes {
+				if refuser := t.refuserIn(handler.Routes[i].Handlers); refuser != nil {
+					return refuser
+				}
+			}
 		}
-		return false
-	})
+	}
+	return nil
 }
 
 // hostsOf returns the host matchers, at most one for each set.

@@ -92,15 +92,19 @@ func (j *Judgement) RefuseUnrecorded() {
 }
 
 // Misdirected makes the judgement a refusal of a request for another host than those
-// that are served.
+// that are served or, without hosts, for a path that its site does not pass.
 func (j *Judgement) Misdirected(hosts []string) {
+	j.Enforced = true
+	if len(hosts) == 0 {
+		j.refuse(policy.MisdirectedRequest, "The gateway does not pass this path to the workspace; tell its operator.")
+		return
+	}
 	const most = 5
 	served := strings.Join(hosts[:min(most, len(hosts))], ", ")
 	if len(hosts) > most {
 		served += ", …"
 	}
 	j.refuse(policy.MisdirectedRequest, fmt.Sprintf("The gateway does not serve the host that the request names; it serves %s.", served))
-	j.Enforced = true
 }
 
 // auditRetry gives a full queue time to drain.

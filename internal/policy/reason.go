@@ -32,7 +32,8 @@ const (
 	AmbiguousRequest Reason = "ambiguous_request"
 	// MalformedPath: the path cannot be parsed.
 	MalformedPath Reason = "malformed_path"
-	// MisdirectedRequest: the request is for a host that no site serves.
+	// MisdirectedRequest: the request is for a host that no site serves, or for a path
+	// that its site does not pass to the workspace.
 	MisdirectedRequest Reason = "misdirected_request"
 	// DirectoryUnavailable: the token could not be looked up.
 	DirectoryUnavailable Reason = "directory_unavailable"

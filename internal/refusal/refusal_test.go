@@ -29,6 +29,7 @@ var judgements = map[string]judge.Judgement{
 	"malformed_path":                    {Problem: "The path cannot be judged: {problem}."},
 	"malformed_path/no path":            {Problem: "The request target has no path; send one that begins with a slash."},
 	"misdirected_request":               {Problem: "The gateway does not serve the host that the request names; it serves {hosts}."},
+	"misdirected_request/path":          {Problem: "The gateway does not pass this path to the workspace; tell its operator."},
 	"malformed_path/connect":            {Problem: "CONNECT is not supported here."},
 }
 

@@ -111,3 +111,86 @@ func TestAnyHost(t *testing.T) {
 		})
 	}
 }
+
+// TestPathsBesideTheGateway: a site that passes some paths refuses and records the others.
+// Caddy alone would answer 200 to them.
+func TestPathsBesideTheGateway(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	want := golden.FindRefusal(t, "misdirected_request/path")
+	for name, site := range map[string]string{
+		"matcher":     strings.Replace(harness.GatewayBlock(workspace, ""), "databricks_gateway", "databricks_gateway /api/*", 1),
+		"handle":      "handle /api/* {\n" + harness.GatewayBlock(workspace, "") + "\n}",
+		"route":       "route /api/* {\n" + harness.GatewayBlock(workspace, "") + "\n}",
+		"handle_path": "handle_path /gw/* {\n" + harness.GatewayBlock(workspace, "") + "\n}",
+		"rewrite":     "rewrite /serving-endpoints/* /elsewhere\n" + "handle /api/* {\n" + harness.GatewayBlock(workspace, "") + "\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := harness.NewGateway(t, workspace)
+			_, port, _ := net.SplitHostPort(g.Listen)
+			// Sites beside ours that say nothing stay as they are.
+			g.Load(t, site+"\nrespond /here hello\n}\nhttp://other.example:"+port+" {\nheader X-Site other\n}\n"+
+				"http://:"+port+" {\nheader X-Site rest\n")
+			token := g.Mint("jobs")
+			for _, request := range [][2]string{
+				{"DELETE", "/ajax-api/2.0/clusters/delete"}, {"POST", "/serving-endpoints/x/invocations"}, {"GET", "/"}, {"GET", "/apiary"},
+			} {
+				before := len(g.ReadRecords(t))
+				got := g.Send(t, request[0], request[1], harness.Bearer(token.Value))
+				got.CheckRefusal(t, want)
+				record := g.Records(t, before+1)[before]
+				if record["reason"] != "misdirected_request" || record["enforced"] != true || record["status"] != float64(421) ||
+					record["method"] != request[0] || record["path"] != request[1] {
+					t.Errorf("record %v", record)
+				}
+			}
+			path := harness.JobsList
+			if name == "handle_path" {
+				path = "/gw" + path
+			}
+			if got := g.Send(t, "GET", path, harness.Bearer(token.Value)); got.StatusCode != http.StatusOK || !strings.Contains(got.Body, "jobs") {
+				t.Errorf("ours: %d %s", got.StatusCode, got.Body)
+			}
+			if got := g.Send(t, "GET", "/here", nil); got.StatusCode != http.StatusOK || got.Body != "hello" {
+				t.Errorf("another directive: %d %q", got.StatusCode, got.Body)
+			}
+			for host, site := range map[string]string{"other.example": "other", "third.example": "rest"} {
+				got := g.Send(t, "DELETE", "/ajax-api/2.0/clusters/delete", func(r *http.Request) { r.Host = host })
+				if got.StatusCode != http.StatusOK || got.Body != "" || got.Header.Get("X-Site") != site {
+					t.Errorf("%s: %d %v %q", host, got.StatusCode, got.Header, got.Body)
+				}
+			}
+		})
+	}
+}
+
+// TestUnansweredOnce: a request that nobody answered gets one answer, from whoever is
+// closest.
+func TestUnansweredOnce(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	g := harness.NewGateway(t, workspace)
+	_, port, _ := net.SplitHostPort(g.Listen)
+	// No site has a host, and the first has only the judge.
+	g.Load(t, "respond /here 200\n}\nhttp://:"+port+" {\nbind 127.0.0.1\ndatabricks_scopes_health /probes/*\n"+
+		strings.Replace(harness.ScopesBlock(workspace), "databricks_scopes", "databricks_scopes /api/*", 1))
+	token := g.Mint("jobs")
+	anyHost := func(r *http.Request) {
+		r.Host = "gateway.svc"
+		harness.Bearer(token.Value)(r)
+	}
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		harness.JobsList: {http.StatusBadGateway, ""},
+		"/probes/x":      {http.StatusNotFound, "404: the probes are /livez and /readyz\n"},
+		"/other":         {http.StatusMisdirectedRequest, ""},
+	} {
+		got := g.Send(t, "GET", path, anyHost)
+		if got.StatusCode != want.status || want.body != "" && got.Body != want.body || strings.Count(got.Body, "error_code") > 1 {
+			t.Errorf("%s: %d %s", path, got.StatusCode, got.Body)
+		}
+	}
+	if records := g.Records(t, 2); len(records) != 2 {
+		t.Errorf("%d records: %v", len(records), records)
+	}
+}
