@@ -59,6 +59,8 @@ func failureOf(err error) string {
 		return "gRPC status " + grpcStatus.GRPCStatus().Code().String()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return "timeout"
+	case errors.Is(err, errFileKind):
+		return errFileKind.Error()
 	case errors.As(err, &file) && errors.As(file.Err, &system):
 		return system.Error() // such as "no space left on device"
 	case errors.As(err, &network):

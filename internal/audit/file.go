@@ -39,7 +39,8 @@ type File struct {
 
 // NewFile opens a file and checks every second, and before every write, that it is still
 // what the path leads to. Open opens the path to append to it, and creates what is
-// missing. Roll returns a writer that is only used to roll the file; it may be nil.
+// missing. A path that leads to a named pipe, a socket or a block device is an error, at
+// first and later, unless the pipe is standard output or error. Roll returns a writer that is only used to roll the file; it may be nil.
 func NewFile(path string, open func() (*os.File, error), roll Roller) (*File, error) {
 	f := &File{path: path, open: open, done: make(chan struct{})}
 	if _, err := f.reopen(); err != nil {
@@ -129,6 +130,9 @@ func (f *File) isCurrent() bool {
 // room only then.
 func (f *File) reopen() (fs.FileInfo, error) {
 	_ = f.closeFile() // lines that were written are with the system
+	if err := checkKind(f.path); err != nil {
+		return nil, err
+	}
 	file, err := f.open()
 	if err != nil {
 		return nil, err

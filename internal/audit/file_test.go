@@ -179,6 +179,10 @@ func TestFileLeavesCreatingToOthers(t *testing.T) {
 func TestFileWritesTwiceInDoubt(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	f := openFile(t, path, nil)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Skip("no named pipes here:", err)
 	}
@@ -187,7 +191,16 @@ func TestFileWritesTwiceInDoubt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	f := openFile(t, path, nil)
+	slow, err := appendTo(path)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := slow.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.closeFile()
+	f.file, f.opened = slow, info               // which NewFile would refuse
 	line := strings.Repeat("x", 256<<10) + "\n" // more than a pipe holds
 	written := make(chan error, 1)
 	go func() {

@@ -63,6 +63,9 @@ func (a Admin) newClient(workspace string, timeout time.Duration, t *Transport) 
 	if err := cfg.EnsureResolved(); err != nil {
 		return nil, err
 	}
+	if err := checkCredential(cfg); err != nil {
+		return nil, err
+	}
 	clientConfig, err := config.HTTPClientConfigFromConfig(cfg)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,8 @@ const (
 	// Rejected: the workspace refused the admin credential. The operator must fix
 	// it; it says nothing about the caller's token.
 	Rejected Outage = "admin_rejected"
-	// NotConfigured: no admin credential was found, or it could not be read.
+	// NotConfigured: no admin credential was found, it could not be read, or it holds a
+	// character that no header may hold.
 	NotConfigured Outage = "admin_not_configured"
 	// Disabled: personal access tokens are disabled in the workspace.
 	Disabled Outage = "tokens_disabled"

@@ -97,6 +97,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &UnavailableError{Outage: Closed}
 	}
 	defer t.running.end()
+	if err := checkHeader(req.Header); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, &UnavailableError{Outage: NotConfigured, Err: err}
+	}
 	timeout, limit := t.timeout, int64(maxAnswer)
 	if strings.HasSuffix(req.URL.Path, listPath) {
 		timeout, limit = max(timeout, listTimeout), maxList

@@ -46,6 +46,8 @@ func TestCheckScheme(t *testing.T) {
 		"http://127.0.0.1.nip.io":                  false,
 		"http://x.svc.example.com":                 false,
 		"http://cloud.databricks.com.:80/?o=12345": false,
+		"http://X.Cloud.DataBricks.Com":            false,
+		"http://x.cloud.databricks.com..":          false,
 	} {
 		u, err := Parse(text)
 		if err != nil {

@@ -19,8 +19,8 @@ const Variable = "DATABRICKS_HOST"
 // placeholder matches what documentation writes for a part of a name.
 var placeholder = regexp.MustCompile(`(?i)(<|%3c)[a-z][a-z0-9 _-]*(>|%3e)|\[[a-z][a-z _-]*\]`)
 
-// Parse reads the URL of a workspace. A bare host name means https. Errors quote no
-// password.
+// Parse reads the URL of a workspace. A bare host name means https. The host name must
+// be in ASCII. Errors quote no password.
 func Parse(s string) (*url.URL, error) {
 	if !strings.Contains(s, "://") {
 		s = "https://" + s
@@ -38,6 +38,8 @@ func Parse(s string) (*url.URL, error) {
 		return nil, errors.New("workspace has no host name; write https://<name>.cloud.databricks.com")
 	case u.User != nil:
 		return nil, errors.New("workspace holds a user or password; credentials belong in the admin block")
+	case !isASCII(u.Hostname()):
+		return nil, errors.New(notASCII(u.Hostname()))
 	case strings.Trim(u.Path, "/") != "":
 		return nil, fmt.Errorf("workspace %s has a path; a workspace is served at the root of its host", u.Redacted())
 	}

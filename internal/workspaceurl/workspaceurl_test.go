@@ -41,6 +41,45 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestHostNotInASCII has hosts that HTTP clients map to others before they are resolved.
+func TestHostNotInASCII(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"x\u3002cloud\u3002databricks\u3002com":  "if you mean x.cloud.databricks.com, write it so",
+		"x\uff0ecloud\uff0edatabricks\uff0ecom":  "if you mean x.cloud.databricks.com, write it so",
+		"x\uff61cloud\uff61databricks\uff61com":  "if you mean x.cloud.databricks.com, write it so",
+		"x%E3%80%82cloud%E3%80%82databricks.com": "if you mean x.cloud.databricks.com, write it so",
+		"x.cloud.databricks.com\u3002":           "if you mean x.cloud.databricks.com., write it so",
+		"x.cloud.data\u00adbricks.com":           `"x.cloud.data\u00adbricks.com"`, // soft hyphen
+		"x.cloud.databricks.com\u200b":           `"x.cloud.databricks.com\u200b"`, // zero-width space
+		"\ufeffx.cloud.databricks.com":           "if you mean x.cloud.databricks.com, write it so",
+		"x.cloud.databric\u212as.com:80":         "if you mean x.cloud.databricks.com, write it so", // Kelvin sign
+		"\uff58.CLOUD.databricks.com":            "if you mean x.cloud.databricks.com, write it so",
+		"x.com\u3002local":                       "if you mean x.com.local, write it so",
+		"\uff11\uff12\uff17.0.0.1":               "if you mean 127.0.0.1, write it so",
+		"8\u30028\u30028\u30028":                 "if you mean 8.8.8.8, write it so",
+		"b\u00fccher.example.com":                "if you mean xn--bcher-kva.example.com, write it so",
+		"x\u200d.local":                          "write it in ASCII", // a joiner, which is not allowed here
+		"x.com\uff0f.local":                      "write it in ASCII", // would become a slash
+		"\u200b":                                 "write it in ASCII", // would become nothing
+		"[fe80::1%25\u3002]":                     "write it in ASCII",
+		"me\uff20x.cloud.databricks.com":         "write it in ASCII",
+		"x.cloud.databricks.com\uff1a80":         "write it in ASCII",
+	} {
+		for _, text := range []string{"http://" + host, "https://" + host + "/", host} {
+			u, err := Parse(text)
+			if err == nil {
+				t.Errorf("%+q: became %+q", text, u)
+			} else if !strings.Contains(err.Error(), want) || !isASCII(err.Error()) {
+				t.Errorf("%+q: %v, want %q", text, err, want)
+			}
+		}
+	}
+	if u, err := Parse("http://xn--bcher-kva.local"); err != nil || CheckScheme(u, false) != nil {
+		t.Errorf("Punycode: %v", err)
+	}
+}
+
 func TestHost(t *testing.T) {
 	for workspace, want := range map[string]string{
 		"https://a.example.com:8443?o=1": "a.example.com",
