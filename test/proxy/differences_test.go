@@ -92,7 +92,7 @@ var differences = []difference{
 	},
 	{
 		name:   "invalid",
-		what:   "A response header whose name is not valid is dropped, and so is an announced trailer that no trailer may be, such as `Content-Type` (RFC 9110, section 6.5.1).",
+		what:   "A response header whose name is not valid is dropped, and so is an announced trailer with a forbidden name, such as `Content-Type` (RFC 9110, section 6.5.1).",
 		why:    "Go's client and server drop them. A response that cannot be read is answered with 502.",
 		forget: dropping("< X y:", "< trailer: Content-Type:", "< trailer: If-Match:"),
 	},
