@@ -73,6 +73,13 @@ func checkCommand(root *cobra.Command, args []string) error {
 	return cli.NeedCommand(command, words)
 }
 
+// runs reports whether the command is one that runs a gateway until it is told to end.
+// The other commands end at a signal like any program.
+func runs(root *cobra.Command, args []string) bool {
+	command, _, err := root.Find(args)
+	return err == nil && (command.Name() == "run" || command.Name() == "sidecar")
+}
+
 // asksForRootHelp reports whether the help of the program itself is wanted.
 func asksForRootHelp(args []string) bool {
 	return len(args) == 0 || len(args) == 1 && (args[0] == "help" || asksForHelp(args))
