@@ -58,6 +58,9 @@ func checkCommand(root *cobra.Command, args []string) error {
 	if err != nil {
 		return errors.New(strings.TrimSpace(err.Error()))
 	}
+	if command == root && !help && len(args) > 0 && args[0] == "" {
+		return cli.NeedCommand(root, args) // as from an unset variable
+	}
 	if command == root || !help && asksForHelp(rest) || command.Runnable() && !command.HasSubCommands() {
 		return nil
 	}
