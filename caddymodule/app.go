@@ -73,7 +73,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.now = clock
 	a.logger = ctx.Logger(Handler{})
 	a.events = newEvents(ctx)
-	a.events.beforeStop(caddyserver.Stopping)
 	a.carriers.OnExit(a.flush)
 	// Before any exporter is made.
 	a.unguard = GuardOpenTelemetry()

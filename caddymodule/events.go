@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,22 +27,6 @@ func newEvents(ctx caddy.Context) events {
 		e.app, _ = app.(*caddyevents.App)
 	}
 	return e
-}
-
-// beforeStop runs a function when a configuration is about to stop.
-func (e events) beforeStop(do func()) {
-	if e.app != nil {
-		_ = e.app.On("stopping", stopHandler{do}) // fails only once the app has started
-	}
-}
-
-// stopHandler implements [caddyevents.Handler].
-type stopHandler struct{ do func() }
-
-// Handle implements [caddyevents.Handler].
-func (s stopHandler) Handle(context.Context, caddy.Event) error {
-	s.do()
-	return nil
 }
 
 // emit emits an event. Caddy runs an event's subscribers before it returns, and

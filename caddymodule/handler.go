@@ -89,6 +89,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if h.workspace, err = h.app.join(h); err != nil {
 		return err
 	}
+	if err := caddyserver.CheckLoop(ctx, h.workspace.url); err != nil {
+		return err
+	}
 	if err := h.app.carriers.Carry(ctx, h); err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 // sets wins.
 //
 // Files: servers.go (what a handler calls), timeouts.go, shutdown.go (the grace period,
-// and the end after it), misdirected.go (hosts that no site serves), listen.go and
-// startlock.go (addresses that another process uses), admin.go (the same for Caddy's
-// admin API).
+// and the end after it), signals.go (the end if Caddy is stuck), misdirected.go (requests
+// that reach no handler), loop.go (a gateway in front of itself), listen.go and startlock.go (addresses that another process
+// uses), admin.go (the same for Caddy's admin API).
 package caddyserver

@@ -14,8 +14,8 @@ import (
 type Servers struct {
 	carriers []*carrier
 	locks    map[uint]io.Closer // by port
+	app      *caddyhttp.App     // nil outside one
 	flush    func()
-	exited   bool
 }
 
 // carrier is one of them.
@@ -46,6 +46,7 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 	}
 	if app, ok := httpApp(ctx); ok {
 		setGracePeriod(app)
+		s.app = app
 	}
 	if refuser, ok := handler.(Refuser); ok {
 		setTimeouts(server)
@@ -71,6 +72,7 @@ func (s *Servers) Start(logger *zap.Logger) error {
 			}
 		}
 	}
+	running.Store(s, nil)
 	go s.unlockWhenListening()
 	return confirmAdmin()
 }

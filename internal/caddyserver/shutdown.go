@@ -6,10 +6,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -100,23 +98,40 @@ func (c connection) Value(key any) any {
 // others from flushing.
 func (s *Servers) OnExit(flush func()) { s.flush = flush }
 
-// stopped is called when the servers of an app have shut down. It cuts what is still
-// open, and returns when everything is flushed.
+// stopped is called when the servers of an app have shut down. It returns when everything
+// is flushed.
 func (s *Servers) stopped(context.Context) error {
-	if !caddy.Exiting() || s.exited {
-		return nil
+	if caddy.Exiting() {
+		finish()
 	}
-	s.exited = true
+	return nil
+}
+
+// finishing is set once the process finishes.
+var finishing atomic.Bool
+
+// finish cuts what is still open, and returns when everything is flushed. From then on
+// the time of the process is limited. It returns false at once if it was called before.
+func finish() bool {
+	if !finishing.CompareAndSwap(false, true) {
+		return false
+	}
 	time.AfterFunc(exitTime, func() {
-		caddy.Log().Error("shutting down takes too long; quitting", zap.Duration("after", exitTime))
+		tell(func() {
+			caddy.Log().Error("shutting down takes too long; quitting", zap.Duration("after", exitTime))
+		})
 		os.Exit(caddy.ExitCodeFailedQuit)
 	})
 	cut()
 	awaitHandlers(cutTime)
-	if s.flush != nil {
-		s.flush()
+	var flushing sync.WaitGroup
+	for s := range running.Range {
+		if flush := s.(*Servers).flush; flush != nil {
+			flushing.Go(flush)
+		}
 	}
-	return nil
+	flushing.Wait()
+	return true
 }
 
 // awaitHandlers waits until no handler is running.
@@ -125,23 +140,3 @@ func awaitHandlers(patience time.Duration) {
 		time.Sleep(time.Millisecond)
 	}
 }
-
-// forceQuit makes the next SIGTERM or SIGINT end the process at once. It is for a
-// process that is already exiting: Caddy itself quits at a second SIGINT only.
-func forceQuit() {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		caddy.Log().Warn("force quit", zap.Stringer("signal", <-signals))
-		os.Exit(caddy.ExitCodeForceQuit)
-	}()
-}
-
-// Stopping is to be called when a configuration is about to stop.
-func Stopping() {
-	if caddy.Exiting() {
-		forceQuitOnce()
-	}
-}
-
-var forceQuitOnce = sync.OnceFunc(forceQuit)

@@ -60,7 +60,7 @@ func (s *Servers) unlockWhenListening() {
 			break
 		}
 	}
-	s.Close()
+	s.unlock()
 }
 
 func (s *Servers) listening() bool {
@@ -74,8 +74,13 @@ func (s *Servers) listening() bool {
 	return true
 }
 
-// Close lets go of what is held while a configuration starts.
+// Close lets go of everything, once the servers are not used any more.
 func (s *Servers) Close() {
+	running.Delete(s)
+	s.unlock()
+}
+
+func (s *Servers) unlock() {
 	for _, lock := range s.locks {
 		_ = lock.Close() // of a socket that nobody connects to
 	}

@@ -58,6 +58,9 @@ func checkCommand(root *cobra.Command, args []string) error {
 	if err != nil {
 		return errors.New(strings.TrimSpace(err.Error()))
 	}
+	if command == root && !help && len(args) > 0 && args[0] == "" {
+		return cli.NeedCommand(root, args) // as from an unset variable
+	}
 	if command == root || !help && asksForHelp(rest) || command.Runnable() && !command.HasSubCommands() {
 		return nil
 	}
@@ -71,6 +74,13 @@ func checkCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	return cli.NeedCommand(command, words)
+}
+
+// runs reports whether the command is one that runs a gateway until it is told to end.
+// The other commands end at a signal like any program.
+func runs(root *cobra.Command, args []string) bool {
+	command, _, err := root.Find(args)
+	return err == nil && (command.Name() == "run" || command.Name() == "sidecar")
 }
 
 // asksForRootHelp reports whether the help of the program itself is wanted.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -68,7 +67,7 @@ func (g Gateway) checkListen() error {
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return fmt.Errorf("--listen needs a port from 1 to 65535, not %q", g.Listen)
 	}
-	if strings.EqualFold(g.Workspace.Host, g.Listen) {
+	if caddyserver.Loops(g.Workspace, g.Listen) {
 		return fmt.Errorf("--workspace is the address of this gateway, %s; pass the URL of the workspace (in this shell, DATABRICKS_HOST may point to the gateway)", g.Listen)
 	}
 	if address := net.ParseIP(host); host != "localhost" && (address == nil || !address.IsLoopback()) {

@@ -12,6 +12,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
 
 	"github.com/scopegate/scopegate/caddymodule"
+	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
@@ -35,6 +36,9 @@ func Main() {
 	if err := checkCommand(root, args); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(caddy.ExitCodeFailedStartup)
+	}
+	if runs(root, args) {
+		caddyserver.WatchSignals()
 	}
 	caddymodule.GuardOpenTelemetry() // until the process ends
 	caddycmd.Main()
