@@ -197,7 +197,6 @@ func (x *exchange) unanswered(failure *upstream.Failure) {
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
-	caddyserver.Handled(x.r)
 	if x.w.leavesBody() {
 		x.w.linger()
 	}
