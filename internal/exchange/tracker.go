@@ -30,7 +30,8 @@ type responseTracker struct {
 	writeFail atomic.Bool           // the client did not take the response
 	readError atomic.Pointer[error] // the client did not send its body
 
-	body io.ReadCloser
+	body     io.ReadCloser
+	bodyDone atomic.Bool // the proxy has closed it
 }
 
 // responseHead is what the header of a response says. The zero value says that there was
@@ -156,13 +157,17 @@ type trackedBody responseTracker
 func (b *trackedBody) Read(to []byte) (int, error) {
 	n, err := b.body.Read(to)
 	b.read.Add(int64(n))
-	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if err != nil && err != io.EOF && !b.bodyDone.Load() {
 		b.readError.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-func (b *trackedBody) Close() error { return b.body.Close() }
+// Close makes reads that go on fail, which is not the client's fault.
+func (b *trackedBody) Close() error {
+	b.bodyDone.Store(true)
+	return b.body.Close()
+}
 
 // Interface guards
 var (
