@@ -144,6 +144,8 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	switch {
 	case err != nil:
 		return x.fail(err)
+	case x.w.answered().status == statusClientLeft && x.cut():
+		panic(http.ErrAbortHandler) // the client did not leave, and must not see the proxy's status
 	case x.w.answered().status == 0 && caddyserver.Unhandled(x.r):
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
