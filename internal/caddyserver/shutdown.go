@@ -102,26 +102,31 @@ func (s *Servers) OnExit(flush func()) { s.flush = flush }
 
 // stopped is called when the servers of an app have shut down. It cuts what is still
 // open, and returns when everything is flushed.
-func (s *Servers) stopped(context.Context) error {
+func (s *Servers) stopped(grace context.Context) error {
 	if !caddy.Exiting() || s.exited {
 		return nil
 	}
 	s.exited = true
+	// Requests that began before a reload have the rest of the grace period, too. Caddy
+	// has ceased to wait for them.
+	awaitHandlers(grace)
 	time.AfterFunc(exitTime, func() {
 		caddy.Log().Error("shutting down takes too long; quitting", zap.Duration("after", exitTime))
 		os.Exit(caddy.ExitCodeFailedQuit)
 	})
 	cut()
-	awaitHandlers(cutTime)
+	patience, cancel := context.WithTimeout(context.Background(), cutTime)
+	defer cancel()
+	awaitHandlers(patience)
 	if s.flush != nil {
 		s.flush()
 	}
 	return nil
 }
 
-// awaitHandlers waits until no handler is running.
-func awaitHandlers(patience time.Duration) {
-	for deadline := time.Now().Add(patience); inFlight.Load() > 0 && time.Now().Before(deadline); {
+// awaitHandlers waits until no handler is running, or patience ends.
+func awaitHandlers(patience context.Context) {
+	for inFlight.Load() > 0 && patience.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 }
