@@ -100,8 +100,11 @@ func (s *Servers) OnExit(flush func()) { s.flush = flush }
 
 // stopped is called when the servers of an app have shut down. It returns when everything
 // is flushed.
-func (s *Servers) stopped(context.Context) error {
+func (s *Servers) stopped(grace context.Context) error {
 	if caddy.Exiting() {
+		// Requests that began before a reload have the rest of the grace period, too.
+		// Caddy has ceased to wait for them.
+		awaitHandlers(grace)
 		finish()
 	}
 	return nil
@@ -123,7 +126,9 @@ func finish() bool {
 		os.Exit(caddy.ExitCodeFailedQuit)
 	})
 	cut()
-	awaitHandlers(cutTime)
+	patience, cancel := context.WithTimeout(context.Background(), cutTime)
+	defer cancel()
+	awaitHandlers(patience)
 	var flushing sync.WaitGroup
 	for s := range running.Range {
 		if flush := s.(*Servers).flush; flush != nil {
@@ -134,9 +139,9 @@ func finish() bool {
 	return true
 }
 
-// awaitHandlers waits until no handler is running.
-func awaitHandlers(patience time.Duration) {
-	for deadline := time.Now().Add(patience); inFlight.Load() > 0 && time.Now().Before(deadline); {
+// awaitHandlers waits until no handler is running, or patience ends.
+func awaitHandlers(patience context.Context) {
+	for inFlight.Load() > 0 && patience.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -143,6 +143,8 @@ func (s *run) disagreement(x *exchange, p *pair) string {
 		return "the client got all of the answer"
 	case !x.whole && !x.left && x.status != 0 && x.status != 101 && outcome == audit.Answered:
 		return "the client did not get all of the answer"
+	case outcome == audit.Aborted && s.hurried(x):
+		return "cut before the end of the grace period"
 	case len(p.open) == 1 && p.open[0].RequestID != r.RequestID:
 		return "two request ids"
 	case len(p.open) == 0 && r.Decision == "allow" && r.Duration > (s.times.openAfter+slack/2).Seconds():
@@ -156,6 +158,16 @@ func (s *run) disagreement(x *exchange, p *pair) string {
 func (s *run) stopped(sent time.Time) bool {
 	for _, stop := range s.gateway.stops {
 		if sent.After(stop.from.Add(-time.Second)) && sent.Before(stop.to.Add(time.Second)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hurried reports whether the end of a process cut an exchange too early.
+func (s *run) hurried(x *exchange) bool {
+	for _, stop := range s.gateway.stops {
+		if stop.exit && x.ended.After(stop.from) && x.ended.Before(stop.from.Add(s.times.grace-100*time.Millisecond)) {
 			return true
 		}
 	}

@@ -46,7 +46,10 @@ type gateway struct {
 }
 
 // stop is a time in which a request that a client sent may not have been accepted.
-type stop struct{ from, to time.Time }
+type stop struct {
+	from, to time.Time
+	exit     bool
+}
 
 func newGateway(t *testing.T, sites []*site, times times, env ...string) *gateway {
 	t.Helper()
@@ -132,7 +135,7 @@ func (g *gateway) stop() {
 	g.process.Signal(g.t, syscall.SIGTERM)
 	code := g.process.Exit(g.t)
 	took := time.Since(told)
-	g.stops = append(g.stops, stop{told, time.Now()})
+	g.stops = append(g.stops, stop{told, time.Now(), true})
 	g.t.Logf("%s told to end: exit code %d after %v", told.Format(clock), code, took.Round(time.Millisecond))
 	if code != 0 || took > g.times.grace+slack {
 		g.t.Errorf("exit code %d after %v, want 0 within %v\n%s", code, took, g.times.grace+slack, tail(g.process.Log.String()))
@@ -159,7 +162,7 @@ func (g *gateway) reload() {
 	if status, body, err := g.ask(request); err != nil || status != http.StatusOK {
 		g.t.Errorf("reload: %d %s %v", status, body, err)
 	}
-	g.stops = append(g.stops, stop{begun, time.Now()})
+	g.stops = append(g.stops, stop{begun, time.Now(), false})
 }
 
 func (g *gateway) ask(request *http.Request) (status int, body string, err error) {

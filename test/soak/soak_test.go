@@ -116,15 +116,18 @@ func (s *run) startClients(ctx context.Context, clients *sync.WaitGroup) {
 		for _, client := range newClients() {
 			clients.Go(func() { s.call(ctx, x, client) })
 		}
-		if x.quiet {
-			continue
-		}
 		for _, client := range []client{newConnections(), h2c()} {
+			if x.quiet {
+				clients.Go(func() { s.transfer(ctx, s.longStream, x, client) })
+				continue
+			}
 			clients.Go(func() { s.transfer(ctx, s.stream, x, client) })
 			clients.Go(func() { s.transfer(ctx, s.upload, x, client) })
 			clients.Go(func() { s.transfer(ctx, s.download, x, client) })
 		}
-		clients.Go(func() { s.transfer(ctx, s.socket, x, newConnections()) })
+		if !x.quiet {
+			clients.Go(func() { s.transfer(ctx, s.socket, x, newConnections()) })
+		}
 	}
 }
 

@@ -35,9 +35,20 @@ func (s *run) steps() (n int, every time.Duration) {
 	return 1 + rand.IntN(int(3*s.times.openAfter/every)), every
 }
 
-// stream reads events, and checks that none is missing.
+// stream reads events for a while.
 func (s *run) stream(ctx context.Context, x *site, client client) *exchange {
 	n, every := s.steps()
+	return s.streamEvents(ctx, x, client, n, every)
+}
+
+// longStream reads events for longer than the process lives.
+func (s *run) longStream(ctx context.Context, x *site, client client) *exchange {
+	const every = 500 * time.Millisecond
+	return s.streamEvents(ctx, x, client, int((s.times.life+2*s.times.grace)/every), every)
+}
+
+// streamEvents reads n events, and checks that none is missing.
+func (s *run) streamEvents(ctx context.Context, x *site, client client, n int, every time.Duration) *exchange {
 	url := fmt.Sprintf("%s%s?n=%d&every=%d", x.url(), streamPath, n, every.Milliseconds())
 	request := newRequest(ctx, http.MethodPost, url, s.steady, strings.NewReader(`{"stream":true,"messages":[]}`))
 	response, exchange, err := s.ledger.send(client, streams, request)
@@ -241,6 +252,9 @@ func (s *run) paused(ctx context.Context, direction string, x *site, client clie
 		} else {
 			exchange = s.downloadBody(ctx, x, client, pausedSize, 0, s.times.pause)
 		}
+	}
+	if !s.ledger.arrived(exchange.id) {
+		return // look-ups had faults until it was too late to begin
 	}
 	s.count("paused " + direction + " " + exchange.result())
 	if exchange.result() != whole || exchange.ended.Sub(exchange.began) < s.times.pause {
