@@ -135,7 +135,7 @@ func TestReplacement(t *testing.T) {
 	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
 	command := r.sidecar(listen, "--admin", admin, "--grace-period", "20s")
 	first := r.launch(t, listen, command)
-	first.AwaitListener(t, listen)
+	first.AwaitLog(t, "point your client here") // it has looked whether the port is free
 	gate := r.workspace.HoldEvents()
 	x := r.openStream(t, first.URL, http.DefaultClient)
 	first.Signal(t, syscall.SIGTERM)
