@@ -168,7 +168,7 @@ type body struct {
 
 func (b *body) Read(to []byte) (int, error) {
 	n, err := b.ReadCloser.Read(to)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
 		err = upstream.Quiet(b.request, err)
 		caddyhttp.SetVar(b.request.Context(), brokenVar, err)
 	}
