@@ -104,14 +104,10 @@ func (l *listen) look() error {
 	return takenError{l.address.String()}
 }
 
-// occupied tries to listen without SO_REUSEPORT. Connections that a previous process
-// still serves do not matter.
+// occupied tries to bind without SO_REUSEPORT. Connections that a previous process still
+// serves do not matter.
 func (l *listen) occupied() bool {
-	listener, err := net.Listen(l.address.Network, l.path())
-	if err == nil {
-		_ = listener.Close()
-	}
-	return errors.Is(err, syscall.EADDRINUSE)
+	return errors.Is(tryBind(l.address.Network, l.path()), syscall.EADDRINUSE)
 }
 
 // answers reports whether a process accepts connections on a Unix socket. Caddy would

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package caddyserver
+
+import "net"
+
+// tryBind reports whether an address can be bound.
+func tryBind(network, address string) error {
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
