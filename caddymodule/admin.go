@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -105,11 +104,11 @@ func (a *Admin) check(workspace string) error {
 }
 
 func readSecret(name, secret string) (string, error) {
-	if problem := secretref.Problem(secret); problem != "" {
+	value, problem := secretref.Read(secret)
+	switch {
+	case problem != "":
 		return "", fmt.Errorf("admin %s: %s", name, problem)
-	}
-	value, err := caddy.NewReplacer().ReplaceOrErr(secret, true, true)
-	if value = strings.TrimSpace(value); err != nil || value == "" {
+	case value == "": // it is no placeholder, which validation refuses
 		return "", fmt.Errorf("admin %s: %s is empty or unreadable; check that it exists and that this process may read it", name, secret)
 	}
 	return value, nil

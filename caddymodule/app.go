@@ -12,7 +12,6 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
-	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/upstream"
@@ -117,7 +116,7 @@ func (a *App) apply() {
 	runningLogger.Store(a.logger)
 	for _, w := range a.shared.used() {
 		w.service().Tune(w.options.settings())
-		w.keepUsage(a.ctx.Storage(), handlerLogger())
+		w.keepUsage(a.ctx.Storage(), a.logger)
 	}
 }
 
@@ -125,10 +124,7 @@ func (a *App) apply() {
 // too, but one after the other and only when other modules are done.
 func (a *App) flush() {
 	var flushing sync.WaitGroup
-	flushing.Go(func() {
-		exchange.CloseAll()
-		closeAllSinks()
-	})
+	flushing.Go(closeAllSinks)
 	for _, w := range a.shared.used() {
 		flushing.Go(func() {
 			if err := w.service().usage.Close(); err != nil {

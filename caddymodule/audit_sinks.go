@@ -132,13 +132,14 @@ func (s *sinks) leave() {
 		s.release()
 	}
 	if caddy.Exiting() {
-		exchange.CloseAll()
 		closeAllSinks()
 	}
 }
 
-// closeAllSinks sends what waits in all of them, at the same time.
+// closeAllSinks sends what waits in all of them, at the same time, and the records of
+// requests that the end of the process cuts off.
 func closeAllSinks() {
+	exchange.CloseAll()
 	var closing sync.WaitGroup
 	sinksPool.Range(func(_, pooled any) bool {
 		closing.Go(pooled.(*pooledSinks).Close)

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -43,15 +42,9 @@ func (Health) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// defaultShutdownDelay is enough for a probe every second or two to fail.
-const defaultShutdownDelay = caddy.Duration(3 * time.Second)
-
 // Provision finds the app whose workspaces are probed.
 func (h *Health) Provision(ctx caddy.Context) (err error) {
-	// The http app provisions this handler, so the context would not return it yet.
-	if server, ok := ctx.Modules()[0].(*caddyhttp.App); ok && server.ShutdownDelay == 0 {
-		server.ShutdownDelay = defaultShutdownDelay
-	}
+	caddyserver.DelayShutdown(ctx)
 	if h.app, err = databricksApp(ctx); err != nil {
 		return err
 	}

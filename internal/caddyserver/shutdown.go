@@ -1,6 +1,7 @@
 package caddyserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -27,6 +28,9 @@ const (
 	// end. Caddy's default is forever.
 	DefaultGracePeriod = 10 * time.Second
 
+	// shutdownDelay is enough for a probe every second or two to fail.
+	shutdownDelay = 3 * time.Second
+
 	// cutTime is how long handlers have to return after their connections were cut.
 	cutTime = 2 * time.Second
 
@@ -38,8 +42,15 @@ const (
 // setGracePeriod sets the default of the app. A negative value of the operator's means
 // forever.
 func setGracePeriod(app *caddyhttp.App) {
-	if app.GracePeriod == 0 {
-		app.GracePeriod = caddy.Duration(DefaultGracePeriod)
+	app.GracePeriod = cmp.Or(app.GracePeriod, caddy.Duration(DefaultGracePeriod))
+}
+
+// DelayShutdown makes the HTTP app that a handler is being provisioned for keep its ports
+// open for a while at the end, unless the operator says how long, so that load balancers
+// see that probes fail.
+func DelayShutdown(ctx caddy.Context) {
+	if app, ok := httpApp(ctx); ok {
+		app.ShutdownDelay = cmp.Or(app.ShutdownDelay, caddy.Duration(shutdownDelay))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 // seconds, kills it.
 func TestTimeToEnd(t *testing.T) {
 	t.Parallel()
-	const shutdownDelay = 3 * time.Second
 	if worst := shutdownDelay + DefaultGracePeriod + beginTime + exitTime; worst >= 25*time.Second {
 		t.Errorf("the process may take %v", worst)
 	}

@@ -1,6 +1,7 @@
 package caddyserver
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -17,9 +18,7 @@ const idleTimeout = 15 * time.Minute
 // is cut. Caddy sets its own defaults after handlers were provisioned.
 func setTimeouts(server *caddyhttp.Server) {
 	for _, timeout := range []*caddy.Duration{&server.ReadIdleTimeout, &server.WriteIdleTimeout} {
-		if *timeout == 0 {
-			*timeout = caddy.Duration(idleTimeout)
-		}
+		*timeout = cmp.Or(*timeout, caddy.Duration(idleTimeout))
 	}
 }
 

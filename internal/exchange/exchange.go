@@ -142,13 +142,14 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	w, r := passthrough.Begin(&x.w, x.r)
 	defer w.End()
 	err := next.ServeHTTP(w, r)
-	x.life.passed(x.r.Context(), &x.w)
+	x.passed()
 	switch {
 	case err != nil:
 		return x.fail(err)
 	case x.w.answered().status == statusClientLeft && x.cut():
 		panic(http.ErrAbortHandler) // the client did not leave, and must not see the proxy's status
 	case x.w.answered().status == 0 && caddyserver.Unhandled(x.r):
+		x.endConnection()
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
 	return nil
@@ -182,14 +183,13 @@ func (x *exchange) fail(err error) error {
 // endConnection makes an answer the last one on its connection if it leaves a part of the
 // request's body there.
 func (x *exchange) endConnection() {
-	if x.w.leavesBody() {
+	if x.w.LeavesBody() {
 		x.w.Header().Set("Connection", "close")
 	}
 }
 
 // unanswered answers in the place of the workspace.
 func (x *exchange) unanswered(failure *upstream.Failure) {
-	x.endConnection()
 	id := x.life.end(audit.Outcome(failure.Kind), failure.Detail)
 	if failure.Status > http.StatusInternalServerError {
 		x.e.Logger.Error("the workspace did not answer", zap.String("outcome", string(failure.Kind)), zap.String("detail", failure.Detail))
@@ -197,7 +197,7 @@ func (x *exchange) unanswered(failure *upstream.Failure) {
 	answer := refusal.Unanswered(&x.rec.Judgement, failure, id, x.rec.TraceID())
 	x.life.identify(answer.RequestID)
 	x.answer(answer)
-	if x.w.leavesBody() {
+	if x.w.LeavesBody() {
 		x.w.linger()
 	}
 }
@@ -256,10 +256,8 @@ func (x *exchange) cutOff() (outcome audit.Outcome, detail string) {
 	if err == nil {
 		return audit.Aborted, ""
 	}
-	if failure := upstream.FailureOf(x.r, err); failure != nil {
-		return audit.Outcome(failure.Kind), failure.Detail
-	}
-	return audit.UpstreamReset, upstream.Unknown().Detail
+	failure := upstream.FailureOf(x.r, err) // which the transport knows
+	return audit.Outcome(failure.Kind), failure.Detail
 }
 
 // emit hands on a record, which never changes from here on.

@@ -2,15 +2,12 @@ package exchange
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"net/http"
 	"sync"
 
 	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 // life is what becomes of a request after the decision. Its record may be asked for at
@@ -30,14 +27,15 @@ type life struct {
 
 // passed notes that the next handlers have returned: what is answered from now on is
 // ours.
-func (l *life) passed(request context.Context, w *responseTracker) {
+func (x *exchange) passed() {
+	l := &x.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	head := w.answered()
-	if head.status == statusClientLeft && request.Err() != nil {
+	head := x.w.answered()
+	if head.status == statusClientLeft && x.r.Context().Err() != nil {
 		l.outcome, head = audit.ClientLeft, responseHead{}
 	}
-	if errors.Is(context.Cause(request), caddyserver.ErrExit) {
+	if x.cut() {
 		l.outcome = audit.Aborted
 	}
 	l.returned, l.upstream = true, head

@@ -31,7 +31,7 @@ type responseTracker struct {
 	readError atomic.Pointer[error] // the client did not send its body
 
 	body     io.ReadCloser
-	http1    bool
+	http1    bool        // the body is one of HTTP/1, and not empty
 	bodyDone atomic.Bool // the proxy has closed it
 	bodyEnd  atomic.Bool // it was read to its end
 }
@@ -145,11 +145,10 @@ func (c *trackedConn) CloseWrite() error {
 	return c.Close()
 }
 
-// leavesBody reports whether a part of an HTTP/1 request's body is left on the
-// connection. net/http does not see that a body was closed early once Caddy has wrapped
-// it, and would take the rest for the next request.
-func (t *responseTracker) leavesBody() bool {
-	return t.http1 && t.body != nil && !t.bodyEnd.Load()
+// LeavesBody implements [passthrough.Response]. net/http does not see that a body was
+// closed early once Caddy has wrapped it, and would take the rest for the next request.
+func (t *responseTracker) LeavesBody() bool {
+	return t.http1 && !t.bodyEnd.Load()
 }
 
 const (
@@ -171,7 +170,7 @@ func (t *responseTracker) linger() {
 // watchBody counts what is read of the request's body from now on.
 func (t *responseTracker) watchBody(r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
-		t.body, t.http1 = r.Body, r.ProtoMajor == 1
+		t.body, t.http1 = r.Body, r.ProtoMajor == 1 && r.ContentLength != 0
 		r.Body = (*trackedBody)(t)
 	}
 }
@@ -185,7 +184,7 @@ func (b *trackedBody) Read(to []byte) (int, error) {
 	}
 	n, err := b.body.Read(to)
 	b.read.Add(int64(n))
-	if err == io.EOF {
+	if err == io.EOF { // net/http tells that with the last bytes, so before the workspace has them
 		b.bodyEnd.Store(true)
 	}
 	if err != nil && err != io.EOF && !b.bodyDone.Load() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -122,11 +121,6 @@ func (g Gateway) config() (*caddy.Config, error) {
 			Protocols: []string{"h1"},
 			Routes: caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
 				caddyconfig.JSONModuleObject(caddymodule.Health{}, "handler", "databricks_scopes_health", nil),
-				// Caddy would answer 200, and a mistyped probe would always succeed.
-				caddyconfig.JSONModuleObject(caddyhttp.StaticResponse{
-					StatusCode: caddyhttp.WeakString(strconv.Itoa(http.StatusNotFound)),
-					Body:       "not found: the probes are /livez, /healthz and /readyz\n",
-				}, "handler", "static_response", nil),
 			}}},
 		}
 	}

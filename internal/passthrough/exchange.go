@@ -7,31 +7,30 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"sync/atomic"
 )
+
+// Response is where an exchange goes.
+type Response interface {
+	http.ResponseWriter
+	// LeavesBody reports whether a part of an HTTP/1 request's body was not read.
+	LeavesBody() bool
+}
 
 // Exchange is the response to one request on its way from a proxy to the client.
 // It changes responses of a proxy only; those of other handlers pass as they are.
 type Exchange struct {
-	http.ResponseWriter
+	Response
 	request     *http.Request
 	server      []string // the Server header that is not the workspace's
 	expectation *expectation
 	wroteHeader bool
-	body        io.ReadCloser // of an HTTP/1 request
-	unread      atomic.Bool   // the end of that body has not been read
 }
 
 // Begin returns the response writer and the request to call a proxy with. [Exchange.End]
 // must be called when the proxy has returned, or panicked.
-func Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
-	x := &Exchange{ResponseWriter: w, server: w.Header()["Server"]}
+func Begin(w Response, r *http.Request) (*Exchange, *http.Request) {
+	x := &Exchange{Response: w, server: w.Header()["Server"]}
 	x.expectation, x.request = expect(r)
-	if r.ProtoMajor == 1 && r.ContentLength != 0 && r.Body != nil {
-		x.unread.Store(true)
-		x.body = x.request.Body
-		x.request.Body = (*requestBody)(x)
-	}
 	return x, x.request
 }
 
@@ -43,7 +42,7 @@ func (x *Exchange) End() {
 }
 
 // Unwrap is for [http.ResponseController].
-func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.Response }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *Exchange) WriteHeader(status int) {
@@ -69,7 +68,7 @@ func (x *Exchange) WriteHeader(status int) {
 	if x.expectation != nil {
 		x.expectation.answer()
 	}
-	if x.unread.Load() && (proxied || x.expectation != nil) {
+	if x.LeavesBody() && (proxied || x.expectation != nil) {
 		// Without being told so, net/http reads the rest of the body before it sends the
 		// response. A client that sends the rest only after the response, as it may
 		// directly, would wait for ever, and one that waits for 100 Continue would be asked
@@ -77,7 +76,7 @@ func (x *Exchange) WriteHeader(status int) {
 		// wrapped the body.
 		header.Set("Connection", "close")
 	}
-	x.ResponseWriter.WriteHeader(status)
+	x.Response.WriteHeader(status)
 }
 
 // writeInterim writes a 1xx response of the workspace. It is called while the proxy waits
@@ -95,10 +94,10 @@ func (x *Exchange) writeInterim(status int) {
 		}
 	}()
 	if status == http.StatusContinue && x.expectation != nil {
-		x.expectation.proceed(func() { x.ResponseWriter.WriteHeader(status) })
+		x.expectation.proceed(func() { x.Response.WriteHeader(status) })
 		return
 	}
-	x.ResponseWriter.WriteHeader(status)
+	x.Response.WriteHeader(status)
 }
 
 // dropServer takes out the Server header that was there before the workspace's. Caddy's
@@ -114,7 +113,7 @@ func (x *Exchange) Write(p []byte) (int, error) {
 	if !x.wroteHeader {
 		x.WriteHeader(http.StatusOK)
 	}
-	return x.ResponseWriter.Write(p)
+	return x.Response.Write(p)
 }
 
 // ReadFrom implements io.ReaderFrom, so that files can be sent without copying.
@@ -122,19 +121,5 @@ func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
 	if !x.wroteHeader {
 		x.WriteHeader(http.StatusOK)
 	}
-	return io.Copy(x.ResponseWriter, r)
+	return io.Copy(x.Response, r)
 }
-
-// requestBody is the body of an exchange over HTTP/1, and notes whether it was read to
-// its end. net/http tells that with the last bytes, so before the workspace has them.
-type requestBody Exchange
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
-	if err == io.EOF {
-		b.unread.Store(false)
-	}
-	return n, err
-}
-
-func (b *requestBody) Close() error { return b.body.Close() }

@@ -19,26 +19,34 @@ func IsOne(value string) bool { return one.MatchString(value) }
 // Problem says why a placeholder for a file or an environment variable has no
 // value, or returns an empty string. It quotes names only.
 func Problem(placeholder string) string {
+	_, problem := Read(placeholder)
+	return problem
+}
+
+// Read returns the value of a placeholder for a file or an environment variable, without
+// space around it, or the [Problem] with it. Anything else has neither.
+func Read(placeholder string) (value, problem string) {
 	found := one.FindStringSubmatch(placeholder)
 	if found == nil {
-		return ""
+		return "", ""
 	}
 	kind, name, _ := strings.Cut(found[1], ".")
 	if kind == "env" {
-		switch value, set := os.LookupEnv(name); {
-		case !set:
-			return fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
-		case strings.TrimSpace(value) == "":
-			return fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
+		value, set := os.LookupEnv(name)
+		if !set {
+			return "", fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
 		}
-		return ""
+		if value = strings.TrimSpace(value); value == "" {
+			return "", fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
+		}
+		return value, ""
 	}
 	content, err := os.ReadFile(name)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
-	case strings.TrimSpace(string(content)) == "":
-		return fmt.Sprintf("the file that %s names is empty", placeholder)
+	if err != nil {
+		return "", fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
 	}
-	return ""
+	if value = strings.TrimSpace(string(content)); value == "" {
+		return "", fmt.Sprintf("the file that %s names is empty", placeholder)
+	}
+	return value, ""
 }

@@ -19,14 +19,14 @@ func TestLeftOverBody(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartSite(t, workspace, harness.ScopesBlock(workspace)+"reverse_proxy {http.request.header.X-Upstream} {\ntransport databricks {\nresponse_header_timeout 300ms\n}\n}")
 	token := g.Mint("files").Value
-	closes := listen(t, func(conn *net.TCPConn) { // amid the upload
+	closes := harness.ServeTCP(t, func(conn *net.TCPConn) { // amid the upload
 		_, _ = io.CopyN(io.Discard, conn, 4<<10)
 	})
-	resets := listen(t, func(conn *net.TCPConn) {
+	resets := harness.ServeTCP(t, func(conn *net.TCPConn) {
 		_, _ = io.CopyN(io.Discard, conn, 4<<10)
 		_ = conn.SetLinger(0)
 	})
-	hangs := listen(t, func(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn) })
+	hangs := harness.ServeTCP(t, func(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn) })
 	inner := fmt.Sprintf("GET /api/2.0/fs/files/inner HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nX-Upstream: %s\r\n\r\n", g.Listen, token, strings.TrimPrefix(workspace.URL(), "http://"))
 	for _, test := range []struct{ name, upstream, framing, first string }{
 		{"closed", closes, "Content-Length: 600000", strings.Repeat("x", 100<<10)},
@@ -66,27 +66,4 @@ func TestLeftOverBody(t *testing.T) {
 			}
 		})
 	}
-}
-
-// listen serves every connection to a new port, and then closes it.
-func listen(t *testing.T, serve func(*net.TCPConn)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				serve(conn.(*net.TCPConn))
-			}()
-		}
-	}()
-	return listener.Addr().String()
 }

@@ -88,6 +88,15 @@ func (p *muted) exit(t *testing.T, code int, within time.Duration) {
 	}
 }
 
+// startFull runs a sidecar whose pipe is full.
+func (r *rig) startFull(t *testing.T) *muted {
+	t.Helper()
+	listen := processtest.FreeAddress(t)
+	p := r.startMuted(t, listen, r.sidecar(listen))
+	p.fill(t)
+	return p
+}
+
 // TestShutdownWithoutLog: a process ends although nobody reads its standard error, cuts
 // what is open, and keeps the records that go elsewhere.
 func TestShutdownWithoutLog(t *testing.T) {
@@ -115,19 +124,13 @@ func TestShutdownWithoutLog(t *testing.T) {
 	}
 	t.Run("sidecar", func(t *testing.T) { // its records go to standard error, too
 		t.Parallel()
-		r := newRig(t)
-		listen := processtest.FreeAddress(t)
-		p := r.startMuted(t, listen, r.sidecar(listen))
-		p.fill(t)
+		p := newRig(t).startFull(t)
 		p.signal(t, syscall.SIGTERM)
 		p.exit(t, 3, 15*time.Second)
 	})
 	t.Run("second signal", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t)
-		listen := processtest.FreeAddress(t)
-		p := r.startMuted(t, listen, r.sidecar(listen))
-		p.fill(t)
+		p := newRig(t).startFull(t)
 		// Different ones, because equal signals that have not arrived yet become one.
 		p.signal(t, syscall.SIGTERM)
 		p.signal(t, syscall.SIGINT)
@@ -135,10 +138,7 @@ func TestShutdownWithoutLog(t *testing.T) {
 	})
 	t.Run("SIGQUIT", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t)
-		listen := processtest.FreeAddress(t)
-		p := r.startMuted(t, listen, r.sidecar(listen))
-		p.fill(t)
+		p := newRig(t).startFull(t)
 		p.signal(t, syscall.SIGQUIT)
 		p.exit(t, 2, 10*time.Second)
 	})

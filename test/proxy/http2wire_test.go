@@ -189,10 +189,7 @@ func exchange2(t testing.TB, conn net.Conn, body string, fields ...string) (line
 type scripted2 struct {
 	address string
 	server  *httptest.Server // only for its certificate
-	heard   chan []string
-
-	mu     sync.Mutex
-	script func(*turn2)
+	player[*turn2]
 }
 
 // turn2 is one request, and how a script answers it.
@@ -206,7 +203,7 @@ func (c *turn2) body() { c.heard = append(c.heard, c.rest(">")...) }
 
 func startScripted2(t testing.TB) *scripted2 {
 	t.Helper()
-	s := &scripted2{server: httptest.NewTLSServer(nil), heard: make(chan []string, 10)}
+	s := &scripted2{server: httptest.NewTLSServer(nil), player: player[*turn2]{heard: make(chan []string, 10)}}
 	s.server.Close()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: s.server.TLS.Certificates,
@@ -262,26 +259,6 @@ func (s *scripted2) serve(conn net.Conn) {
 		s.mu.Unlock()
 		script(c)
 		s.heard <- c.heard
-	}
-}
-
-func (s *scripted2) play(script func(*turn2)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.script = script
-	for len(s.heard) > 0 {
-		<-s.heard
-	}
-}
-
-func (s *scripted2) request(t testing.TB) []string {
-	t.Helper()
-	select {
-	case lines := <-s.heard:
-		return lines
-	case <-time.After(harness.Patience):
-		t.Fatal("no request arrived")
-		return nil
 	}
 }
 

@@ -18,29 +18,6 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
-// upstream is a server that treats each connection as the test says.
-func upstream(t *testing.T, serve func(conn *net.TCPConn)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				serve(conn.(*net.TCPConn))
-			}()
-		}
-	}()
-	return listener.Addr().String()
-}
-
 // awaitHead reads a request up to its body.
 func awaitHead(conn net.Conn) bool {
 	in := bufio.NewReader(conn)
@@ -124,7 +101,7 @@ func TestOutcomes(t *testing.T) {
 			address := test.address
 			switch {
 			case test.serve != nil:
-				address = upstream(t, test.serve)
+				address = harness.ServeTCP(t, test.serve)
 			case address == "":
 				address = closed.Addr().String()
 			}
@@ -167,7 +144,7 @@ func TestOutcomeOfTLS(t *testing.T) {
 	defer secure.Close()
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	for detail, address := range map[string]string{
-		"not_tls": upstream(t, func(conn *net.TCPConn) {
+		"not_tls": harness.ServeTCP(t, func(conn *net.TCPConn) {
 			_, _ = conn.Read(make([]byte, 1))
 			_, _ = io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
 		}),
@@ -260,7 +237,7 @@ func TestClientLeaves(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			arrived := make(chan struct{}, 1)
-			address := upstream(t, func(conn *net.TCPConn) {
+			address := harness.ServeTCP(t, func(conn *net.TCPConn) {
 				arrived <- struct{}{}
 				test.serve(conn)
 			})

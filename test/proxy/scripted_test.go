@@ -23,10 +23,15 @@ import (
 // bytes of each request.
 type scripted struct {
 	address string
-	heard   chan []string // one request each, as lines
+	player[*turn]
+}
+
+// player plays a script for the turns of a workspace.
+type player[T any] struct {
+	heard chan []string // one request each, as lines
 
 	mu     sync.Mutex
-	script func(*turn)
+	script func(T)
 }
 
 // probe is a request that is answered whatever the script is. It shows whether a connection
@@ -39,7 +44,7 @@ func startScripted(t testing.TB) *scripted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scripted{address: listener.Addr().String(), heard: make(chan []string, 10)}
+	s := &scripted{address: listener.Addr().String(), player: player[*turn]{heard: make(chan []string, 10)}}
 	var conns sync.WaitGroup
 	t.Cleanup(func() {
 		listener.Close()
@@ -66,7 +71,7 @@ func startScripted(t testing.TB) *scripted {
 }
 
 // play sets the script for the next requests, and forgets those before.
-func (s *scripted) play(script func(*turn)) {
+func (s *player[T]) play(script func(T)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = script
@@ -76,7 +81,7 @@ func (s *scripted) play(script func(*turn)) {
 }
 
 // request returns the lines of the request that the script answered.
-func (s *scripted) request(t testing.TB) []string {
+func (s *player[T]) request(t testing.TB) []string {
 	t.Helper()
 	select {
 	case lines := <-s.heard:

@@ -2,6 +2,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -85,27 +86,21 @@ func (Transport) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets the defaults and prepares the transport.
 func (t *Transport) Provision(ctx caddy.Context) error {
-	orDefault(&t.DialTimeout, dialTimeout)
-	orDefault(&t.ResponseHeaderTimeout, responseHeaderTimeout)
-	orDefault(&t.ExpectContinueTimeout, passthrough.ContinueTimeout)
-	orDefault(&t.PingAfter, pingAfter)
-	orDefault(&t.PingTimeout, pingTimeout)
+	t.DialTimeout = cmp.Or(t.DialTimeout, caddy.Duration(dialTimeout))
+	t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, caddy.Duration(responseHeaderTimeout))
+	t.ExpectContinueTimeout = cmp.Or(t.ExpectContinueTimeout, caddy.Duration(passthrough.ContinueTimeout))
+	t.PingAfter = cmp.Or(t.PingAfter, caddy.Duration(pingAfter))
+	t.PingTimeout = cmp.Or(t.PingTimeout, caddy.Duration(pingTimeout))
+	t.ReadBufferSize = cmp.Or(t.ReadBufferSize, bufferSize)
+	t.WriteBufferSize = cmp.Or(t.WriteBufferSize, bufferSize)
 	if t.KeepAlive == nil {
 		t.KeepAlive = new(reverseproxy.KeepAlive)
 	}
-	orDefault(&t.KeepAlive.IdleConnTimeout, idleTimeout)
-	orDefault(&t.KeepAlive.ProbeInterval, keepAliveInterval)
-	if t.KeepAlive.MaxIdleConnsPerHost == 0 {
-		t.KeepAlive.MaxIdleConnsPerHost = idleConnections
-	}
+	t.KeepAlive.IdleConnTimeout = cmp.Or(t.KeepAlive.IdleConnTimeout, caddy.Duration(idleTimeout))
+	t.KeepAlive.ProbeInterval = cmp.Or(t.KeepAlive.ProbeInterval, caddy.Duration(keepAliveInterval))
+	t.KeepAlive.MaxIdleConnsPerHost = cmp.Or(t.KeepAlive.MaxIdleConnsPerHost, idleConnections)
 	if t.TLS != nil {
-		orDefault(&t.TLS.HandshakeTimeout, tlsHandshakeTimeout)
-	}
-	if t.ReadBufferSize == 0 {
-		t.ReadBufferSize = bufferSize
-	}
-	if t.WriteBufferSize == 0 {
-		t.WriteBufferSize = bufferSize
+		t.TLS.HandshakeTimeout = cmp.Or(t.TLS.HandshakeTimeout, caddy.Duration(tlsHandshakeTimeout))
 	}
 	if t.Compression == nil {
 		// The client's own Accept-Encoding passes through either way; this only keeps the
@@ -128,13 +123,6 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return conn, err
 	}
 	return nil
-}
-
-// orDefault sets a duration that is not set.
-func orDefault(d *caddy.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = caddy.Duration(value)
-	}
 }
 
 // RoundTrip implements [http.RoundTripper].
