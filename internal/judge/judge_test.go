@@ -197,7 +197,7 @@ func TestJudgementSaysWhatItRestsOn(t *testing.T) {
 	}
 
 	got = judge.Judge(t.Context(), request("GET", "/api/2.1/jobs/../sql/warehouses"))
-	if len(got.Readings) < 2 || got.Reason != policy.MissingScope {
+	if len(got.Readings) < 2 || got.Reason != policy.MalformedPath {
 		t.Errorf("%s by %d readings", got.Reason, len(got.Readings))
 	}
 
