@@ -149,13 +149,14 @@ func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
 }
 
 func tokenFacts(info *tokens.Info) usage.TokenFacts {
+	ends, _ := info.Expires.At()
 	return usage.TokenFacts{
 		Scopes:         info.Scopes,
 		InferredScopes: info.InferredScopes,
 		BackfillScopes: info.BackfillScopes,
 		AutoscopeState: info.AutoscopeState,
 		Created:        info.Created,
-		Expires:        info.Expires,
-		NeverExpires:   info.NeverExpires,
+		Expires:        ends,
+		NeverExpires:   info.Expires.Never(),
 	}
 }

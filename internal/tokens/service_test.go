@@ -69,7 +69,7 @@ func TestServiceLookup(t *testing.T) {
 				CreatorName: "etl@example.com",
 				WorkspaceID: workspace.WorkspaceID(),
 				Created:     time.UnixMilli(token.Info.CreationTime),
-				Expires:     time.UnixMilli(token.Info.ExpiryTime),
+				Expires:     ExpiresAt(time.UnixMilli(token.Info.ExpiryTime)),
 				Scopes:      []string{"jobs", "sql"},
 			}
 			if diff := cmp.Diff(want, info); diff != "" {
@@ -102,8 +102,8 @@ func TestInfoExpiry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info.Expired(now) != test.expired || info.NeverExpires != test.never {
-				t.Errorf("expired %t, never expires %t", info.Expired(now), info.NeverExpires)
+			if info.Expired(now) != test.expired || info.Expires.Never() != test.never {
+				t.Errorf("expired %t, never expires %t", info.Expired(now), info.Expires.Never())
 			}
 		})
 	}

@@ -137,7 +137,7 @@ func TestVerify(t *testing.T) {
 					t.Errorf("%s: %+v", name, proof)
 					continue
 				}
-				if life := proof.Info.Expires.Sub(proof.Info.Created); life != verifyLifetime {
+				if life, _ := proof.Info.Lifetime(); life != verifyLifetime {
 					t.Errorf("%s: the token lived %s", name, life)
 				}
 			}
