@@ -16,9 +16,10 @@ const listReuse = 30 * time.Second
 type listing struct {
 	flights singleflight.Group
 
-	mu   sync.Mutex
-	list []*Info
-	at   time.Time
+	mu     sync.Mutex
+	list   []*Info
+	faulty []Faulty
+	at     time.Time
 }
 
 // List returns all tokens of the workspace, including expired ones, and when the
@@ -60,7 +61,7 @@ func (r *Resolver) relist() error {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
 	defer cancel()
-	list, err := r.service.List(ctx)
+	list, faulty, err := r.service.List(ctx)
 	if err != nil {
 		if r.ctx.Err() != nil {
 			return &UnavailableError{Outage: Closed}
@@ -70,7 +71,7 @@ func (r *Resolver) relist() error {
 	r.listWorked()
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.at = list, asked
+	r.listed.list, r.listed.faulty, r.listed.at = list, faulty, asked
 	return nil
 }
 

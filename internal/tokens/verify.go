@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
@@ -96,7 +97,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verifying the id rule: %w", notConfigured(err))
 	}
-	v.api = settings.NewTokenManagement(c)
+	v.api, v.client = settings.NewTokenManagement(c), c
 
 	var report VerifyReport
 	own := settings.NewTokens(c)
@@ -136,6 +137,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 // verification is one run of [Verify].
 type verification struct {
 	api       *settings.TokenManagementAPI
+	client    *client.DatabricksClient
 	transport *Transport
 	timeout   time.Duration
 	patience  time.Duration
@@ -179,7 +181,7 @@ func (v *verification) find(ctx context.Context, id ID) (*settings.TokenInfo, er
 	patience := time.NewTimer(v.patience)
 	defer patience.Stop()
 	for {
-		info, err := get(ctx, v.api, id)
+		info, err := get(ctx, v.client, id)
 		if !errors.Is(err, ErrUnknownToken) {
 			return info, err
 		}

@@ -101,7 +101,7 @@ func TestServiceProofNeedsAnAnswer(t *testing.T) {
 // minted returns the IDs of all tokens except the admin's.
 func minted(t *testing.T, workspace *fakeworkspace.Workspace) (ids []ID) {
 	t.Helper()
-	list, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
+	list, _, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
