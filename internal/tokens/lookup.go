@@ -108,10 +108,13 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		return Facts{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
 	}
 	outage := asOutage(err)
+	result := "unusable"
 	if outage = r.settle(req.id, answers, outage); outage.own {
 		r.remember(req.id, outage, asked, since)
+	} else {
+		result = string(outage.Outage)
 	}
-	r.observer.LookedUp(string(outage.Outage), now.Sub(asked))
+	r.observer.LookedUp(result, now.Sub(asked))
 	return Facts{At: asked}, outage
 }
 

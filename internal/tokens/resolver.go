@@ -17,8 +17,8 @@ type Observer interface {
 	// CacheUsed reports how a request was served: "hit", "stale", "negative" or "miss".
 	// It is called once for every request, so it should cost no more than a counter.
 	CacheUsed(event string)
-	// LookedUp reports one look-up: its result ("found", "unknown" or an [Outage]) and
-	// how long it took.
+	// LookedUp reports one look-up: its result ("found", "unknown", "unusable" if it failed
+	// for this token only, or else an [Outage]) and how long it took.
 	LookedUp(result string, took time.Duration)
 	// ServiceChanged reports that the token service stopped working, with the reason,
 	// or works, for the first time or again, with nil.
