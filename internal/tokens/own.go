@@ -59,8 +59,10 @@ func (f *ownFailures) forget(id ID) {
 
 // ownErr returns the failure of a token's own look-up, nil for any other error.
 func ownErr(err error) *UnavailableError {
-	var outage *UnavailableError
-	if errors.As(err, &outage) && outage.own {
+	if err == nil {
+		return nil // as for most requests
+	}
+	if outage, ok := errors.AsType[*UnavailableError](err); ok && outage.own {
 		return outage
 	}
 	return nil
