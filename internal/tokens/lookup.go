@@ -90,7 +90,7 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 	now := r.now()
 	switch {
 	case err == nil:
-		r.health.answered(req.id, now)
+		r.health.answered()
 		r.succeeded("found", now.Sub(asked))
 		if !info.Expires.Known() {
 			r.unusable(string(NoExpiry), 1)
@@ -99,7 +99,7 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		r.cache.remember(req.id, info, asked, since)
 		return Facts{Info: info, At: asked, Source: FromLookup}, nil
 	case errors.Is(err, ErrUnknownToken):
-		r.health.answered(req.id, now)
+		r.health.answered()
 		r.succeeded("unknown", now.Sub(asked))
 		r.own.forget(req.id)
 		r.cache.rememberUnknown(req.id, asked, since)

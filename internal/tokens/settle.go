@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// vouches is how long an answer to the neutral question counts for other look-ups too, so
-// that many tokens whose own look-ups fail do not double the number of look-ups.
+// vouches is how long the answer to a neutral question that settled one failure settles
+// others too, so that many tokens whose own look-ups fail do not double the number of
+// look-ups.
 const vouches = time.Second
 
 // health is what is known of the token service, beside the breaker.
 type health struct {
 	// answers counts the look-ups that the workspace answered.
 	answers atomic.Uint64
-	// vouched is when the neutral question was last answered, in Unix nanoseconds.
+	// vouched is when the neutral question last settled a failure, in Unix nanoseconds.
 	vouched atomic.Int64
 	// struck means that the neutral question failed after the last answer.
 	struck atomic.Bool
@@ -59,6 +60,9 @@ func (r *Resolver) worksForOthers(answers uint64) bool {
 		return true
 	}
 	asked, err := r.askNeutral()
+	if err == nil {
+		r.health.vouched.Store(r.now().UnixNano())
+	}
 	return err == nil || !asked // without an answer, one failure is no evidence
 }
 
@@ -94,10 +98,7 @@ func settled(err error) (asked bool, _ error) {
 }
 
 // answered records that the workspace answered a look-up, whatever it said of the token.
-func (h *health) answered(id ID, now time.Time) {
+func (h *health) answered() {
 	h.answers.Add(1)
 	h.struck.Store(false)
-	if id == neutral {
-		h.vouched.Store(now.UnixNano())
-	}
 }
