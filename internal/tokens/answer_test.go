@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -321,5 +322,28 @@ func TestServiceReadsStrictly(t *testing.T) {
 			t.Errorf("%s: listed %d, faulty %d, %v", odd.name, len(list), len(faulty), err)
 		}
 		fault.Remove()
+	}
+}
+
+// TestOtherAnswersAreUnambiguous: so are those that the SDK decodes, such as SCIM's, and
+// refusals.
+func TestOtherAnswersAreUnambiguous(t *testing.T) {
+	t.Parallel()
+	workspace := startWorkspace(t)
+	transport := NewTransport(5 * time.Second)
+	t.Cleanup(transport.Close)
+	workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.Respond(200, "application/json", `{"id":"7","userName":"bob@x.com","username":"eve@x.com"}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, workspace.URL()+"/api/2.0/preview/scim/v2/Users/7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transport.RoundTrip(request); err == nil || asOutage(err).Outage != BadAnswer || asOutage(err).Kind() != string(DuplicateName) {
+		t.Errorf("SCIM's answer with two names: %v", err)
+	}
+	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
+	workspace.Faults().Set(managementAPI, fakeworkspace.Respond(404, "application/json", `{"error_code":"ENDPOINT_NOT_FOUND","ERROR_CODE":"RESOURCE_DOES_NOT_EXIST","message":"No"}`))
+	var outage *UnavailableError
+	if _, err := d.Lookup(t.Context(), answerID); !errors.As(err, &outage) || outage.Kind() != string(DuplicateName) {
+		t.Errorf("a refusal with two codes: %v", err)
 	}
 }

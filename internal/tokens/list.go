@@ -43,6 +43,13 @@ func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	return r.listed.list, r.listed.at, nil
 }
 
+// Faulty returns the tokens of the last list of which it says nothing that can be used.
+func (r *Resolver) Faulty() []Faulty {
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	return r.listed.faulty
+}
+
 // relist asks for the list, unless the last one is young enough.
 func (r *Resolver) relist() error {
 	if !r.tasks.begin() {
@@ -79,5 +86,5 @@ func (r *Resolver) relist() error {
 func (r *Resolver) forgetList() {
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.at = nil, time.Time{}
+	r.listed.list, r.listed.faulty, r.listed.at = nil, nil, time.Time{}
 }

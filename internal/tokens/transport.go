@@ -107,8 +107,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, outage := t.roundTrip(req)
 	if outage != nil {
-		// A request to sign in, say, has nothing to do with any token.
-		outage.everyone = outage.everyone || !strings.Contains(req.URL.Path, listPath+"/")
+		if !strings.Contains(req.URL.Path, listPath+"/") {
+			outage.everyone = true // a request to sign in, say, is about no token
+			if outage.Outage == UnusableAnswer {
+				outage.Outage = BadAnswer
+			}
+		}
 		return nil, outage
 	}
 	return resp, nil
