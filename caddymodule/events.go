@@ -48,14 +48,15 @@ func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 		return
 	}
 	info := j.Facts.Info
+	ends, _ := info.Expires.At()
 	h.logger.Warn("a token in use expires soon",
 		zap.String("token_id", info.ID.String()),
 		zap.Int64("owner_id", info.OwnerID),
-		zap.Time("expires", info.Expires))
+		zap.Time("expires", ends))
 	h.app.emit(eventExpiring, map[string]any{
 		"workspace": h.workspace.url,
 		"token_id":  info.ID.String(),
 		"owner_id":  info.OwnerID,
-		"expires":   info.Expires.UTC().Format(time.RFC3339),
+		"expires":   ends.UTC().Format(time.RFC3339),
 	})
 }

@@ -22,7 +22,7 @@ func goodToken() *tokens.Info {
 		CreatorName: "admin@example.com",
 		WorkspaceID: 1,
 		Created:     noon.Add(-24 * time.Hour),
-		Expires:     noon.Add(24 * time.Hour),
+		Expires:     tokens.ExpiresAt(noon.Add(24 * time.Hour)),
 		Scopes:      []string{"jobs", "sql"},
 	}
 }
@@ -55,10 +55,10 @@ func TestDecide(t *testing.T) {
 	}{
 		{"good", jobsList, nil, Permitted},
 		{"another scope", clusters, nil, MissingScope},
-		{"expired", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon }, TokenExpired},
-		{"expires in a moment", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon.Add(1) }, Permitted},
-		{"never expires", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires, i.NeverExpires = time.Time{}, true }, Permitted},
-		{"expiry is checked before scopes", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = noon }, TokenExpired},
+		{"expired", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = tokens.ExpiresAt(noon) }, TokenExpired},
+		{"expires in a moment", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = tokens.ExpiresAt(noon.Add(1)) }, Permitted},
+		{"never expires", jobsList, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = tokens.NeverExpires }, Permitted},
+		{"expiry is checked before scopes", clusters, func(i *tokens.Info, _ *Request, _ *Rules) { i.Expires = tokens.ExpiresAt(noon) }, TokenExpired},
 		{"names this workspace", jobsList, func(_ *tokens.Info, r *Request, _ *Rules) { r.WorkspaceID = 1 }, Permitted},
 		{"names another workspace", jobsList, func(_ *tokens.Info, r *Request, _ *Rules) { r.WorkspaceID = 2 }, WrongWorkspace},
 		{"the token's workspace is unknown", jobsList, func(i *tokens.Info, r *Request, _ *Rules) { i.WorkspaceID, r.WorkspaceID = 0, 2 }, Permitted},
@@ -149,9 +149,11 @@ func TestPolicies(t *testing.T) {
 
 		{"a lifetime within the limit", []Policy{{Name: "p", MaxLifetime: 2 * day}}, "GET", jobsList, nil, "", Permitted, ""},
 		{"a lifetime over the limit", []Policy{{Name: "p", MaxLifetime: day}}, "GET", jobsList, nil, "", PolicyLifetime, "p"},
-		{"a token that never expires is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Expires, i.NeverExpires = time.Time{}, true }, "", PolicyLifetime, "p"},
+		{"a token that never expires is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Expires = tokens.NeverExpires }, "", PolicyLifetime, "p"},
 		{"an unknown creation time is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Created = time.Time{} }, "", PolicyLifetime, "p"},
-		{"require_expiry", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, func(i *tokens.Info) { i.Expires = time.Time{} }, "", PolicyLifetime, "p"},
+		{"an unknown expiry is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Expires = tokens.Expiry{} }, "", PolicyLifetime, "p"},
+		{"a creation after the expiry is over every limit", []Policy{{Name: "p", MaxLifetime: 9999 * day}}, "GET", jobsList, func(i *tokens.Info) { i.Created = noon.Add(48 * time.Hour) }, "", PolicyLifetime, "p"},
+		{"require_expiry", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, func(i *tokens.Info) { i.Expires = tokens.Expiry{} }, "", PolicyLifetime, "p"},
 		{"require_expiry of a token that expires", []Policy{{Name: "p", RequireExpiry: true}}, "GET", jobsList, nil, "", Permitted, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

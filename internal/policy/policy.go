@@ -126,12 +126,12 @@ type objection struct {
 func (p *Policy) judge(s Subject, request Request) *objection {
 	info := s.Info
 	if p.RequireExpiry || p.MaxLifetime > 0 {
-		// An expiry that the workspace did not report is as good as none.
-		if info.Expires.IsZero() {
+		// An unknown expiry is as good as none.
+		if _, ends := info.Expires.At(); !ends {
 			return &objection{PolicyLifetime, nil, "asks for tokens that expire"}
 		}
 	}
-	if p.MaxLifetime > 0 && (info.Created.IsZero() || info.Expires.Sub(info.Created) > p.MaxLifetime) {
+	if life, known := info.Lifetime(); p.MaxLifetime > 0 && (!known || life > p.MaxLifetime) {
 		return &objection{PolicyLifetime, nil, "asks for tokens that are made for at most " + days(p.MaxLifetime)}
 	}
 	for i := range request.Readings {

@@ -16,9 +16,10 @@ const listReuse = 30 * time.Second
 type listing struct {
 	flights singleflight.Group
 
-	mu   sync.Mutex
-	list []*Info
-	at   time.Time
+	mu     sync.Mutex
+	list   []*Info
+	faulty []Faulty
+	at     time.Time
 }
 
 // List returns all tokens of the workspace, including expired ones, and when the
@@ -42,6 +43,13 @@ func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	return r.listed.list, r.listed.at, nil
 }
 
+// Faulty returns the tokens of the last list of which it says nothing that can be used.
+func (r *Resolver) Faulty() []Faulty {
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	return r.listed.faulty
+}
+
 // relist asks for the list, unless the last one is young enough.
 func (r *Resolver) relist() error {
 	if !r.tasks.begin() {
@@ -60,7 +68,7 @@ func (r *Resolver) relist() error {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
 	defer cancel()
-	list, err := r.service.List(ctx)
+	list, faulty, err := r.service.List(ctx)
 	if err != nil {
 		if r.ctx.Err() != nil {
 			return &UnavailableError{Outage: Closed}
@@ -70,7 +78,7 @@ func (r *Resolver) relist() error {
 	r.listWorked()
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.at = list, asked
+	r.listed.list, r.listed.faulty, r.listed.at = list, faulty, asked
 	return nil
 }
 
@@ -78,5 +86,5 @@ func (r *Resolver) relist() error {
 func (r *Resolver) forgetList() {
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.at = nil, time.Time{}
+	r.listed.list, r.listed.faulty, r.listed.at = nil, nil, time.Time{}
 }

@@ -17,8 +17,8 @@ type Observer interface {
 	// CacheUsed reports how a request was served: "hit", "stale", "negative" or "miss".
 	// It is called once for every request, so it should cost no more than a counter.
 	CacheUsed(event string)
-	// LookedUp reports one look-up: its result ("found", "unknown" or an [Outage]) and
-	// how long it took.
+	// LookedUp reports one look-up: its result ("found", "unknown", "unusable" if it failed
+	// for this token only, or else an [Outage]) and how long it took.
 	LookedUp(result string, took time.Duration)
 	// ServiceChanged reports that the token service stopped working, with the reason,
 	// or works, for the first time or again, with nil.
@@ -57,6 +57,8 @@ type Resolver struct {
 	flights   singleflight.Group
 	refreshes refreshes
 	limits    limits
+	own       ownFailures
+	health    health
 	timeout   atomic.Int64 // a time.Duration
 	breaker   Breaker
 	sync      syncing
@@ -93,6 +95,7 @@ func NewResolver(service Service, s Settings, options ...Option) *Resolver {
 		now:      time.Now,
 		jitter:   randomUpTo,
 		cache:    newCache(s.Size),
+		own:      newOwnFailures(),
 	}
 	r.workspace, _ = service.(interface{ WorkspaceID() int64 })
 	for _, option := range options {
@@ -115,11 +118,8 @@ func (r *Resolver) Tune(s Settings) {
 	r.tuneSync(s.Sync)
 }
 
-// Resolve returns the facts about a token. It returns [ErrUnknownToken] if the workspace
-// has no such token, an [*UnavailableError] if that could not be found out, and the
-// context's error if the caller left. With an error, [Facts.At] is when the workspace
-// was asked, zero if it was not.
-func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
+// resolve is Resolve for readers who judge by themselves what is unknown.
+func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
 	known, remembered := shard.find(id)
@@ -149,12 +149,12 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	}
 	facts, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
-		knownAt: known.at, unknownAt: unknownAt,
+		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL,
 	})
-	if err != nil && !errors.Is(err, ErrUnknownToken) && id != neutral {
+	if err != nil && !errors.Is(err, ErrUnknownToken) && ownErr(err) == nil && id != neutral {
 		r.observer.Waited(err, r.now().Sub(now), stale && isOutage(err))
 	}
-	if stale && isOutage(err) {
+	if stale && excuses(err) {
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
@@ -168,6 +168,7 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 // before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
 	known := r.cache.forget(id)
+	r.own.forget(id)
 	r.flights.Forget(string(id[:]))
 	r.forgetList()
 	return known
