@@ -27,7 +27,10 @@ var (
 func Read(path string, limit int64) ([]byte, error) {
 	// Opening some devices has effects, so look first.
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return nil, fmt.Errorf("%s: %w, but a symbolic link that leads nowhere", path, ErrNotRegular)
+	case err != nil:
 		return nil, err
 	}
 	if err := check(path, info, limit); err != nil {

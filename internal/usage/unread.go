@@ -78,5 +78,6 @@ func spoiled(err error) bool {
 
 // withheld reports whether an error of loading a value is about that value, but may pass.
 func withheld(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, regularfile.ErrChanged)
+	var file *fs.PathError
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, regularfile.ErrChanged) || errors.As(err, &file)
 }
