@@ -31,6 +31,10 @@ func Read(path string, limit int64) ([]byte, error) {
 	case errors.Is(err, syscall.ELOOP):
 		return nil, fmt.Errorf("%s: %w, but a symbolic link that leads nowhere", path, ErrNotRegular)
 	case err != nil:
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			failed.Op = "open" // as one knows it
+		}
 		return nil, err
 	}
 	if err := check(path, info, limit); err != nil {
