@@ -57,6 +57,9 @@ func unreadText(files []Unread) string {
 	if len(files) == 0 {
 		return ""
 	}
+	if slices.ContainsFunc(files, func(f Unread) bool { return f.File == "" }) {
+		return "saved usage could not be read"
+	}
 	s := count(len(files), "saved file") + " could not be read"
 	var first time.Time
 	for _, f := range files {
