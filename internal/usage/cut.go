@@ -178,10 +178,9 @@ func (n *needs) add(line string) bool {
 	if found {
 		return true
 	}
-	text := strings.Join(slices.Insert(lines, at, line), "\n")
-	if len(text) > maxNeeds {
+	if n.some && len(n.text.Value())+1+len(line) > maxNeeds || len(line) > maxNeeds {
 		return false
 	}
-	n.text, n.some = unique.Make(text), true
+	n.text, n.some = unique.Make(strings.Join(slices.Insert(lines, at, line), "\n")), true
 	return true
 }

@@ -88,30 +88,7 @@ func recommend(seen Token, facts TokenFacts, now time.Time, doubt string) Recomm
 	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: evidenceOf(seen, doubt)}
 	r.Facts.Scopes = list(facts.Scopes)
 	held := without(facts.Scopes, scopes.AllAPIs)
-	var works, beyond []Use
-	for _, u := range seen.Uses {
-		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
-			r.WouldBreak = append(r.WouldBreak, u)
-		}
-		switch {
-		case !u.Passed():
-			r.Refused = append(r.Refused, u)
-		case facts.permits(&u.Operation):
-			works = append(works, u)
-		case u.Operation.Access == scopes.AccountOnly:
-			r.Refused = append(r.Refused, u) // it passed here, and Databricks refused it
-		default:
-			beyond = append(beyond, u)
-		}
-	}
-	for _, o := range seen.Cut.operations() {
-		u := Use{Operation: o, First: seen.Cut.First, Last: seen.Cut.Last}
-		if facts.permits(&o) {
-			works = append(works, u)
-		} else {
-			beyond = append(beyond, u)
-		}
-	}
+	works, beyond := r.classify(&seen)
 	r.choose(works, beyond, held)
 	r.needs(works)
 	r.Keep = intersect(r.Scopes, facts.Scopes)
@@ -137,6 +114,36 @@ func recommend(seen Token, facts TokenFacts, now time.Time, doubt string) Recomm
 	r.Needs, r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Needs), list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
 	r.Older = list(r.Older)
 	return r
+}
+
+// classify splits what passed into what the token's scopes permit, and what they do not.
+// It fills Refused and WouldBreak.
+func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
+	facts := &r.Facts
+	for _, u := range seen.Uses {
+		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
+			r.WouldBreak = append(r.WouldBreak, u)
+		}
+		switch {
+		case !u.Passed():
+			r.Refused = append(r.Refused, u)
+		case facts.permits(&u.Operation):
+			works = append(works, u)
+		case u.Operation.Access == scopes.AccountOnly:
+			r.Refused = append(r.Refused, u) // it passed here, and Databricks refused it
+		default:
+			beyond = append(beyond, u)
+		}
+	}
+	for _, o := range seen.Cut.operations() {
+		u := Use{Operation: o, First: seen.Cut.First, Last: seen.Cut.Last}
+		if facts.permits(&o) {
+			works = append(works, u)
+		} else {
+			beyond = append(beyond, u)
+		}
+	}
+	return works, beyond
 }
 
 // missingScope is policy.MissingScope.

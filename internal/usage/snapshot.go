@@ -296,7 +296,7 @@ func (r *cutRow) cut() (Cut, error) {
 	}
 	c := cutMS{entries: r.Entries, calls: r.Calls, since: r.Since, unknown: r.More || r.Needs == nil}
 	err := errors.Join(checkCounts(r.Entries, r.Calls), checkTime(r.Since))
-	if r.First != nil && r.Last != nil {
+	if r.First != nil && r.Last != nil && !timeOf(*r.Last).IsZero() {
 		c.first, c.last, c.dated = *r.First, *r.Last, true
 		err = errors.Join(err, checkTime(c.first), checkTime(c.last))
 	}
