@@ -172,7 +172,7 @@ func usageWarner(logger *zap.Logger) func(error) {
 		switch text := err.Error(); {
 		case text == last:
 		case usage.SetAside(err):
-			logger.Warn("saved token usage could not be read; it was set aside, and recording starts over without it", zap.Error(err))
+			logger.Warn("saved token usage could not be read; it was set aside, and recording starts over without it; reports say that evidence is missing until the file is removed", zap.Error(err))
 		case errors.Is(err, usage.ErrFold):
 			last = text
 			logger.Warn("token usage saved by stopped gateways cannot be merged; it is tried again", zap.Error(err))

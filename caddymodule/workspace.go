@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/merge"
+	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
@@ -256,6 +256,7 @@ type workspace struct {
 	host     string // name of its host
 	options  WorkspaceOptions
 	catalog  *scopes.Catalog
+	open     []scopes.Operation // rows of the routes file that need no scope
 	handlers []*Handler
 
 	// service opens what knows its tokens on first use, when all handlers have stated
@@ -275,31 +276,16 @@ func checkScheme(workspace string, insecure bool) error {
 }
 
 // compile loads the catalog and compiles the rules of the handlers with it.
-func (w *workspace) compile() (err error) {
-	if w.catalog, err = loadCatalog(w.options.Routes); err != nil {
+func (w *workspace) compile() error {
+	routes, err := routesfile.Load(w.options.Routes)
+	if err != nil {
 		return fmt.Errorf("reading routes: %w", err)
 	}
+	w.catalog, w.open = routes.Catalog, routes.Opened
 	for _, h := range w.handlers {
 		if err := h.compile(w); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// loadCatalog returns the built-in catalog with the operator's rows over it.
-func loadCatalog(path string) (*scopes.Catalog, error) {
-	if path == "" {
-		return scopes.Default(), nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	rows, err := scopes.Parse(file, path)
-	if err != nil {
-		return nil, err
-	}
-	return scopes.Default().With(rows)
 }

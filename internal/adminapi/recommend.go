@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/scopegate/scopegate/internal/tokens"
-	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // RecommendQuery asks for the smallest set of scopes that covers what a token was seen
@@ -59,11 +58,10 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusServiceUnavailable, "saved usage cannot be read, so there is no recommendation: %w", err)
 	}
-	seen, ok := state.Token(id.String())
-	if !ok {
-		return errorf(http.StatusNotFound, "this gateway has not seen the token yet, so there is no evidence to recommend by")
+	recommendation, err := state.Recommend(id.String(), tokenFacts(facts.Info), window, s.Now())
+	if err != nil {
+		return errorf(http.StatusNotFound, "%w", err)
 	}
-	recommendation := usage.Recommend(seen, tokenFacts(facts.Info), window, s.Now())
 	// So that it is not applied to another token, and readers see whose it is.
 	recommendation.Workspace = workspace.URL
 	recommendation.Owner = cmp.Or(workspace.Tokens.OwnerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))

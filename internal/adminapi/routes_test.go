@@ -17,6 +17,9 @@ import (
 func TestRoutes(t *testing.T) {
 	first, second, absent := token(1).ID.String(), token(2).ID.String(), token(3).ID.String()
 	const value = "dapi0123456789abcdef0123456789abcdef"
+	forgotten := func(_ *fakeGateway, f *fakeTokens, u *fakeUsage) {
+		u.state.Cut = usage.Cut{Entries: 7, Calls: 9, Since: now, First: now.Add(-72 * time.Hour), Last: now.Add(-24 * time.Hour)}
+	}
 	for _, test := range []struct {
 		name, method, target string
 		change               func(*fakeGateway, *fakeTokens, *fakeUsage)
@@ -73,6 +76,9 @@ func TestRoutes(t *testing.T) {
 		{name: "recommendation without a token", target: "recommend", status: 400, says: []string{"reading token_id: "}},
 		{name: "recommendation for a token value", target: "recommend?token_id=" + value, status: 400, says: []string{"64 hexadecimal digits"}},
 		{name: "recommendation for a token that was not seen", target: "recommend?token_id=" + second, status: 404, says: []string{"has not seen the token yet"}},
+		{name: "recommendation for a token that may have been dropped", target: "recommend?token_id=" + second, change: forgotten, status: 404, says: []string{"this does not mean that the token was not used: not seen since 2026-02-28 12:00; before, all evidence about 7 tokens was dropped since 2026-03-01"}, lacks: []string{"has not seen"}},
+		{name: "report on a token that may have been dropped", target: "report?format=table", change: forgotten, status: 200, says: []string{"evidence missing: not seen since 2026-02-28 12:00"}, lacks: []string{"never seen"}},
+		{name: "report of unused tokens of which some may have been dropped", target: "report?unused=3d&format=table", change: forgotten, status: 200, says: []string{"1 token was left out of the unused"}, lacks: []string{second[:12]}},
 		{name: "recommendation for an unknown token", target: "recommend?token_id=" + absent, status: 404, says: []string{"the workspace has no token of this id"}},
 		{name: "recommendation without saved usage", target: "recommend?token_id=" + first, change: unreadable, status: 503, says: []string{"saved usage cannot be read, so there is no recommendation: no disk"}},
 		{name: "recommendation by an unknown parameter", target: "recommend?tokenid=" + first, status: 400, says: []string{"did you mean token_id?"}},

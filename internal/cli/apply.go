@@ -19,6 +19,7 @@ type application struct {
 	recommendation *usage.Recommendation
 	gateway        addressFlag
 	yes            bool // do not ask
+	despiteCut     bool // although evidence is missing
 }
 
 // check reports why the recommendation cannot be applied.
@@ -28,10 +29,20 @@ func (a *application) check() error {
 		return errors.New("there is nothing to apply")
 	case r.TokenID != a.id.String():
 		return errors.New("the gateway answered for another token")
+	case !a.despiteCut && missing(&r.Evidence) != "":
+		return fmt.Errorf("evidence about this token is missing (%s), so the scopes may leave out some that it needs; ask its owner, then add --despite-cut to narrow it all the same", usage.Clean(missing(&r.Evidence)))
 	case a.yes && !r.Evidence.Enough:
 		return fmt.Errorf("there is not enough evidence to apply this without asking (%s); omit --yes to decide yourself", r.Evidence.Missing)
 	}
 	return nil
+}
+
+// missing says which evidence was dropped or could not be read.
+func missing(e *usage.Evidence) string {
+	if e.Doubt == "" && e.Cut.Entries > 0 { // a gateway of an older version
+		return e.Cut.String()
+	}
+	return e.Doubt
 }
 
 // run signs in and sets the recommended scopes, if the token is still as it was when

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -100,6 +101,44 @@ func TestApplyAsks(t *testing.T) {
 			out, err := run(t, answering(answer), test.input, append([]string{"recommend", token.Info.TokenId, "--apply"}, test.args...)...)
 			if (err == nil) != test.ok || !strings.Contains(out, test.says) {
 				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestApplyDespiteCut holds that a token is not narrowed by evidence of which some is
+// missing, unless somebody insists.
+func TestApplyDespiteCut(t *testing.T) {
+	workspace := startWorkspace(t)
+	doubt := usage.Evidence{Enough: true, Doubt: "3 operations dropped since 2026-07-01"}
+	older := usage.Evidence{Enough: true, Cut: usage.Cut{Entries: 3, Since: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)}}
+	const refused = "evidence about this token is missing (3 operations dropped since 2026-07-01), so the scopes may leave out some that it needs; ask its owner, then add --despite-cut"
+	for _, test := range []struct {
+		name     string
+		evidence usage.Evidence
+		enough   bool
+		args     []string
+		says     string
+		ok       bool
+	}{
+		{"asking", doubt, true, []string{"--apply"}, refused, false},
+		{"without asking", doubt, true, []string{"--apply", "--yes"}, refused, false},
+		{"a gateway of an older version", older, true, []string{"--apply"}, refused, false},
+		{"insisting", doubt, true, []string{"--apply", "--despite-cut"}, "The token now has the scopes sql.", true},
+		{"insisting without asking", doubt, true, []string{"--apply", "--despite-cut", "--yes"}, "The token now has the scopes sql.", true},
+		{"insisting without asking, and little else", doubt, false, []string{"--apply", "--despite-cut", "--yes"}, "not enough evidence to apply this without asking", false},
+		{"insisting on nothing", doubt, true, []string{"--despite-cut"}, "--despite-cut goes with --apply", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			token := workspace.Mint(fakeworkspace.TokenSpec{Owner: "o@example.com", Scopes: []string{"sql", "jobs"}})
+			test.evidence.Enough = test.enough
+			answer := usage.Recommendation{
+				Workspace: workspace.URL(), TokenID: token.Info.TokenId, Facts: usage.TokenFacts{Scopes: []string{"sql", "jobs"}},
+				Evidence: test.evidence, Change: &usage.Change{Scopes: []string{"sql"}, Body: json.RawMessage("{}")},
+			}
+			out, err := run(t, answering(answer), "y\n", append([]string{"recommend", token.Info.TokenId}, test.args...)...)
+			if (err == nil) != test.ok || !strings.Contains(out, test.says) {
+				t.Errorf("it lacks %q: %v\n%s", test.says, err, out)
 			}
 		})
 	}

@@ -11,7 +11,7 @@ import (
 
 func recommendCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "recommend <token-id> [--used 90d] [--json | --apply [--yes]]",
+		Use:   "recommend <token-id> [--used 90d] [--json | --apply [--yes] [--despite-cut]]",
 		Short: "Recommends the smallest set of scopes for what a token was seen to use",
 		Long: `
 Asks a running gateway which scopes cover what a token was seen to use, how much
@@ -24,6 +24,8 @@ more, as scopes report shows them, are enough.
 --apply sets the scopes, after asking. It signs in to the workspace with the flags
   below, not as the gateway.
 --yes applies them without asking, if there is enough evidence.
+--despite-cut applies them although evidence about the token was dropped to stay within
+  limits, or a saved file could not be read. It still asks.
 
 ` + signInHelp + addressHelp(deps),
 		Example: `  scopegate scopes recommend 3f2a81c09d4e
@@ -36,11 +38,15 @@ more, as scopes report shows them, are enough.
 	asJSON := flags.Bool("json", false, "print JSON")
 	apply := flags.Bool("apply", false, "set the scopes, after asking")
 	yes := flags.Bool("yes", false, "do not ask")
+	despiteCut := flags.Bool("despite-cut", false, "apply although evidence is missing")
 	admin, gateway := addSignInFlags(cmd), addAddressFlag(cmd, deps)
 	cmd.MarkFlagsMutuallyExclusive("json", "apply")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *yes && !*apply {
 			return errors.New("--yes goes with --apply")
+		}
+		if *despiteCut && !*apply {
+			return errors.New("--despite-cut goes with --apply")
 		}
 		id, err := gateway.tokenID(args[0], *admin.workspace)
 		if err != nil {
@@ -58,7 +64,7 @@ more, as scopes report shows them, are enough.
 		if err := recommendation.WriteText(cmd.OutOrStdout()); err != nil || !*apply {
 			return err
 		}
-		apply := application{id: id, recommendation: recommendation, gateway: gateway, yes: *yes}
+		apply := application{id: id, recommendation: recommendation, gateway: gateway, yes: *yes, despiteCut: *despiteCut}
 		return apply.run(cmd, deps, admin)
 	}
 	return cmd

@@ -30,8 +30,9 @@ const (
 
 	// An unknown key ID may belong to a new key, so the keys are fetched again. The
 	// burst is for keys that change twice in a row; after it, one fetch per
-	// rotationInterval, because anyone can invent key IDs.
-	rotationInterval = 10 * time.Second
+	// rotationInterval, because anyone can invent key IDs. While somebody does, tokens
+	// of a new key are refused for that long at most.
+	rotationInterval = 2 * time.Second
 	rotationBurst    = 3
 
 	// maxAbsent bounds the cache of unknown key IDs.

@@ -8,9 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/scopegate/scopegate/internal/regularfile"
 )
 
 // StoragePrefix returns the storage prefix for a workspace's usage. All gateways in front
@@ -34,8 +38,38 @@ func (s caddyStorage) Unlock(ctx context.Context, key string) error {
 	return s.storage.Unlock(ctx, key)
 }
 
+// Load reads files itself: Caddy's file storage would read anything of any size.
 func (s caddyStorage) Load(ctx context.Context, key string) ([]byte, error) {
+	if files, ok := s.storage.(*certmagic.FileStorage); ok {
+		return regularfile.Read(files.Filename(key), maxSnapshot)
+	}
+	info, err := s.storage.Stat(ctx, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Size > maxSnapshot:
+		return nil, fmt.Errorf("%w: it has %d MiB, and at most %d MiB are read", regularfile.ErrTooLarge, info.Size>>20, maxSnapshot>>20)
+	}
 	return s.storage.Load(ctx, key)
+}
+
+// Move renames files. Other storages cannot, and what is too large to be read stays.
+func (s caddyStorage) Move(ctx context.Context, from, to string) error {
+	if files, ok := s.storage.(*certmagic.FileStorage); ok {
+		target := files.Filename(to)
+		if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+			return err
+		}
+		return os.Rename(files.Filename(from), target)
+	}
+	value, err := s.Load(ctx, from)
+	if err == nil {
+		err = s.storage.Store(ctx, to, value)
+	}
+	if err == nil {
+		err = s.storage.Delete(ctx, from)
+	}
+	return err
 }
 
 func (s caddyStorage) Save(ctx context.Context, key string, value []byte) error {

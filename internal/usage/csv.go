@@ -14,7 +14,7 @@ var columns = []string{
 	"token_id", "owner", "owner_id", "creator", "comment", "created", "expires", "never_expires", "scopes", "unscoped", "scopes_needed", "scopes_missing",
 	"autoscope_state", "inferred_scopes", "listed", "gone", "calls", "passed", "would_deny", "denied", "unmapped", "operations",
 	"first_seen", "last_seen", "last_used", "days", "active_days", "enough_evidence", "operations_cut",
-	"recorded_since", "tokens_cut",
+	"recorded_since", "tokens_cut", "evicted", "calls_cut", "cut_since", "evidence_missing",
 }
 
 // WriteCSV writes the report as CSV: a header and a line for each token. Lists are
@@ -40,7 +40,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			harmless(row.AutoscopeState), words(row.InferredScopes), strconv.FormatBool(row.Listed), strconv.FormatBool(row.Gone),
 			n(seen.Calls), n(seen.Passed()), n(seen.WouldDeny), n(seen.Denied), n(seen.Unmapped), strconv.Itoa(len(seen.Uses)),
 			stamp(seen.First), stamp(seen.Last), stamp(row.LastUsed), strconv.Itoa(row.Evidence.Days), strconv.Itoa(row.Evidence.ActiveDays), strconv.FormatBool(row.Evidence.Enough), n(seen.Cut.Entries),
-			stamp(r.Since), n(r.Cut.Entries),
+			stamp(r.Since), n(r.Cut.Entries), strconv.FormatBool(seen.Evicted), n(seen.Cut.Calls), stamp(seen.Cut.Since), harmless(row.Evidence.Doubt),
 		}); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func newTable[K comparable, V any]() *simplelru.LRU[K, V] {
 
 // seen counts a call and keeps at most maxUses operations.
 func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int) {
-	e.calls++
+	e.calls = plus(e.calls, 1)
 	if at > e.last {
 		if at/msPerDay != e.last/msPerDay {
 			e.days++
@@ -142,9 +143,9 @@ func (e *entry) touch(h handle, n *counts, at int64) {
 // shrink drops the least recently called operations.
 func (e *entry) shrink(maxUses int, at int64) {
 	for e.uses.Len() > maxUses {
-		_, old, _ := e.uses.RemoveOldest()
+		h, old, _ := e.uses.RemoveOldest()
 		e.recent = [len(e.recent)]recentUse{} // it may be one of them
-		e.cut.count(old.calls, at)
+		e.cut.dropUse(h, old, at)
 	}
 }
 
@@ -182,14 +183,14 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 		// it, all are taken to be the same, so that gateways which share the traffic
 		// do not add up to more days than there were.
 		shared := daysBetween(timeOf(max(e.first, first)), timeOf(min(e.last, last)))
-		e.days += t.ActiveDays - max(0, min(shared, e.days, t.ActiveDays))
+		e.days = min(e.days+t.ActiveDays-max(0, min(shared, e.days, t.ActiveDays)), math.MaxInt32)
 		e.first, e.last = min(e.first, first), max(e.last, last)
 	}
-	e.calls += t.Calls
-	e.denied += t.Denied
-	e.wouldDeny += t.WouldDeny
-	e.unmapped += t.Unmapped
-	e.cut = importCut(e.cut.export().add(t.Cut))
+	e.calls = plus(e.calls, t.Calls)
+	e.denied = plus(e.denied, t.Denied)
+	e.wouldDeny = plus(e.wouldDeny, t.WouldDeny)
+	e.unmapped = plus(e.unmapped, t.Unmapped)
+	e.cut.add(importCut(t.Cut))
 	for i := range t.Uses {
 		u := &t.Uses[i]
 		h := handleOf(&u.Operation)
@@ -198,9 +199,9 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 			n = &counts{first: u.First.UnixMilli(), last: u.Last.UnixMilli(), reason: u.Reason}
 			e.uses.Add(h, n)
 		}
-		n.calls += u.Calls
-		n.denied += u.Denied
-		n.wouldDeny += u.WouldDeny
+		n.calls = plus(n.calls, u.Calls)
+		n.denied = plus(n.denied, u.Denied)
+		n.wouldDeny = plus(n.wouldDeny, u.WouldDeny)
 		if late := u.Last.UnixMilli(); late > n.last && u.Reason != "" || n.reason == "" {
 			n.reason = u.Reason
 		}

@@ -25,17 +25,20 @@ type Evidence struct {
 	// Since is when the token was first seen, Last when it was last seen.
 	Since time.Time `json:"since,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
-	// Enough means at least 7 days and 20 calls, and nothing dropped. Missing says
-	// what falls short.
+	// Enough means at least 7 days and 20 calls, and no Doubt. Missing says what falls
+	// short.
 	Enough  bool   `json:"enough"`
 	Missing string `json:"missing,omitempty"`
 	// Cut counts operations that were dropped.
 	Cut Cut `json:"cut,omitzero"`
+	// Doubt says which evidence was dropped or could not be read, or may have been, and
+	// when; empty if all counts.
+	Doubt string `json:"doubt,omitempty"`
 }
 
 // evidenceOf returns the evidence about a token.
-func evidenceOf(t Token) Evidence {
-	e := Evidence{Calls: t.Passed(), ActiveDays: t.ActiveDays, Since: t.First, Last: t.Last, Cut: t.Cut}
+func evidenceOf(t Token, doubt string) Evidence {
+	e := Evidence{Doubt: doubt, Calls: t.Passed(), ActiveDays: t.ActiveDays, Since: t.First, Last: t.Last, Cut: t.Cut}
 	if t.Calls > 0 {
 		e.Days = daysBetween(t.First, t.Last)
 	}
@@ -46,8 +49,8 @@ func evidenceOf(t Token) Evidence {
 	if e.Calls < enoughCalls {
 		missing = append(missing, fmt.Sprintf("%d of %d calls", e.Calls, enoughCalls))
 	}
-	if t.Cut.Entries > 0 {
-		missing = append(missing, fmt.Sprintf("%s dropped since %s", count(t.Cut.Entries, "operation"), date(t.Cut.Since)))
+	if doubt != "" {
+		missing = append(missing, doubt)
 	}
 	e.Enough, e.Missing = len(missing) == 0, strings.Join(missing, ", ")
 	return e

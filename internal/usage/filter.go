@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,8 @@ type Filter struct {
 	// NoExpiry selects tokens that never expire.
 	NoExpiry bool
 	// Unused selects tokens that are at least this old and were not used for this
-	// long, either here or, according to Databricks, elsewhere.
+	// long, either here or, according to Databricks, elsewhere. Tokens about which
+	// evidence is missing do not count as unused unless Databricks says so.
 	Unused time.Duration
 	// Expiring selects tokens that will expire within this time.
 	Expiring time.Duration
@@ -26,13 +29,28 @@ type Filter struct {
 // Filter returns the report with the rows that match.
 func (r Report) Filter(f Filter) Report {
 	rows := make([]Row, 0, len(r.Rows))
+	doubtful := 0
 	for i := range r.Rows {
-		if f.picks(&r.Rows[i], r.At) {
-			rows = append(rows, r.Rows[i])
+		switch row := &r.Rows[i]; {
+		case !f.picks(row, r.At):
+		case f.Unused > 0 && r.mayHaveUsed(row, f.Unused):
+			doubtful++
+		default:
+			rows = append(rows, *row)
 		}
 	}
 	r.Rows = rows
+	if doubtful > 0 {
+		r.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("%s left out of the unused: evidence that was dropped or could not be read may show their use", were(doubtful, "token")))
+	}
 	return r
+}
+
+// mayHaveUsed reports whether a token that counts as unused may have been used, for all
+// that is known. If Databricks says when it was last used, that is certain.
+func (r *Report) mayHaveUsed(row *Row, d time.Duration) bool {
+	state := State{Cut: r.Cut, Unread: r.Unread}
+	return row.LastUsed.IsZero() && (len(state.Unread) > 0 || state.lost(row.Seen, row.Created, r.At.Add(-d)))
 }
 
 func (f *Filter) picks(r *Row, now time.Time) bool {

@@ -59,7 +59,7 @@ func (l *Ledger) foldLocked(ctx context.Context, p place, self string) error {
 	work := found.toFold(p, l.options.Now())
 	var notices []error
 	for _, u := range work.unreadable {
-		notice := p.setAside(ctx, u)
+		notice := p.setAside(ctx, u, l.options.Now())
 		if !SetAside(notice) {
 			return notice
 		}
@@ -97,7 +97,9 @@ func (l *Ledger) saveFolded(ctx context.Context, p place, found contents, stoppe
 		states = append(states, one.state)
 		contained[one.name] = now.UnixMilli()
 	}
-	data, err := marshalSnapshot(together(l.options, states...), envelope{Until: now.Add(minLease).UnixMilli(), Folded: contained})
+	about := envelope{Until: now.Add(minLease).UnixMilli(), Folded: contained}
+	about.Workspace, about.Instance = p.address(p.foldedKey())
+	data, err := marshalSnapshot(together(l.options, states...), about)
 	if err != nil {
 		return err
 	}
@@ -120,10 +122,11 @@ type foldWork struct {
 func (w *foldWork) empty() bool { return len(w.stopped)+len(w.contained)+len(w.unreadable) == 0 }
 
 // toFold returns what there is to fold. A snapshot of a newer version that says it is
-// in use is left alone, and so is everything if that is the folded one.
+// in use is left alone, as is one that this process may not read, and so is everything if
+// that is the folded one.
 func (c *contents) toFold(p place, now time.Time) (work foldWork) {
 	for _, u := range c.unreadable {
-		switch inUse := errors.Is(u.err, ErrNewerVersion) && now.UnixMilli() < u.until; {
+		switch inUse := u.withheld || errors.Is(u.err, ErrNewerVersion) && now.UnixMilli() < u.until; {
 		case !inUse:
 			work.unreadable = append(work.unreadable, u)
 		case u.key == p.foldedKey():

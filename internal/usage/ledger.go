@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
+	"slices"
 	"sync"
 	"time"
 )
@@ -164,7 +166,9 @@ func (l *Ledger) save(ctx context.Context) error {
 	id, until := l.instance.id, began.Add(l.lease).UnixMilli()
 	state := together(l.options, l.instance.saved.State(), l.instance.unsaved.State())
 	l.mu.Unlock()
-	data, err := marshalSnapshot(state, envelope{Until: until})
+	about := envelope{Until: until}
+	about.Workspace, about.Instance = place.address(place.instanceKey(id))
+	data, err := marshalSnapshot(state, about)
 	if err != nil {
 		return err
 	}
@@ -183,6 +187,14 @@ func (l *Ledger) save(ctx context.Context) error {
 // State returns what all gateways saved and what this one counted since. If the store
 // cannot be read, it returns what is known here, and why.
 func (l *Ledger) State(ctx context.Context) (State, error) {
+	state, err := l.read(ctx)
+	if err != nil && len(state.Unread) == 0 {
+		state.Unread = []Unread{{}}
+	}
+	return state, err
+}
+
+func (l *Ledger) read(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	var state State
@@ -211,6 +223,9 @@ func (l *Ledger) state(ctx context.Context) (State, error) {
 		state := l.counted(found)
 		l.mu.Lock()
 		same := id == l.instance.id
+		if len(found.unreadable) > 0 {
+			l.nextFold = time.Time{} // which sets them aside
+		}
 		l.mu.Unlock()
 		if same {
 			return state, found.problem()
@@ -232,7 +247,13 @@ func (l *Ledger) counted(found contents) State {
 	}
 	states = append(states, l.instance.unsaved.State(), l.recorder.State())
 	l.mu.Unlock()
-	return together(l.options, states...)
+	sum := together(l.options, states...)
+	sum.Unread = slices.Clone(found.aside)
+	for _, u := range found.unreadable {
+		sum.Unread = append(sum.Unread, Unread{File: path.Base(u.key)})
+	}
+	sortUnread(sum.Unread)
+	return sum
 }
 
 // together adds states up, within the caps.

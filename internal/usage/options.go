@@ -11,13 +11,14 @@ const (
 	defaultMaxTokens     = 10_000
 	defaultMaxOperations = 500
 	defaultMaxEntries    = 500_000
+	defaultMaxSummaries  = 100_000
 )
 
 // Options are the limits of a [Ledger] and its clock. The zero value means the
 // defaults.
 type Options struct {
-	// MaxTokens is how many tokens are kept; default 10,000. The least recently used
-	// ones go first.
+	// MaxTokens is how many tokens are kept with their operations; default 10,000.
+	// Of the least recently used ones, only summaries stay.
 	MaxTokens int
 	// MaxOperations is how many operations of each token are kept; default 500. The
 	// least recently used ones go first.
@@ -25,6 +26,9 @@ type Options struct {
 	// MaxEntries is how many operations of all tokens together are kept; default
 	// 500,000, about 100 MB. Beyond it, whole tokens go.
 	MaxEntries int
+	// MaxSummaries is how many tokens are kept without their operations; default
+	// 100,000, about 30 MB. Beyond it, the least recently used ones are counted only.
+	MaxSummaries int
 	// Now returns the current time; default time.Now.
 	Now func() time.Time
 }
@@ -32,6 +36,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.MaxTokens = cmp.Or(max(0, o.MaxTokens), defaultMaxTokens)
 	o.MaxEntries = cmp.Or(max(0, o.MaxEntries), defaultMaxEntries)
+	o.MaxSummaries = cmp.Or(max(0, o.MaxSummaries), defaultMaxSummaries)
 	o.MaxOperations = min(cmp.Or(max(0, o.MaxOperations), defaultMaxOperations), o.MaxEntries)
 	if o.Now == nil {
 		o.Now = time.Now

@@ -27,7 +27,8 @@ type Recommendation struct {
 	// that there is nothing to recommend: Databricks treats it as everything.
 	Scopes []string `json:"scopes"`
 	// Needs lists Scopes with the operations that need each; for all-apis see AllAPIs.
-	// An operation that several of them permit is listed with the first.
+	// An operation that several of them permit is listed with the first. Operations that
+	// were dropped are listed as one of no calls, named "dropped".
 	Needs []Need `json:"needs"`
 	// Keep lists those of Scopes that the token holds by name, Drop what else it
 	// holds, and Instead what replaces all-apis.
@@ -81,26 +82,13 @@ type AllAPIs struct {
 // recommend says which scopes a token needs for what it was seen to do. Calls that
 // passed count, even if their refusal was rehearsed; operations that were always
 // refused are listed only.
-func recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
-	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: evidenceOf(seen)}
+// Scopes that dropped operations needed count as well. Doubt says what else is missing,
+// see [State.doubt].
+func recommend(seen Token, facts TokenFacts, now time.Time, doubt string) Recommendation {
+	r := Recommendation{TokenID: seen.ID, Facts: facts, Evidence: evidenceOf(seen, doubt)}
 	r.Facts.Scopes = list(facts.Scopes)
 	held := without(facts.Scopes, scopes.AllAPIs)
-	var works, beyond []Use
-	for _, u := range seen.Uses {
-		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
-			r.WouldBreak = append(r.WouldBreak, u)
-		}
-		switch {
-		case !u.Passed():
-			r.Refused = append(r.Refused, u)
-		case facts.permits(&u.Operation):
-			works = append(works, u)
-		case u.Operation.Access == scopes.AccountOnly:
-			r.Refused = append(r.Refused, u) // it passed here, and Databricks refused it
-		default:
-			beyond = append(beyond, u)
-		}
-	}
+	works, beyond := r.classify(&seen)
 	r.choose(works, beyond, held)
 	r.needs(works)
 	r.Keep = intersect(r.Scopes, facts.Scopes)
@@ -126,6 +114,36 @@ func recommend(seen Token, facts TokenFacts, now time.Time) Recommendation {
 	r.Needs, r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Needs), list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
 	r.Older = list(r.Older)
 	return r
+}
+
+// classify splits what passed into what the token's scopes permit, and what they do not.
+// It fills Refused and WouldBreak.
+func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
+	facts := &r.Facts
+	for _, u := range seen.Uses {
+		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
+			r.WouldBreak = append(r.WouldBreak, u)
+		}
+		switch {
+		case !u.Passed():
+			r.Refused = append(r.Refused, u)
+		case facts.permits(&u.Operation):
+			works = append(works, u)
+		case u.Operation.Access == scopes.AccountOnly:
+			r.Refused = append(r.Refused, u) // it passed here, and Databricks refused it
+		default:
+			beyond = append(beyond, u)
+		}
+	}
+	for _, o := range seen.Cut.operations() {
+		u := Use{Operation: o, First: seen.Cut.First, Last: seen.Cut.Last}
+		if facts.permits(&o) {
+			works = append(works, u)
+		} else {
+			beyond = append(beyond, u)
+		}
+	}
+	return works, beyond
 }
 
 // missingScope is policy.MissingScope.
@@ -234,6 +252,9 @@ func (r *Recommendation) note(now time.Time) {
 	say := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	if r.Evidence.Days > 0 && !r.Evidence.Enough {
 		say("not enough evidence yet: %s", r.Evidence.Missing)
+	}
+	if r.Evidence.Doubt != "" && r.Change != nil {
+		say("evidence is missing, so the scopes may leave out some that the token needs: ask its owner first")
 	}
 	if r.Facts.Expired(now) {
 		say("the token expired on %s", date(r.Facts.Expires))

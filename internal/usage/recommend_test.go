@@ -42,7 +42,7 @@ func TestRecommend(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: strings.Fields(test.held)}
-			r := recommend(seenToken(test.seen...), facts, noon)
+			r := recommend(seenToken(test.seen...), facts, noon, "")
 			refused := []string{}
 			for _, u := range r.Refused {
 				refused = append(refused, u.Operation.Name)
@@ -120,7 +120,7 @@ func TestRecommendAutoscope(t *testing.T) {
 			if test.facts.Scopes == nil {
 				test.facts.Scopes = []string{"all-apis"}
 			}
-			r := recommend(seenToken("a: jobs", "b: x y"), test.facts, noon)
+			r := recommend(seenToken("a: jobs", "b: x y"), test.facts, noon, "")
 			got := ""
 			if a := r.Inferred; a != nil {
 				got = fmt.Sprintf("%v %v %v %v", a.Agree, a.More, a.Less, a.Covers)
@@ -161,14 +161,14 @@ func TestEvidence(t *testing.T) {
 		{"few calls", func(k *Token) { k.Calls = 19 }, "19 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (19 of 20 calls)"},
 		{"refused calls do not count", func(k *Token) { k.Denied = 1 }, "19 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (19 of 20 calls)"},
 		{"rehearsed refusals do", func(k *Token) { k.WouldDeny = 20 }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07"},
-		{"cut", func(k *Token) { k.Cut = Cut{2, 9, noon} }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (2 operations dropped since 2026-07-01)"},
+		{"cut", func(k *Token) { k.Cut = Cut{Entries: 2, Calls: 9, Since: noon} }, "20 calls over 7 days (7 of them active), 2026-07-01 to 2026-07-07: not enough evidence yet (2 operations dropped since 2026-07-01)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k := good
 			if test.change != nil {
 				test.change(&k)
 			}
-			if got := evidenceOf(k).String(); got != test.want {
+			if got := evidenceOf(k, (&State{}).doubt(&k, time.Time{}, time.Time{})).String(); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -205,7 +205,7 @@ func TestChange(t *testing.T) {
 func TestRecommendText(t *testing.T) {
 	t.Parallel()
 	facts := TokenFacts{AutoscopeState: "RUNNING", Scopes: []string{"all-apis"}, InferredScopes: []string{"jobs"}, Created: noon.Add(-day)}
-	r := recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon)
+	r := recommend(seenToken("a: jobs", "b: x y", "refused c: scim"), facts, noon, "")
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestRecommendTellsWhatWouldBreak(t *testing.T) {
 	// The token did not hold genie then, and does now.
 	seen := seenToken("a: jobs", "would b: sql", "would c: genie")
 	seen.Uses[0].WouldDeny, seen.Uses[0].Reason = 12, "policy_denied"
-	r := recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon)
+	r := recommend(seen, TokenFacts{Scopes: []string{"jobs", "genie"}}, noon, "")
 	if len(r.WouldBreak) != 2 {
 		t.Fatalf("got %+v", r.WouldBreak)
 	}
@@ -277,7 +277,7 @@ func TestRecommendNeeds(t *testing.T) {
 		{"refused", []string{"refused a: jobs"}, TokenFacts{}, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := recommend(seenToken(test.seen...), test.facts, noon)
+			r := recommend(seenToken(test.seen...), test.facts, noon, "")
 			var got []string
 			for _, need := range r.Needs {
 				s := need.Scope + ":"
@@ -299,7 +299,7 @@ func TestRecommendNeeds(t *testing.T) {
 func TestRecommendTextIsPlain(t *testing.T) {
 	t.Parallel()
 	const hostile = "\x1b[31m\u202e\u009b2J"
-	r := recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon)
+	r := recommend(seenToken("a: jobs"+hostile), TokenFacts{}, noon, "")
 	r.Workspace, r.Owner, r.Comment = "https://w.example.com", "o"+hostile, "c"+hostile
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {

@@ -27,11 +27,14 @@ func (r *Recommendation) writeSummary(t *textWriter) {
 	switch {
 	case r.Window.IsZero():
 		t.line("evidence   %s", r.Evidence)
+	case r.Evidence.Days == 0 && r.Evidence.Doubt != "":
+		t.line("evidence   none since %s, but %s", moment(r.Window), Clean(r.Evidence.Doubt))
 	case r.Evidence.Days == 0:
 		t.line("evidence   not used since %s", moment(r.Window))
 	default:
 		t.line("evidence   since %s: %s", moment(r.Window), r.Evidence)
 	}
+	t.cut(&r.Evidence.Cut)
 	switch {
 	case len(r.Facts.Scopes) == 0:
 		t.line("holds      everything: it was never narrowed")
@@ -147,6 +150,10 @@ func (t *textWriter) each(uses []Use, say func(*Use) string) {
 			return
 		}
 		o := &uses[i].Operation
+		if uses[i].Calls == 0 {
+			t.line("             operations that were dropped, used %s to %s", date(uses[i].First), date(uses[i].Last))
+			continue
+		}
 		t.line("             %s %s  %s", Clean(o.Method), Clean(o.Template), say(&uses[i]))
 	}
 }
@@ -182,6 +189,34 @@ func (t *textWriter) forecast(f *Forecast) {
 func (t *textWriter) change(title string, c *Change) {
 	t.line("\n%s:\n  %s", title, Clean(c.CLI))
 	t.line("or %s %s\n  %s", c.Method, Clean(c.Path), Clean(string(c.Body)))
+}
+
+// cut says what was dropped, when it was used, and what it needed.
+func (t *textWriter) cut(c *Cut) {
+	if c.Entries == 0 {
+		return
+	}
+	used := ""
+	if !c.Last.IsZero() {
+		used = fmt.Sprintf(", last used %s", moment(c.Last))
+	}
+	t.line("cut        %s with %s%s, dropped since %s to stay within limits", count(c.Entries, "operation"), count(c.Calls, "call"), used, moment(c.Since))
+	var all []string
+	for _, need := range c.Needs {
+		text := strings.Join(need, " or ")
+		if text == anyScope {
+			text = "any scope"
+		}
+		all = append(all, text)
+	}
+	switch {
+	case c.NeedsUnknown && len(all) == 0:
+		t.line("           which scopes they needed is not known")
+	case c.NeedsUnknown:
+		t.line("           they needed %s, and more that is not known", join(all))
+	case len(all) > 0:
+		t.line("           they needed %s", join(all))
+	}
 }
 
 // join formats a list of scopes.

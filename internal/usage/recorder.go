@@ -18,34 +18,37 @@ const restMS = 1000
 
 // recorder counts calls by token and operation. It is safe for concurrent use.
 type recorder struct {
-	maxTokens, maxUses int
-	maxEntries         int
-	now                func() time.Time
-	handles            handles
-	shards             [shardCount]shard
-	tokens, entries    atomic.Int64 // in all shards
+	maxTokens, maxUses       int
+	maxEntries, maxSummaries int
+	now                      func() time.Time
+	handles                  handles
+	shards                   [shardCount]shard
+	// How many there are in all shards.
+	tokens, entries, summaries atomic.Int64
 
 	evicting sync.Mutex // one eviction at a time; taken before any shard's lock
 
 	mu    sync.Mutex // guards the following
 	since int64
-	cut   cutMS
+	cut   cutMS // tokens of which not even a summary is left
 }
 
 // shard is the part of the tokens behind one lock.
 type shard struct {
-	mu     sync.Mutex
-	tokens *simplelru.LRU[tokenKey, *entry]
-	_      [64]byte // keeps neighboring locks on different cache lines
+	mu        sync.Mutex
+	tokens    *simplelru.LRU[tokenKey, *entry]
+	summaries *simplelru.LRU[tokenKey, summary] // of tokens that are not in tokens
+	_         [64]byte                          // keeps neighboring locks on different cache lines
 }
 
 // newRecorder returns an empty recorder.
 func newRecorder(options Options) *recorder {
 	options = options.withDefaults()
-	r := &recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, now: options.Now}
+	r := &recorder{maxTokens: options.MaxTokens, maxUses: options.MaxOperations, maxEntries: options.MaxEntries, maxSummaries: options.MaxSummaries, now: options.Now}
 	r.since = r.now().UnixMilli()
 	for i := range r.shards {
 		r.shards[i].tokens = newTable[tokenKey, *entry]()
+		r.shards[i].summaries = newTable[tokenKey, summary]()
 	}
 	return r
 }
@@ -75,7 +78,10 @@ func (r *recorder) Seen(c Call) {
 		e.moved = ms
 	}
 	if !known {
-		e = newEntry(ms)
+		if e = r.recall(s, key); e == nil {
+			e = newEntry(ms)
+		}
+		e.moved = ms
 		s.tokens.Add(key, e)
 	}
 	more := -e.uses.Len()
@@ -94,43 +100,80 @@ func (r *recorder) Seen(c Call) {
 	}
 }
 
+// recall takes a summary out and returns it as an entry, or nil. The shard must be locked.
+func (r *recorder) recall(s *shard, key tokenKey) *entry {
+	old, ok := s.summaries.Peek(key)
+	if !ok {
+		return nil
+	}
+	s.summaries.Remove(key)
+	r.summaries.Add(-1)
+	return old.entry()
+}
+
 // full reports whether a limit is exceeded.
 func (r *recorder) full() bool {
 	return r.tokens.Load() > int64(r.maxTokens) || r.entries.Load() > int64(r.maxEntries)
 }
 
-// evict drops the least recently seen tokens until the limits are met.
+// evict replaces the least recently seen tokens by summaries until the limits are met,
+// and drops the oldest summaries.
 func (r *recorder) evict() {
 	r.evicting.Lock()
 	defer r.evicting.Unlock()
 	for r.full() {
-		var oldest *shard
-		var age int64
-		for i := range r.shards {
-			s := &r.shards[i]
-			s.mu.Lock()
-			if _, e, ok := s.tokens.GetOldest(); ok && (oldest == nil || e.last < age) {
-				oldest, age = s, e.last
+		oldest := r.oldest(func(s *shard) (int64, bool) {
+			_, e, ok := s.tokens.GetOldest()
+			if !ok {
+				return 0, false
 			}
-			s.mu.Unlock()
-		}
+			return e.last, true
+		})
 		if oldest == nil {
 			return // all were removed meanwhile
 		}
+		at := r.now().UnixMilli()
 		oldest.mu.Lock()
-		_, e, ok := oldest.tokens.RemoveOldest()
-		if ok {
+		if key, e, ok := oldest.tokens.RemoveOldest(); ok {
 			r.tokens.Add(-1)
 			r.entries.Add(-int64(e.uses.Len()))
+			oldest.summaries.Add(key, e.summarize(at))
+			r.summaries.Add(1)
 		}
 		oldest.mu.Unlock()
-		if !ok {
-			continue // removed meanwhile
-		}
-		r.mu.Lock()
-		r.cut.count(e.calls, r.now().UnixMilli())
-		r.mu.Unlock()
 	}
+	for r.summaries.Load() > int64(r.maxSummaries) {
+		oldest := r.oldest(func(s *shard) (int64, bool) {
+			_, old, ok := s.summaries.GetOldest()
+			return old.last, ok
+		})
+		if oldest == nil {
+			return
+		}
+		oldest.mu.Lock()
+		_, old, ok := oldest.summaries.RemoveOldest()
+		oldest.mu.Unlock()
+		if ok {
+			r.summaries.Add(-1)
+			r.mu.Lock()
+			r.cut.drop(old.calls, old.first, old.last, r.now().UnixMilli())
+			r.mu.Unlock()
+		}
+	}
+}
+
+// oldest returns the shard with the smallest age, or nil if none has one.
+func (r *recorder) oldest(age func(*shard) (int64, bool)) (oldest *shard) {
+	var least int64
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		if at, ok := age(s); ok && (oldest == nil || at < least) {
+			oldest, least = s, at
+		}
+		s.mu.Unlock()
+	}
+	return oldest
 }
 
 // Token returns what is known about one token.
@@ -146,24 +189,26 @@ func (r *recorder) token(key tokenKey) (Token, bool) {
 	s := r.shard(&key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.tokens.Peek(key)
-	if !ok {
-		return Token{}, false
+	if e, ok := s.tokens.Peek(key); ok {
+		return e.export(key.String()), true
 	}
-	return e.export(key.String()), true
+	if old, ok := s.summaries.Peek(key); ok {
+		return old.export(key.String()), true
+	}
+	return Token{}, false
 }
 
-// Len returns the number of tokens.
+// Len returns the number of tokens, without those that were evicted.
 func (r *recorder) Len() int { return int(r.tokens.Load()) }
 
 // State returns a copy of everything. Calls continue meanwhile: each token is consistent
 // in itself, but tokens are copied at slightly different times.
 func (r *recorder) State() State {
-	state := State{Tokens: make([]Token, 0, r.Len())}
+	state := State{Tokens: make([]Token, 0, r.Len()+int(r.summaries.Load()))}
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		keys := s.tokens.Keys()
+		keys := append(s.tokens.Keys(), s.summaries.Keys()...)
 		s.mu.Unlock()
 		// One token at a time, so that no call waits for a whole shard.
 		for _, key := range keys {
@@ -186,13 +231,18 @@ func (r *recorder) Drain() State {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		taken := s.tokens
-		s.tokens = newTable[tokenKey, *entry]()
+		taken, old := s.tokens, s.summaries
+		s.tokens, s.summaries = newTable[tokenKey, *entry](), newTable[tokenKey, summary]()
 		for _, e := range taken.Values() {
 			r.tokens.Add(-1)
 			r.entries.Add(-int64(e.uses.Len()))
 		}
+		r.summaries.Add(-int64(old.Len()))
 		s.mu.Unlock()
+		for _, key := range old.Keys() {
+			one, _ := old.Peek(key)
+			state.Tokens = append(state.Tokens, one.export(key.String()))
+		}
 		for _, key := range taken.Keys() {
 			e, _ := taken.Peek(key)
 			state.Tokens = append(state.Tokens, e.export(key.String()))
@@ -214,7 +264,7 @@ func (r *recorder) Merge(state State) {
 	if !state.Since.IsZero() {
 		r.since = min(r.since, state.Since.UnixMilli())
 	}
-	r.cut = importCut(r.cut.export().add(state.Cut))
+	r.cut.add(importCut(state.Cut))
 	r.mu.Unlock()
 	parts := make(map[*shard][]*Token)
 	for i := range state.Tokens {
@@ -236,13 +286,24 @@ func (r *recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 		key, _ := keyOf(t.ID) // checked by Merge
 		e, known := s.tokens.Peek(key)
 		if !known {
-			e = newEntry(t.First.UnixMilli())
-			s.tokens.Add(key, e)
-			r.tokens.Add(1)
+			if e = r.recall(s, key); e == nil {
+				e = newEntry(t.First.UnixMilli())
+			}
 		}
 		before := e.uses.Len()
 		e.merge(t, r.maxUses, at)
-		r.entries.Add(int64(e.uses.Len() - before))
+		switch {
+		case known:
+			r.entries.Add(int64(e.uses.Len() - before))
+		case t.Evicted: // and no gateway has more of it so far
+			s.summaries.Add(key, e.summarize(at))
+			r.summaries.Add(1)
+		default:
+			s.tokens.Add(key, e)
+			r.tokens.Add(1)
+			r.entries.Add(int64(e.uses.Len()))
+		}
 	}
 	byAge(s.tokens, func(e *entry) int64 { return e.last })
+	byAge(s.summaries, func(old summary) int64 { return old.last })
 }

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,16 +151,16 @@ func TestCaps(t *testing.T) {
 			r.Seen(allowed(id(0), &jobs, clock.Time)) // stays in use
 		}
 		state := r.State()
-		if len(state.Tokens) != 3 || r.Len() != 3 {
-			t.Fatalf("%d tokens are kept", len(state.Tokens))
+		if r.Len() != 3 {
+			t.Fatalf("%d tokens are kept", r.Len())
 		}
-		for _, want := range []int{0, 3, 4} {
-			if _, ok := state.Token(id(want)); !ok {
-				t.Errorf("token %d is gone", want)
+		for i := range 5 {
+			if got, ok := state.Token(id(i)); !ok || got.Evicted != (i == 1 || i == 2) {
+				t.Errorf("token %d is %+v", i, got)
 			}
 		}
-		if want := (Cut{2, 2, noon.Add(3 * time.Minute)}); state.Cut != want {
-			t.Errorf("cut %+v, want %+v", state.Cut, want)
+		if state.Cut.Entries != 0 {
+			t.Errorf("cut %+v", state.Cut)
 		}
 	})
 	t.Run("operations", func(t *testing.T) {
@@ -172,10 +173,12 @@ func TestCaps(t *testing.T) {
 		if len(got.Uses) != 2 || got.Uses[0].Operation.Name != "a" || got.Uses[1].Operation.Name != "c" || got.Calls != 4 {
 			t.Errorf("got %+v", got)
 		}
-		if want := (Cut{1, 1, noon.Add(3 * time.Minute)}); got.Cut != want {
+		if want := (Cut{
+			Entries: 1, Calls: 1, Since: noon.Add(3 * time.Minute), First: noon.Add(time.Minute), Last: noon.Add(time.Minute), Needs: [][]string{{"x"}},
+		}); !reflect.DeepEqual(got.Cut, want) {
 			t.Errorf("cut %+v, want %+v", got.Cut, want)
 		}
-		if e := evidenceOf(got); e.Enough {
+		if e := evidenceOf(got, (&State{}).doubt(&got, time.Time{}, time.Time{})); e.Enough {
 			t.Error("a token that was cut has enough evidence")
 		}
 	})
@@ -186,7 +189,7 @@ func TestCaps(t *testing.T) {
 			r.Seen(allowed(id(i/4), &o, noon.Add(time.Duration(i)*time.Minute)))
 		}
 		state := r.State()
-		if len(state.Tokens) != 1 || len(state.Tokens[0].Uses) != 4 || state.Cut.Entries != 4 || r.entries.Load() != 4 {
+		if last, _ := state.Token(id(4)); len(state.Tokens) != 5 || r.Len() != 1 || len(last.Uses) != 4 || r.entries.Load() != 4 {
 			t.Errorf("got %+v", state)
 		}
 		r.Drain()
@@ -247,11 +250,11 @@ func TestMerge(t *testing.T) {
 		t.Errorf("since %v", since)
 	}
 	// A loaded token is as old as it is, not as new as the loading.
-	after.Merge(State{Since: noon, Tokens: []Token{{ID: id("ancient"), First: noon, Last: noon, Calls: 7}}, Cut: Cut{1, 5, noon}})
-	if _, ok := after.Token(id("ancient")); ok || after.Len() != 2 {
+	after.Merge(State{Since: noon, Tokens: []Token{{ID: id("ancient"), First: noon, Last: noon, Calls: 7}}, Cut: Cut{Entries: 1, Calls: 5, Since: noon}})
+	if got, ok := after.Token(id("ancient")); !ok || !got.Evicted || after.Len() != 2 {
 		t.Error("the least recently used token was kept")
 	}
-	if got := after.State().Cut; got != (Cut{2, 12, noon}) {
+	if got := after.State().Cut; got.Entries != 1 || got.Calls != 5 || !got.Last.IsZero() {
 		t.Errorf("cut %+v", got)
 	}
 }
@@ -283,7 +286,7 @@ func TestConcurrent(t *testing.T) {
 			for i := range calls {
 				r.Seen(allowed(id((w+i)%40), &operations[i%len(operations)], noon.Add(time.Duration(i)*time.Second)))
 				if i%500 == 0 {
-					r.Merge(State{Tokens: []Token{{ID: id("m"), Calls: 1, First: noon, Last: noon, Cut: Cut{1, 1, noon}}}})
+					r.Merge(State{Tokens: []Token{{ID: id("m"), Calls: 1, First: noon, Last: noon, Cut: Cut{Entries: 1, Calls: 1, Since: noon}}}})
 				}
 			}
 		})
@@ -293,14 +296,18 @@ func TestConcurrent(t *testing.T) {
 	readers.Wait()
 	state := r.State()
 	entries := 0
+	live := 0
 	for _, k := range state.Tokens {
 		entries += len(k.Uses)
+		if !k.Evicted {
+			live++
+		}
 	}
 	if int(r.entries.Load()) != entries {
 		t.Errorf("%d entries, counted %d", entries, r.entries.Load())
 	}
-	if len(state.Tokens) > 20 || r.Len() != len(state.Tokens) {
-		t.Errorf("%d tokens, counted %d", len(state.Tokens), r.Len())
+	if live > 20 || r.Len() != live || len(state.Tokens) != 41 || int(r.summaries.Load()) != 41-live {
+		t.Errorf("%d tokens, counted %d; %d summaries, counted %d", live, r.Len(), len(state.Tokens)-live, r.summaries.Load())
 	}
 	if total := state.Calls() + state.Cut.Calls; total != workers*(calls+4) {
 		t.Errorf("%d calls of %d are accounted for", total, workers*(calls+4))

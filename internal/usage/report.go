@@ -34,8 +34,12 @@ type Report struct {
 	Days  int       `json:"days"`
 	// Calls counts those of all tokens, including any that were filtered out.
 	Calls uint64 `json:"calls"`
-	// Cut counts tokens that are missing because there were too many.
-	Cut Cut `json:"cut,omitzero"`
+	// Cut counts tokens that are missing because there were too many, and Evicted those
+	// that are there without their operations.
+	Cut     Cut `json:"cut,omitzero"`
+	Evicted int `json:"evicted,omitempty"`
+	// Unread are saved files whose counts are missing.
+	Unread []Unread `json:"unread,omitempty"`
 	// Listed is false if the workspace's list was unavailable: the report then has
 	// only tokens that were seen, without their scopes.
 	Listed bool `json:"listed"`
@@ -61,28 +65,32 @@ type Row struct {
 	Added []string `json:"scopes_missing,omitempty"`
 	// Evidence says how much data Used rests on.
 	Evidence Evidence `json:"evidence"`
-	// Seen is what the gateway saw; nil if it never saw the token.
+	// Seen is what the gateway saw; nil if it never saw the token, or, if
+	// Evidence.Doubt says so, no longer knows.
 	Seen *Token `json:"seen,omitempty"`
 }
 
 // NewReport joins a state with the workspace's list of tokens. A nil list means that
 // it was unavailable. Rows are sorted by [ByCalls].
 func NewReport(state State, listed []ListedToken, now time.Time) Report {
-	r := Report{At: now, Since: state.Since, Calls: state.Calls(), Cut: state.Cut, Listed: listed != nil}
+	r := Report{At: now, Since: state.Since, Calls: state.Calls(), Cut: state.Cut, Unread: state.Unread, Listed: listed != nil}
 	if !state.Since.IsZero() {
 		r.Days = max(1, daysBetween(state.Since, now))
 	}
 	seen := make(map[string]*Token, len(state.Tokens))
 	for i := range state.Tokens {
 		seen[state.Tokens[i].ID] = &state.Tokens[i]
+		if state.Tokens[i].Evicted {
+			r.Evicted++
+		}
 	}
 	r.Rows = make([]Row, 0, max(len(listed), len(seen)))
 	for _, l := range listed {
-		r.Rows = append(r.Rows, newRow(l, seen[l.ID], true, now))
+		r.Rows = append(r.Rows, newRow(&state, l, seen[l.ID], true, now))
 		delete(seen, l.ID)
 	}
 	for id, t := range seen {
-		row := newRow(ListedToken{ID: id, OwnerID: t.OwnerID, Creator: t.Creator}, t, false, now)
+		row := newRow(&state, ListedToken{ID: id, OwnerID: t.OwnerID, Creator: t.Creator}, t, false, now)
 		row.Gone = r.Listed
 		r.Rows = append(r.Rows, row)
 	}
@@ -91,14 +99,15 @@ func NewReport(state State, listed []ListedToken, now time.Time) Report {
 	return r
 }
 
-func newRow(l ListedToken, seen *Token, isListed bool, now time.Time) Row {
+func newRow(state *State, l ListedToken, seen *Token, isListed bool, now time.Time) Row {
 	l.Scopes = list(l.Scopes)
 	row := Row{ListedToken: l, Listed: isListed, Unscoped: isListed && l.Unscoped(), Used: []string{}, Seen: seen}
+	doubt := state.doubt(seen, l.Created, time.Time{})
 	if seen == nil {
-		row.Evidence = evidenceOf(Token{})
+		row.Evidence = evidenceOf(Token{}, doubt)
 		return row
 	}
-	recommended := recommend(*seen, l.TokenFacts, now)
+	recommended := recommend(*seen, l.TokenFacts, now, doubt)
 	row.Used, row.Added, row.Evidence = recommended.Scopes, recommended.addNames(), recommended.Evidence
 	if recommended.AllAPIs != nil && !slices.Contains(row.Used, scopes.AllAPIs) {
 		row.Added = append(row.Added, scopes.AllAPIs)
@@ -155,9 +164,10 @@ func (r *Row) notes(now time.Time) (notes []string) {
 	}
 	add(r.Gone, "gone")
 	add(r.Listed && r.Expired(now), "expired")
-	add(r.Seen == nil, "never seen")
+	add(r.Seen == nil && r.Evidence.Doubt == "", "never seen")
+	add(r.Seen == nil && r.Evidence.Doubt != "", "evidence missing: "+Clean(r.Evidence.Doubt))
 	add(r.Seen != nil && !r.Evidence.Enough, "little evidence")
-	add(r.Seen != nil && r.Seen.Cut.Entries > 0, "cut")
+	add(r.Seen != nil && r.Evidence.Doubt != "", "cut: "+Clean(r.Evidence.Doubt))
 	add(slices.Contains(slices.Concat(r.Used, r.Added), scopes.AllAPIs), "needs all-apis")
 	add(r.autoscope() == "running", "autoscope running")
 	return notes

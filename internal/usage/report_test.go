@@ -15,7 +15,7 @@ import (
 func goodReport(t testing.TB) Report {
 	t.Helper()
 	now := noon.Add(10 * day)
-	state := State{Since: noon, Cut: Cut{3, 40, noon.Add(day)}}
+	state := State{Since: noon, Cut: Cut{Entries: 3, Calls: 40, Since: noon.Add(day), Last: noon.Add(day)}}
 	see := func(name string, texts ...string) {
 		k := seenToken(texts...)
 		k.ID, k.OwnerID, k.Creator = id(name), 7, "admin@example.com"
@@ -25,7 +25,7 @@ func goodReport(t testing.TB) Report {
 	see("legacy", "a: jobs", "u: unmapped", "would c: sql")
 	see("revoked", "a: sql")
 	short := seenToken("a: jobs", "would b: sql", "refused c: scim")
-	short.ID, short.First, short.Cut = id("short"), short.Last, Cut{1, 2, noon}
+	short.ID, short.First, short.Cut = id("short"), short.Last, Cut{Entries: 1, Calls: 2, Since: noon}
 	state.Tokens = append(state.Tokens, short)
 	sortTokens(state.Tokens)
 	token := func(name, owner string, held string, change func(*ListedToken)) ListedToken {
@@ -71,11 +71,11 @@ func TestReport(t *testing.T) {
 		want := map[string]string{
 			"narrow":    "true false false / jobs sql / jobs / ",
 			"legacy":    "true false true / (everything) / all-apis / needs all-apis",
-			"short":     "true false false / jobs / jobs +sql / little evidence, cut, autoscope running",
-			"idle":      "true false true / all-apis /  / never seen",
-			"elsewhere": "true false false / sql /  / never seen",
+			"short":     "true false false / jobs / jobs +sql / little evidence, cut: 1 operation dropped since 2026-07-01; all evidence about 3 tokens was dropped since 2026-07-02, autoscope running",
+			"idle":      "true false true / all-apis /  / evidence missing: not seen since 2026-07-02 12:00; before, all evidence about 3 tokens was dropped since 2026-07-02",
+			"elsewhere": "true false false / sql /  / evidence missing: not seen since 2026-07-02 12:00; before, all evidence about 3 tokens was dropped since 2026-07-02",
 			"new":       "true false false / sql /  / never seen",
-			"expired":   "true false false / sql /  / expired, never seen",
+			"expired":   "true false false / sql /  / expired, evidence missing: not seen since 2026-07-02 12:00; before, all evidence about 3 tokens was dropped since 2026-07-02",
 			"":          "false true false / ? / sql / gone",
 		}[row.Comment]
 		if got != want {
@@ -107,8 +107,8 @@ func TestFilter(t *testing.T) {
 		{"all", Filter{}, "elsewhere expired idle legacy narrow new revoked short"},
 		{"unscoped", Filter{Unscoped: true}, "idle legacy"},
 		{"no expiry", Filter{NoExpiry: true}, "legacy"},
-		{"unused", Filter{Unused: 30 * day}, "expired idle"},
-		{"unused for less", Filter{Unused: 27 * day}, "elsewhere expired idle"},
+		{"unused", Filter{Unused: 30 * day}, "idle"}, // expired may have been used,
+		{"unused for less", Filter{Unused: 27 * day}, "elsewhere idle"},
 		{"unused for a moment", Filter{Unused: 1}, "elsewhere expired idle new"},
 		{"expiring", Filter{Expiring: 14 * day}, "short"},
 		{"expiring some day", Filter{Expiring: 1000 * day}, "elsewhere idle narrow new short"},

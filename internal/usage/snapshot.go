@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -34,6 +36,10 @@ type snapshot struct {
 
 // envelope says whose a snapshot is and for how long.
 type envelope struct {
+	// Workspace and Instance say where the snapshot was saved, as its key does: a copy
+	// elsewhere must not count. They are empty in files of older versions.
+	Workspace string `json:"workspace,omitempty"`
+	Instance  string `json:"instance,omitempty"`
 	// Until is the end of the lease: until then, no other gateway touches it.
 	Until int64 `json:"until,omitempty"`
 	// Folded names the snapshots that a folded one contains, with when they were folded.
@@ -41,6 +47,23 @@ type envelope struct {
 	// Ledgers lists the gateways that added to a snapshot which they shared, as older
 	// versions did. It is read and not written.
 	Ledgers map[string]sharedMark `json:"ledgers,omitempty"`
+}
+
+// address returns the envelope's Workspace and Instance for a key.
+func (p place) address(key string) (workspace, instance string) {
+	return path.Base(p.prefix), strings.TrimSuffix(path.Base(key), snapshotSuffix)
+}
+
+// belongs reports whether a snapshot was saved where it was found.
+func (e *envelope) belongs(p place, key string) error {
+	workspace, instance := p.address(key)
+	switch {
+	case e.Workspace != "" && e.Workspace != workspace:
+		return fmt.Errorf("%w: it was saved for another workspace, %q", ErrCorrupt, cell(e.Workspace, 80))
+	case e.Instance != "" && e.Instance != instance:
+		return fmt.Errorf("%w: it is a copy of %q", ErrCorrupt, cell(e.Instance, 80))
+	}
+	return nil
 }
 
 // sharedMark says when a gateway of an older version last saved.
@@ -52,6 +75,13 @@ type cutRow struct {
 	Entries uint64 `json:"entries"`
 	Calls   uint64 `json:"calls"`
 	Since   int64  `json:"since"`
+	First   *int64 `json:"first,omitempty"`
+	Last    *int64 `json:"last,omitempty"`
+	// Needs are nil if they are not known, as in files of older versions. Scopes are
+	// joined by commas.
+	Needs *[]string `json:"needs,omitempty"`
+	// More means that there were more needs.
+	More bool `json:"more,omitempty"`
 }
 
 type opRow struct {
@@ -75,6 +105,7 @@ type tokenRow struct {
 	WouldDeny uint64   `json:"would_deny,omitempty"`
 	Unmapped  uint64   `json:"unmapped,omitempty"`
 	Uses      []useRow `json:"uses"`
+	Evicted   bool     `json:"evicted,omitempty"`
 	Cut       *cutRow  `json:"cut,omitempty"`
 }
 
@@ -92,7 +123,17 @@ func cutRowOf(c Cut) *cutRow {
 	if c.Entries == 0 {
 		return nil
 	}
-	return &cutRow{c.Entries, c.Calls, c.Since.UnixMilli()}
+	row := &cutRow{Entries: c.Entries, Calls: c.Calls, Since: c.Since.UnixMilli(), More: c.NeedsUnknown}
+	if !c.Last.IsZero() {
+		first, last := c.First.UnixMilli(), c.Last.UnixMilli()
+		row.First, row.Last = &first, &last
+	}
+	needs := make([]string, len(c.Needs))
+	for i, need := range c.Needs {
+		needs[i] = strings.Join(need, ",")
+	}
+	row.Needs = &needs
+	return row
 }
 
 // marshalSnapshot writes a state as versioned JSON.
@@ -105,7 +146,7 @@ func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
 		row := tokenRow{
 			ID: t.ID, OwnerID: t.OwnerID, Creator: text(t.Creator), First: t.First.UnixMilli(), Last: t.Last.UnixMilli(), Days: t.ActiveDays,
 			Calls: t.Calls, Denied: t.Denied, WouldDeny: t.WouldDeny, Unmapped: t.Unmapped,
-			Uses: make([]useRow, 0, len(t.Uses)), Cut: cutRowOf(t.Cut),
+			Uses: make([]useRow, 0, len(t.Uses)), Evicted: t.Evicted, Cut: cutRowOf(t.Cut),
 		}
 		for j := range t.Uses {
 			u := &t.Uses[j]
@@ -148,6 +189,9 @@ func unmarshalSnapshot(data []byte) (State, envelope, error) {
 			newer.Until = 0
 		}
 		return State{}, newer, fmt.Errorf("%w: %v, and this one reads %d", ErrNewerVersion, *version.Version, snapshotVersion)
+	}
+	if err := scan(data); err != nil {
+		return State{}, envelope{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	var in snapshot
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -205,7 +249,10 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 	}
 	t := Token{
 		ID: r.ID, OwnerID: r.OwnerID, Creator: text(r.Creator), First: timeOf(r.First), Last: timeOf(r.Last), ActiveDays: r.Days,
-		Calls: r.Calls, Denied: r.Denied, WouldDeny: r.WouldDeny, Unmapped: r.Unmapped, Uses: make([]Use, 0, len(r.Uses)),
+		Calls: r.Calls, Denied: r.Denied, WouldDeny: r.WouldDeny, Unmapped: r.Unmapped, Uses: make([]Use, 0, len(r.Uses)), Evicted: r.Evicted,
+	}
+	if r.Evicted && len(r.Uses) > 0 {
+		return Token{}, errors.New("it is evicted and has operations")
 	}
 	var err error
 	if t.Cut, err = r.Cut.cut(); err != nil {
@@ -236,7 +283,7 @@ func (r *opRow) operation() (scopes.Operation, error) {
 	switch {
 	case err != nil:
 		return scopes.Operation{}, err
-	case slices.ContainsFunc(r.AnyOf, func(scope string) bool { return strings.Contains(scope, ",") }):
+	case slices.ContainsFunc(r.AnyOf, func(scope string) bool { return strings.ContainsAny(scope, ",\n") }):
 		return scopes.Operation{}, errors.New("it has an invalid scope")
 	}
 	o := scopes.Operation{Method: r.Method, Template: r.Template, AnyOf: r.AnyOf, Access: access, Evidence: scopes.Evidence(r.Evidence), Name: r.Name}
@@ -247,14 +294,39 @@ func (r *cutRow) cut() (Cut, error) {
 	if r == nil || r.Entries == 0 {
 		return Cut{}, nil
 	}
-	return Cut{r.Entries, r.Calls, timeOf(r.Since)}, errors.Join(checkCounts(r.Entries, r.Calls), checkTime(r.Since))
+	c := cutMS{entries: r.Entries, calls: r.Calls, since: r.Since, unknown: r.More || r.Needs == nil}
+	err := errors.Join(checkCounts(r.Entries, r.Calls), checkTime(r.Since))
+	if r.First != nil && r.Last != nil && !timeOf(*r.Last).IsZero() {
+		c.first, c.last, c.dated = *r.First, *r.Last, true
+		err = errors.Join(err, checkTime(c.first), checkTime(c.last))
+	}
+	if r.Needs != nil {
+		for _, need := range *r.Needs {
+			for scope := range strings.SplitSeq(need, ",") {
+				err = errors.Join(err, checkScope(scope))
+			}
+			if err != nil {
+				break
+			}
+			c.need(need)
+		}
+	}
+	return c.export(), err
+}
+
+// checkScope refuses what would not survive being joined with others.
+func checkScope(scope string) error {
+	if scope == "" || strings.ContainsAny(scope, ",\n") || !utf8.ValidString(scope) {
+		return errors.New("it has an invalid scope")
+	}
+	return nil
 }
 
 // checkCounts limits counts to what can be added up, and read by tools that treat all
 // numbers as floating-point.
 func checkCounts(counts ...uint64) error {
 	for _, n := range counts {
-		if n > 1<<53 {
+		if n > maxCount {
 			return errors.New("a count is out of range")
 		}
 	}

@@ -19,9 +19,11 @@ func unmarshalState(data []byte) (State, error) {
 }
 
 func goodState(t testing.TB) State {
-	r, clock := newTestRecorder(t, 2, 2)
+	clock := &clock{noon}
+	r := newRecorder(Options{MaxTokens: 2, MaxOperations: 2, MaxSummaries: 1, Now: clock.now})
 	first := op("a: x y")
-	r.Seen(allowed(id("first"), &first, noon)) // is left out soon
+	r.Seen(allowed(id("first"), &first, noon))                   // is left out soon
+	r.Seen(allowed(id("second"), &first, noon.Add(time.Minute))) // leaves a summary
 	for i, text := range []string{"b: *", "d: account", "c: unmapped", "a: x y"} {
 		o := op(text)
 		clock.Time = noon.Add(time.Duration(i) * 26 * time.Hour)
@@ -38,7 +40,8 @@ func goodState(t testing.TB) State {
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	state := goodState(t)
-	if state.Cut.Entries == 0 || len(state.Tokens[0].Uses) < 2 || state.Tokens[0].Cut.Entries == 0 {
+	second, _ := state.Token(id("second"))
+	if other, _ := state.Token(id(0)); state.Cut.Entries == 0 || !second.Evicted || len(second.Cut.Needs) == 0 || len(other.Uses) < 2 || other.Cut.Entries == 0 {
 		t.Fatal("the state is too simple")
 	}
 	about := envelope{Until: noon.UnixMilli(), Folded: map[string]int64{"a": 5}}

@@ -14,6 +14,8 @@ type State struct {
 	Tokens []Token `json:"tokens"`
 	// Cut counts tokens that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
+	// Unread are saved files whose counts are missing.
+	Unread []Unread `json:"unread,omitempty"`
 }
 
 // Token returns what is known about one token.
@@ -28,7 +30,7 @@ func (s *State) Token(id string) (Token, bool) {
 // Calls returns the number of calls of all tokens.
 func (s *State) Calls() (n uint64) {
 	for i := range s.Tokens {
-		n += s.Tokens[i].Calls
+		n = plus(n, s.Tokens[i].Calls)
 	}
 	return n
 }
@@ -54,6 +56,9 @@ type Token struct {
 	Unmapped uint64 `json:"unmapped"`
 	// Uses lists the operations, most called first.
 	Uses []Use `json:"operations"`
+	// Evicted means that there were too many tokens: all of the operations are
+	// missing.
+	Evicted bool `json:"evicted,omitempty"`
 	// Cut counts operations that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
 }

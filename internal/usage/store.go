@@ -10,17 +10,21 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Store keeps values by key, as Caddy's storage does. Several gateways may share one.
 // It is safe for concurrent use.
 type Store interface {
-	// Load returns an error that is fs.ErrNotExist if there is no value.
+	// Load returns an error that is fs.ErrNotExist if there is no value. It does not
+	// read what is longer than maxSnapshot, see package regularfile for the errors.
 	Load(ctx context.Context, key string) ([]byte, error)
 	// Save replaces the value as a whole or not at all.
 	Save(ctx context.Context, key string, value []byte) error
 	// Delete does nothing if there is no value.
 	Delete(ctx context.Context, key string) error
+	// Move gives a value another key, whatever it is.
+	Move(ctx context.Context, from, to string) error
 	// List returns the keys directly below a prefix, in any order. There may be none.
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Lock waits until no one else holds the lock of a key, or the context ends.
@@ -64,9 +68,10 @@ type part struct {
 // unreadable is a snapshot that could not be read.
 type unreadable struct {
 	key   string
-	data  []byte
 	until int64 // see envelope; 0 if unknown
 	err   error
+	// withheld means that it may become readable, so it stays where it is.
+	withheld bool
 }
 
 // contents are all snapshots of a place.
@@ -74,6 +79,7 @@ type contents struct {
 	parts      []part // of instances, and the shared one of older versions
 	folded     part
 	unreadable []unreadable
+	aside      []Unread // earlier
 }
 
 // problem says which snapshots are missing.
@@ -96,6 +102,10 @@ func (p place) read(ctx context.Context, self string) (contents, error) {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
+		if file, ok := unreadOf(key); ok {
+			found.aside = append(found.aside, file)
+			continue
+		}
 		id, ok := strings.CutSuffix(path.Base(key), snapshotSuffix)
 		if !ok || id == self || !isInstanceID(id) {
 			continue
@@ -122,12 +132,21 @@ func (p place) load(ctx context.Context, found *contents, key string) (one part,
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return part{}, false, nil
+	case spoiled(err):
+		found.unreadable = append(found.unreadable, unreadable{key: key, err: fmt.Errorf("%s: %w: %w", key, ErrCorrupt, err)})
+		return part{}, false, nil
+	case withheld(err):
+		found.unreadable = append(found.unreadable, unreadable{key: key, err: fmt.Errorf("%s: %w", key, err), withheld: true})
+		return part{}, false, nil
 	case err != nil:
 		return part{}, false, fmt.Errorf("loading %s: %w", key, err)
 	}
 	state, envelope, err := unmarshalSnapshot(data)
+	if err == nil {
+		err = envelope.belongs(p, key)
+	}
 	if err != nil {
-		found.unreadable = append(found.unreadable, unreadable{key, data, envelope.Until, fmt.Errorf("%s: %w", key, err)})
+		found.unreadable = append(found.unreadable, unreadable{key: key, until: envelope.Until, err: fmt.Errorf("%s: %w", key, err)})
 		return part{}, false, nil
 	}
 	one = part{key: key, state: state, envelope: envelope}
@@ -138,13 +157,9 @@ func (p place) load(ctx context.Context, found *contents, key string) (one part,
 	return one, true, nil
 }
 
-// setAside moves a snapshot to where nothing overwrites it. Storages cannot rename.
-func (p place) setAside(ctx context.Context, u unreadable) error {
-	err := p.store.Save(ctx, u.key+".unreadable-"+digest(u.data), u.data)
-	if err == nil {
-		err = p.store.Delete(ctx, u.key)
-	}
-	if err != nil {
+// setAside moves a snapshot to where nothing overwrites it.
+func (p place) setAside(ctx context.Context, u unreadable, now time.Time) error {
+	if err := p.store.Move(ctx, u.key, p.asideKey(u.key, now)); err != nil {
 		return fmt.Errorf("%w; %w: %w", u.err, ErrNotSetAside, err)
 	}
 	return u.err

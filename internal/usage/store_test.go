@@ -26,8 +26,8 @@ type memory struct {
 	mu     sync.Mutex
 	values map[string]string
 	err    error // of everything
-	aside  error // of saving what is set aside
-	full   error // of all other saves
+	aside  error // of setting aside
+	full   error // of saves
 	locked error
 	locks  int // held now
 	saves  int
@@ -77,11 +77,7 @@ func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
 func (m *memory) Save(_ context.Context, key string, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	failure := m.full
-	if strings.Contains(key, ".unreadable-") {
-		failure = m.aside
-	}
-	if err := cmp.Or(m.err, failure); err != nil {
+	if err := cmp.Or(m.err, m.full); err != nil {
 		return err
 	}
 	m.saves++
@@ -96,6 +92,18 @@ func (m *memory) Delete(_ context.Context, key string) error {
 		delete(m.values, key)
 	}
 	return m.err
+}
+
+func (m *memory) Move(_ context.Context, from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(m.err, m.aside); err != nil {
+		return err
+	}
+	m.saves++
+	m.values[to] = m.values[from]
+	delete(m.values, from)
+	return nil
 }
 
 func (m *memory) List(_ context.Context, prefix string) ([]string, error) {
@@ -141,8 +149,8 @@ func TestRead(t *testing.T) {
 		left   string // keys
 	}{
 		{"nothing there", nil, nil, nil, ""},
-		{"corrupted", map[string]string{otherKey: "{"}, nil, []error{ErrCorrupt}, "abcdefghijklmnopqrstuvwxyz.json.unreadable-021fb596"},
-		{"newer", map[string]string{foldedKey: newer}, nil, []error{ErrNewerVersion}, "folded.json.unreadable-732322c1"},
+		{"corrupted", map[string]string{otherKey: "{"}, nil, []error{ErrCorrupt}, "abcdefghijklmnopqrstuvwxyz.json.unreadable-20260701T120000.000Z"},
+		{"newer", map[string]string{foldedKey: newer}, nil, []error{ErrNewerVersion}, "folded.json.unreadable-20260701T120000.000Z"},
 		{"cannot be set aside", map[string]string{sharedKey: "{"}, func(m *memory) { m.aside = down }, []error{ErrCorrupt, ErrNotSetAside, down}, "usage.json"},
 		{"down", map[string]string{otherKey: "{"}, func(m *memory) { m.err = down }, []error{down}, "abcdefghijklmnopqrstuvwxyz.json"},
 		{"what is not ours", map[string]string{prefix + "/notes.txt": "{", otherKey + ".unreadable-01": "{", otherKey + ".tmp": "{"}, nil, nil,
@@ -157,7 +165,7 @@ func TestRead(t *testing.T) {
 			p := place{store, prefix}
 			found, err := p.read(t.Context(), "")
 			for _, u := range found.unreadable {
-				err = p.setAside(t.Context(), u)
+				err = p.setAside(t.Context(), u, noon)
 			}
 			if (err == nil) != (test.want == nil) || len(found.parts) != 0 || len(found.folded.state.Tokens) != 0 {
 				t.Errorf("got %+v, %v", found, err)

@@ -67,6 +67,12 @@ func (r *Report) summary() string {
 	if r.Cut.Entries > 0 {
 		s += fmt.Sprintf("\nCut: %s with %s, the least recently used, dropped since %s.", count(r.Cut.Entries, "token"), count(r.Cut.Calls, "call"), date(r.Cut.Since))
 	}
+	if r.Evicted > 0 {
+		s += fmt.Sprintf("\nCut: of %s, the least recently used, only a summary is kept.", count(r.Evicted, "token"))
+	}
+	if unread := unreadText(r.Unread); unread != "" {
+		s += "\nMissing: " + unread + "; what is in them does not count."
+	}
 	if !r.Listed {
 		s += "\nThe workspace's list of tokens is unavailable: scopes, expiry and tokens that were never seen are missing."
 	}
@@ -79,6 +85,9 @@ func (r *Report) summary() string {
 func lastUsed(r *Row, now time.Time) string {
 	last := r.Last()
 	if last.IsZero() {
+		if r.Evidence.Doubt != "" {
+			return "?"
+		}
 		return "never"
 	}
 	s := ago(last, now) + " ago"

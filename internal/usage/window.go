@@ -6,14 +6,26 @@ import (
 )
 
 // Recommend says which scopes a token needs for what it was seen to do within a window
-// before now; a window of 0 means all time.
-func Recommend(seen Token, facts TokenFacts, window time.Duration, now time.Time) Recommendation {
-	if window <= 0 {
-		return recommend(seen, facts, now)
+// before now; a window of 0 means all time. The error is a [*NotSeenError].
+func (s *State) Recommend(id string, facts TokenFacts, window time.Duration, now time.Time) (Recommendation, error) {
+	var from time.Time
+	if window > 0 {
+		from = now.Add(-window)
 	}
-	from := now.Add(-window)
+	seen, ok := s.Token(id)
+	if !ok {
+		return Recommendation{}, &NotSeenError{s.Since, s.doubt(nil, facts.Created, from)}
+	}
+	return recommendAfter(from, seen, facts, now, s.doubt(&seen, facts.Created, from)), nil
+}
+
+// recommendAfter is recommend for what was used at or after a time, if that is not zero.
+func recommendAfter(from time.Time, seen Token, facts TokenFacts, now time.Time, doubt string) Recommendation {
+	if from.IsZero() {
+		return recommend(seen, facts, now, doubt)
+	}
 	recent, older := seen.after(from)
-	r := recommend(recent, facts, now)
+	r := recommend(recent, facts, now, doubt)
 	r.Window = from
 	r.Older = list(older)
 	if recent.Calls > 0 && !r.Evidence.Enough {
@@ -21,6 +33,9 @@ func Recommend(seen Token, facts TokenFacts, window time.Duration, now time.Time
 	}
 	if len(older) > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s not used since %s and not counted", were(len(older), "operation"), moment(from)))
+	}
+	if cut := seen.Cut; cut.Entries > 0 && !cut.recent(from) {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s dropped since %s; not used since %s and not counted", were(int(cut.Entries), "operation"), date(cut.Since), moment(from)))
 	}
 	return r
 }
@@ -60,10 +75,30 @@ func (t *Token) after(from time.Time) (recent Token, older []Use) {
 			recent.Last = u.Last
 		}
 	}
+	if cut := t.Cut; !cut.recent(from) {
+		recent.Cut, recent.Evicted = Cut{}, false
+	} else if last := cut.Last; !last.IsZero() {
+		calls := uint64(1)
+		if !cut.First.Before(from) {
+			calls = max(1, cut.Calls)
+		}
+		recent.Calls = plus(recent.Calls, calls)
+		if first := latest(cut.First, from); recent.First.IsZero() || first.Before(recent.First) {
+			recent.First = first
+		}
+		recent.Last = latest(recent.Last, last)
+	}
 	if recent.Calls == 0 {
 		recent.ActiveDays = 0
 		return recent, older
 	}
 	recent.ActiveDays = min(recent.ActiveDays, daysBetween(recent.First, recent.Last))
 	return recent, older
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -33,7 +33,7 @@ func TestRecommendWithinIsNoEvidence(t *testing.T) {
 	token := Token{ID: id("t"), First: noon.Add(-300 * day), Last: noon.Add(-day), ActiveDays: 200, Calls: 3000, Denied: 5, Uses: []Use{
 		{Operation: jobs, Calls: 3000, Denied: 5, First: noon.Add(-300 * day), Last: noon.Add(-day)},
 	}}
-	r := Recommend(token, TokenFacts{Scopes: []string{"jobs", "sql"}}, 90*day, noon)
+	r := recommendAfter(noon.Add(-90*day), token, TokenFacts{Scopes: []string{"jobs", "sql"}}, noon, "")
 	if r.Evidence.Enough || r.Evidence.Calls > 1 || r.Evidence.Days != 1 || r.Evidence.ActiveDays != 1 {
 		t.Errorf("evidence: %s", r.Evidence)
 	}
@@ -61,7 +61,11 @@ func TestRecommendWithin(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := TokenFacts{Scopes: []string{"jobs", "scim", "sql"}}
-			r := Recommend(usedAt(t, seen), facts, test.window, noon)
+			state := State{Tokens: []Token{usedAt(t, seen)}}
+			r, err := state.Recommend(id("t"), facts, test.window, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var older []string
 			for _, u := range r.Older {
 				older = append(older, u.Operation.Name)

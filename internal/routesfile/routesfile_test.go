@@ -1,0 +1,144 @@
+package routesfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	many := func(n int, row string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, row+"\n", i)
+		}
+		return b.String()
+	}
+	for _, test := range []struct {
+		name, content string
+		want          string // part of the error
+		opened        int
+	}{
+		{"empty", "", "", 0},
+		{"a row", "GET\t/api/2.0/x\tsql\n", "", 0},
+		{"without a line break", "GET\t/api/2.0/x\tsql", "", 0},
+		{"with a byte order mark, and lines of Windows", "\ufeffGET\t/api/2.0/x\tsql\r\n", "", 0},
+		{"many rows", many(20_000, "GET\t/api/2.0/x/%d\tsql"), "", 0},
+		{"rows that shadow all paths", "*\t/{path...}\tsql\nGET\t/api/2.1/{path...}\tsql\n", "", 0},
+
+		{"UTF-16", "\xff\xfeG\x00E\x00T\x00", "it is UTF-16: save it as UTF-8", 0},
+		{"UTF-16, big-endian", "\xfe\xff\x00G\x00E\x00T", "it is UTF-16", 0},
+		{"UTF-16 without a mark", "G\x00E\x00T\x00\t\x00", ":1: it has a NUL byte", 0},
+		{"binary", "\x7fELF\x02\x01\x01\x00", ":1: it has a NUL byte", 0},
+		{"Latin-1", "# f\xfcr\n", ":1: it is not valid UTF-8", 0},
+		{"an endless line", "# ok\nGET\t/api/2.0/x\t" + strings.Repeat("a", 2<<20), ":2: the line has 2097167 bytes", 0},
+		{"an endless comment", "#" + strings.Repeat("a", 2<<20), ":1: the line has", 0},
+		{"lines of old Macs", strings.Repeat("GET\t/api/2.0/x\tsql\r", 1000), "is a line break missing?", 0},
+		{"a million rows", many(500_000, "GET\t/api/2.0/%d\tsql"), ":50001: the file has more than 50000 lines", 0},
+		{"a million empty lines", strings.Repeat("\n", 1_000_000), "more than 50000 lines", 0},
+		{"mistakes that quote a lot", many(30, "GET\t/"+strings.Repeat("a{", 3000)+"%d\tsql"), ":1: ", 0},
+		{"JSON", `{"a":1}`, ":1: no tab found", 0},
+		{"terminal escapes", "GET\x1b[31m\t/api/2.0/x\tsql", `:1: method "GET\x1b[31m"`, 0},
+
+		{"public", "GET\t/api/2.0/x\tpublic\n", "", 1},
+		{"any scope", "GET\t/api/2.2/jobs/list\t*\n", "", 1},
+		{"public as it is", "*\t/oidc/{path...}\tpublic\n", "", 0},
+		{"any scope for all", "*\t/{path...}\t*\n", "", 1},
+		{"public for all", "*\t/{path...}\tpublic\n", "* /{path...} is public: it would let everything pass", 0},
+		{"public for all of the API", "GET\t/api/2.0/{path...}\tpublic\n", "is public", 0},
+		{"public for all of the other API", "POST\t/ajax-api/{path...}\tpublic\n", "is public", 0},
+		{"public without a name", "GET\t/api/{version}/{a}/{b}\tpublic\n", "is public", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "routes.tsv")
+			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			routes, err := Load(path)
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if (err == nil) != (test.want == "") {
+				t.Fatalf("%v, want %q", err, test.want)
+			}
+			if err == nil {
+				if len(routes.Opened) != test.opened || routes.Catalog == nil {
+					t.Errorf("opened %+v", routes.Opened)
+				}
+				return
+			}
+			if text := err.Error(); !strings.Contains(text, test.want) || !strings.Contains(text, path) || len(text) > maxError+100 || strings.ContainsRune(text, '\x1b') {
+				t.Errorf("%.400q, want %q", text, test.want)
+			}
+		})
+	}
+}
+
+// TestShadowing: rows of the file win over built-in ones of the same path only, so that a
+// row for everything cannot loosen what the built-in catalog knows.
+func TestShadowing(t *testing.T) {
+	t.Parallel()
+	routes, err := parse([]byte("*\t/{path...}\t*\nGET\t/api/2.2/jobs/list\tsql\n"), "routes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/api/2.2/jobs/list": "sql", "/api/2.1/clusters/list": "clusters", "/not/there": ""} {
+		readings, err := routes.Catalog.Read("GET", path, nil)
+		if err != nil || len(readings) == 0 || strings.Join(readings[0].Operation.AnyOf, " ") != want {
+			t.Errorf("%s: %+v, %v", path, readings, err)
+		}
+	}
+}
+
+func TestLoadMistakes(t *testing.T) {
+	t.Parallel()
+	if routes, err := Load(""); err != nil || routes.Catalog != scopes.Default() {
+		t.Errorf("without a file: %+v, %v", routes, err)
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Load(t.TempDir()); !errors.Is(err, regularfile.ErrNotRegular) {
+		t.Error(err)
+	}
+	large := filepath.Join(t.TempDir(), "large")
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 400<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large); !errors.Is(err, regularfile.ErrTooLarge) {
+		t.Error(err)
+	}
+}
+
+// FuzzParse: whatever a file has, it is an error of bounded size or a catalog that answers.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"GET\t/api/2.0/x\tsql\n", "# c\n\n*\t/{path...}\t*\t\tx\ty\n", "\xff\xfe", "POST\t/api/{v}/{a}\tpublic", "GET\t/a/{b}-{c}\tpublic"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		routes, err := parse(content, "routes")
+		if err != nil {
+			if len(err.Error()) > 2*maxError {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		if readings, err := routes.Catalog.Read("GET", "/api/2.2/jobs/list", nil); err != nil || len(readings) == 0 {
+			t.Errorf("%+v, %v", readings, err)
+		}
+		if readings, err := routes.Catalog.Read("GET", "/no/such/path/anywhere", nil); err != nil || readings[0].Operation.Access == scopes.Public {
+			t.Errorf("an unmapped path is public: %+v, %v", readings, err)
+		}
+	})
+}
