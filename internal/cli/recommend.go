@@ -25,7 +25,7 @@ more, as scopes report shows them, are enough.
   below, not as the gateway.
 --yes applies them without asking, if there is enough evidence.
 
-` + signInHelp + addressHelp(deps),
+` + signInHelp + addressHelp,
 		Example: `  scopegate scopes recommend 3f2a81c09d4e
   scopegate scopes recommend 3f2a81c09d4e --used 90d --apply --profile admin`,
 		Args:         cobra.ExactArgs(1),
@@ -36,7 +36,8 @@ more, as scopes report shows them, are enough.
 	asJSON := flags.Bool("json", false, "print JSON")
 	apply := flags.Bool("apply", false, "set the scopes, after asking")
 	yes := flags.Bool("yes", false, "do not ask")
-	admin, gateway := addSignInFlags(cmd), addAddressFlag(cmd, deps)
+	admin := addSignInFlags(cmd)
+	gateway := addAddressFlag(cmd, deps, admin.config)
 	cmd.MarkFlagsMutuallyExclusive("json", "apply")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *yes && !*apply {
@@ -46,7 +47,11 @@ more, as scopes report shows them, are enough.
 		if err != nil {
 			return err
 		}
-		recommendation, err := gateway.client().Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: *admin.workspace, Used: *used})
+		client, err := gateway.client()
+		if err != nil {
+			return err
+		}
+		recommendation, err := client.Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: *admin.workspace, Used: *used})
 		if err != nil {
 			return withHint(err)
 		}
