@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,8 +34,24 @@ func PrepareAdmin(ctx caddy.Context) error {
 		context.AfterFunc(ctx, func() { _ = hold.Close() })
 		return nil
 	}
-	adminTaken = checkAdminFree(&listen{address: address})
+	l := &listen{address: address}
+	if l.used() {
+		return nil
+	}
+	if strings.HasPrefix(address.Network, "tcp") {
+		go unlockAdmin(lockStart(address.StartPort), l)
+	}
+	adminTaken = checkAdminFree(l)
 	return nil
+}
+
+// unlockAdmin unlocks the port of the admin API once Caddy listens on it, or does not come
+// to that.
+func unlockAdmin(lock io.Closer, l *listen) {
+	for deadline := time.Now().Add(lockPatience); !l.used() && time.Now().Before(deadline); {
+		time.Sleep(lockRetry)
+	}
+	_ = lock.Close() // of a socket that nobody connects to
 }
 
 // confirmAdmin fails if this process shares the admin API's address with another one.

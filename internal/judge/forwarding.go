@@ -40,12 +40,13 @@ func forwards(name string) bool {
 		}
 	}
 	switch name {
-	case "Via", "Host", "Host-Override", "Http-Host-Override", "Scheme", "Url-Scheme", "Proto", "Protocol", "Https",
+	case "Host", "Host-Override", "Http-Host-Override", "Port", "Protocol", "Https", "Server-Name", "Server-Port",
 		"Front-End-Https", "Proxy-Ssl", "Wl-Proxy-Ssl", "Webauth-User", "Authenticated-User":
 		return true
 	}
 	switch name[strings.LastIndexByte(name, '-')+1:] {
-	case "Ip", "Ips", "Ipv4", "Ipv6", "Addr", "Address", "Clientip", "Realip", "Remoteip", "Socketip", "Userip":
+	case "Ip", "Ips", "Ipv4", "Ipv6", "Addr", "Address", "Clientip", "Realip", "Remoteip", "Socketip", "Userip",
+		"Proto", "Scheme", "Via":
 		return true
 	}
 	return strings.Contains(name, "-Forwarded-")

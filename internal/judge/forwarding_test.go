@@ -29,7 +29,7 @@ func TestForwardingHeaders(t *testing.T) {
 		"X-Appengine-Country", "X-Sucuri-ClientIP", "Incap-Client-IP", "DO-Connecting-IP", "X-NF-Client-Connection-IP", "Ali-CDN-Real-IP",
 		"CloudFront-Viewer-Address", "CloudFront-Forwarded-Proto", "X-Vercel-Forwarded-For", "X-Envoy-External-Address", "X-Envoy-Internal",
 		"X-Original-Forwarded-For", "X-Original-For", "X-Original-Host", "X-Original-Proto", "X-Original-Remote-Addr", "X-Original-Anything",
-		"Via", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "X-ARR-SSL", "X-ARR-ClientCert",
+		"Via", "X-BlueCoat-Via", "X-Edge-Proto", "X-Request-Scheme", "X-Port", "X-Peer-IP", "X-Host", "X-HTTP-Host-Override", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "X-ARR-SSL", "X-ARR-ClientCert",
 		"Client-Cert", "Client-Cert-Chain", "X-Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Client-Port", "X-TLS-Version",
 		"X-Amzn-Mtls-Clientcert", "X-Amzn-Oidc-Identity", "X-Goog-Iap-Jwt-Assertion", "X-Goog-Authenticated-User-Email",
 		"X-MS-Client-Principal-Name", "X-Auth-Request-User",

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -182,15 +183,20 @@ func TestSocketInUse(t *testing.T) {
 	isPrivate(t, taken+"-2.sock")
 }
 
-// TestSocketsTogether: of two gateways that start on one socket at the same moment, one does.
+// TestSocketsTogether: of two gateways that start on one socket, or with one address of the
+// admin API, at the same moment, one does.
 func TestSocketsTogether(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for range 3 {
-		admin := filepath.Join(privateDir(t), "admin.sock")
+	for i := range 6 {
+		socket := filepath.Join(privateDir(t), "admin.sock")
+		admin := "unix/" + socket + "|0600"
+		if i%2 == 1 {
+			admin = processtest.FreeAddress(t)
+		}
 		var both []*processtest.Process
 		for range 2 {
-			both = append(both, r.launch(t, "", runFile(t, "admin unix/"+admin+"|0600", r.site(processtest.FreeAddress(t)))))
+			both = append(both, r.launch(t, "", runFile(t, "admin "+admin, r.site(processtest.FreeAddress(t)))))
 		}
 		started := 0
 		for _, p := range both {
@@ -202,8 +208,37 @@ func TestSocketsTogether(t *testing.T) {
 				started++
 			}
 		}
-		if started != 1 || !answering(t, admin) {
+		if started != 1 || i%2 == 0 && !answering(t, socket) {
 			t.Errorf("%d started:\n%s\n%s", started, both[0].Log, both[1].Log)
+		}
+	}
+}
+
+// TestSidecarForwarding: of a sidecar's clients, too, only the gateway says who they are.
+func TestSidecarForwarding(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, mode := range []string{"enforce", "observe"} {
+		listen := processtest.FreeAddress(t)
+		r.start(t, listen, r.sidecar(listen, "--mode", mode))
+		r.workspace.Reset()
+		conn := dial(t, listen)
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nX-Real-IP: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Port: 203\r\n\r\n", harness.JobsList, r.token)
+		if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v %v", mode, answer, err)
+		}
+		for _, arrived := range r.workspace.Requests() {
+			if arrived.Path != harness.JobsList {
+				continue
+			}
+			for name, values := range arrived.Header {
+				if strings.Contains(strings.Join(values, " "), "203.0.113.9") || name == "X-Forwarded-Port" {
+					t.Errorf("%s: %s arrived: %q", mode, name, values)
+				}
+			}
+			if got := arrived.Header["X-Forwarded-For"]; len(got) != 1 || got[0] != "127.0.0.1" {
+				t.Errorf("%s: X-Forwarded-For: %q", mode, got)
+			}
 		}
 	}
 }
