@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // maxPath bounds the path of a socket, in bytes. Linux allows 107, macOS 103.
@@ -30,15 +31,15 @@ func Folders() []string {
 // place returns the first folder in which this process may put a socket, and makes it if
 // need be. The error says what is wrong with each of them.
 func place(folders []string, name string) (string, error) {
-	var problems []error
+	var problems []string
 	for _, folder := range folders {
 		err := usable(folder, name)
 		if err == nil {
 			return folder, nil
 		}
-		problems = append(problems, err)
+		problems = append(problems, err.Error())
 	}
-	return "", errors.Join(problems...)
+	return "", errors.New(strings.Join(problems, "; "))
 }
 
 func usable(folder, name string) error {
