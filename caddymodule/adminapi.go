@@ -29,11 +29,8 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision looks whether another process has the admin API's default address.
-func (adminAPI) Provision(caddy.Context) error {
-	caddyserver.LookAtAdmin()
-	return nil
-}
+// Provision looks whether another process has the admin API's address.
+func (adminAPI) Provision(ctx caddy.Context) error { return caddyserver.PrepareAdmin(ctx) }
 
 // Routes returns the routes.
 func (adminAPI) Routes() (routes []caddy.AdminRoute) {

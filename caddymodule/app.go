@@ -90,7 +90,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // process listens on an address of theirs, and for a credential that cannot be read:
 // unlike Provision, it is not called to validate a configuration.
 func (a *App) Start() error {
-	if err := a.carriers.Start(a.ctx.Logger()); err != nil {
+	if err := a.carriers.Start(a.ctx, a.ctx.Logger()); err != nil {
 		return err
 	}
 	for _, w := range a.shared.used() {

@@ -1,10 +1,10 @@
 package caddymodule
 
 import (
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/cli"
 )
 
@@ -16,9 +16,9 @@ func init() {
 		Long:  cli.Long,
 		CobraFunc: func(cmd *cobra.Command) {
 			cli.Add(cmd, cli.Deps{
-				LoadConfig:          loadConfig,
-				AdminDo:             caddycmd.AdminAPIRequest,
-				DefaultAdminAddress: caddy.DefaultAdminListen,
+				LoadConfig: loadConfig,
+				AdminDo:    caddycmd.AdminAPIRequest,
+				FindAdmin:  caddyserver.FindAdmin,
 			})
 		},
 	})

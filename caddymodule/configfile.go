@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/cli"
 	"github.com/scopegate/scopegate/internal/judge"
 )
@@ -52,21 +50,9 @@ func (h *Handler) offlineKey() (string, error) {
 // readHandlers returns the databricks_scopes handlers of a configuration file, with
 // what the app and other handlers say about their workspaces.
 func readHandlers(path, adapter string) ([]*Handler, error) {
-	content, err := os.ReadFile(path)
+	content, err := caddyserver.ReadConfig(path, adapter)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if adapter == "" && filepath.Ext(path) != ".json" {
-		adapter = "caddyfile"
-	}
-	if adapter != "" {
-		a := caddyconfig.GetAdapter(adapter)
-		if a == nil {
-			return nil, fmt.Errorf("unknown configuration adapter %q", adapter)
-		}
-		if content, _, err = a.Adapt(content, map[string]any{"filename": path}); err != nil {
-			return nil, fmt.Errorf("adapting %s: %w", path, err)
-		}
+		return nil, err
 	}
 	handlers, err := parseHandlers(content)
 	if err != nil {

@@ -29,7 +29,8 @@ var unmapped = &Operation{
 // concurrent use.
 type Catalog struct {
 	rows      []Operation
-	templates []Template // of rows
+	templates []Template     // of rows
+	index     map[string]int // of rows, by method and template
 	root      node
 	// normal holds the rows by the normal forms of their templates.
 	normal node
@@ -89,7 +90,9 @@ func New(rows []Operation) (*Catalog, error) {
 // build fills the tries from c.rows.
 func (c *Catalog) build() {
 	// The tries point into c.rows, which must not be reallocated after this.
+	c.index = make(map[string]int, len(c.rows))
 	for i := range c.rows {
+		c.index[c.rows[i].Method+" "+c.rows[i].Template] = i
 		if t := &c.templates[i]; len(t.normal) > 0 && !t.isPreviewOf() {
 			c.normal.insert(t.normal, methodEdge{method: c.rows[i].Method, op: &c.rows[i]})
 		}
@@ -169,6 +172,7 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	added := slices.Clone(rows)
 	over := make(map[string]bool, len(rows))
 	needs := make(map[string][]*Operation) // by operation of c
+	named := c.named()
 	for i := range added {
 		row := &added[i]
 		t, err := ParseTemplate(row.Template)
@@ -176,7 +180,7 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			return nil, err
 		}
 		over[row.Method+" "+t.shape()] = true
-		if same := c.named(row.Method, &t); same != nil {
+		if same := named(row.Method, &t); same != nil {
 			row.Name = same.Name
 			needs[same.Name] = append(needs[same.Name], row)
 		}
@@ -196,21 +200,25 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	return New(all)
 }
 
-// named returns the row of c whose operation a template names: the one with the same
-// path or else, where its normal form is a row's, that row. It is nil for other templates.
-func (c *Catalog) named(method string, t *Template) *Operation {
-	var alike *Operation
-	shape, normal := t.shape(), normalShape(t)
+// named returns a function that finds the row of c whose operation a template names: the
+// one with the same path or else, where its normal form is a row's, that row. It returns
+// nil for other templates.
+func (c *Catalog) named() func(method string, t *Template) *Operation {
+	same := make(map[string]*Operation, len(c.rows))
+	alike := make(map[string]*Operation, len(c.rows))
 	for i := range c.rows {
-		switch {
-		case c.rows[i].Method != method:
-		case c.templates[i].shape() == shape:
-			return &c.rows[i]
-		case alike == nil && normalShape(&c.templates[i]) == normal:
-			alike = &c.rows[i]
+		row, t := &c.rows[i], &c.templates[i]
+		same[row.Method+" "+t.shape()] = row
+		if normal := row.Method + " " + normalShape(t); alike[normal] == nil {
+			alike[normal] = row
 		}
 	}
-	return alike
+	return func(method string, t *Template) *Operation {
+		if row := same[method+" "+t.shape()]; row != nil {
+			return row
+		}
+		return alike[method+" "+normalShape(t)]
+	}
 }
 
 // Operations returns the rows in the order of [Compare]. The slice is the

@@ -236,7 +236,7 @@ func (c *Catalog) precedes(a, b *Operation) bool {
 // templateOf returns the template of a row of c, or of what c made of rows for unknown
 // versions.
 func (c *Catalog) templateOf(o *Operation) *Template {
-	return &c.templates[slices.IndexFunc(c.rows, func(row Operation) bool { return row.Method == o.Method && row.Template == o.Template })]
+	return &c.templates[c.index[o.Method+" "+o.Template]]
 }
 
 // overlapping calls visit for all operations of a trie of normal forms that share a path

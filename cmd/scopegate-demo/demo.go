@@ -31,7 +31,7 @@ const secretVariable = "SCOPEGATE_DEMO_CLIENT_SECRET"
 type demo struct {
 	workspace *fakeworkspace.Workspace
 	url       string // of the gateway
-	admin     string // gatewaycmd.Off or the address of Caddy's admin API
+	admin     string // gatewaycmd.Off, or the address of Caddy's admin API
 }
 
 // options are the differences between the demo, the tour and the traffic.

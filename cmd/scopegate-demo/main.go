@@ -50,7 +50,7 @@ func main() {
 	set.BoolVar(&f.tour, "tour", false, "make calls through the gateway, print the decisions and exit")
 	set.BoolVar(&f.traffic, "traffic", false, "simulate a week of traffic and report on it")
 	set.StringVarP(&f.listen, "listen", "l", "", "address of the gateway (default "+defaultListen+", or any free port if that is in use)")
-	set.StringVar(&f.admin, "admin", "", "address of Caddy's admin API, or off (default off; with --traffic "+caddy.DefaultAdminListen+", or any free port if that is in use)")
+	set.StringVar(&f.admin, "admin", "", "address of Caddy's admin API, unix for a Unix socket that only you can open, or off (default off; with --traffic unix)")
 	set.StringVar(&f.mode, "mode", "enforce", "enforce, or observe to record decisions without refusing requests")
 	if err := command.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "scopegate-demo:", err)

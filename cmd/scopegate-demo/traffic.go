@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/config"
@@ -27,15 +26,11 @@ func runTraffic(p *printer, listen, admin string) error {
 	if admin == gatewaycmd.Off {
 		return errors.New("--traffic needs the admin API for its reports; omit --admin off")
 	}
-	admin, err := addressOr(admin, caddy.DefaultAdminListen)
-	if err != nil {
-		return err
-	}
 	clock := newClock(time.Now().Add(-week))
 	caddymodule.UseClock(clock.now)
 	d, err := start(options{
 		listen: listen,
-		admin:  admin,
+		admin:  cmp.Or(admin, gatewaycmd.Socket),
 		enforce: caddymodule.Handler{Rules: caddymodule.Rules{
 			Mode: "observe",
 			// The README's example: only two APIs, whatever scopes the token has.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -14,8 +16,8 @@ import (
 // recommendation and revokes a token.
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
-	demo := processtest.Start(t, listen, nil, "scopegate-demo", "--traffic", "--listen", listen, "--admin", admin)
+	listen := processtest.FreeAddress(t)
+	demo := processtest.Start(t, listen, nil, "scopegate-demo", "--traffic", "--listen", listen)
 	printed := demo.AwaitLog(t, "Press Ctrl-C")
 	for _, part := range []string{
 		`8 tokens; \d+ calls recorded since \d{4}-\d\d-\d\d \(8 days\)\.`,
@@ -28,8 +30,9 @@ func TestTraffic(t *testing.T) {
 	} {
 		find(t, printed, "("+part+")")
 	}
-	if address := find(t, printed, `report --address (\S+)`); address != admin {
-		t.Errorf("the commands use the address %s, not --admin %s", address, admin)
+	admin := find(t, printed, `report --address (\S+)`)
+	if info, err := os.Stat(strings.TrimPrefix(admin, "unix/")); err != nil || info.Mode() != fs.ModeSocket|0o600 {
+		t.Errorf("the commands use the address %s: %v, %v", admin, info, err)
 	}
 	if reported, made := find(t, printed, `(\d+) calls recorded`), find(t, printed, `These tokens made (\d+) calls`); reported != made {
 		t.Errorf("the report counts %s calls, the demo %s", reported, made)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -27,14 +28,20 @@ func TestExampleRuns(t *testing.T) {
 	t.Cleanup(workspace.Close)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
-	listen, admin, closed := processtest.FreeAddress(t), processtest.FreeAddress(t), processtest.FreeAddress(t)
+	listen, closed := processtest.FreeAddress(t), processtest.FreeAddress(t)
+	runtime, err := os.MkdirTemp("", "sg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(runtime) })
+	admin := "unix/" + runtime + "/scopegate/admin.sock"
 	_, port, _ := net.SplitHostPort(listen)
 	p := processtest.Start(t, listen, []string{
 		"DATABRICKS_HOST=" + workspace.URL(),
 		"SCOPEGATE_CLIENT_ID=" + id,
 		"SCOPEGATE_CLIENT_SECRET=" + secret,
 		"SCOPEGATE_PORT=" + port,
-		"CADDY_ADMIN=" + admin,
+		"XDG_RUNTIME_DIR=" + runtime,
 	}, "scopegate", "run", "--config", "../../Caddyfile.example", "--adapter", "caddyfile")
 
 	if status, _, body := p.Get(t, listJobsPath, token.Value); status != 200 {

@@ -34,6 +34,8 @@ func TraceDecision(ctx context.Context, server trace.Span, rec *Record) {
 	if rec.Operation != nil && rec.Operation.Template != "" {
 		server.SetAttributes(semconv.HTTPRoute(rec.Operation.Template))
 	}
+	// Caddy's tracing believes the client's X-Forwarded-For.
+	server.SetAttributes(semconv.ClientAddress(rec.ClientAddress))
 	tracer := server.TracerProvider().Tracer(tracerName)
 	ctx, span := tracer.Start(ctx, spanDecision,
 		trace.WithTimestamp(rec.Time),

@@ -5,6 +5,7 @@ package caddyserver
 import (
 	"errors"
 	"net"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,4 +45,15 @@ func bindTo(family int, address unix.Sockaddr) error {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
 	return unix.Bind(fd, address)
+}
+
+// socketIsUnix reports whether a file descriptor is that of a Unix socket.
+func socketIsUnix(descriptor string) bool {
+	fd, err := strconv.Atoi(descriptor)
+	if err != nil {
+		return false
+	}
+	address, err := unix.Getsockname(fd)
+	_, ok := address.(*unix.SockaddrUnix)
+	return err == nil && ok
 }

@@ -3,7 +3,6 @@ package caddyserver
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/internal/adminsocket"
 )
 
 // Caddy listens with SO_REUSEPORT, to hand its sockets on at a reload. So two processes
@@ -113,11 +114,7 @@ func (l *listen) occupied() bool {
 // answers reports whether a process accepts connections on a Unix socket. Caddy would
 // unlink its file.
 func (l *listen) answers() bool {
-	connection, err := net.DialTimeout("unix", l.path(), time.Second)
-	if err == nil {
-		_ = connection.Close()
-	}
-	return err == nil
+	return adminsocket.Alive(l.path())
 }
 
 // ours reports whether the running configuration listens on the socket, or on the same

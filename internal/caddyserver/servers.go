@@ -58,9 +58,10 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 	return nil
 }
 
-// Start fails if another process listens on an address of the servers, and warns of
-// hosts that clients may miss. To validate a configuration, Caddy does not start it.
-func (s *Servers) Start(logger *zap.Logger) error {
+// Start fails if another process listens on an address of the servers or of the admin API.
+// It warns of hosts that clients may miss, and of an admin API that is open to others. To
+// validate a configuration, Caddy does not start it.
+func (s *Servers) Start(ctx caddy.Context, logger *zap.Logger) error {
 	for _, c := range s.carriers {
 		if c.routes != nil {
 			c.server.Routes = c.routes.list // they are compiled; others may look at them
@@ -74,7 +75,11 @@ func (s *Servers) Start(logger *zap.Logger) error {
 	}
 	running.Store(s, nil)
 	go s.unlockWhenListening()
-	return confirmAdmin()
+	if err := confirmAdmin(ctx); err != nil {
+		return err
+	}
+	warnOfAdmin(ctx, logger)
+	return nil
 }
 
 func (s *Servers) carrier(server *caddyhttp.Server) *carrier {

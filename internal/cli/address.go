@@ -11,28 +11,33 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// addressFlag is the address of a running gateway's admin API.
+// addressFlag says which running gateway to ask.
 type addressFlag struct {
-	value *string
-	do    adminapi.Do
+	value  *string
+	config configFlags
+	deps   Deps
 }
 
-func addAddressFlag(cmd *cobra.Command, deps Deps) addressFlag {
+func addAddressFlag(cmd *cobra.Command, deps Deps, config configFlags) addressFlag {
 	return addressFlag{
-		value: cmd.Flags().String("address", deps.DefaultAdminAddress, "address of the gateway's admin API"),
-		do:    deps.AdminDo,
+		value:  cmd.Flags().String("address", "", "address of the gateway's admin API (default: found by itself)"),
+		config: config,
+		deps:   deps,
 	}
 }
 
 // addressHelp explains the flag of addAddressFlag.
-func addressHelp(deps Deps) string {
-	return `--address is where the gateway's admin API listens. Default: ` + deps.DefaultAdminAddress + `;
-  $CADDY_ADMIN changes it.
+const addressHelp = `--address is where the gateway's admin API listens, such as
+  unix//run/scopegate/admin.sock or localhost:2019. Default: what the file of --config
+  says, then $CADDY_ADMIN, then the socket of the one gateway that this user runs, in
+  $XDG_RUNTIME_DIR/scopegate, /run/scopegate or a folder for temporary files, then
+  localhost:2019.
 `
-}
 
-func (f addressFlag) client() adminapi.Client {
-	return adminapi.Client{Address: *f.value, Do: f.do}
+// client returns a client of the gateway, or says how to name one.
+func (f addressFlag) client() (adminapi.Client, error) {
+	address, err := f.deps.FindAdmin(*f.value, *f.config.path, *f.config.adapter)
+	return adminapi.Client{Address: address, Do: f.deps.AdminDo}, err
 }
 
 // withHint adds to an error what to do if the gateway cannot be reached.
@@ -46,7 +51,11 @@ func withHint(err error) error {
 // forget makes the gateway look up a token again. Where it cannot be told, a note says
 // what follows: the change itself was made.
 func (f addressFlag) forget(notes io.Writer, id tokens.ID) {
-	if err := f.client().Forget(id); err != nil {
+	client, err := f.client()
+	if err == nil {
+		err = client.Forget(id)
+	}
+	if err != nil {
 		fmt.Fprintf(notes, "note: no gateway was notified (%v); gateways notice the change within their cache ttl\n", withHint(err))
 	}
 }

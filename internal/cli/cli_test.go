@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,11 +74,14 @@ func loadTestConfig(path, adapter string) (Config, error) {
 	return Config{}, fmt.Errorf("no file %s for adapter %q", path, adapter)
 }
 
+// findTestAdmin finds the gateway of a test.
+func findTestAdmin(address, _, _ string) (string, error) { return cmp.Or(address, "localhost:9"), nil }
+
 // run runs a command with an input, and returns what it printed.
 func run(t *testing.T, gateway adminapi.Do, input string, args ...string) (string, error) {
 	t.Helper()
 	root := &cobra.Command{Use: Name}
-	root.AddCommand(Commands(Deps{LoadConfig: loadTestConfig, AdminDo: gateway, DefaultAdminAddress: "localhost:9"})...)
+	root.AddCommand(Commands(Deps{LoadConfig: loadTestConfig, AdminDo: gateway, FindAdmin: findTestAdmin})...)
 	var out strings.Builder
 	root.SetArgs(args)
 	root.SetIn(strings.NewReader(input))
@@ -90,7 +94,7 @@ func run(t *testing.T, gateway adminapi.Do, input string, args ...string) (strin
 // TestHelp holds that every command has examples that run as they stand, and says where
 // it looks for the gateway.
 func TestHelp(t *testing.T) {
-	for _, command := range Commands(Deps{DefaultAdminAddress: "localhost:9"}) {
+	for _, command := range Commands(Deps{}) {
 		for line := range strings.Lines(command.Example) {
 			if !strings.Contains(line, "scopegate scopes "+command.Name()) || strings.Contains(line, "<") {
 				t.Errorf("%s: example %q", command.Name(), line)
@@ -99,7 +103,7 @@ func TestHelp(t *testing.T) {
 		if command.Example == "" {
 			t.Errorf("%s has no example", command.Name())
 		}
-		if command.Flags().Lookup("address") != nil && !strings.Contains(command.Long, "Default: localhost:9;") {
+		if command.Flags().Lookup("address") != nil && !strings.Contains(command.Long, "Default: what the file of --config") {
 			t.Errorf("%s does not say what --address is by default", command.Name())
 		}
 	}

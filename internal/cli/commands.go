@@ -30,9 +30,9 @@ type Deps struct {
 	LoadConfig func(path, adapter string) (Config, error)
 	// AdminDo sends a request to a gateway's admin API.
 	AdminDo adminapi.Do
-	// DefaultAdminAddress is where the admin API listens unless --address says
-	// otherwise.
-	DefaultAdminAddress string
+	// FindAdmin returns where the gateway's admin API listens: at the address that is
+	// given, or as a configuration file says, or where it is found. Each may be empty.
+	FindAdmin func(address, config, adapter string) (string, error)
 }
 
 // Add makes a command the parent of the commands below scopes.

@@ -27,7 +27,7 @@ more, as scopes report shows them, are enough.
 --despite-cut applies them although evidence about the token was dropped to stay within
   limits, or a saved file could not be read. It still asks.
 
-` + signInHelp + addressHelp(deps),
+` + signInHelp + addressHelp,
 		Example: `  scopegate scopes recommend 3f2a81c09d4e
   scopegate scopes recommend 3f2a81c09d4e --used 90d --apply --profile admin`,
 		Args:         cobra.ExactArgs(1),
@@ -39,7 +39,8 @@ more, as scopes report shows them, are enough.
 	apply := flags.Bool("apply", false, "set the scopes, after asking")
 	yes := flags.Bool("yes", false, "do not ask")
 	despiteCut := flags.Bool("despite-cut", false, "apply although evidence is missing")
-	admin, gateway := addSignInFlags(cmd), addAddressFlag(cmd, deps)
+	admin := addSignInFlags(cmd)
+	gateway := addAddressFlag(cmd, deps, admin.config)
 	cmd.MarkFlagsMutuallyExclusive("json", "apply")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *yes && !*apply {
@@ -52,7 +53,11 @@ more, as scopes report shows them, are enough.
 		if err != nil {
 			return err
 		}
-		recommendation, err := gateway.client().Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: *admin.workspace, Used: *used})
+		client, err := gateway.client()
+		if err != nil {
+			return err
+		}
+		recommendation, err := client.Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: *admin.workspace, Used: *used})
 		if err != nil {
 			return withHint(err)
 		}

@@ -29,7 +29,8 @@ Filters; a token must match all that are set:
 --sort is calls, denials, last, expires, created, owner or unmapped. Default: calls.
 --format is table, json or csv. Default: table.
 --workspace is the URL of the workspace. It is needed if the gateway serves several.
-` + addressHelp(deps),
+--config names the gateway by its configuration file.
+` + adapterHelp + addressHelp,
 		Example: `  scopegate scopes report --unscoped --unused 30d
   scopegate scopes report --owner '*@example.com' --sort last
   scopegate scopes report --format csv > tokens.csv`,
@@ -46,9 +47,13 @@ Filters; a token must match all that are set:
 	flags.StringVar(&query.Expiring, "expiring", "", "tokens that expire within this time")
 	flags.StringVar(&query.Owner, "owner", "", "tokens of this owner")
 	flags.StringVarP(&query.Workspace, "workspace", "w", "", "URL of the workspace")
-	gateway := addAddressFlag(cmd, deps)
+	gateway := addAddressFlag(cmd, deps, addConfigFlags(cmd, "configuration file of the gateway"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		report, err := gateway.client().Report(query)
+		client, err := gateway.client()
+		if err != nil {
+			return err
+		}
+		report, err := client.Report(query)
 		if err != nil {
 			return withHint(err)
 		}

@@ -24,14 +24,15 @@ shows them, are enough if the gateway can be reached.
 
 --yes does not ask. It needs the whole token id.
 
-` + signInHelp + addressHelp(deps),
+` + signInHelp + addressHelp,
 		Example: `  scopegate scopes revoke 3f2a81c09d4e --profile admin
   scopegate scopes revoke 3f2a81c09d4e --config Caddyfile`,
 		Args:         cobra.ExactArgs(1),
 		SilenceUsage: true,
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask")
-	admin, gateway := addSignInFlags(cmd), addAddressFlag(cmd, deps)
+	admin := addSignInFlags(cmd)
+	gateway := addAddressFlag(cmd, deps, admin.config)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := tokens.ParseID(args[0])
 		if err != nil && !*yes {

@@ -26,7 +26,11 @@ func (f addressFlag) tokenID(text, workspace string) (tokens.ID, error) {
 	case len(prefix) < minIDPrefix:
 		return id, fmt.Errorf("a token id has 64 hexadecimal digits; give at least the first %d, not %d", minIDPrefix, len(prefix))
 	}
-	ids, err := f.client().TokenIDs(workspace)
+	client, err := f.client()
+	if err != nil {
+		return tokens.ID{}, err
+	}
+	ids, err := client.TokenIDs(workspace)
 	if err != nil {
 		return tokens.ID{}, withHint(err)
 	}

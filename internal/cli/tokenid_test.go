@@ -22,7 +22,7 @@ func TestTokenIDByPrefix(t *testing.T) {
 		asked = uri
 		return answer("", method, uri, header, body)
 	}
-	address := "gateway"
+	address, none := "gateway", ""
 	for _, test := range []struct {
 		name, text, want, problem string
 		asks                      bool
@@ -39,7 +39,7 @@ func TestTokenIDByPrefix(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			asked = ""
-			id, err := addressFlag{&address, gateway}.tokenID(test.text, "https://w.example.com")
+			id, err := addressFlag{&address, configFlags{&none, &none}, Deps{AdminDo: gateway, FindAdmin: findTestAdmin}}.tokenID(test.text, "https://w.example.com")
 			switch {
 			case test.problem == "" && (err != nil || id.String() != test.want):
 				t.Errorf("got %s, %v", id, err)

@@ -128,10 +128,10 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
 		caddyserver.DistrustBody(x.r)
 	}
-	if x.e.Judge.Observe { // the request is left as it is
-		rec.Dropped = audit.TruncateNames(judge.ConflictingHeaders(x.r))
+	if x.e.Judge.Observe { // what belongs to the decision is left as it is
+		rec.Dropped = audit.TruncateNames(judge.DropForwarding(x.r, caddyserver.TrustedHeaders))
 	} else {
-		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r))
+		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r, caddyserver.TrustedHeaders))
 	}
 	if changed := rec.WatchChange(x.r, x.e.Tokens()); changed != nil {
 		defer func() { changed(x.w.answered().status) }() // also when the next handler panics

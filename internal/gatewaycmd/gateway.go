@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -18,8 +19,13 @@ import (
 	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
-// Off turns off the optional listeners of a [Gateway].
-const Off = "off"
+const (
+	// Off turns off the optional listeners of a [Gateway].
+	Off = "off"
+	// Socket puts the admin API of a [Gateway] where commands find it: on a Unix socket
+	// that only this user can open.
+	Socket = "unix"
+)
 
 // Gateway is a gateway to one workspace, without a Caddyfile.
 type Gateway struct {
@@ -29,7 +35,8 @@ type Gateway struct {
 	Workspace *url.URL
 	// Enforce judges requests. [Gateway.Run] sets its workspace.
 	Enforce *caddymodule.Handler
-	// Admin is the address of Caddy's admin API, or [Off].
+	// Admin is the address of Caddy's admin API, [Socket] or [Off]; empty means Socket if
+	// there is a place for it, else Off. [Gateway.Run] sets it to the address.
 	Admin string
 	// Health is the address for health probes, or [Off].
 	Health string
@@ -38,12 +45,14 @@ type Gateway struct {
 	GracePeriod time.Duration
 	// Logging is Caddy's logging, see [LogLevel]; nil means Caddy's default.
 	Logging *caddy.Logging
+
+	adminMode string // of the socket that Run made
 }
 
 // Run starts the gateway in this process and returns once it listens. It replaces any
 // running Caddy configuration, because a process can have only one. Stop it with
 // [caddy.Stop].
-func (g Gateway) Run() error {
+func (g *Gateway) Run() error {
 	// Check these here: Caddy would wrap the errors in details that do not help.
 	if err := errors.Join(g.checkListen(), g.Enforce.Validate()); err != nil {
 		return err
@@ -51,6 +60,11 @@ func (g Gateway) Run() error {
 	if err := g.checkFree(); err != nil {
 		return err
 	}
+	hold, err := g.openAdmin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = hold.Close() }() // by then Caddy has it, too
 	config, err := g.config()
 	if err != nil {
 		return err
@@ -58,7 +72,7 @@ func (g Gateway) Run() error {
 	return caddy.Run(config)
 }
 
-func (g Gateway) checkListen() error {
+func (g *Gateway) checkListen() error {
 	host, port, err := net.SplitHostPort(g.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen must be host:port, such as 127.0.0.1:8080, not %q", g.Listen)
@@ -76,8 +90,29 @@ func (g Gateway) checkListen() error {
 	return nil
 }
 
+// openAdmin finds a place for the socket of the admin API, and opens it. The port of the
+// gateway tells its socket from those of others on this machine.
+func (g *Gateway) openAdmin() (io.Closer, error) {
+	if g.Admin != "" && g.Admin != Socket {
+		return io.NopCloser(nil), nil
+	}
+	_, port, _ := net.SplitHostPort(g.Listen)
+	address, hold, err := caddyserver.OpenAdminSocket("gateway-" + port)
+	switch {
+	case err == nil:
+		g.Admin, g.adminMode = address, caddyserver.SocketMode
+		return hold, nil
+	case g.Admin == Socket:
+		return nil, fmt.Errorf("--admin: found no place for a socket: %w", err)
+	}
+	caddy.Log().Warn("found no place for the socket of the admin API, so it is off, and commands such as scopes report cannot ask this gateway; set XDG_RUNTIME_DIR to a folder of this user's, pass --admin unix//<path>|0600, or --admin off to silence this",
+		zap.Error(err))
+	g.Admin = Off
+	return io.NopCloser(nil), nil
+}
+
 // checkFree fails if another process uses an address.
-func (g Gateway) checkFree() error {
+func (g *Gateway) checkFree() error {
 	for _, address := range []struct {
 		flag, value string
 		check       func(string) error
@@ -86,7 +121,7 @@ func (g Gateway) checkFree() error {
 		{"--health", g.Health, caddyserver.CheckFree},
 		{"--admin", g.Admin, caddyserver.CheckAdminFree},
 	} {
-		if address.value == Off {
+		if address.value == "" || address.value == Off || address.value == Socket {
 			continue
 		}
 		if err := address.check(address.value); err != nil {
@@ -97,7 +132,7 @@ func (g Gateway) checkFree() error {
 }
 
 // ClientURL returns the URL for clients on this machine.
-func (g Gateway) ClientURL() string {
+func (g *Gateway) ClientURL() string {
 	host, port, err := net.SplitHostPort(g.Listen)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		return "http://" + net.JoinHostPort("127.0.0.1", port)
@@ -105,7 +140,7 @@ func (g Gateway) ClientURL() string {
 	return "http://" + g.Listen
 }
 
-func (g Gateway) config() (*caddy.Config, error) {
+func (g *Gateway) config() (*caddy.Config, error) {
 	server := &caddyhttp.Server{
 		Listen:    []string{g.Listen},
 		Routes:    caddyhttp.RouteList{caddymodule.Gateway(g.Workspace, g.Enforce)},
@@ -137,7 +172,7 @@ func (g Gateway) config() (*caddy.Config, error) {
 		},
 	}
 	if g.Admin != Off {
-		config.Admin.Listen = g.Admin
+		config.Admin.Listen = g.Admin + g.adminMode
 	}
 	// Encode and decode as if loading a file, so that unknown fields and values that
 	// cannot be encoded fail here and not later.

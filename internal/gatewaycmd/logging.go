@@ -27,7 +27,7 @@ var ourLoggers = []string{"http.handlers.databricks_scopes", "databricks"}
 
 // terminalLog is [LogLevel] for people: text, in color unless NO_COLOR is set
 // (no-color.org), and without what Caddy reports while all is well.
-func terminalLog(level zapcore.Level, adminOff bool) *caddy.Logging {
+func terminalLog(level zapcore.Level) *caddy.Logging {
 	console := map[string]string{"format": "console", "time_format": "15:04:05", "level_format": levelFormat()}
 	encoder := requestFilter(console)
 	logging := LogLevel(level)
@@ -38,9 +38,9 @@ func terminalLog(level zapcore.Level, adminOff bool) *caddy.Logging {
 	}
 	standard.Level = max(level, zapcore.WarnLevel).CapitalString()
 	standard.Exclude = append(standard.Exclude, ourLoggers...)
-	if adminOff {
-		standard.Exclude = append(standard.Exclude, "admin") // warns that it is off
-	}
+	// It warns that it is off, and of a Unix socket that it takes for an open interface. What
+	// there is to warn of, we do.
+	standard.Exclude = append(standard.Exclude, "admin")
 	logging.Logs["scopegate"] = &caddy.CustomLog{
 		BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter(console, omitted()...)},
 		Include: ourLoggers,

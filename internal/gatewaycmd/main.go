@@ -37,6 +37,10 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(caddy.ExitCodeFailedStartup)
 	}
+	if err := findAdmin(root, args); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(caddy.ExitCodeFailedStartup)
+	}
 	if runs(root, args) {
 		caddyserver.WatchSignals()
 	}

@@ -25,7 +25,7 @@ import (
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin <address>] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
@@ -53,7 +53,10 @@ profile in ~/.databrickscfg.
 --profile is the profile in ~/.databrickscfg to sign in with.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
-  scopes recommend need. Default: off.
+  scopes recommend need. Who can connect to it can read the gateway's secrets. Default:
+  unix, a Unix socket that only this user can open, in $XDG_RUNTIME_DIR/scopegate,
+  /run/scopegate or a folder for temporary files, where the commands find it. off
+  turns it off, unix//<path>|0600 puts it elsewhere.
 --usage is how often to save the usage of each token, so that reports survive
   restarts. It is saved in Caddy's storage, in $XDG_DATA_HOME. Default: 5m. With
   off, it stays in memory.
@@ -79,7 +82,7 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
 			flags.String("health", Off, "address for health probes, or off")
-			flags.String("admin", Off, "address of Caddy's admin API, or off")
+			flags.String("admin", "", "address of Caddy's admin API, unix or off (default unix, where there is a place for it)")
 			flags.String("usage", "5m", "how often to save the usage of each token, or off")
 			flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
 			flags.Bool("debug", false, "log at the level DEBUG")
@@ -131,7 +134,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		level = zap.DebugLevel
 	}
 	if gateway.Logging = LogLevel(level); terminal {
-		gateway.Logging = terminalLog(level, gateway.Admin == Off)
+		gateway.Logging = terminalLog(level)
 	}
 	if err := gateway.Run(); err != nil {
 		return caddy.ExitCodeFailedStartup, err
@@ -142,13 +145,14 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		caddy.Log().Info("point your client here",
 			zap.String("DATABRICKS_HOST", gateway.ClientURL()),
 			zap.String("workspace", workspace.String()),
-			zap.String("mode", enforce.Mode))
+			zap.String("mode", enforce.Mode),
+			zap.String("admin", gateway.Admin))
 	}
 	select {} // Caddy's signal handling ends the process
 }
 
 // introduce says on a terminal what runs, and last how to use it.
-func (g Gateway) introduce(out io.Writer) {
+func (g *Gateway) introduce(out io.Writer) {
 	does := "enforces scopes"
 	if g.Enforce.Mode != "enforce" {
 		does = "only observes"

@@ -71,13 +71,53 @@ func headerSet(names ...string) map[string]bool {
 	return set
 }
 
-// ConflictingHeaders returns the names of the headers of a request that must not
-// leave beside a judged token, and those of all announced trailers, sorted.
-func ConflictingHeaders(r *http.Request) []string {
+// DropHeaders takes out of a request that passes what must not leave beside the
+// judged token, and forwarding headers as [DropForwarding] does. It returns the names of
+// what it took.
+func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
+	dropped := drop(r, trusted, j.Reason == policy.PassedOAuth)
+	if j.Reason == policy.PublicRoute {
+		dropped = append(dropped, dropUnjudged(r)...)
+	}
+	return dropped
+}
+
+// drop takes out the conflicting and the forwarding headers.
+//
+// No trailer leaves. Trailers arrive after the decision, and an HTTP/1 client may
+// send others than it announced: net/http puts them all into the map that it made
+// for the announced ones, so deleting names from it now would not help. No
+// Databricks client sends trailers.
+func drop(r *http.Request, trusted Voucher, oauth bool) []string {
+	found := suspicious(r, trusted)
+	if oauth {
+		found = slices.DeleteFunc(found, func(name string) bool { return accompanyOAuth[name] })
+	}
+	for _, name := range found {
+		if headerKindOf(name) != harmless || name == "Upgrade" {
+			delete(r.Header, name)
+		}
+	}
+	r.Trailer = nil
+	return found
+}
+
+// suspicious returns the names of the headers of a request that must not leave beside a
+// judged token, and those of all announced trailers, sorted.
+func suspicious(r *http.Request, trusted Voucher) []string {
 	var found []string
+	forwards := false
 	for name := range r.Header {
-		if conflicts(name) {
+		if kind := headerKindOf(name); kind != harmless {
 			found = append(found, name)
+			forwards = forwards || kind == forwarding
+		}
+	}
+	if forwards && trusted != nil {
+		if names := trusted(r); len(names) > 0 {
+			found = slices.DeleteFunc(found, func(name string) bool {
+				return headerKindOf(name) == forwarding && slices.ContainsFunc(names, func(trusted string) bool { return strings.EqualFold(trusted, name) })
+			})
 		}
 	}
 	if _, ok := r.Header["Upgrade"]; ok && !upgradesToWebSocket(r) {
@@ -88,36 +128,6 @@ func ConflictingHeaders(r *http.Request) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
-}
-
-// DropHeaders takes out of a request that passes what must not leave beside the
-// judged token, and returns the names of what it took.
-func (j *Judgement) DropHeaders(r *http.Request) []string {
-	dropped := dropConflicting(r, j.Reason == policy.PassedOAuth)
-	if j.Reason == policy.PublicRoute {
-		dropped = append(dropped, dropUnjudged(r)...)
-	}
-	return dropped
-}
-
-// dropConflicting takes out the conflicting headers.
-//
-// No trailer leaves. Trailers arrive after the decision, and an HTTP/1 client may
-// send others than it announced: net/http puts them all into the map that it made
-// for the announced ones, so deleting names from it now would not help. No
-// Databricks client sends trailers.
-func dropConflicting(r *http.Request, oauth bool) []string {
-	found := ConflictingHeaders(r)
-	if oauth {
-		found = slices.DeleteFunc(found, func(name string) bool { return accompanyOAuth[name] })
-	}
-	for _, name := range found {
-		if conflicts(name) || name == "Upgrade" {
-			delete(r.Header, name)
-		}
-	}
-	r.Trailer = nil
-	return found
 }
 
 // dropUnjudged takes a personal access token off a request to a route that needs
@@ -140,7 +150,7 @@ func dropUnjudged(r *http.Request) []string {
 // could stand for one or for another request, no query and no body.
 func WithoutCredential(r *http.Request) *http.Request {
 	clone := r.Clone(r.Context())
-	dropConflicting(clone, false)
+	drop(clone, nil, false)
 	delete(clone.Header, "Authorization")
 	delete(clone.Header, "Upgrade")
 	clone.URL.RawQuery = ""
@@ -149,26 +159,44 @@ func WithoutCredential(r *http.Request) *http.Request {
 	return clone
 }
 
-// conflicts reports whether a header has one of the names under any spelling:
-// some servers fold underscores and dots into hyphens, so that Cookie_ or
-// X_HTTP_Method would be taken for the real one.
-func conflicts(name string) bool {
-	if ordinary(name) {
-		return false
+// headerKind is why a header may have to go.
+type headerKind int
+
+const (
+	harmless headerKind = iota
+	conflicting
+	forwarding
+)
+
+// headerKindOf returns the kind of a header under any spelling: some servers fold underscores
+// and dots into hyphens, so that Cookie_ or X_HTTP_Method would be taken for the real one.
+func headerKindOf(name string) headerKind {
+	if ordinary(name) || byProxy(name) {
+		return harmless
 	}
-	if conflictingHeaders[name] {
-		return true
+	folded := name
+	if !usual(name) {
+		folded = fold(name)
+		if folded == "Authorization" || slices.Contains(routingHeaders, folded) {
+			return conflicting
+		}
 	}
-	if !strings.ContainsFunc(name, isUnusual) {
-		return false
+	switch {
+	case conflictingHeaders[folded]:
+		return conflicting
+	case forwards(folded):
+		return forwarding
 	}
-	folded := textproto.CanonicalMIMEHeaderKey(strings.Map(func(c rune) rune {
+	return harmless
+}
+
+func fold(name string) string {
+	return textproto.CanonicalMIMEHeaderKey(strings.Map(func(c rune) rune {
 		if isUnusual(c) {
 			return '-'
 		}
 		return c
 	}, strings.TrimFunc(name, isUnusual)))
-	return conflictingHeaders[folded] || folded == "Authorization" || slices.Contains(routingHeaders, folded)
 }
 
 // ordinary reports whether a header is one of those that nearly every request
@@ -176,11 +204,21 @@ func conflicts(name string) bool {
 func ordinary(name string) bool {
 	switch name {
 	case "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Connection",
-		"Content-Encoding", "Content-Length", "Content-Type", "Traceparent", "User-Agent",
-		"X-Databricks-Org-Id", "X-Databricks-Workspace-Id":
+		"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Origin", "Pragma",
+		"Referer", "Traceparent", "User-Agent", "X-Databricks-Org-Id", "X-Databricks-Workspace-Id":
 		return true
 	}
 	return false
+}
+
+// usual reports whether a name needs no folding.
+func usual(name string) bool {
+	for i := range len(name) { // faster than strings.IndexFunc, for nearly every name
+		if isUnusual(rune(name[i])) {
+			return false
+		}
+	}
+	return true
 }
 
 func isUnusual(c rune) bool {

@@ -67,6 +67,7 @@ func TestCallersTrace(t *testing.T) {
 			g.Send(t, "GET", test.path, func(r *http.Request) {
 				harness.Bearer(test.token)(r)
 				r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-01")
+				r.Header.Set("X-Forwarded-For", "203.0.113.9") // of nobody who is trusted
 			})
 			spans := traceOf(t, receiver, id, len(test.spans))
 			for _, name := range test.spans {
@@ -75,7 +76,7 @@ func TestCallersTrace(t *testing.T) {
 				}
 			}
 			server, decision := spans["server"], spans[decisionSpan]
-			if got := server.Attrs(); got["http.response.status_code"] != test.status || got["http.route"] == nil || got["reason"] != test.reason {
+			if got := server.Attrs(); got["http.response.status_code"] != test.status || got["http.route"] == nil || got["reason"] != test.reason || got["client.address"] != "127.0.0.1" {
 				t.Errorf("server span: %v", got)
 			}
 			if decision.ParentID() != server.SpanID() || decision.GetKind() != tracepb.Span_SPAN_KIND_INTERNAL || decision.GetStatus().GetCode() != test.decision {

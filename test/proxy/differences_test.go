@@ -42,8 +42,14 @@ var differences = []difference{
 		forget: dropping("> X-Forwarded-"),
 	},
 	{
+		name:   "forged",
+		what:   "Other headers that say where a request came from are dropped, in any spelling, in mode `observe` too: `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `X-Client-IP`, `CF-Connecting-IP` and [their like](#forwarding-headers).",
+		why:    "The workspace or its logs could believe them.",
+		forget: dropping("> Forwarded:", "> X-Real-Ip:"),
+	},
+	{
 		name:   "dropped",
-		what:   "Request headers that conflict with the decision are dropped: cookies, other credentials, overrides of the method or path, and trailers. Headers with an underscore or a dot in their name are dropped too.",
+		what:   "Request headers that conflict with the decision are dropped, except in mode `observe`: cookies, other credentials, overrides of the method or path, and trailers. Headers with an underscore or a dot in their name are dropped too.",
 		why:    "The workspace could see another request than the one that was judged. The field `dropped_headers` of the audit record lists them, except names with an underscore or a dot, which Caddy drops earlier (its server option `expected_underscore_headers` lets chosen ones pass).",
 		forget: dropping("> Cookie:", "> X_a:", "> X.b:", "> Trailer:", "> trailer:"),
 	},

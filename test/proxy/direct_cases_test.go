@@ -168,6 +168,7 @@ func directCases() []directCase {
 		{name: "request trailers wanted", differs: []string{"hop"}, request: get("Connection: TE", "TE: trailers, deflate"), answer: ok()},
 		{name: "request cookies", differs: []string{"dropped"}, request: get("Cookie: a=b"), answer: ok()},
 		{name: "request forwarded headers", request: get("X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: gopher", "X-Forwarded-Host: evil.example.com"), answer: ok()},
+		{name: "request forwarding headers", differs: []string{"forged"}, request: get("Forwarded: for=1.2.3.4", "X-Real-IP: 1.2.3.4", "X-Forwarded-Port: 1"), answer: ok()},
 		{name: "request header with an underscore", differs: []string{"dropped"}, request: get("X_A: 1", "X.B: 2"), answer: ok()},
 		{name: "request closes", differs: []string{"hop"}, request: get("Connection: close"), script: func(c *turn) {
 			c.send(ok("Connection: close"))

@@ -15,14 +15,15 @@ import (
 )
 
 // In mode observe the workspace gets exactly what the client sent, whatever the decision:
-// a rehearsal must not change anything.
+// a rehearsal must not change anything. Forwarding headers are the exception, see
+// TestForwardingHeaders.
 func TestObserveChangesNothing(t *testing.T) {
 	w := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, w, "mode observe")
 	legacy, scoped, revoked := harness.LegacyToken(w), g.Mint("sql").Value, harness.RevokedToken(w)
 	conflicting := []string{
-		"Cookie: a=1; b=2", "Cookie~: c=3", "X-HTTP-Method-Override: DELETE", "X-Original-URL: /api/2.0/clusters/list",
-		"X-Databricks-Azure-SP-Management-Token: eyJ", "X-Databricks-GCP-SA-Access-Token: eyJ", "X-Forwarded-Prefix: /x",
+		"Cookie: a=1; b=2", "Cookie~: c=3", "X-HTTP-Method-Override: DELETE", "X-Rewrite-URL: /api/2.0/clusters/list",
+		"X-Databricks-Azure-SP-Management-Token: eyJ", "X-Databricks-GCP-SA-Access-Token: eyJ", "X-Api-Key: x",
 	}
 	const path = "/api/2.0/fs/files/Volumes/main/a%2Fb?b=2&a=1"
 	for _, tt := range []struct {

@@ -92,17 +92,22 @@ func (p *Process) Exit(t *testing.T) int {
 }
 
 // Environment returns this process's environment with an empty home directory and
-// without the Databricks SDK's variables.
+// without the Databricks SDK's variables. Sockets go to a folder of the test's.
 func Environment(t *testing.T) []string {
 	t.Helper()
 	home := t.TempDir()
+	runtime, err := os.MkdirTemp("", "sg") // short, because the paths of sockets are
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(runtime) })
 	var env []string
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "DATABRICKS_") {
+		if !strings.HasPrefix(variable, "DATABRICKS_") && !strings.HasPrefix(variable, "CADDY_ADMIN=") {
 			env = append(env, variable)
 		}
 	}
-	return append(env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "DATABRICKS_CONFIG_FILE="+home+"/none")
+	return append(env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "XDG_RUNTIME_DIR="+runtime, "DATABRICKS_CONFIG_FILE="+home+"/none")
 }
 
 // AwaitListener waits until something accepts connections.
