@@ -101,13 +101,13 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		err := Check(data)
-		if err == ErrSyntax {
+		if errors.Is(err, ErrSyntax) {
 			if json.Valid(data) && strings.ToValidUTF8(string(data), "") == string(data) {
 				t.Fatalf("%q is JSON", data)
 			}
 			return
 		}
-		if want := duplicated(t, json.NewDecoder(strings.NewReader(string(data)))); (err == ErrDuplicate) != want {
+		if want := duplicated(t, json.NewDecoder(strings.NewReader(string(data)))); errors.Is(err, ErrDuplicate) != want {
 			t.Fatalf("%q: %v, but a name is there twice: %t", data, err, want)
 		}
 	})

@@ -26,8 +26,10 @@
 //	credential.go, id.go           Authorization header → Credential, ID
 //	resolver.go, lookup.go         Resolver: cache or look-up, one per token at a time
 //	cache.go, info.go, facts.go    what is remembered
+//	lifetime.go, answer*.go        expiries; answers, read strictly
 //	refresh.go, sync.go, list.go   background refresh, refresh from the list, reports
 //	limits.go, breaker.go          rate, concurrency, pauses after failures
+//	settle.go, own.go              whether a failure is an outage, or one token's affair
 //	service.go, admin.go           the Token Management API and how we sign in to it
 //	transport*.go, errors.go       bounded requests; outages and what to do about them
 //	owners.go                      owner names by SCIM
