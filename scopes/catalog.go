@@ -40,7 +40,7 @@ type Catalog struct {
 }
 
 // Default returns the catalog that ships with this package. The first call
-// compiles it, which takes about ten milliseconds; later calls return the same
+// compiles it, which takes about twenty milliseconds; later calls return the same
 // catalog at no cost.
 func Default() *Catalog { return compileDefault() }
 

@@ -239,6 +239,19 @@ func (c *Catalog) templateOf(o *Operation) *Template {
 	return &c.templates[c.index[o.Method+" "+o.Template]]
 }
 
+// eachLiteral calls visit for the children whose literal is s in any letter case.
+func (n *node) eachLiteral(s string, visit func(*node)) {
+	if len(n.table) == 0 {
+		return
+	}
+	mask := uint32(len(n.table) - 1)
+	for i := hashSegment(s) & mask; n.table[i].next != nil; i = (i + 1) & mask {
+		if e := &n.table[i]; equalFold(e.text, s) {
+			visit(e.next)
+		}
+	}
+}
+
 // overlapping calls visit for all operations of a trie of normal forms that share a path
 // with the template of these segments.
 func (n *node) overlapping(segs []segment, visit func(*Operation)) {
@@ -258,9 +271,13 @@ func (n *node) overlapping(segs []segment, visit func(*Operation)) {
 			visit(e.op)
 		}
 	}
-	for i := range n.table {
-		if e := &n.table[i]; e.next != nil && (s.kind == restSegment || s.match(e.text, true)) {
-			e.next.overlapping(rest, visit)
+	if s.kind == literalSegment {
+		n.eachLiteral(s.text, func(next *node) { next.overlapping(rest, visit) })
+	} else {
+		for i := range n.table {
+			if e := &n.table[i]; e.next != nil && (s.kind == restSegment || s.match(e.text, true)) {
+				e.next.overlapping(rest, visit)
+			}
 		}
 	}
 	for i := range n.patterns {
