@@ -1,0 +1,93 @@
+package sanitize
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// write returns the source without what is hidden, at most limit bytes long.
+func (s *scanner) write(source string, cut bool, limit int, lines bool) string {
+	out := s.out[:0]
+	changed := cut
+	fits := 0          // bytes of the output that leave room for a mark
+	hidden := int32(0) // ranges that are open
+	for i := 0; i < len(source); {
+		if len(out) <= limit-len(Mark) {
+			fits = len(out)
+		} else if len(out) > limit {
+			break
+		}
+		if s.hidden {
+			hidden += s.edges[i]
+		}
+		if hidden > 0 {
+			for i++; i < len(source) && hidden+s.edges[i] > 0; i++ {
+				hidden += s.edges[i]
+			}
+			if !endsInMark(out) {
+				out = append(out, Mark...)
+			}
+			changed = true
+			continue
+		}
+		c := source[i]
+		switch {
+		case c >= ' ' && c < 0x7f, lines && is(c, kindBlank):
+			out = append(out, c)
+			i++
+			continue
+		case c < utf8.RuneSelf:
+			out = appendEscape(out, rune(c))
+			i++
+			changed = true
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(source[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = utf8.AppendRune(out, utf8.RuneError)
+			changed = true
+		case invisible(r):
+			out = appendEscape(out, r)
+			changed = true
+		default:
+			out = append(out, source[i:i+size]...)
+		}
+		i += size
+	}
+	s.out = out
+	if !changed {
+		return source
+	}
+	switch {
+	case len(out) > limit, cut && len(out)+len(Mark) > limit:
+		out = append(out[:fits], Mark...)
+	case cut && !endsInMark(out):
+		out = append(out, Mark...)
+	}
+	s.out = out
+	if len(out) > limit { // there is no room for a mark
+		return ""
+	}
+	return string(out)
+}
+
+func endsInMark(out []byte) bool {
+	return len(out) >= len(Mark) && string(out[len(out)-len(Mark):]) == Mark
+}
+
+// appendEscape appends the name of a character. It ends in a brace, so that its digits do
+// not join with what follows.
+func appendEscape(out []byte, r rune) []byte {
+	switch r {
+	case '\n':
+		return append(out, `\n`...)
+	case '\r':
+		return append(out, `\r`...)
+	case '\t':
+		return append(out, `\t`...)
+	}
+	out = append(out, `\u{`...)
+	out = strconv.AppendInt(out, int64(r), 16)
+	return append(out, '}')
+}
