@@ -18,6 +18,7 @@ import (
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/duration"
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -81,7 +82,10 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
 			flags.Bool("debug", false, "log at the level DEBUG")
 			cmd.Args = cobra.NoArgs
-			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
+			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
+				code, err := runSidecar(flags)
+				return code, sanitize.Error(err)
+			})
 		},
 	}
 }
@@ -149,8 +153,8 @@ func (g Gateway) introduce(out io.Writer) {
 	if g.Enforce.Mode != "enforce" {
 		does = "only observes"
 	}
-	fmt.Fprintf(out, "The gateway to %s %s. Ctrl-C ends it.\n", g.Workspace, does)
-	fmt.Fprintf(out, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
+	text := fmt.Sprintf("The gateway to %s %s. Ctrl-C ends it.\nPoint your client here: export DATABRICKS_HOST=%s\n", g.Workspace, does, g.ClientURL())
+	_, _ = io.WriteString(out, sanitize.Text(text, sanitize.MaxText)) // fails only if nobody reads it
 }
 
 // maxGracePeriod keeps a misplaced unit from holding a process forever.
