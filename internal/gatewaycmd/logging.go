@@ -11,7 +11,7 @@ import (
 )
 
 // LogLevel returns Caddy's default log at a level, without secrets, see
-// [caddymodule.SafeLog].
+// [logencoder.Encoder].
 func LogLevel(level zapcore.Level) *caddy.Logging {
 	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: safeEncoder(nil)}}
 	if level > zapcore.DebugLevel {

@@ -1,4 +1,5 @@
-package caddymodule
+// Package logencoder is the Caddy log encoder databricks_safe.
+package logencoder
 
 import (
 	"encoding/json"
@@ -17,39 +18,44 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(SafeLog))
+	caddy.RegisterModule(new(Encoder))
 }
 
-// SafeLog is a log encoder that hides secrets in what another encoder writes, whichever
+// Encoder is a log encoder that hides secrets in what another encoder writes, whichever
 // logger the line comes from: in messages, in names and values of fields, and in requests.
 // Headers and queries are left out. Control characters are escaped.
-type SafeLog struct {
+type Encoder struct {
 	// The encoder that formats the lines. Default: `console` if the log goes to a
 	// terminal, otherwise `json`.
 	WrappedRaw json.RawMessage `json:"wrap,omitempty" caddy:"namespace=caddy.logging.encoders inline_key=format"`
 
 	*safelog.Encoder `json:"-"`
 
-	ctx     caddy.Context
-	wrapped zapcore.Encoder
+	ctx       caddy.Context
+	wrapped   zapcore.Encoder
+	isDefault bool // nothing to wrap was named
 }
 
 // CaddyModule returns the Caddy module information.
-func (*SafeLog) CaddyModule() caddy.ModuleInfo {
+func (*Encoder) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "caddy.logging.encoders.databricks_safe",
-		New: func() caddy.Module { return new(SafeLog) },
+		New: func() caddy.Module { return new(Encoder) },
 	}
 }
 
-// safeLogs counts the logs that were made with a SafeLog since the last configuration.
-var safeLogs atomic.Int64
+// used is set while a configuration with such a log is loaded.
+var used atomic.Bool
+
+// Used reports whether an encoder was made since the last call. Caddy makes the logs of a
+// configuration before its apps, so an app learns whether its configuration has one.
+func Used() bool { return used.Swap(false) }
 
 // Provision sets up the encoder.
-func (s *SafeLog) Provision(ctx caddy.Context) error {
+func (s *Encoder) Provision(ctx caddy.Context) error {
 	s.ctx = ctx
-	safeLogs.Add(1)
-	if s.WrappedRaw == nil {
+	used.Store(true)
+	if s.isDefault = s.WrappedRaw == nil; s.isDefault {
 		return s.wrapDefault(new(logging.JSONEncoder))
 	}
 	module, err := ctx.LoadModule(s, "WrappedRaw")
@@ -61,8 +67,8 @@ func (s *SafeLog) Provision(ctx caddy.Context) error {
 }
 
 // ConfigureDefaultFormat chooses the format for a terminal.
-func (s *SafeLog) ConfigureDefaultFormat(to caddy.WriterOpener) error {
-	if s.WrappedRaw == nil {
+func (s *Encoder) ConfigureDefaultFormat(to caddy.WriterOpener) error {
+	if s.isDefault {
 		if caddy.IsWriterStandardStream(to) && term.IsTerminal(int(os.Stderr.Fd())) {
 			return s.wrapDefault(new(logging.ConsoleEncoder))
 		}
@@ -74,7 +80,7 @@ func (s *SafeLog) ConfigureDefaultFormat(to caddy.WriterOpener) error {
 	return nil
 }
 
-func (s *SafeLog) wrapDefault(encoder interface {
+func (s *Encoder) wrapDefault(encoder interface {
 	zapcore.Encoder
 	caddy.Provisioner
 }) error {
@@ -85,7 +91,7 @@ func (s *SafeLog) wrapDefault(encoder interface {
 	return nil
 }
 
-func (s *SafeLog) wrap(encoder zapcore.Encoder) {
+func (s *Encoder) wrap(encoder zapcore.Encoder) {
 	s.wrapped, s.Encoder = encoder, safelog.New(encoder)
 }
 
@@ -94,7 +100,7 @@ func (s *SafeLog) wrap(encoder zapcore.Encoder) {
 //	databricks_safe [{
 //	    wrap <encoder>
 //	}]
-func (s *SafeLog) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (s *Encoder) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the encoder's name
 	if d.NextArg() {
 		return d.ArgErr()
@@ -122,8 +128,8 @@ func (s *SafeLog) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
-	_ zapcore.Encoder                  = (*SafeLog)(nil)
-	_ caddy.Provisioner                = (*SafeLog)(nil)
-	_ caddy.ConfiguresFormatterDefault = (*SafeLog)(nil)
-	_ caddyfile.Unmarshaler            = (*SafeLog)(nil)
+	_ zapcore.Encoder                  = (*Encoder)(nil)
+	_ caddy.Provisioner                = (*Encoder)(nil)
+	_ caddy.ConfiguresFormatterDefault = (*Encoder)(nil)
+	_ caddyfile.Unmarshaler            = (*Encoder)(nil)
 )
