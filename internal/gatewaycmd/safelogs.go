@@ -130,8 +130,8 @@ func safeLogging(config []byte) ([]byte, error) {
 		Logs map[string]map[string]json.RawMessage `json:"logs"`
 	}
 	if raw := document["logging"]; raw != nil {
-		if err := caddy.StrictUnmarshalJSON(raw, &logging); err != nil {
-			return config, nil // likewise
+		if caddy.StrictUnmarshalJSON(raw, &logging) != nil {
+			return config, nil //nolint:nilerr // likewise
 		}
 	}
 	if logging.Logs == nil {

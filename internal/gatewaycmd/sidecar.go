@@ -83,18 +83,18 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.Bool("debug", false, "log at the level DEBUG")
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
-				code, err := runSidecar(flags)
-				return code, sanitize.Error(err)
+				return caddy.ExitCodeFailedStartup, sanitize.Error(runSidecar(flags))
 			})
 		},
 	}
 }
 
-func runSidecar(flags caddycmd.Flags) (int, error) {
+// runSidecar returns only if the gateway cannot start.
+func runSidecar(flags caddycmd.Flags) error {
 	caddy.TrapSignals()
 	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
 		Mode:           flags.String("mode"),
@@ -103,10 +103,10 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	}}
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
 	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
-		return caddy.ExitCodeFailedStartup, fmt.Errorf("%w (--insecure-http)", err)
+		return fmt.Errorf("%w (--insecure-http)", err)
 	}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	if !terminal {
@@ -124,7 +124,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		Health:    flags.String("health"),
 	}
 	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	level := zap.InfoLevel
 	if flags.Bool("debug") {
@@ -134,7 +134,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		gateway.Logging = terminalLog(level, gateway.Admin == Off)
 	}
 	if err := gateway.Run(); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	if terminal {
 		gateway.introduce(os.Stderr)

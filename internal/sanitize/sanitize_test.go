@@ -200,7 +200,7 @@ func TestError(t *testing.T) {
 	if err := Error(inner); err.Error() != "no dapi…" || !errors.Is(err, inner) {
 		t.Errorf("got %v", err)
 	}
-	if plain := errors.New("plain"); Error(plain) != plain || Error(nil) != nil {
+	if plain := errors.New("plain"); Error(plain).Error() != "plain" || Error(nil) != nil {
 		t.Error("changed")
 	}
 }

@@ -30,29 +30,10 @@ func (s *scanner) write(source string, cut bool, limit int, lines bool) string {
 			changed = true
 			continue
 		}
-		c := source[i]
-		switch {
-		case c >= ' ' && c < 0x7f, lines && is(c, kindBlank):
-			out = append(out, c)
-			i++
-			continue
-		case c < utf8.RuneSelf:
-			out = appendEscape(out, rune(c))
-			i++
-			changed = true
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(source[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out = utf8.AppendRune(out, utf8.RuneError)
-			changed = true
-		case invisible(r):
-			out = appendEscape(out, r)
-			changed = true
-		default:
-			out = append(out, source[i:i+size]...)
-		}
+		before := len(out)
+		var size int
+		out, size = appendSafe(out, source[i:], lines)
+		changed = changed || string(out[before:]) != source[i:i+size]
 		i += size
 	}
 	s.out = out
@@ -70,6 +51,22 @@ func (s *scanner) write(source string, cut bool, limit int, lines bool) string {
 		return ""
 	}
 	return string(out)
+}
+
+// appendSafe appends the character that a text starts with, or what stands for it. It
+// returns how long the character is in the text.
+func appendSafe(out []byte, text string, lines bool) ([]byte, int) {
+	switch c := text[0]; {
+	case c >= ' ' && c < 0x7f, lines && is(c, kindBlank):
+		return append(out, c), 1
+	case c < utf8.RuneSelf:
+		return appendEscape(out, rune(c)), 1
+	}
+	r, size := utf8.DecodeRuneInString(text)
+	if invisible(r) {
+		return appendEscape(out, r), size
+	}
+	return utf8.AppendRune(out, r), size // U+FFFD for what is not UTF-8
 }
 
 func endsInMark(out []byte) bool {
