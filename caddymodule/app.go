@@ -14,6 +14,7 @@ import (
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/safelog/logencoder"
 	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -49,6 +50,7 @@ type App struct {
 	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
 	unguard  func()              // restores OpenTelemetry's error handling
+	safeLogs bool                // some log hides secrets
 }
 
 // clock tells the time to apps and to what they share.
@@ -71,6 +73,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.now = clock
 	a.logger = ctx.Logger(Handler{})
+	a.safeLogs = logencoder.Used()
 	a.events = newEvents(ctx)
 	a.carriers.OnExit(a.flush)
 	// Before any exporter is made.
@@ -97,6 +100,9 @@ func (a *App) Start() error {
 		if err := w.options.Admin.check(w.url); err != nil {
 			return fmt.Errorf("workspace %s: %w", w.url, err)
 		}
+	}
+	if !a.safeLogs {
+		a.logger.Warn("Caddy's log may quote tokens that clients put into URLs; set format databricks_safe for every log, see log default in Caddyfile.example")
 	}
 	upstream.QuietLog()
 	a.apply()

@@ -1,9 +1,13 @@
 package adminapi
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 // Prefix is where all routes begin.
@@ -54,13 +58,44 @@ func Routes(g Gateway) []Route {
 }
 
 // ServeHTTP answers a request whose path matches the pattern. After an [*Error] nothing
-// is written yet; other errors are about the connection.
+// is written yet; other errors are about the connection. Answers and errors are
+// sanitized: they have texts of the workspace, and repeat what was asked.
 func (r Route) ServeHTTP(w http.ResponseWriter, request *http.Request) error {
 	if request.Method != r.Method {
 		w.Header().Set("Allow", r.Method)
 		return errorf(http.StatusMethodNotAllowed, "use %s", r.Method)
 	}
-	return r.handle(w, request)
+	answer := &safeAnswer{ResponseWriter: w}
+	err := r.handle(answer, request)
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return &Error{failed.Status, sanitize.Error(failed.Err)}
+	}
+	return errors.Join(err, answer.send())
+}
+
+// safeAnswer holds an answer back until it is complete and sanitized.
+type safeAnswer struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (a *safeAnswer) WriteHeader(status int) { a.status = status }
+
+func (a *safeAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+func (a *safeAnswer) send() error {
+	body := a.body.Bytes()
+	if a.Header().Get("Content-Type") == "application/json" {
+		body = sanitize.JSON(body)
+	} else {
+		body = []byte(sanitize.Text(string(body), sanitize.NoLimit))
+	}
+	if a.status != 0 {
+		a.ResponseWriter.WriteHeader(a.status)
+	}
+	_, err := a.ResponseWriter.Write(body)
+	return err
 }
 
 // server answers the routes.

@@ -3,18 +3,20 @@ package audit
 import (
 	"strconv"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 // attributeEncoder writes the attributes of a record in the form of one exporter.
 type attributeEncoder interface {
-	text(f *field, text string) // valid UTF-8
+	text(f *field, text string) // sanitized, and so valid UTF-8
 	words(f *field, words *[]string)
 	number(f *field, number int64)
 	seconds(f *field, seconds float64)
 	truth(f *field, truth bool)
 }
 
-// lineEncoder writes the fields of a line. Texts may be any bytes.
+// lineEncoder writes the fields of a line.
 type lineEncoder interface {
 	attributeEncoder
 	time(f *field, t time.Time)
@@ -25,10 +27,12 @@ func encodeLine(r *Record, to lineEncoder) {
 	for i := range fields {
 		f := &fields[i]
 		switch f.kind {
-		case textKind, untrustedKind, methodKind:
+		case textKind, methodKind:
 			to.text(f, f.text(r))
+		case untrustedKind:
+			to.text(f, safeText(f.text(r)))
 		case wordsKind:
-			to.words(f, f.words(r))
+			to.words(f, safeWords(f.words(r)))
 		case numberKind, idKind:
 			to.number(f, f.number(r))
 		case secondsKind:
@@ -39,6 +43,26 @@ func encodeLine(r *Record, to lineEncoder) {
 			to.time(f, r.Time)
 		}
 	}
+}
+
+// maxText bounds texts that no client chooses, in bytes.
+const maxText = 4096
+
+func safeText(text string) string { return sanitize.String(text, maxText) }
+
+// safeWords sanitizes words. Nearly always that changes none, and it returns the same ones.
+func safeWords(words *[]string) *[]string {
+	for i, word := range *words {
+		if safeText(word) == word {
+			continue
+		}
+		safe := append([]string(nil), *words...)
+		for ; i < len(safe); i++ {
+			safe[i] = safeText(safe[i])
+		}
+		return &safe
+	}
+	return words
 }
 
 // otherMethod is the attribute of a method that HTTP does not define.
@@ -58,7 +82,7 @@ func encodeAttributes(r *Record, to attributeEncoder) {
 			}
 		case untrustedKind:
 			if text := f.text(r); text != "" {
-				to.text(f, valid(text))
+				to.text(f, safeText(text))
 			}
 		case methodKind:
 			switch method := f.text(r); {
@@ -69,7 +93,7 @@ func encodeAttributes(r *Record, to attributeEncoder) {
 			}
 		case wordsKind:
 			if words := f.words(r); len(*words) > 0 {
-				to.words(f, words)
+				to.words(f, safeWords(words))
 			}
 		case numberKind:
 			if number := f.number(r); number != 0 {

@@ -37,7 +37,7 @@ type accessor struct {
 type kind uint8
 
 const (
-	textKind      kind = iota // valid UTF-8, because of how the record was made, such as by TruncatePath
+	textKind      kind = iota // sanitized when the record was made, as by TruncatePath, or ours
 	untrustedKind             // text of the catalog, the operator or the workspace
 	methodKind                // text, in attributes only if HTTP defines it
 	wordsKind
@@ -70,7 +70,7 @@ var fields = complete([]field{
 	{name: "error_type", key: semconv.ErrorTypeKey, about: "reason of an enforced refusal; the outcome if the request passed but was not answered completely; otherwise empty", accessor: text((*Record).ErrorType)},
 	{name: "outcome", key: "databricks.request.outcome", about: "how the request ended (see Outcomes); `open`: it has not, and another record of the same `request_id` follows", accessor: text(func(r *Record) string { return string(r.Outcome) })},
 	{name: "method", key: semconv.HTTPRequestMethodKey, about: "request method; the attribute is `_OTHER` for methods that HTTP does not define", accessor: method(func(r *Record) string { return r.Method })},
-	{name: "path", key: semconv.URLPathKey, about: "path as sent, escaped, without query; at most 1 KiB; anything that looks like a token is masked; empty with `redact path`", accessor: text(func(r *Record) string { return r.Path })},
+	{name: "path", key: semconv.URLPathKey, about: "path as sent, escaped, without query; at most 1 KiB; [secrets are hidden](#what-is-hidden); empty with `redact path`", accessor: text(func(r *Record) string { return r.Path })},
 	{name: "operation", key: "databricks.scope.operation", about: "catalog operation that decided", accessor: untrusted(func(r *Record) string { return operation(r).Name })},
 	{name: "operations", key: "databricks.scope.operations", about: "all operations that servers could read the path as, where they differ: those that the token needs for a name with an encoded slash in it, and those of a path that was refused because of it; otherwise empty", accessor: words(func(r *Record) *[]string { return &r.Operations })},
 	{name: "template", key: semconv.HTTPRouteKey, about: "path template of the operation", accessor: untrusted(func(r *Record) string { return operation(r).Template })},
@@ -91,8 +91,8 @@ var fields = complete([]field{
 	{name: "detail", key: "databricks.scope.detail", about: "for `directory_unavailable` and `gateway_misconfigured`: [what went wrong](outages.md#reasons); for the outcomes `upstream_…` [likewise](#outcomes)", accessor: text(func(r *Record) string { return r.Detail })},
 	{name: "dropped_headers", key: "databricks.scope.dropped_headers", about: "names of headers removed before the request was forwarded; in mode `observe`, also of those that would be", accessor: words(func(r *Record) *[]string { return &r.Dropped })},
 	{name: "workspace", key: semconv.ServerAddressKey, about: "host name of the workspace", accessor: untrusted(func(r *Record) string { return r.Workspace })},
-	{name: "client_address", key: semconv.ClientAddressKey, about: "client address; trusted proxies are taken into account", accessor: text(func(r *Record) string { return r.ClientAddress })},
-	{name: "user_agent", key: semconv.UserAgentOriginalKey, about: "`User-Agent` header, at most 256 bytes", accessor: text(func(r *Record) string { return r.UserAgent })},
+	{name: "client_address", key: semconv.ClientAddressKey, about: "client address; trusted proxies are taken into account", accessor: untrusted(func(r *Record) string { return r.ClientAddress })},
+	{name: "user_agent", key: semconv.UserAgentOriginalKey, about: "`User-Agent` header, at most 256 bytes; [secrets are hidden](#what-is-hidden)", accessor: text(func(r *Record) string { return r.UserAgent })},
 	{name: "request_id", key: "databricks.request.id", about: "`ReqId` of a refusal; `x-request-id` of the workspace's response if it is a UUID; a UUID of the gateway's if the request was recorded as `open` before it was answered", accessor: text(func(r *Record) string { return r.RequestID })},
 	{name: "upstream_request_id", key: "databricks.upstream.request_id", about: "`x-request-id` of the workspace's response, if `request_id` is another", accessor: text(func(r *Record) string { return r.UpstreamRequestID })},
 	{name: "trace_id", place: "span link, log record trace context", about: "the caller's trace", accessor: text((*Record).TraceID)},

@@ -2,8 +2,6 @@ package audit
 
 import (
 	"math"
-	"strings"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -65,7 +63,7 @@ type otlpEncoder struct {
 func (e *otlpEncoder) appendSpan(to []byte, r *Record) []byte {
 	s := spanOf(r)
 	b := appendIDs(e.span[:0], s.traceID, s.spanID)
-	b = appendName(b, s.method, valid(s.template))
+	b = appendName(b, s.method, s.template)
 	b = appendNumber(b, tagKind, uint64(spanKind))
 	b = appendFixed64(b, tagStart, uint64(max(0, s.start.UnixNano())))
 	b = appendFixed64(b, tagEnd, uint64(max(0, s.end.UnixNano())))
@@ -134,7 +132,6 @@ func (e *otlpEncoder) words(f *field, words *[]string) {
 	size := sizeWords(*words)
 	b := appendLength(appendKey(e.span, f, 1+protowire.SizeBytes(size)), tagArray, size)
 	for _, word := range *words {
-		word = valid(word)
 		b = appendText(appendLength(b, tagValues, sizeText(word)), tagString, word)
 	}
 	e.span = b
@@ -150,18 +147,9 @@ func appendKey(to []byte, f *field, size int) []byte {
 // sizeWords returns the size of a message ArrayValue.
 func sizeWords(words []string) (size int) {
 	for _, word := range words {
-		size += 1 + protowire.SizeBytes(sizeText(valid(word)))
+		size += 1 + protowire.SizeBytes(sizeText(word))
 	}
 	return size
-}
-
-// valid replaces invalid UTF-8, of which one byte would cost the whole batch: OTLP
-// does not allow it.
-func valid(s string) string {
-	if utf8.ValidString(s) { // twice as fast
-		return s
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // Sizes are those of fields, including their tags.

@@ -56,8 +56,8 @@ func newOTLPSpans(client otlptrace.Client, about *resource.Resource) *otlpSpans 
 	of := new(resourcepb.Resource)
 	for _, kv := range about.Attributes() {
 		of.Attributes = append(of.Attributes, &commonpb.KeyValue{
-			Key:   valid(string(kv.Key)),
-			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(kv.Value.String())}},
+			Key:   string(kv.Key),
+			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: kv.Value.String()}},
 		})
 	}
 	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: version()}

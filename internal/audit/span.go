@@ -33,7 +33,7 @@ func spanOf(r *Record) span {
 		traceID:  traceIDOf(r),
 		spanID:   newSpanID(),
 		method:   r.Method,
-		template: operation(r).Template,
+		template: safeText(operation(r).Template),
 		start:    r.Time,
 		end:      r.Time.Add(r.Duration),
 		link:     r.Caller.SpanContext(),

@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -154,7 +155,13 @@ func describe() *resource.Resource {
 	if err != nil {
 		otel.Handle(err) // the rest is used
 	}
-	return resource.NewSchemaless(about.Attributes()...)
+	attributes := about.Attributes()
+	for i, kv := range attributes {
+		if kv.Value.Type() == attribute.STRING {
+			attributes[i] = attribute.String(safeText(string(kv.Key)), safeText(kv.Value.AsString()))
+		}
+	}
+	return resource.NewSchemaless(attributes...)
 }
 
 // version returns the version of this module in the running program.

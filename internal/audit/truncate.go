@@ -4,9 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 // Limits for what clients and users choose, in bytes.
@@ -18,9 +19,6 @@ const (
 	maxName      = 256
 )
 
-// mark replaces what was removed.
-const mark = "…"
-
 // TruncateMethod returns a method for a record. The result does not keep the request
 // line in memory.
 func TruncateMethod(method string) string {
@@ -29,14 +27,14 @@ func TruncateMethod(method string) string {
 			return known
 		}
 	}
-	return strings.Clone(truncate(hideTokens(method), maxMethod))
+	return strings.Clone(sanitize.String(method, maxMethod))
 }
 
 // TruncatePath returns an escaped path for a record, without tokens that a client put
 // into it by mistake. Target is the request target that the path is a part of: a queued
 // record must not keep a long query in memory.
 func TruncatePath(path, target string) string {
-	path = truncate(hideTokens(path), maxPath)
+	path = sanitize.String(path, maxPath)
 	if len(target) > 2*maxPath {
 		return strings.Clone(path)
 	}
@@ -44,10 +42,10 @@ func TruncatePath(path, target string) string {
 }
 
 // TruncateUserAgent returns a User-Agent header for a record.
-func TruncateUserAgent(agent string) string { return truncate(hideTokens(agent), maxUserAgent) }
+func TruncateUserAgent(agent string) string { return sanitize.String(agent, maxUserAgent) }
 
 // TruncateName returns a user's name for a record.
-func TruncateName(name string) string { return truncate(name, maxName) }
+func TruncateName(name string) string { return sanitize.String(name, maxName) }
 
 // TruncateNames returns header names for a record, at most 16 and a mark.
 func TruncateNames(names []string) []string {
@@ -58,62 +56,11 @@ func TruncateNames(names []string) []string {
 	truncated := make([]string, 0, min(len(names), limit+1))
 	for i, name := range names {
 		if i == limit {
-			return append(truncated, mark)
+			return append(truncated, sanitize.Mark)
 		}
-		if lower := strings.ToLower(name); hideTokens(lower) != lower {
-			name = mark
-		}
-		truncated = append(truncated, truncate(name, maxHeader))
+		truncated = append(truncated, sanitize.String(name, maxHeader))
 	}
 	return truncated
-}
-
-// truncate shortens text and marks its end. The result is valid UTF-8, see valid.
-func truncate(s string, limit int) string {
-	s = valid(s)
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(mark)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + mark
-}
-
-// secretPrefixes start Databricks' secrets and JWTs. At least minSecret bytes follow.
-var secretPrefixes = []string{"dapi", "dkea", "dosa", "dose", "eyJ"}
-
-const minSecret = 16
-
-// hideTokens replaces what looks like a token by its prefix: tokens get pasted into
-// URLs and user agents.
-func hideTokens(s string) string {
-	if len(s) < minSecret {
-		return s
-	}
-	for _, prefix := range secretPrefixes {
-		for from := 0; ; {
-			i := strings.Index(s[from:], prefix)
-			if i < 0 {
-				break
-			}
-			i += from + len(prefix)
-			end := i
-			for end < len(s) && secretByte(s[end]) {
-				end++
-			}
-			if end-i >= minSecret {
-				s = s[:i] + mark + s[end:]
-			}
-			from = i
-		}
-	}
-	return s
-}
-
-func secretByte(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.'
 }
 
 // SafeRequestID returns the x-request-id of the workspace's response if it is a UUID,
@@ -143,7 +90,7 @@ func Comment(comment string, mode CommentMode) string {
 	case comment == "" || mode == CommentOff:
 		return ""
 	case mode == CommentPlain:
-		return truncate(comment, maxComment)
+		return sanitize.String(comment, maxComment)
 	}
 	const prefix, kept = "sha256:", 8
 	sum := sha256.Sum256([]byte(comment))

@@ -65,7 +65,7 @@ func TestTokensAreHidden(t *testing.T) {
 			}
 		})
 	}
-	if got := TruncateNames([]string{"Cookie", "Dapi" + hex}); !slices.Equal(got, []string{"Cookie", "…"}) {
+	if got := TruncateNames([]string{"Cookie", "Dapi" + hex}); !slices.Equal(got, []string{"Cookie", "Dapi…"}) {
 		t.Errorf("header names: %q", got)
 	}
 	if got := TruncateMethod("DAPI" + strings.Repeat("x", 100)); len(got) > maxMethod {

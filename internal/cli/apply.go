@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
@@ -80,7 +81,7 @@ func (a *application) set(cmd *cobra.Command, changer *tokens.Changer) error {
 	if !narrows(now.Scopes, wanted) {
 		return errors.New("the gateway recommends scopes that the token does not hold, or all-apis; nothing was changed")
 	}
-	list := usage.Clean(strings.Join(wanted, ", "))
+	list := sanitize.String(strings.Join(wanted, ", "), sanitize.MaxText)
 	if !a.yes {
 		fmt.Fprintln(cmd.OutOrStdout())
 		if err := confirm(cmd, fmt.Sprintf("Set the scopes of this token to %s?", list)); err != nil {

@@ -26,7 +26,6 @@ type batchRequest struct {
 func explainBatch(j *judge.Judge, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxBatchLine)
-	encoder := json.NewEncoder(out)
 	number := 0
 	for lines.Scan() {
 		number++
@@ -43,7 +42,7 @@ func explainBatch(j *judge.Judge, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
-		if err := encoder.Encode(explanation.Answer); err != nil {
+		if err := printJSON(out, explanation.Answer, ""); err != nil {
 			return fmt.Errorf("writing the answer to line %d: %w", number, err)
 		}
 	}

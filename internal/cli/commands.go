@@ -57,7 +57,7 @@ func NeedCommand(parent *cobra.Command, args []string) error {
 
 // Commands returns the commands below scopes.
 func Commands(deps Deps) []*cobra.Command {
-	return []*cobra.Command{
+	commands := []*cobra.Command{
 		explainCommand(deps),
 		catalogCommand(deps),
 		verifyCommand(deps),
@@ -65,4 +65,8 @@ func Commands(deps Deps) []*cobra.Command {
 		recommendCommand(deps),
 		revokeCommand(deps),
 	}
+	for _, cmd := range commands {
+		sanitizeOutput(cmd)
+	}
+	return commands
 }

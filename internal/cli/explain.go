@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +73,7 @@ request it also prints the smallest change that would permit it.
 			return err
 		}
 		if *asJSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(answer)
+			return printJSON(cmd.OutOrStdout(), answer, "")
 		}
 		printExplanation(cmd.OutOrStdout(), &answer)
 		return nil

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -62,9 +61,7 @@ more, as scopes report shows them, are enough.
 			return withHint(err)
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(cmd.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(recommendation)
+			return printJSON(cmd.OutOrStdout(), recommendation, "  ")
 		}
 		if err := recommendation.WriteText(cmd.OutOrStdout()); err != nil || !*apply {
 			return err

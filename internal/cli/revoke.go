@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/tokens"
-	"github.com/scopegate/scopegate/internal/usage"
 )
 
 func revokeCommand(deps Deps) *cobra.Command {
@@ -74,7 +73,7 @@ shows them, are enough if the gateway can be reached.
 func printToken(out io.Writer, workspace string, info *tokens.Info) {
 	line := func(name, value string) {
 		if value != "" {
-			printLine(out, name, usage.Clean(value))
+			printLine(out, name, value)
 		}
 	}
 	date := func(t time.Time) string {

@@ -18,7 +18,7 @@ func TestRevoke(t *testing.T) {
 		says        []string
 		revoked     bool
 	}{
-		{name: "no", input: "n\n", says: []string{"comment    a  comment\n", "scopes     jobs, sql\n", "expires    never\n", "Revoke this token permanently? [y/N] ", "nothing was changed"}},
+		{name: "no", input: "n\n", says: []string{"comment    a\\n\\u{1b}comment\n", "scopes     jobs, sql\n", "expires    never\n", "Revoke this token permanently? [y/N] ", "nothing was changed"}},
 		{name: "yes", input: "YES\n", says: []string{"The token is revoked."}, revoked: true},
 		{name: "without asking", args: []string{"--yes"}, says: []string{"The token is revoked."}, revoked: true},
 		{name: "gateway down", args: []string{"--yes"}, down: true, says: []string{"note: no gateway was notified (asking the gateway at localhost:9: ", "within their cache ttl", "The token is revoked."}, revoked: true},

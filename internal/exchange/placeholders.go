@@ -9,6 +9,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 const placeholderPrefix = "databricks_scopes."
@@ -50,14 +51,14 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 	case "owner":
 		return owner(rec), true
 	case "scopes":
-		return strings.Join(rec.Held, ","), true
+		return safe(strings.Join(rec.Held, ",")), true
 	case "required":
-		return audit.Required(rec.Operation), true
+		return safe(audit.Required(rec.Operation)), true
 	case "operation":
 		if rec.Operation == nil {
 			return "", true
 		}
-		return rec.Operation.Name, true
+		return safe(rec.Operation.Name), true
 	case "decision":
 		return string(rec.Decision), true
 	case "reason":
@@ -70,6 +71,10 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 	}
 	return nil, false
 }
+
+// safe sanitizes texts of the workspace and of the operator's catalog: placeholders are
+// for logs and headers.
+func safe(text string) string { return sanitize.String(text, sanitize.MaxText) }
 
 func owner(rec *audit.Record) string {
 	if rec.OwnerID() == 0 {

@@ -10,10 +10,10 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 )
 
-// LogLevel returns Caddy's default log at a level, with the query strings,
-// credentials and headers of requests removed.
+// LogLevel returns Caddy's default log at a level, without secrets, see
+// [logencoder.Encoder].
 func LogLevel(level zapcore.Level) *caddy.Logging {
-	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter(nil)}}
+	log := &caddy.CustomLog{BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: safeEncoder(nil)}}
 	if level > zapcore.DebugLevel {
 		// The proxy prepares a log line for each request even if it is not written, which
 		// costs a few percent. http.log.error logs its errors too.
@@ -29,10 +29,9 @@ var ourLoggers = []string{"http.handlers.databricks_scopes", "databricks"}
 // (no-color.org), and without what Caddy reports while all is well.
 func terminalLog(level zapcore.Level) *caddy.Logging {
 	console := map[string]string{"format": "console", "time_format": "15:04:05", "level_format": levelFormat()}
-	encoder := requestFilter(console)
 	logging := LogLevel(level)
 	standard := logging.Logs[caddy.DefaultLoggerName]
-	standard.EncoderRaw = encoder
+	standard.EncoderRaw = safeEncoder(console)
 	if level == zapcore.DebugLevel {
 		return logging
 	}
@@ -42,10 +41,19 @@ func terminalLog(level zapcore.Level) *caddy.Logging {
 	// there is to warn of, we do.
 	standard.Exclude = append(standard.Exclude, "admin")
 	logging.Logs["scopegate"] = &caddy.CustomLog{
-		BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: requestFilter(console, omitted()...)},
+		BaseLog: caddy.BaseLog{Level: level.CapitalString(), EncoderRaw: safeEncoder(without(omitted(), console))},
 		Include: ourLoggers,
 	}
 	return logging
+}
+
+// without returns an encoder that omits fields.
+func without(names []string, encoder map[string]string) map[string]any {
+	fields := make(map[string]any)
+	for _, name := range names {
+		fields[name] = map[string]string{"filter": "delete"}
+	}
+	return map[string]any{"format": "filter", "wrap": encoder, "fields": fields}
 }
 
 // omitted returns the fields of a record that nobody reads on a terminal, where all forty

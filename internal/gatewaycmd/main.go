@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
@@ -34,7 +35,7 @@ func Main() {
 		return
 	}
 	if err := checkCommand(root, args); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
+		fmt.Fprintln(os.Stderr, "Error:", sanitize.Error(err))
 		os.Exit(caddy.ExitCodeFailedStartup)
 	}
 	if err := findAdmin(root, args); err != nil {
@@ -44,6 +45,8 @@ func Main() {
 	if runs(root, args) {
 		caddyserver.WatchSignals()
 	}
+	registerSafeAdapters()
+	os.Args = append(os.Args[:1], withSafeLogs(root, args)...)
 	caddymodule.GuardOpenTelemetry() // until the process ends
 	caddycmd.Main()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/duration"
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -87,16 +88,19 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
 			flags.Bool("debug", false, "log at the level DEBUG")
 			cmd.Args = cobra.NoArgs
-			cmd.RunE = caddycmd.WrapCommandFuncForCobra(runSidecar)
+			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
+				return caddy.ExitCodeFailedStartup, sanitize.Error(runSidecar(flags))
+			})
 		},
 	}
 }
 
-func runSidecar(flags caddycmd.Flags) (int, error) {
+// runSidecar returns only if the gateway cannot start.
+func runSidecar(flags caddycmd.Flags) error {
 	caddy.TrapSignals()
 	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
 		Mode:           flags.String("mode"),
@@ -106,10 +110,10 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 	enforce.UnknownExpiry = flags.String("unknown-expiry")
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
 	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
-		return caddy.ExitCodeFailedStartup, fmt.Errorf("%w (--insecure-http)", err)
+		return fmt.Errorf("%w (--insecure-http)", err)
 	}
 	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	if !terminal {
@@ -127,7 +131,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		Health:    flags.String("health"),
 	}
 	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	level := zap.InfoLevel
 	if flags.Bool("debug") {
@@ -137,7 +141,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		gateway.Logging = terminalLog(level)
 	}
 	if err := gateway.Run(); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	if terminal {
 		gateway.introduce(os.Stderr)
@@ -157,8 +161,8 @@ func (g *Gateway) introduce(out io.Writer) {
 	if g.Enforce.Mode != "enforce" {
 		does = "only observes"
 	}
-	fmt.Fprintf(out, "The gateway to %s %s. Ctrl-C ends it.\n", g.Workspace, does)
-	fmt.Fprintf(out, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
+	text := fmt.Sprintf("The gateway to %s %s. Ctrl-C ends it.\nPoint your client here: export DATABRICKS_HOST=%s\n", g.Workspace, does, g.ClientURL())
+	_, _ = io.WriteString(out, sanitize.Text(text, sanitize.MaxText)) // fails only if nobody reads it
 }
 
 // maxGracePeriod keeps a misplaced unit from holding a process forever.

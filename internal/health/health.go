@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -97,6 +98,6 @@ func (r Report) Write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, err = w.Write(append(body, '\n'))
+	_, err = w.Write(append(sanitize.JSON(body), '\n'))
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/upstream"
 )
 
@@ -38,7 +39,7 @@ type Refusal struct {
 func For(j *judge.Judgement, traceID string) *Refusal {
 	return &Refusal{
 		Status:    Status(j.Reason),
-		Message:   message(j),
+		Message:   sanitize.String(message(j), maxMessage),
 		RequestID: uuid.NewString(),
 		Reason:    j.Reason,
 
@@ -51,7 +52,7 @@ func For(j *judge.Judgement, traceID string) *Refusal {
 // Unanswered returns the answer to a request that passed and got none from the workspace,
 // because of the workspace or of the client's body. The id is that of its record, or empty for a new one.
 func Unanswered(j *judge.Judgement, failure *upstream.Failure, id, traceID string) *Refusal {
-	message := failure.Message
+	message := sanitize.String(failure.Message, maxMessage)
 	if failure.Status == http.StatusServiceUnavailable {
 		message = temporarilyUnavailable + message
 	}
@@ -70,6 +71,9 @@ func Unanswered(j *judge.Judgement, failure *upstream.Failure, id, traceID strin
 		traceID:    traceID,
 	}
 }
+
+// maxMessage bounds messages, in bytes: they are sent in a header, too.
+const maxMessage = 4096
 
 // Error returns the message and the request id, as the body has it.
 func (f *Refusal) Error() string { return fmt.Sprintf("%s [ReqId: %s]", f.Message, f.RequestID) }
@@ -159,7 +163,7 @@ func (f *Refusal) challenge() string {
 	case f.Reason == policy.MissingScope:
 		challenge := fmt.Sprintf(`%s, error="insufficient_scope", error_description="%s"`, realm, f.Message)
 		if required := judge.RequiredScopes(f.judgement.Operation); len(required) > 0 {
-			challenge += fmt.Sprintf(`, scope="%s"`, strings.Join(required, " "))
+			challenge += fmt.Sprintf(`, scope="%s"`, sanitize.String(strings.Join(required, " "), maxMessage))
 		}
 		return challenge
 	}
@@ -182,6 +186,9 @@ func (f *Refusal) errorInfo() detail {
 	}
 	if f.traceID != "" {
 		metadata["trace_id"] = f.traceID
+	}
+	for name, value := range metadata {
+		metadata[name] = sanitize.String(value, maxMessage)
 	}
 	return detail{
 		Type:     "type.googleapis.com/google.rpc.ErrorInfo",

@@ -251,7 +251,7 @@ func TestCSV(t *testing.T) {
 		}
 		comments = append(comments, row[4])
 	}
-	want := []string{`'=HYPERLINK("http://x")`, "'+1", "'-2", "'@SUM(1)", "' =1", "' =1", "'＝1", `a=b, "c" =d`}
+	want := []string{`'=HYPERLINK("http://x")`, "'+1", "'-2", "'@SUM(1)", `\t=1`, "' =1", "'＝1", `a=b, "c"\n=d`}
 	if !reflect.DeepEqual(comments, want) {
 		t.Errorf("got %q", comments)
 	}

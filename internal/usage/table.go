@@ -7,8 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 // Widths of columns with text of any length, in characters.
@@ -138,13 +139,5 @@ func cell(s string, width int) string {
 	return s
 }
 
-// Clean replaces characters that a terminal would obey: control sequences, line breaks
-// and changes of the writing direction.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// Clean hides secrets in text that others chose, and escapes what a terminal would obey.
+func Clean(s string) string { return sanitize.String(s, sanitize.MaxText) }

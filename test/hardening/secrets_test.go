@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,18 +55,72 @@ func forms(secret string) []string {
 	return all
 }
 
-// reveals returns the secrets that a text contains.
+// reveals returns the secrets that a text contains, as it is or once its escapes are
+// undone. Of a token, eight characters are too many.
 func (m marks) reveals(text string) (found []string) {
-	lower := strings.ToLower(text)
+	once := unescape(text)
+	texts := []string{text, strings.ToLower(text), once, unescape(once)}
 	for where, secret := range m {
-		for _, form := range forms(secret) {
-			if strings.Contains(text, form) || strings.Contains(lower, strings.ToLower(secret)) {
-				found = append(found, where)
-				break
+		wanted := append(forms(secret), strings.ToLower(secret))
+		if strings.HasPrefix(secret, "dapi") {
+			for i := len("dapi"); i+8 <= len(secret); i++ {
+				wanted = append(wanted, secret[i:i+8])
 			}
+		}
+		if slices.ContainsFunc(texts, func(text string) bool {
+			return slices.ContainsFunc(wanted, func(form string) bool { return strings.Contains(text, form) })
+		}) {
+			found = append(found, where)
 		}
 	}
 	return found
+}
+
+var escapes = regexp.MustCompile(`(?:%|\\+u00|&#x|=|\\+x)([0-9A-Fa-f]{2});?`)
+
+// unescape undoes one layer of escapes.
+func unescape(text string) string {
+	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
+		digits, err := hex.DecodeString(escapes.FindStringSubmatch(escape)[1])
+		if err != nil {
+			return escape
+		}
+		return string(digits)
+	})
+}
+
+// encodings are how a secret may be written in a path, a query or a User-Agent.
+var encodings = []func(string) string{
+	func(s string) string { return s },
+	strings.ToUpper,
+	func(s string) string { return each(s, "%%%02x") },
+	func(s string) string { return each(s, "%%%02X") },
+	func(s string) string { return "%64" + s[1:] },
+	func(s string) string { return s[:20] + each(s[20:21], "%%%02X") + s[21:] },
+	func(s string) string { return "%2564" + s[1:] },
+	func(s string) string { return each(each(s, "%%%02x"), "%%%02x") },
+	func(s string) string { return strings.ReplaceAll(each(s, `\u%04x`), `\`, "%5C") },
+	func(s string) string { return each(s, "=%02X") },
+	func(s string) string { return each(s, "%%26%%23x%x%%3B") },
+	func(s string) string { return hex.EncodeToString([]byte(s)) },
+	func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
+	func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte("token:" + s)) },
+	func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte("xx" + s)) },
+	func(s string) string { return each(base64.StdEncoding.EncodeToString([]byte("token:"+s)), "%%%02x") },
+	func(s string) string { return strings.Repeat("x", 1000) + s }, // to be cut
+	func(s string) string {
+		return strings.Repeat("x", 1000) + base64.RawURLEncoding.EncodeToString([]byte(s))
+	},
+	func(s string) string { return strings.Repeat("x", 990) + each(s, "%%%02x") },
+}
+
+// each formats every byte of a secret.
+func each(s, format string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, format, s[i])
+	}
+	return b.String()
 }
 
 func TestMarksAreFound(t *testing.T) {
@@ -163,6 +218,14 @@ func TestSecrets(t *testing.T) {
 				}
 			}
 		}
+		for _, encode := range encodings {
+			encoded := encode(good)
+			s.send(t, []string{"GET /api/2.0/" + encoded + "/x?q=" + encoded, with(m["unknown token"]), "User-Agent: agent " + encoded[:min(len(encoded), 4000)]})
+			s.send(t, []string{"GET " + harness.JobsList + "?q=" + encoded, with(good), "User-Agent: " + strings.Repeat("u", 230) + encoded})
+			s.askAdmin(t, encoded)
+		}
+		s.send(t, []string{"GET " + harness.JobsList, with(good), "User-Agent: Basic " + base64.StdEncoding.EncodeToString([]byte("token:"+good)), good + ": x"})
+		s.send(t, []string{"GET " + harness.JobsList, with(good), "User-Agent: a" + controls, "Dropped" + good + ": x"})
 		// The workspace fails, and so does the connection to it.
 		for _, fault := range []fakeworkspace.Kind{
 			fakeworkspace.RejectAdmin(403), fakeworkspace.InternalError(), fakeworkspace.GarbageJSON(), fakeworkspace.Reset(),
@@ -186,6 +249,9 @@ func TestSecrets(t *testing.T) {
 		output["spans at the "+name+" collector"] = receivedText(receiver)
 	}
 	for where, text := range output {
+		if i := strings.IndexAny(text, controls); i >= 0 {
+			t.Errorf("%s contains %U: %.200q", where, []rune(text[i:])[0], text[max(0, i-100):])
+		}
 		if found := m.reveals(text); len(found) > 0 {
 			t.Errorf("%s contains the secrets %q", where, found)
 			for _, line := range strings.Split(text, "\n") {
@@ -210,6 +276,36 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// controls are characters that terminals obey, or that change the direction of a line.
+const controls = "\u009b\u202e\u2066\u200f\u061c\u2028\ufeff"
+
+// askAdmin asks Caddy's admin API for what does not exist, as who pastes a token at the
+// wrong place does.
+func (s *secretSite) askAdmin(t *testing.T, secret string) {
+	t.Helper()
+	for _, request := range []string{
+		"GET /databricks_scopes/usage?format=", "GET /databricks_scopes/usage?sort=", "GET /databricks_scopes/usage?unused=", "GET /databricks_scopes/usage?a=1&",
+		"GET /databricks_scopes/recommend?token_id=", "GET /databricks_scopes/explain?method=GET&path=/api/2.0/", "GET /databricks_scopes/explain?token_id=",
+		"DELETE /databricks_scopes/tokens/", "POST /databricks_scopes/usage?x=", "GET /",
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		asked, err := http.NewRequest(method, "http://"+s.admin+target+secret, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.answers += fmt.Sprintln(answer.Header, string(body))
+	}
+}
+
 // secretSite is a gateway that logs as much as possible.
 type secretSite struct {
 	workspace *fakeworkspace.Workspace
@@ -217,6 +313,7 @@ type secretSite struct {
 	listen    string
 	admin     string
 	printed   *os.File
+	answers   string // of the admin API
 }
 
 func startSecretSite(t *testing.T, workspace *fakeworkspace.Workspace) *secretSite {
@@ -246,16 +343,16 @@ func startSecretSite(t *testing.T, workspace *fakeworkspace.Workspace) *secretSi
 	return s
 }
 
-// load loads a configuration, with the log filter that Caddyfile.example recommends.
+// load loads a configuration, with the log format that Caddyfile.example recommends.
 func (s *secretSite) load(t *testing.T, options string) {
 	t.Helper()
 	example, err := os.ReadFile(filepath.Join(golden.Root(t), "Caddyfile.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter := regexp.MustCompile(`(?s)format [a-z ]*filter \{\n.*?\n\t\t\}\n`).FindString(string(example))
-	if !strings.Contains(filter, "dapi") {
-		t.Fatal("Caddyfile.example has no filter that removes tokens")
+	format := regexp.MustCompile(`\n\t\tformat .*\n`).FindString(string(example))
+	if !strings.Contains(format, "databricks_safe") {
+		t.Fatal("Caddyfile.example has no log format that hides secrets")
 	}
 	adapted, err := harness.Adapt(fmt.Sprintf(`{
 	debug
@@ -290,7 +387,7 @@ http://%s {
 		%s
 	}
 }
-`, s.admin, s.folder, s.folder, filter, s.folder, s.listen, s.workspace.URL(), harness.AdminBlock, s.folder, options))
+`, s.admin, s.folder, s.folder, format, s.folder, s.listen, s.workspace.URL(), harness.AdminBlock, s.folder, options))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +432,7 @@ func (s *secretSite) send(t *testing.T, lines []string) string {
 // outputs returns everything that the gateway wrote or answered, by place.
 func (s *secretSite) outputs(t *testing.T) map[string]string {
 	t.Helper()
-	output := make(map[string]string)
+	output := map[string]string{"answers of the admin API": s.answers}
 	paths := []string{"/config/", "/metrics", "/reverse_proxy/upstreams", "/debug/vars", "/pki/ca/local"}
 	// As Caddy asks for the routes.
 	module, err := caddy.GetModule("admin.api.databricks_scopes")

@@ -1,0 +1,113 @@
+package sanitize
+
+// kind says what a byte may mean.
+type kind uint8
+
+const (
+	kindOdd    kind = 1 << iota // must be looked at: control characters and all but ASCII
+	kindEscape                  // may start an escape
+	kindSecond                  // the second letter of a token's prefix, or of Basic or Bearer
+	kindPacked                  // of base64, in either alphabet
+	kindHex                     // a hexadecimal digit
+	kindToken                   // may be part of a token
+	kindBlank                   // white space that lines may keep
+)
+
+var kinds = func() (table [256]kind) {
+	add := func(k kind, chars string) {
+		for i := range len(chars) {
+			table[chars[i]] |= k
+		}
+	}
+	for c := range 256 {
+		switch {
+		case c < ' ' || c >= 0x7f:
+			table[c] |= kindOdd
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			table[c] |= kindPacked | kindToken
+		}
+	}
+	add(kindEscape, `%\&=`)
+	add(kindSecond, "akoyeAKOYE/")
+	add(kindPacked, "+/-_")
+	add(kindHex, "0123456789abcdefABCDEF")
+	add(kindToken, "-_.+~")
+	add(kindBlank, "\n\t")
+	return table
+}()
+
+func is(c byte, k kind) bool { return kinds[c]&k != 0 }
+
+// ordinary reports whether a text holds nothing that could be a secret or must be escaped.
+// It may be wrong in one direction: the text is then scanned for nothing.
+func ordinary[T text](s T, lines bool) bool {
+	packed := 0
+	for i := range len(s) {
+		k := kinds[s[i]]
+		if k&kindPacked != 0 {
+			packed++
+		} else {
+			if packed >= minPacked && mayHold(s[i-packed:i]) {
+				return false
+			}
+			packed = 0
+		}
+		switch {
+		case k&(kindOdd|kindEscape|kindSecond) == 0:
+		case k&kindOdd != 0:
+			if !lines || k&kindBlank == 0 || i > 0 && s[i-1] == '=' || i >= minWrap && is(s[i-1], kindPacked) && is(s[i-minWrap], kindPacked) {
+				return false
+			}
+		case k&kindEscape != 0:
+			if i+2 < len(s) && (s[i] != '=' && s[i] != '%' || is(s[i+1], kindHex) && is(s[i+2], kindHex) || s[i+1]|0x20 == 'u') {
+				return false
+			}
+		case i > 0 && suspicious(s, i):
+			return false
+		}
+	}
+	return packed < minPacked || !mayHold(s[len(s)-packed:])
+}
+
+// suspicious reports whether s[i] is the second letter of something to look at.
+func suspicious[T text](s T, i int) bool {
+	first := s[i-1] | 0x20
+	switch s[i] {
+	case '/':
+		return s[i-1] == '/' // of a URL
+	case 'e', 'E':
+		return first == 'b' && len(s) > i+4 && s[i+1]|0x20 == 'a' // bearer
+	case 'a', 'A':
+		if first == 'b' {
+			return len(s) > i+4 && s[i+1]|0x20 == 's' // basic
+		}
+	}
+	size := prefixAt(s, i, first)
+	return size > 0 && len(s) >= i+size+minSecret
+}
+
+// text is a string, or the bytes of a view.
+type text interface{ ~string | ~[]byte }
+
+// prefixAt returns how many bytes after the first one belong to the prefix of a token
+// whose second letter is at i. It returns 0 if there is none. The first letter is passed
+// in lower case; prefixes are compared without case, because header names are.
+func prefixAt[T text](s T, i int, first byte) int {
+	if i+2 >= len(s) {
+		return 0
+	}
+	second, third := s[i]|0x20, s[i+1]|0x20
+	switch {
+	case first == 'e':
+		if second == 'y' && third == 'j' { // a JSON object in base64, the header of a JWT
+			return 2
+		}
+	case first != 'd':
+	case second == 'a' && third == 'p' && s[i+2]|0x20 == 'i', // a personal access token
+		second == 'k' && third == 'e' && s[i+2]|0x20 == 'a', // these occur inside of clusters
+		second == 'o' && third == 's' && s[i+2]|0x20 == 'a',
+		second == 'o' && third == 's' && s[i+2]|0x20 == 'e': // an OAuth secret
+		return 3
+	}
+	return 0
+}
