@@ -48,14 +48,18 @@ func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 		return
 	}
 	info := j.Facts.Info
+	var owner any = tokens.Unknown
+	if id, known := info.Owner.ID(); known {
+		owner = id
+	}
 	h.logger.Warn("a token in use expires soon",
 		zap.String("token_id", info.ID.String()),
-		zap.Int64("owner_id", info.OwnerID),
+		zap.Any("owner_id", owner),
 		zap.Time("expires", info.Expires))
 	h.app.emit(eventExpiring, map[string]any{
 		"workspace": h.workspace.url,
 		"token_id":  info.ID.String(),
-		"owner_id":  info.OwnerID,
+		"owner_id":  owner,
 		"expires":   info.Expires.UTC().Format(time.RFC3339),
 	})
 }

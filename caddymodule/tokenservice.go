@@ -63,13 +63,10 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 // Seen implements [exchange.Tokens].
 func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
 
-// OwnerName implements [judge.TokenService]. A name that is not known is looked up in
-// the background.
-func (s *tokenService) OwnerName(info *tokens.Info) string {
-	if name := info.OwnerName(); name != "" {
-		return name
-	}
-	return s.owners.Name(info.OwnerID)
+// Owner implements [judge.TokenService]. A name that is not known is looked up in the
+// background.
+func (s *tokenService) Owner(info *tokens.Info) tokens.Principal {
+	return s.owners.Complete(info.Owner)
 }
 
 // newTokenService opens the token service of a workspace, or shares that of another
@@ -147,7 +144,7 @@ func (l lazyTokens) Verify(ctx context.Context, raw string) (*tokens.Info, error
 	return l.service().Verify(ctx, raw)
 }
 
-func (l lazyTokens) OwnerName(info *tokens.Info) string { return l.service().OwnerName(info) }
+func (l lazyTokens) Owner(info *tokens.Info) tokens.Principal { return l.service().Owner(info) }
 
 func (l lazyTokens) WorkspaceID() int64 { return l.service().WorkspaceID() }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/tokens"
 )
 
 func TestExplain(t *testing.T) {
@@ -60,7 +62,7 @@ func TestParseSubject(t *testing.T) {
 	switch {
 	case err != nil:
 		t.Fatal(err)
-	case subject.OwnerName != "123", info.OwnerID != 123, info.CreatorName != "c", info.Comment != "a=b", info.ID.String() != id, info.NeverExpires:
+	case subject.Owner != tokens.NewPrincipal(123, ""), info.Owner != subject.Owner, info.Creator != tokens.NewPrincipal(0, "c"), info.Comment != "a=b", info.ID.String() != id, info.NeverExpires:
 		t.Errorf("got %+v", subject)
 	case info.Expires.Sub(info.Created) != 90*24*time.Hour:
 		t.Errorf("it lives from %s to %s", info.Created, info.Expires)

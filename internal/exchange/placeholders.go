@@ -71,9 +71,13 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 	return nil, false
 }
 
+// owner returns the number of the owner, else the name, as with OAuth tokens.
 func owner(rec *audit.Record) string {
-	if rec.OwnerID() == 0 {
-		return ""
+	if id := rec.OwnerID(); id != 0 {
+		return strconv.FormatInt(id, 10)
 	}
-	return strconv.FormatInt(rec.OwnerID(), 10)
+	if rec.Facts.Info == nil {
+		return "" // there is no token, or nothing is known of it
+	}
+	return rec.Judgement.Owner.String()
 }
