@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -35,39 +36,45 @@ func (r *Resolver) laneOf(id *ID, known bool) lane {
 // A caller waits hardly longer than a look-up may take, even if the SDK does: it signs
 // in under a context of its own. The extra tenth lets a look-up that times out report
 // that itself, and be counted before the caller retries.
-func (r *Resolver) share(ctx context.Context, req lookupRequest) (Facts, error) {
+func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	r.start()
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
-	answer := r.flights.DoChan(string(req.id[:]), func() (any, error) {
+	answer := r.flights.DoChan(r.flight(&req.id), func() (any, error) {
 		return r.lookup(req)
 	})
 	select {
 	case <-ctx.Done():
-		return Facts{}, ctx.Err()
+		return fact{}, ctx.Err()
 	case <-r.ctx.Done():
-		return Facts{}, &UnavailableError{Outage: Closed}
+		return fact{}, &UnavailableError{Outage: Closed}
 	case <-timer.C:
-		return Facts{}, &UnavailableError{Outage: TimedOut}
+		return fact{}, &UnavailableError{Outage: TimedOut}
 	case result := <-answer:
-		facts, _ := result.Val.(Facts)
-		return facts, result.Err
+		found, _ := result.Val.(fact)
+		return found, result.Err
 	}
 }
 
+// flight names the look-up that callers share. Callers that came after a purge do not
+// join one from before it.
+func (r *Resolver) flight(id *ID) string {
+	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], r.cache.since()))
+}
+
 // lookup asks the token service, within the limits and unless look-ups are paused.
-func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
+func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 	if !r.tasks.begin() {
-		return Facts{}, &UnavailableError{Outage: Closed}
+		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	if facts, answered, err := r.answeredSince(req); answered {
-		return facts, err
+	if found, answered, err := r.answeredSince(req); answered {
+		return found, err
 	}
 	probe, err := r.breaker.Allow(r.now())
 	if err != nil {
-		return Facts{}, err
+		return fact{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
@@ -76,7 +83,7 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		if probe {
 			r.breaker.abandoned()
 		}
-		return Facts{}, err
+		return fact{}, err
 	}
 	defer leave()
 
@@ -87,31 +94,31 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 	case err == nil:
 		r.succeeded("found", now.Sub(asked))
 		r.cache.remember(req.id, info, asked, since)
-		return Facts{Info: info, At: asked, Source: FromLookup}, nil
+		return fact{info: info, at: asked, since: since}, nil
 	case errors.Is(err, ErrUnknownToken):
 		r.succeeded("unknown", now.Sub(asked))
 		r.cache.rememberUnknown(req.id, asked, since)
-		return Facts{At: asked}, ErrUnknownToken
+		return fact{at: asked}, ErrUnknownToken
 	case r.ctx.Err() != nil:
-		return Facts{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
+		return fact{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
 	}
 	outage := asOutage(err)
 	r.observer.LookedUp(string(outage.Outage), now.Sub(asked))
 	r.failed(now, outage)
-	return Facts{At: asked}, outage
+	return fact{at: asked}, outage
 }
 
 // answeredSince returns the answer of another look-up for the same token that ended
 // after the caller read the cache and before this look-up started.
-func (r *Resolver) answeredSince(req lookupRequest) (facts Facts, answered bool, err error) {
+func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, err error) {
 	s := r.cache.shard(&req.id)
-	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) {
-		return Facts{Info: known.info, At: known.at, Source: FromLookup}, true, nil
+	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) {
+		return known, true, nil
 	}
 	if at, ok := s.unknown.Peek(req.id); ok && at.After(req.unknownAt) {
-		return Facts{}, true, ErrUnknownToken
+		return fact{}, true, ErrUnknownToken
 	}
-	return Facts{}, false, nil
+	return fact{}, false, nil
 }
 
 // admit waits for a look-up's turn and slot. Call leave to free the slot.
