@@ -152,7 +152,8 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r))
 	}
 	if changed := rec.WatchChange(x.r, x.e.Tokens()); changed != nil {
-		defer func() { changed(x.w.answered().status) }() // also when the next handler panics
+		x.w.onHead = changed
+		defer func() { changed(x.upstreamStatus()) }() // also when the next handler panics
 	}
 	x.w.watchBody(x.r)
 	if x.e.Recorded {
@@ -172,6 +173,17 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
 	return nil
+}
+
+// upstreamStatus returns the status that the next handlers answered, 0 if they did not
+// answer.
+func (x *exchange) upstreamStatus() int {
+	x.life.mu.Lock()
+	defer x.life.mu.Unlock()
+	if x.life.returned {
+		return x.life.upstream.status
+	}
+	return x.w.answered().status
 }
 
 // fail answers a request that the workspace did not answer. It returns errors that are
