@@ -48,6 +48,7 @@ func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 		return
 	}
 	info := j.Facts.Info
+	ends, _ := info.Expires.At()
 	var owner any = tokens.Unknown
 	if id, known := info.Owner.ID(); known {
 		owner = id
@@ -55,11 +56,11 @@ func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 	h.logger.Warn("a token in use expires soon",
 		zap.String("token_id", info.ID.String()),
 		zap.Any("owner_id", owner),
-		zap.Time("expires", info.Expires))
+		zap.Time("expires", ends))
 	h.app.emit(eventExpiring, map[string]any{
 		"workspace": h.workspace.url,
 		"token_id":  info.ID.String(),
 		"owner_id":  owner,
-		"expires":   info.Expires.UTC().Format(time.RFC3339),
+		"expires":   ends.UTC().Format(time.RFC3339),
 	})
 }

@@ -158,7 +158,7 @@ func (h *Handler) compile(w *workspace) error {
 		Rules:     rules,
 		OAuth:     judge.OAuthMode(orDefault(h.OAuth, oauths)),
 		Observe:   h.Mode == modeObserve,
-		Freshness: w.options.Cache.freshness(),
+		Freshness: w.options.freshness(),
 		Tokens:    lazyTokens{w},
 		Now:       clock,
 	}

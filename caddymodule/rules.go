@@ -73,6 +73,7 @@ func (r *Rules) compile(catalog *scopes.Catalog) (policy.Rules, error) {
 	}
 	for i := range policies {
 		p := &policies[i]
+		p.Bind(catalog)
 		switch {
 		case p.PermitsAny(catalog.Operations()):
 		case len(p.Deny) == 0:

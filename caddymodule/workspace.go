@@ -17,6 +17,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/merge"
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -63,6 +64,12 @@ type WorkspaceOptions struct {
 	// file is read when the configuration is loaded.
 	Routes string `json:"routes,omitempty"`
 
+	// What to do with tokens of which the workspace does not say when they expire: its
+	// `expiry_time` is neither -1, for never, nor a time. `deny` refuses them with 503;
+	// `allow` judges them like others, but they exceed every `max_lifetime` and fail
+	// `require_expiry`. Default: `deny`.
+	UnknownExpiry string `json:"unknown_expiry,omitempty"`
+
 	// How long before its expiry a token that is in use is warned about, once, in
 	// the log and by the event `databricks_token_expiring`. Tokens with a shorter
 	// life are not. Default: `7d`.
@@ -92,6 +99,7 @@ func (o *WorkspaceOptions) validate() error {
 		o.Cache.validate(),
 		o.Lookup.validate(),
 		o.validateSync(),
+		oneOf("unknown_expiry", o.UnknownExpiry, unknownExpiries),
 		betweenDurations("expiry_warning", o.ExpiryWarning, maxExpiryWarning),
 		o.validateUsage(),
 	)
@@ -99,6 +107,16 @@ func (o *WorkspaceOptions) validate() error {
 
 func (o *WorkspaceOptions) validateSync() error  { return intervalOrOff("sync", o.Sync, minSync) }
 func (o *WorkspaceOptions) validateUsage() error { return intervalOrOff("usage", o.Usage, minUsage) }
+
+// unknownExpiries are the choices of UnknownExpiry; the first is the default.
+var unknownExpiries = []string{"deny", "allow"}
+
+// freshness returns what facts will do, with the defaults.
+func (o *WorkspaceOptions) freshness() tokens.Freshness {
+	f := o.Cache.freshness()
+	f.UnknownExpiry = o.UnknownExpiry == "allow"
+	return f
+}
 
 func (o *WorkspaceOptions) expiryWarning() time.Duration {
 	return cmp.Or(time.Duration(o.ExpiryWarning), defaultExpiryWarning)

@@ -28,9 +28,14 @@ var unmapped = &Operation{
 // Catalog is a compiled set of operations. It is immutable and safe for
 // concurrent use.
 type Catalog struct {
-	rows    []Operation
-	root    node
-	version func() string
+	rows      []Operation
+	templates []Template // of rows
+	root      node
+	// normal holds the rows by the normal forms of their templates.
+	normal node
+	// spellings are the operations that identify made.
+	spellings sync.Map // spelling → *Operation
+	version   func() string
 }
 
 // Default returns the catalog that ships with this package. The first call
@@ -56,7 +61,6 @@ var compileDefault = sync.OnceValue(func() *Catalog {
 func New(rows []Operation) (*Catalog, error) {
 	c := &Catalog{rows: make([]Operation, 0, len(rows))}
 	seen := make(map[string]int, len(rows))
-	templates := make([]Template, 0, len(rows))
 	for i := range rows {
 		o := &rows[i]
 		t, err := o.check()
@@ -75,21 +79,26 @@ func New(rows []Operation) (*Catalog, error) {
 		row := *o
 		row.AnyOf = slices.Clone(o.AnyOf)
 		c.rows = append(c.rows, row)
-		templates = append(templates, t)
+		c.templates = append(c.templates, t)
 	}
-	c.build(templates)
+	c.build()
 	c.version = sync.OnceValue(func() string { return digest(c.rows) })
 	return c, nil
 }
 
-// build fills the trie from c.rows and their templates.
-func (c *Catalog) build(templates []Template) {
-	// The trie points into c.rows, which must not be reallocated after this.
+// build fills the tries from c.rows.
+func (c *Catalog) build() {
+	// The tries point into c.rows, which must not be reallocated after this.
+	for i := range c.rows {
+		if t := &c.templates[i]; len(t.normal) > 0 && !t.isPreviewOf() {
+			c.normal.insert(t.normal, methodEdge{method: c.rows[i].Method, op: &c.rows[i]})
+		}
+	}
 	anyVersion := make(map[string][]int)
 	var order []string
 	for i := range c.rows {
-		o, t := &c.rows[i], templates[i]
-		c.root.insert(t.segs, o.Method, o)
+		o, t := &c.rows[i], &c.templates[i]
+		c.root.insert(t.segs, methodEdge{o.Method, o, c.isWide(i)})
 		if t.versioned {
 			rest := Template{segs: t.segs[2:]}
 			key := o.Method + " " + rest.shape()
@@ -107,9 +116,10 @@ func (c *Catalog) build(templates []Template) {
 	for _, key := range order {
 		of := anyVersion[key]
 		slices.SortFunc(of, func(a, b int) int {
-			return compareVersions(templates[b].segs[1].text, templates[a].segs[1].text)
+			return compareVersions(c.templates[b].segs[1].text, c.templates[a].segs[1].text)
 		})
-		api.version.insert(templates[of[0]].segs[2:], c.rows[of[0]].Method, c.forUnknownVersion(of))
+		newest := of[0]
+		api.version.insert(c.templates[newest].segs[2:], methodEdge{c.rows[newest].Method, c.forUnknownVersion(of), c.isWide(newest)})
 	}
 }
 
@@ -151,28 +161,56 @@ func digest(rows []Operation) string {
 }
 
 // With returns a copy of c with rows added. A row replaces the one in c that has
-// the same method and the same template, apart from parameter names. Like [New],
-// it returns an error for invalid or conflicting rows. c does not change.
+// the same method and the same template, apart from parameter names. If it is a path of
+// an operation of c, it keeps that operation's name, and what it needs holds for the
+// operation's other paths too. Like [New], With returns an error for invalid or
+// conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
+	added := slices.Clone(rows)
 	over := make(map[string]bool, len(rows))
-	for i := range rows {
-		t, err := ParseTemplate(rows[i].Template)
+	needs := make(map[string][]*Operation) // by operation of c
+	for i := range added {
+		row := &added[i]
+		t, err := ParseTemplate(row.Template)
 		if err != nil {
 			return nil, err
 		}
-		over[rows[i].Method+" "+t.shape()] = true
+		over[row.Method+" "+t.shape()] = true
+		if same := c.named(row.Method, &t); same != nil {
+			row.Name = same.Name
+			needs[same.Name] = append(needs[same.Name], row)
+		}
 	}
-	all := slices.Clone(rows)
+	all := added
 	for i := range c.rows {
-		t, err := ParseTemplate(c.rows[i].Template)
-		if err != nil {
-			return nil, err
+		row := c.rows[i]
+		if over[row.Method+" "+c.templates[i].shape()] {
+			continue
 		}
-		if !over[c.rows[i].Method+" "+t.shape()] {
-			all = append(all, c.rows[i])
+		if by := needs[row.Name]; by != nil {
+			row.Access, row.AnyOf = narrow(by)
+			row.Evidence, row.Source = by[0].Evidence, by[0].Source
 		}
+		all = append(all, row)
 	}
 	return New(all)
+}
+
+// named returns the row of c whose operation a template names: the one with the same
+// path or else, where its normal form is a row's, that row. It is nil for other templates.
+func (c *Catalog) named(method string, t *Template) *Operation {
+	var alike *Operation
+	shape, normal := t.shape(), normalShape(t)
+	for i := range c.rows {
+		switch {
+		case c.rows[i].Method != method:
+		case c.templates[i].shape() == shape:
+			return &c.rows[i]
+		case alike == nil && normalShape(&c.templates[i]) == normal:
+			alike = &c.rows[i]
+		}
+	}
+	return alike
 }
 
 // Operations returns the rows in the order of [Compare]. The slice is the
@@ -186,10 +224,15 @@ func (c *Catalog) Operations() []Operation {
 // sorted rows.
 func (c *Catalog) Version() string { return c.version() }
 
-// find returns the operation for q, never nil.
-func (c *Catalog) find(q *query) *Operation {
-	if op := c.root.walk(q, 0); op != nil {
-		return op
+// find returns the operation for q, never nil. It is the row that matches, or what identify
+// makes of it.
+func (c *Catalog) find(q *query) (o, row *Operation) {
+	switch e := c.root.walk(q, 0); {
+	case e == nil:
+		return c.identify(q, unmapped)
+	case e.wide:
+		return c.identify(q, e.op)
+	default:
+		return e.op, nil
 	}
-	return unmapped
 }

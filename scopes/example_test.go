@@ -1,6 +1,7 @@
 package scopes_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -21,21 +22,22 @@ func ExampleCatalog_Read() {
 	// jobs.List needs one of [jobs]
 }
 
-// An attack: the path of a file upload that some servers resolve to another
-// operation. A request is permitted only if all of its readings are.
+// An attack: the path of a file that some servers resolve to another operation. Such a
+// path is an error, which holds what it could be.
 func ExampleCatalog_Read_traversal() {
-	readings, err := scopes.Default().Read("POST", "/api/2.0/fs/files/..%2f..%2f../2.2/jobs/run-now", nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	held := []string{"files"}
-	for _, r := range readings {
-		if !r.Operation.Permits(held) && !r.Operation.Unmapped() {
-			fmt.Println(r.Path, "is", r.Operation.Name, "and needs", r.Operation.AnyOf)
+	_, err := scopes.Default().Read("POST", "/api/2.0/fs/files/..%2f..%2f../2.2/jobs/run-now", nil)
+	fmt.Println(err)
+	var malformed *scopes.PathError
+	if errors.As(err, &malformed) {
+		for _, r := range malformed.Readings {
+			if !r.Operation.Unmapped() {
+				fmt.Println("could be", r.Operation.Name)
+			}
 		}
 	}
 	// Output:
-	// /api/2.2/jobs/run-now is jobs.RunNow and needs [jobs]
+	// reading the request path: the path contains a dot segment (. or ..): send the path that it stands for
+	// could be jobs.RunNow
 }
 
 // May a token with the scope jobs call an operation?

@@ -23,6 +23,8 @@ type interpretation struct {
 	// decodings counts how often the path was decoded. It is maxDecodings once
 	// nothing is left to decode.
 	decodings int
+	// cause is what led here from the path as the client meant it.
+	cause cause
 }
 
 // raw reports whether in still has the escapes that the client sent.
@@ -30,38 +32,45 @@ func (in interpretation) raw() bool { return in.decodings == 0 }
 
 // steps are what servers do to a path besides decoding it. A step that does not
 // apply returns the path unchanged.
-var steps = []func(string) string{
-	resolveDots,
-	mergeSlashes,
-	dropParams,
-	dropLastParams,
-	cutAtParams,
-	backslashToSlash,
-	trimSlashes,
-	trimDots,
-	cutAtQuery,
-	dropAuthority,
-	splitData,
-	foldOddLetters,
-	unescapeSlashes,
-	unescapeUnreserved,
+var steps = []struct {
+	do    func(string) string
+	cause cause
+}{
+	{resolveDots, causeDots},
+	{mergeSlashes, causeSlashes},
+	{dropParams, causeParams},
+	{dropLastParams, causeParams},
+	{cutAtParams, causeParams},
+	{backslashToSlash, causeBackslash},
+	{trimSlashes, causeLastSlashes},
+	{trimDots, causeLastDot},
+	{cutAtQuery, causeQuery},
+	{dropAuthority, causeAuthority},
+	{splitData, causeEncodedSlash},
+	{foldOddLetters, causeLetters},
+	{unescapeSlashes, causeEncodedSlash},
+	{unescapeUnreserved, causeEscapes},
 }
 
-// interpret returns the interpretations of an escaped path, the path itself first.
+// interpret returns the interpretations of an escaped path, the path itself first, and
+// first of those that are decoded the one that the client meant: split, then decoded once.
 func interpret(path string) ([]interpretation, error) {
+	type state struct {
+		path      string
+		decodings int
+	}
 	var all []interpretation
-	seen := make(map[interpretation]bool)
+	seen := make(map[state]bool)
 	size := 0
-	add := func(path string, decodings int) error {
+	add := func(path string, decodings int, cause cause) error {
 		if !strings.Contains(path, "%") {
 			decodings = maxDecodings
 		}
-		in := interpretation{path, decodings}
-		if seen[in] {
+		if seen[state{path, decodings}] {
 			return nil
 		}
-		seen[in] = true
-		all = append(all, in)
+		seen[state{path, decodings}] = true
+		all = append(all, interpretation{path, decodings, cause})
 		if size += len(path); len(all) > maxInterpretations || size > maxInterpretationBytes {
 			return errAmbiguous
 		}
@@ -70,27 +79,46 @@ func interpret(path string) ([]interpretation, error) {
 	if err := checkText(path, true); err != nil {
 		return nil, err
 	}
-	if err := add(path, 0); err != nil {
+	if err := add(path, 0, 0); err != nil {
 		return nil, err
+	}
+	decodeOnce := func(in interpretation) error {
+		if in.decodings == maxDecodings {
+			return nil
+		}
+		if in.decodings > 0 {
+			in.cause |= causeTwice
+		}
+		whole, err := decode(in.path, dataSlash, in.raw())
+		if err != nil {
+			return err
+		}
+		if err := add(whole, in.decodings+1, in.cause); err != nil || !strings.Contains(whole, dataSlash) {
+			return err
+		}
+		split, err := decode(in.path, "/", in.raw())
+		if err != nil {
+			return err
+		}
+		return add(split, in.decodings+1, in.cause|causeEncodedSlash)
 	}
 	for i := 0; i < len(all); i++ {
 		in := all[i]
+		if in.raw() && i == 0 {
+			// Before any other step, so that this reading is the first.
+			if err := decodeOnce(in); err != nil {
+				return nil, err
+			}
+		}
 		for _, step := range steps {
-			if next := step(in.path); next != in.path {
-				if err := add(next, in.decodings); err != nil {
+			if next := step.do(in.path); next != in.path {
+				if err := add(next, in.decodings, in.cause|step.cause); err != nil {
 					return nil, err
 				}
 			}
 		}
-		if in.decodings == maxDecodings {
-			continue
-		}
-		for _, slash := range []string{"/", dataSlash} {
-			next, err := decode(in.path, slash, in.raw())
-			if err != nil {
-				return nil, err
-			}
-			if err := add(next, in.decodings+1); err != nil {
+		if i > 0 {
+			if err := decodeOnce(in); err != nil {
 				return nil, err
 			}
 		}

@@ -88,7 +88,8 @@ type Operation struct {
 	// Evidence is how AnyOf and Access are known.
 	Evidence Evidence
 	// Name is "package.Method" or "package.Interface.Method", as in the Go SDK:
-	// "jobs.RunNow", "compute.Clusters.List". It is stable across releases.
+	// "jobs.RunNow", "compute.Clusters.List". It is stable across releases. Rows for
+	// several paths of one operation share it.
 	Name string
 	// Source is the documentation page, the recorded refusal or the reasoning
 	// behind the row.

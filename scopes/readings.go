@@ -10,8 +10,23 @@ type Reading struct {
 	// Path is the path as a server with this interpretation sees it. A slash that
 	// the server treats as data inside a segment is shown as %2F.
 	Path string
-	// Operation is the operation at Path, never nil.
+	// Operation is the operation at Path and what it needs, never nil.
 	Operation *Operation
+	// SpellingOf is the catalog's row of the operation, if Path spells it as no row
+	// does: Operation then has the row's name, and needs what the catalog says about
+	// Path, often [AllAPIs]. Otherwise it is nil.
+	SpellingOf *Operation
+
+	// cause is what makes a server read the path like this.
+	cause cause
+}
+
+// Row returns the catalog's row of the operation, whatever its path needs.
+func (r *Reading) Row() *Operation {
+	if r.SpellingOf != nil {
+		return r.SpellingOf
+	}
+	return r.Operation
 }
 
 // PathError is the error for a path that no well-behaved client sends.
@@ -19,19 +34,21 @@ type PathError struct {
 	// Reason says what is wrong, as a clause that starts with "the path". It quotes
 	// nothing from the path, so it is safe to log and to show to the client.
 	Reason string
+	// Readings are those that disagree, if that is what is wrong.
+	Readings []Reading
 }
 
 // Error returns the reason with the prefix "reading the request path: ".
 func (e *PathError) Error() string { return "reading the request path: " + e.Reason }
 
 var (
-	errNoSlash   = &PathError{"the path does not begin with a slash"}
-	errControl   = &PathError{"the path contains a control character"}
-	errSpace     = &PathError{"the path contains a space that is not percent-encoded"}
-	errQuery     = &PathError{"the path contains a query or a fragment"}
-	errEscape    = &PathError{"the path contains a percent sign that is not followed by two hexadecimal digits"}
-	errEncoding  = &PathError{"the path is not valid UTF-8"}
-	errAmbiguous = &PathError{"the path can be read in too many ways"}
+	errNoSlash   = &PathError{Reason: "the path does not begin with a slash"}
+	errControl   = &PathError{Reason: "the path contains a control character"}
+	errSpace     = &PathError{Reason: "the path contains a space that is not percent-encoded"}
+	errQuery     = &PathError{Reason: "the path contains a query or a fragment"}
+	errEscape    = &PathError{Reason: "the path contains a percent sign that is not followed by two hexadecimal digits"}
+	errEncoding  = &PathError{Reason: "the path is not valid UTF-8"}
+	errAmbiguous = &PathError{Reason: "the path can be read in too many ways"}
 )
 
 // byteClass is the effect of a byte on how a path is read.
@@ -65,14 +82,32 @@ var byteClasses = func() (classes [256]byteClass) {
 // Read returns every reading of a request, at least one. escapedPath is the path
 // as sent, percent-encoded and without the query. Forward a request only if the
 // operation of every reading is permitted; [Catalog.Permits] checks exactly that.
-// Paths outside the catalog lead to the unmapped operation.
+// Paths outside the catalog lead to the unmapped operation, or to one with the name of
+// the operation that they spell.
+//
+// All readings are the same operation, with one exception: an encoded slash in a path
+// parameter is taken for part of a name, unless another row matches where the slash
+// separates segments. Then that reading is returned too.
 //
 // Read appends to buf[:0]. With a buffer of sufficient capacity it does not
 // allocate for ordinary paths; nil is a valid buffer.
 //
-// The error is a [*PathError] if the path is malformed, contains control
-// characters, or has more readings than any legitimate path needs.
+// The error is a [*PathError] if the path is malformed, contains control characters, has
+// more readings than any legitimate path needs, or if servers could read it as different
+// operations.
 func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, error) {
+	readings, err := c.read(method, escapedPath, buf)
+	if err == nil && len(readings) > 1 {
+		err = agree(readings)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readings, nil
+}
+
+// read is Read without the check that the readings agree.
+func (c *Catalog) read(method, escapedPath string, buf []Reading) ([]Reading, error) {
 	q := query{method: method, path: escapedPath}
 	plain, err := q.cut()
 	if err != nil {
@@ -81,7 +116,7 @@ func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, er
 	if !plain {
 		return c.readOdd(&q, buf[:0])
 	}
-	return c.lookUp(&q, buf[:0]), nil
+	return c.lookUp(&q, 0, buf[:0]), nil
 }
 
 // Permits reports whether a token with the scopes held may call a method and
@@ -145,13 +180,13 @@ func (q *query) cut() (plain bool, err error) {
 
 // lookUp appends the reading of q and, if it differs, the reading of a server that
 // ignores letter case.
-func (c *Catalog) lookUp(q *query, to []Reading) []Reading {
-	op := c.find(q)
-	to = append(to, Reading{q.path, op})
+func (c *Catalog) lookUp(q *query, cause cause, to []Reading) []Reading {
+	op, row := c.find(q)
+	to = append(to, Reading{q.path, op, row, cause})
 	if q.folds {
 		q.fold = true
-		if folded := c.find(q); folded != op {
-			to = append(to, Reading{strings.ToLower(q.path), folded})
+		if folded, row := c.find(q); folded != op {
+			to = append(to, Reading{strings.ToLower(q.path), folded, row, cause | causeCase})
 		}
 		q.fold, q.folds = false, false
 	}
@@ -166,7 +201,7 @@ func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
 	}
 	for _, in := range interpretations {
 		if !in.raw() {
-			to = c.lookUpInterpretation(q.method, in.path, to)
+			to = c.lookUpInterpretation(q.method, in, to)
 		}
 	}
 	// A server that routes before it decodes sees the escapes. That reading counts
@@ -176,7 +211,8 @@ func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
 		if !in.raw() {
 			continue
 		}
-		for _, r := range c.lookUpInterpretation(q.method, in.path, nil) {
+		in.cause |= causeEscapes
+		for _, r := range c.lookUpInterpretation(q.method, in, nil) {
 			if !slices.ContainsFunc(to, func(s Reading) bool { return s.Operation == r.Operation }) {
 				to = append(to, r)
 			}
@@ -187,9 +223,9 @@ func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
 
 // lookUpInterpretation appends the readings of one interpretation that to does not
 // contain yet.
-func (c *Catalog) lookUpInterpretation(method, path string, to []Reading) []Reading {
-	q := query{method: method, path: path}
-	path = withoutLastSlash(path)
+func (c *Catalog) lookUpInterpretation(method string, in interpretation, to []Reading) []Reading {
+	q := query{method: method, path: in.path}
+	path := withoutLastSlash(in.path)
 	from := 1
 	for i := 1; i <= len(path); i++ {
 		if i == len(path) || path[i] == '/' {
@@ -198,9 +234,9 @@ func (c *Catalog) lookUpInterpretation(method, path string, to []Reading) []Read
 		}
 	}
 	var few [2]Reading
-	for _, r := range c.lookUp(&q, few[:0]) {
+	for _, r := range c.lookUp(&q, in.cause, few[:0]) {
 		r.Path = strings.ReplaceAll(r.Path, dataSlash, "%2F")
-		if !slices.Contains(to, r) {
+		if !slices.ContainsFunc(to, func(s Reading) bool { return s.Path == r.Path && s.Operation == r.Operation }) {
 			to = append(to, r)
 		}
 	}

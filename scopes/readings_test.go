@@ -61,6 +61,12 @@ func newCatalog(t testing.TB, lines []string) *Catalog {
 	return c
 }
 
+// rowsOnly makes c know no spellings, as the slow reference does not.
+func rowsOnly(c *Catalog) *Catalog {
+	c.normal = node{}
+	return c
+}
+
 // allowed reports whether a gateway forwards the request.
 func allowed(c *Catalog, held []string, method, path string) bool {
 	ok, err := c.Permits(method, path, held)
@@ -125,7 +131,7 @@ func TestReadLegalNames(t *testing.T) {
 	} {
 		path := "/api/2.0/fs/files/Volumes/main/raw/landing/" + name
 		for _, method := range []string{"GET", "PUT", "HEAD", "DELETE"} {
-			readings, err := c.Read(method, path, nil)
+			readings, err := c.read(method, path, nil)
 			if err != nil {
 				t.Errorf("%s %s: %v", method, name, err)
 				continue
@@ -150,6 +156,7 @@ func TestReadLegalNames(t *testing.T) {
 func TestPermits(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t, smallCatalog)
+	disagree := &PathError{Reason: causeDots.reason()}
 	for _, test := range []struct {
 		name, method, path string
 		held               []string
@@ -170,13 +177,13 @@ func TestPermits(t *testing.T) {
 		{"only one of two readings", "GET", "/api/2.0/things/a%2Fparts", []string{"a"}, false, nil},
 		{"the other of two readings", "GET", "/api/2.0/things/a%2Fparts", []string{"c"}, false, nil},
 		{"both readings", "GET", "/api/2.0/things/a%2Fparts", []string{"a", "c"}, true, nil},
-		{"many readings, public first", "POST", "/public/..%2f..;/%2e%2e/api/2.0/token/create", nil, false, nil},
+		{"many readings, public first", "POST", "/public/..%2f..;/%2e%2e/api/2.0/token/create", nil, false, disagree},
 		{"malformed", "GET", "/public/%zz", []string{AllAPIs}, false, errEscape},
 		{"query", "GET", "/public/x?a=b", []string{AllAPIs}, false, errQuery},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := c.Permits(test.method, test.path, test.held)
-			if got != test.want || !errors.Is(err, test.err) {
+			if got != test.want || fmt.Sprint(err) != fmt.Sprint(test.err) {
 				t.Fatalf("got %v, %v, want %v, %v", got, err, test.want, test.err)
 			}
 		})
@@ -262,7 +269,7 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 
 func TestReadings(t *testing.T) {
 	t.Parallel()
-	c := newCatalog(t, smallCatalog)
+	c := rowsOnly(newCatalog(t, smallCatalog))
 	for _, test := range []struct {
 		name, path string
 		want       []string
@@ -284,7 +291,7 @@ func TestReadings(t *testing.T) {
 		{"space", "/api/2.0/things/a%20b", []string{"/api/2.0/things/a b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			readings, err := c.Read("GET", test.path, nil)
+			readings, err := c.read("GET", test.path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -310,6 +317,7 @@ func TestReadingsCoverServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rowsOnly(c)
 	slow := newSlowCatalog(rows)
 	for _, path := range seedPaths {
 		for _, method := range []string{"GET", "POST", "HEAD"} {
@@ -334,7 +342,7 @@ var seedPaths = []string{
 
 func checkServers(t *testing.T, c *Catalog, slow *slowCatalog, method, path string, own []sloppyStep) {
 	t.Helper()
-	readings, err := c.Read(method, path, nil)
+	readings, err := c.read(method, path, nil)
 	if err != nil {
 		return
 	}
@@ -404,6 +412,7 @@ func FuzzReadings(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	rowsOnly(c)
 	slow := newSlowCatalog(rows)
 	f.Fuzz(func(t *testing.T, verb uint8, path string, pieces, chain []byte) {
 		if len(path) > 200 || len(pieces) > 30 {
@@ -413,7 +422,7 @@ func FuzzReadings(f *testing.F) {
 			path += fragments[int(piece)%len(fragments)]
 		}
 		method := []string{"GET", "POST", "HEAD", "DELETE"}[verb%4]
-		readings, err := c.Read(method, path, nil)
+		readings, err := c.read(method, path, nil)
 		if err != nil {
 			var bad *PathError
 			if !errors.As(err, &bad) || readings != nil {

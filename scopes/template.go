@@ -45,6 +45,7 @@ type Template struct {
 	text      string
 	segs      []segment
 	versioned bool
+	normal    []segment // segs in normal form
 }
 
 // ParseTemplate compiles s; see [Template] for the grammar. The error says what is
@@ -75,6 +76,7 @@ func ParseTemplate(s string) (Template, error) {
 		t.segs[i] = seg
 	}
 	t.versioned = len(t.segs) > 2 && t.segs[0].is("api") && t.segs[1].kind == literalSegment && isVersion(t.segs[1].text)
+	t.normal = normalize(t.segs)
 	return t, nil
 }
 
@@ -215,6 +217,12 @@ func (t Template) Match(path string) bool { return t.match(path, false) }
 // MatchFold is like Match but ignores the case of ASCII letters. Use it for rules
 // that deny: Unity Catalog ignores the case of many names.
 func (t Template) MatchFold(path string) bool { return t.match(path, true) }
+
+// matchExactly is like Match, but the version must be the template's.
+func (t Template) matchExactly(path string) bool {
+	t.versioned = false
+	return t.match(path, false)
+}
 
 func (t Template) match(path string, fold bool) bool {
 	if len(t.segs) == 0 || path == "" || path[0] != '/' {

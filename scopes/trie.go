@@ -37,20 +37,22 @@ type methods []methodEdge
 type methodEdge struct {
 	method string
 	op     *Operation
+	// wide is set if the row also matches spellings of other operations.
+	wide bool
 }
 
-// find returns the operation for method, or nil. HEAD reveals what GET does, so
+// find returns the edge for method, or nil. HEAD reveals what GET does, so
 // without a row of its own it needs what GET needs.
-func (m methods) find(method string) *Operation {
-	var get, all *Operation
+func (m methods) find(method string) *methodEdge {
+	var get, all *methodEdge
 	for i := range m {
 		switch e := &m[i]; e.method {
 		case method:
-			return e.op
+			return e
 		case "GET":
-			get = e.op
+			get = e
 		case "*":
-			all = e.op
+			all = e
 		}
 	}
 	if get != nil && method == "HEAD" {
@@ -121,7 +123,7 @@ func (n *node) put(e literalEdge) {
 }
 
 // insert adds the operation of a template.
-func (n *node) insert(segs []segment, method string, op *Operation) {
+func (n *node) insert(segs []segment, e methodEdge) {
 	for i := range segs {
 		switch s := &segs[i]; s.kind {
 		case literalSegment:
@@ -134,11 +136,11 @@ func (n *node) insert(segs []segment, method string, op *Operation) {
 			}
 			n = n.param
 		case restSegment:
-			n.rest = append(n.rest, methodEdge{method, op})
+			n.rest = append(n.rest, e)
 			return
 		}
 	}
-	n.ops = append(n.ops, methodEdge{method, op})
+	n.ops = append(n.ops, e)
 }
 
 func (n *node) pattern(around []string) *node {
@@ -173,7 +175,7 @@ func (q *query) add(from, to int) {
 
 // walk finds the operation below n for the segments from i on. A node has a single
 // depth, so a look-up visits no node twice, however far it backtracks.
-func (n *node) walk(q *query, i int) *Operation {
+func (n *node) walk(q *query, i int) *methodEdge {
 	if i == q.n {
 		return n.ops.find(q.method)
 	}
@@ -224,7 +226,7 @@ func (n *node) walk(q *query, i int) *Operation {
 }
 
 // walkFolded follows the literals that differ from part in letter case only.
-func (n *node) walkFolded(q *query, i int, part string) *Operation {
+func (n *node) walkFolded(q *query, i int, part string) *methodEdge {
 	for j := range n.table {
 		e := &n.table[j]
 		if e.next != nil && e.text != part && equalFold(e.text, part) {

@@ -175,7 +175,7 @@ func (d *demo) steps(s samples) []step {
 		d.get(s.sql, "two Authorization headers", "/api/2.0/sql/warehouses", policy.AmbiguousRequest, func(r *http.Request, token string) {
 			r.Header["Authorization"] = []string{"Bearer " + token, "Bearer " + s.legacy.token.Value}
 		}),
-		d.get(s.sql, "jobs behind an encoded ../", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MissingScope, bearer),
+		d.get(s.sql, "jobs behind an encoded ../", "/api/2.0/sql/..%2f../2.2/jobs/list", policy.MalformedPath, bearer),
 		d.get(s.sql, "an undocumented path", "/api/2.0/internal/everything", policy.MissingScope, bearer),
 		d.get(sample{name: "(none)"}, "an SDK's discovery call", "/.well-known/databricks-config", policy.PublicRoute, nil),
 	}

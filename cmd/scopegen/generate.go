@@ -128,13 +128,13 @@ func shape(template string) string {
 	}
 }
 
-// checkRows reports mistakes that the tables can contain: duplicate rows and names,
-// and unknown scopes.
+// checkRows reports mistakes that the tables can contain: duplicate rows, names
+// that stand for different needs, and unknown scopes.
 func checkRows(rows []scopes.Operation) error {
 	known := scopes.KnownScopes()
 	var problems []error
 	seen := make(map[string]string)
-	named := make(map[string]string)
+	named := make(map[string]scopes.Operation)
 	for _, row := range rows {
 		at := row.Method + " " + row.Template
 		key := row.Method + " " + shape(row.Template)
@@ -142,10 +142,10 @@ func checkRows(rows []scopes.Operation) error {
 			problems = append(problems, fmt.Errorf("%s: %s and %s are the same: remove the line from extra.tsv", at, other, row.Name))
 		}
 		seen[key] = row.Name
-		if other := named[row.Name]; other != "" {
-			problems = append(problems, fmt.Errorf("%s: %s also has the name %s: names must be unique", at, other, row.Name))
+		if other, found := named[row.Name]; found && (other.Access != row.Access || !slices.Equal(other.AnyOf, row.AnyOf)) {
+			problems = append(problems, fmt.Errorf("%s: %s %s has the name %s too: rows of one name are one operation and must need the same scopes", at, other.Method, other.Template, row.Name))
 		}
-		named[row.Name] = at
+		named[row.Name] = row
 		for _, s := range row.AnyOf {
 			if !slices.Contains(known, s) {
 				problems = append(problems, fmt.Errorf("%s: unknown scope %q", at, s))

@@ -163,7 +163,7 @@ func TestGenerate(t *testing.T) {
 		{"contradiction", func(t *tables) { t.evidence = strings.ReplaceAll(t.evidence, "\tsql\t", "\tjobs\t") }, "the rules give"},
 		{"evidence about nothing", func(t *tables) { t.evidence += "GET\t/api/2.0/plants\tsql\tdocumented\ts\n" }, "not in the catalog"},
 		{"unknown scope", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "jobs", "jbos") }, "unknown scope"},
-		{"name twice", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "x.Y", "zoo.Get") }, "names must be unique"},
+		{"name twice", func(t *tables) { t.extra = strings.ReplaceAll(t.extra, "x.Y", "zoo.Get") }, "must need the same scopes"},
 		{"row twice", func(t *tables) { t.extra = "GET\t/api/2.0/animals/{x}\tsql\tinferred\tx.Y\ts\n" }, "remove the line from extra.tsv"},
 		{"account by rule, not by path", func(t *tables) { t.rules = "zoo.*\taccount\tinferred\ts\n" }, "account-level"},
 		{"columns", func(t *tables) { t.rules = "zoo.*\tsql\n" }, "rules.tsv:1: 2 columns found"},

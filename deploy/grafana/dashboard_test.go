@@ -136,7 +136,7 @@ func gathered(t *testing.T) map[string]metric {
 	}
 	authority := m.NewAuthority()
 	defer authority.Close()
-	for _, result := range []string{"found", "unknown", string(tokens.TimedOut), string(tokens.Rejected)} {
+	for _, result := range []string{"found", "unknown", "unusable", string(tokens.TimedOut), string(tokens.Rejected)} {
 		authority.LookedUp(result, time.Millisecond)
 	}
 	m.Synced("listed", 1, time.Millisecond)

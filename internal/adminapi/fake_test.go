@@ -99,7 +99,7 @@ const workspaceURL = "https://w.example.com"
 
 // token returns what a workspace knows of a token.
 func token(n int, granted ...string) *tokens.Info {
-	return &tokens.Info{ID: tokens.IDOf(fmt.Sprint("token ", n)), Owner: tokens.NewPrincipal(int64(n), ""), Creator: tokens.NewPrincipal(0, fmt.Sprintf("creator-%d", n)), Comment: fmt.Sprintf("comment %d", n), Scopes: granted, NeverExpires: true}
+	return &tokens.Info{ID: tokens.IDOf(fmt.Sprint("token ", n)), Owner: tokens.NewPrincipal(int64(n), ""), Creator: tokens.NewPrincipal(0, fmt.Sprintf("creator-%d", n)), Comment: fmt.Sprintf("comment %d", n), Scopes: granted, Expires: tokens.NeverExpires}
 }
 
 // newFake returns a gateway with one workspace and two tokens, of which it has seen the

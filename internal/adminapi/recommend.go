@@ -49,7 +49,7 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// Not from memory: which scopes would be dropped depends on what the token holds now.
-	facts, err := lookUp(r.Context(), workspace.Tokens, id, tokens.Freshness{})
+	facts, err := lookUp(r.Context(), workspace.Tokens, id, tokens.Freshness{UnknownExpiry: true})
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func TestFreshness(t *testing.T) {
 		t.Errorf("explain asks for %+v", known.fresh)
 	}
 	do(t, server, "GET", "recommend?token_id="+id)
-	if known.fresh != (tokens.Freshness{}) {
+	if known.fresh != (tokens.Freshness{UnknownExpiry: true}) {
 		t.Errorf("recommend asks for %+v", known.fresh)
 	}
 }

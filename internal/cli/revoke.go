@@ -89,9 +89,13 @@ func printToken(out io.Writer, workspace string, info *tokens.Info) {
 	line("owner", info.Owner.String())
 	line("scopes", joinOr(info.Scopes, "none: it may do everything"))
 	line("created", date(info.Created))
-	line("expires", date(info.Expires))
-	if info.NeverExpires {
+	switch ends, ok := info.Expires.At(); {
+	case ok:
+		line("expires", date(ends))
+	case info.Expires.Never():
 		line("expires", "never")
+	default:
+		line("expires", "unknown")
 	}
 	line("last used", date(info.LastUsed))
 }

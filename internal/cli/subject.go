@@ -37,13 +37,13 @@ func setProperty(subject *policy.Subject, name, value string) (err error) {
 		subject.Info.ID, err = tokens.ParseID(value)
 	case "lifetime":
 		if value == "never" {
-			subject.Info.NeverExpires = true
+			subject.Info.Expires = tokens.NeverExpires
 			return nil
 		}
 		var lifetime time.Duration
 		if lifetime, err = duration.Parse(value); err == nil {
 			now := time.Now()
-			subject.Info.Created, subject.Info.Expires = now, now.Add(lifetime)
+			subject.Info.Created, subject.Info.Expires = now, tokens.ExpiresAt(now.Add(lifetime))
 		}
 	default:
 		return errors.New("write owner=, creator=, comment=, token= or lifetime=")

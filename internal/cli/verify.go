@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,7 +23,9 @@ func verifyCommand(deps Deps) *cobra.Command {
 scopegate relies on one rule: the id of a token is the SHA-256 of its value. This
 command proves it for a workspace. It creates a token with a lifetime of one minute,
 compares its id with the hash, looks it up as the gateway would, and deletes it. It
-prints the results, never the token.
+prints the results, never the token. It also counts the tokens that the gateway would
+not judge, because the workspace does not say when they expire, or says something of
+them that makes no sense.
 
 ` + signInHelp + `--application-id also proves the rule for a token on behalf of this service
   principal.
@@ -70,6 +74,29 @@ func printProof(out io.Writer, workspace string, report tokens.VerifyReport) {
 			fmt.Fprintf(out, "%s:\n", proof.name)
 			printTokenProof(out, proof.of)
 		}
+	}
+	printListProof(out, report)
+}
+
+// printListProof says which tokens the gateway would not judge.
+func printListProof(out io.Writer, report tokens.VerifyReport) {
+	line := func(what string, n int) { fmt.Fprintf(out, "  %-45s %d\n", what, n) }
+	switch list := report.List; {
+	case list != nil:
+		fmt.Fprintf(out, "all tokens:\n")
+		line("in the list", list.Tokens)
+		line("whose expiry is unknown", list.UnknownExpiry)
+		for _, kind := range slices.Sorted(maps.Keys(list.Unusable)) {
+			line("whose facts cannot be used ("+string(kind)+")", list.Unusable[kind])
+		}
+		if list.UnknownExpiry > 0 {
+			fmt.Fprintln(out, "Tokens whose expiry is unknown are refused with 503. Replace them, or set unknown_expiry allow.")
+		}
+		if len(list.Unusable) > 0 {
+			fmt.Fprintln(out, "Tokens whose facts cannot be used are refused with 503. Replace them.")
+		}
+	case report.ListErr != nil:
+		fmt.Fprintf(out, "all tokens could not be counted: %v\n", report.ListErr)
 	}
 }
 

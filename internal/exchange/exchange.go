@@ -121,6 +121,7 @@ func (x *exchange) announce() {
 	x.e.Tokens().Seen(usage.Call{
 		TokenID:   rec.Token,
 		Operation: rec.Operation,
+		Also:      rec.Also(),
 		Allowed:   rec.Decision == judge.Allow,
 		Enforced:  rec.Enforced,
 		Reason:    string(rec.Reason),

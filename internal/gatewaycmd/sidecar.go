@@ -48,6 +48,8 @@ profile in ~/.databrickscfg.
 --oauth says what happens to OAuth access tokens: deny refuses them, verify checks
   them with the workspace's own keys and enforces their scopes, pass forwards them
   without checking. Default: deny.
+--unknown-expiry allow lets tokens pass of which the workspace does not say when they
+  expire. They are refused otherwise.
 --profile is the profile in ~/.databrickscfg to sign in with.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
@@ -74,6 +76,7 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.String("mode", "enforce", "enforce or observe")
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
 			flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
+			flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
 			flags.String("health", Off, "address for health probes, or off")
 			flags.String("admin", Off, "address of Caddy's admin API, or off")
@@ -97,6 +100,7 @@ func runSidecar(flags caddycmd.Flags) (int, error) {
 		UnscopedTokens: flags.String("unscoped-tokens"),
 		OAuth:          flags.String("oauth"),
 	}}
+	enforce.UnknownExpiry = flags.String("unknown-expiry")
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
 	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
 		return caddy.ExitCodeFailedStartup, fmt.Errorf("%w (--insecure-http)", err)

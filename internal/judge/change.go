@@ -121,7 +121,7 @@ var changes = map[string]effect{
 // byPath are operations that stand for several. What they change shows in the path.
 var byPath = []string{
 	"scim.Collection", "scim.Resource", "iam.Permissions.Set", "iam.Permissions.Update", "permissions.Preview",
-	"ajax.Call", "account.Other",
+	"account.Other",
 }
 
 // WatchChange looks at a request that may change tokens as it passes, so that the change
@@ -208,22 +208,21 @@ func (j *Judgement) effects(r *http.Request) (found effect) {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect:
 		return 0
 	}
-	paths := j.paths(r)
-	if j.Operation == nil { // it passes all the same if refusals are only recorded
-		return effectsOfPaths(paths)
-	}
-	guess := false
+	// What is not judged passes all the same if refusals are only recorded.
+	guess := j.Operation == nil
 	note := func(o *scopes.Operation) {
 		e, ok := changes[o.Name]
 		found |= e
 		guess = guess || !ok && (o.Unmapped() || slices.Contains(byPath, o.Name))
 	}
-	note(j.Operation)
+	if j.Operation != nil {
+		note(j.Operation)
+	}
 	for i := range j.Readings {
 		note(j.Readings[i].Operation)
 	}
 	if found == 0 && guess {
-		return effectsOfPaths(paths)
+		return effectsOfPaths(j.paths(r))
 	}
 	return found
 }

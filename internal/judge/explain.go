@@ -61,7 +61,8 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	switch {
 	case isMalformed:
 		answer.Reason, answer.Problem = policy.MalformedPath, malformed.Reason
-		answer.Change = "send another path: " + malformed.Reason
+		answer.tellReadings(malformed.Readings)
+		answer.Change = "send the path in its plain form"
 		return answer, nil
 	case err != nil:
 		return Explanation{}, err
@@ -89,9 +90,7 @@ func (e *Explanation) describe(j *Judgement) {
 	e.Evidence, e.Source = j.Operation.Evidence, j.Operation.Source
 	e.Decision, e.Reason, e.Policy = j.Decision, j.Reason, j.Policy
 	if j.Decision != Public {
-		for _, reading := range j.Readings {
-			e.Readings = append(e.Readings, fmt.Sprintf("%s: %s (%s)", reading.Path, reading.Operation.Name, Needs(reading.Operation)))
-		}
+		e.tellReadings(j.Readings)
 	}
 	switch {
 	case j.Policy != "":
@@ -99,8 +98,20 @@ func (e *Explanation) describe(j *Judgement) {
 		if !j.Enforced {
 			e.Change += " (it is only rehearsed: the request passes)"
 		}
+	case j.Reason == policy.AccountLevelOperation:
+		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
+	case j.SpellingOf != nil:
+		e.Change = fmt.Sprintf("send %s %s, which needs %s", j.SpellingOf.Method, j.SpellingOf.Template, Needs(j.SpellingOf))
 	case j.Reason == policy.MissingScope:
 		e.Change = j.smallestChange()
+	}
+}
+
+// tellReadings lists readings, each with its operation and what that needs.
+func (e *Explanation) tellReadings(readings []scopes.Reading) {
+	for i := range readings {
+		r := &readings[i]
+		e.Readings = append(e.Readings, fmt.Sprintf("%s: %s (%s)", r.Path, r.Operation.Name, Needs(r.Operation)))
 	}
 }
 
@@ -115,8 +126,6 @@ func (j *Judgement) smallestChange() string {
 		operation := reading.Operation
 		switch {
 		case operation.Permits(j.Held):
-		case operation.Access == scopes.AccountOnly:
-			return "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 		case operation.Access == scopes.AnyScope:
 			missing = append(missing, nil)
 		default:

@@ -73,6 +73,7 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 	readings, problem := r.readings(j.Catalog, buf[:0])
 	if problem != "" {
 		out.refuse(policy.MalformedPath, problem)
+		out.keep(readings)
 		return
 	}
 	out.setReadings(readings)
@@ -106,11 +107,22 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 func (j *Judgement) setReadings(readings []scopes.Reading) {
 	j.Operation = readings[0].Operation
 	if len(readings) > 1 {
-		j.Readings = slices.Clone(readings)
-		for i := range j.Readings {
-			// A record must not hold on to the whole request target, query included.
-			j.Readings[i].Path = strings.Clone(j.Readings[i].Path)
+		j.keep(readings)
+	}
+}
+
+// keep keeps readings for the record.
+func (j *Judgement) keep(readings []scopes.Reading) {
+	j.Readings = slices.Clone(readings)
+	for i := range j.Readings {
+		// A record must not hold on to the whole request target, query included.
+		j.Readings[i].Path = strings.Clone(j.Readings[i].Path)
+		if name := j.Readings[i].Operation.Name; !slices.Contains(j.Operations, name) {
+			j.Operations = append(j.Operations, name)
 		}
+	}
+	if len(j.Operations) < 2 {
+		j.Operations = nil
 	}
 }
 
@@ -167,7 +179,7 @@ func (j *Judgement) apply(ruling policy.Ruling) {
 	if ruling.Allowed {
 		j.Decision = Allow
 	}
-	j.Reason, j.Operation = ruling.Reason, ruling.Operation
+	j.Reason, j.Operation, j.SpellingOf = ruling.Reason, ruling.Operation, ruling.SpellingOf
 	j.Policy, j.Requirement = ruling.Policy, ruling.Requirement
 	j.Enforced = !ruling.Rehearsed
 }
@@ -198,7 +210,7 @@ const mintsTokens = "authentication"
 func (j *Judge) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 	fresh := j.Freshness
 	for i := range readings {
-		if slices.Contains(readings[i].Operation.AnyOf, mintsTokens) {
+		if slices.Contains(readings[i].Row().AnyOf, mintsTokens) {
 			fresh.MaxStale = 0
 		}
 	}

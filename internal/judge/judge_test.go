@@ -99,7 +99,7 @@ func TestJudge(t *testing.T) {
 		{name: "unscoped", request: request("GET", jobsList), decision: Allow, reason: policy.Permitted},
 		{name: "unscoped, denied", request: request("GET", jobsList), change: func(j *Judge) { j.Rules.AllowUnscoped = false },
 			decision: Deny, reason: policy.MissingScope, refused: true},
-		{name: "expired", request: request("GET", jobsList), service: fakeService{info: tokens.Info{Expires: now.Add(-time.Second)}},
+		{name: "expired", request: request("GET", jobsList), service: fakeService{info: tokens.Info{Expires: tokens.ExpiresAt(now.Add(-time.Second))}},
 			decision: Deny, reason: policy.TokenExpired, refused: true},
 		{name: "public", request: request("GET", "/.well-known/databricks-config"), decision: Public, reason: policy.PublicRoute},
 		{name: "no credential", request: Of(httptest.NewRequest("GET", "http://gateway"+jobsList, nil), now),
@@ -197,7 +197,7 @@ func TestJudgementSaysWhatItRestsOn(t *testing.T) {
 	}
 
 	got = judge.Judge(t.Context(), request("GET", "/api/2.1/jobs/../sql/warehouses"))
-	if len(got.Readings) < 2 || got.Reason != policy.MissingScope {
+	if len(got.Readings) < 2 || got.Reason != policy.MalformedPath {
 		t.Errorf("%s by %d readings", got.Reason, len(got.Readings))
 	}
 
@@ -252,7 +252,7 @@ func TestRefuseUnrecorded(t *testing.T) {
 func ordinaryRequests() (*Judge, []Request) {
 	service := &fakeService{info: tokens.Info{
 		Owner: tokens.NewPrincipal(7, ""), Scopes: []string{"clusters", "jobs", "unity-catalog", "sql"}, Comment: "nightly load",
-		Created: now.Add(-time.Hour), Expires: now.Add(90 * 24 * time.Hour),
+		Created: now.Add(-time.Hour), Expires: tokens.ExpiresAt(now.Add(90 * 24 * time.Hour)),
 	}}
 	var requests []Request
 	for _, target := range []string{

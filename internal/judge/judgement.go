@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +37,16 @@ type Judgement struct {
 	// else the one that the path names as it was sent. Nil where the request was
 	// refused before its path was read.
 	Operation *scopes.Operation
-	// Readings are all ways in which a server might read the path. Nil where there is
-	// only one, that of Operation.
+	// SpellingOf is the catalog's row of Operation where scopes are missing only because
+	// the path spells it as no row does. Nil otherwise.
+	SpellingOf *scopes.Operation
+	// Readings are all ways in which a server might read the path, also where the request
+	// is refused because they disagree. Nil where there is only one, that of Operation.
 	Readings []scopes.Reading
+
+	// Operations are the names of the operations of Readings, each once. Nil where there
+	// is only one.
+	Operations []string
 
 	// Policy is the policy that refused the request, and Requirement is what it
 	// requires. Both are empty for every other reason.
@@ -113,4 +121,14 @@ const auditRetry = 5 * time.Second
 // refuse notes why a request is refused.
 func (j *Judgement) refuse(reason policy.Reason, problem string) {
 	j.Decision, j.Reason, j.Problem = Deny, reason, problem
+}
+
+// Also returns the operations of Readings beside Operation, each once.
+func (j *Judgement) Also() (also []*scopes.Operation) {
+	for i := range j.Readings {
+		if o := j.Readings[i].Operation; o != j.Operation && !slices.Contains(also, o) {
+			also = append(also, o)
+		}
+	}
+	return also
 }

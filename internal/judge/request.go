@@ -32,7 +32,8 @@ func Of(r *http.Request, arrived time.Time) Request {
 }
 
 // readings returns every way in which the workspace might read the path that will
-// be sent, or what is wrong with it.
+// be sent, or what is wrong with it. If it is that the readings disagree, they are
+// returned too.
 func (r *Request) readings(catalog *scopes.Catalog, buf []scopes.Reading) (_ []scopes.Reading, problem string) {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -41,18 +42,13 @@ func (r *Request) readings(catalog *scopes.Catalog, buf []scopes.Reading) (_ []s
 		return nil, "The request target has no path; send one that begins with a slash."
 	}
 	readings, err := catalog.Read(r.Method, r.URL.EscapedPath(), buf)
-	if err != nil {
-		return nil, pathProblem(err)
+	switch malformed, ok := errors.AsType[*scopes.PathError](err); {
+	case ok:
+		return malformed.Readings, "The path cannot be judged: " + malformed.Reason + "."
+	case err != nil:
+		return nil, "The path cannot be judged."
 	}
 	return readings, ""
-}
-
-func pathProblem(err error) string {
-	var malformed *scopes.PathError
-	if errors.As(err, &malformed) {
-		return "The path cannot be judged: " + malformed.Reason + "."
-	}
-	return "The path cannot be judged."
 }
 
 // routingHeaders select the workspace on a host that serves several. The first

@@ -41,13 +41,14 @@ type Watch struct {
 	now       func() time.Time
 
 	mu   sync.Mutex
-	down time.Time // when look-ups stopped working, zero while they work
+	down time.Time       // when look-ups stopped working, zero while they work
+	told map[string]bool // the kinds of unusable answers that were told
 }
 
 // New returns a watch over a workspace's look-ups. Log and emit find the logger and
 // the events of the running configuration.
 func New(workspace string, authority *metrics.Authority, log func() *zap.Logger, emit func(event string, data map[string]any), now func() time.Time) *Watch {
-	w := &Watch{Authority: authority, workspace: workspace, log: log, emit: emit, now: now}
+	w := &Watch{Authority: authority, workspace: workspace, log: log, emit: emit, now: now, told: make(map[string]bool)}
 	w.Tally = tokens.NewTally(Interval, w.unjudged)
 	return w
 }
@@ -105,6 +106,21 @@ func (w *Watch) works() {
 	w.emit(EventUp, map[string]any{"workspace": w.workspace, "seconds": took.Seconds(), "unjudged": sum.Unjudged, "waited": sum.Waited})
 }
 
+// Unjudgeable implements [tokens.TokenObserver]. It tells each kind of answer once: a client
+// may repeat the token as often as it likes, and the metrics count.
+func (w *Watch) Unjudgeable(id tokens.ID, err *tokens.UnavailableError) {
+	kind := err.Kind()
+	w.mu.Lock()
+	told := w.told[kind]
+	w.told[kind] = true
+	w.mu.Unlock()
+	if told {
+		return
+	}
+	w.log().Error("a token cannot be judged, and requests with it are refused; other tokens are not affected, and more of this kind are only counted",
+		append(w.fields(err), zap.String("kind", kind), zap.String("token_id", id.String()))...)
+}
+
 // unjudged reports requests for which there were no facts.
 func (w *Watch) unjudged(r tokens.TallyReport) {
 	w.log().Error("requests cannot be judged, because their tokens cannot be looked up",
@@ -122,6 +138,7 @@ func (w *Watch) fields(outage *tokens.UnavailableError) []zap.Field {
 
 // Interface guards
 var (
-	_ tokens.Observer     = (*Watch)(nil)
-	_ tokens.SyncObserver = (*Watch)(nil)
+	_ tokens.Observer      = (*Watch)(nil)
+	_ tokens.SyncObserver  = (*Watch)(nil)
+	_ tokens.TokenObserver = (*Watch)(nil)
 )

@@ -26,6 +26,12 @@ type Authority struct {
 	down    string // why look-ups pause, or empty
 }
 
+// unusableKinds are the kinds of answers about one token that cannot be used.
+var unusableKinds = []string{
+	"duplicate_name", "wrong_type", "out_of_range", "missing_facts", "other_token", "contradiction", "unknown_expiry",
+	"bad_answer", "server_error", "token_refused", "throttled", "timeout", "unreachable",
+}
+
 // NewAuthority starts to watch a token service. Close it.
 func (m *Metrics) NewAuthority() *Authority {
 	a := &Authority{Metrics: m}
@@ -36,8 +42,8 @@ func (m *Metrics) NewAuthority() *Authority {
 // Close forgets the token service.
 func (a *Authority) Close() { a.change(func() { delete(a.authorities, a) }) }
 
-// LookedUp counts a look-up. The result is found, unknown, or the reason why there is
-// no answer.
+// LookedUp counts a look-up. The result is found, unknown, unusable (while others can be
+// used), or the reason why there is no answer.
 func (a *Authority) LookedUp(result string, took time.Duration) {
 	a.lookups.WithLabelValues(result).Inc()
 	a.lookupTime.Observe(took.Seconds())
@@ -45,6 +51,7 @@ func (a *Authority) LookedUp(result string, took time.Duration) {
 		switch result {
 		case "found", "unknown":
 			a.worked, a.refused, a.last = true, false, ""
+		case "unusable": // concerns one token only
 		case "admin_rejected", "admin_not_configured", "id_rule_broken", "tokens_disabled":
 			a.refused, a.last = true, result
 		default: // says nothing about the credential
@@ -52,6 +59,9 @@ func (a *Authority) LookedUp(result string, took time.Duration) {
 		}
 	})
 }
+
+// Unusable counts answers about single tokens that cannot be used, by their kind.
+func (a *Authority) Unusable(kind string, answers int) { a.unusable.add(kind, answers) }
 
 // Down says why look-ups pause, or by an empty reason that they work.
 func (a *Authority) Down(reason string) { a.change(func() { a.down = reason }) }

@@ -19,6 +19,7 @@ type Metrics struct {
 	lookupTime  prometheus.Histogram
 	syncs       *prometheus.CounterVec
 	cacheEvents fixedCounters
+	unusable    fixedCounters
 	ready       prometheus.Gauge
 	up          prometheus.Gauge
 	downFor     *prometheus.GaugeVec
@@ -64,6 +65,9 @@ func New() *Metrics {
 		cacheEvents: fixed(t.counters("scopegate_cache_total",
 			"Requests by where their token facts came from: hit, stale, negative or miss.",
 			"event"), "hit", "stale", "negative", "miss"),
+		unusable: fixed(t.counters("scopegate_unusable_answers_total",
+			"Answers about one token that cannot be used while others can, by kind.",
+			"kind"), unusableKinds...),
 		ready: t.gauge("scopegate_ready",
 			"1 if the admin credential of every workspace has worked and is not rejected now, 0 otherwise."),
 		up: t.gauge("scopegate_authority_up",

@@ -122,6 +122,8 @@ func TestReady(t *testing.T) {
 		{"found", 1},
 		{string(tokens.ServerError), 1},
 		{string(tokens.Disabled), 0},
+		{"found", 1},
+		{"unusable", 1},
 	} {
 		a.LookedUp(test.result, time.Millisecond)
 		if got := testutil.ToFloat64(m.ready); got != test.ready {

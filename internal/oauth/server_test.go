@@ -43,6 +43,34 @@ func wantOutage(t *testing.T, err error, want tokens.Outage) *tokens.Unavailable
 	return unavailable
 }
 
+// TestDuplicateNames: documents that decide which tokens are trusted must have one meaning.
+func TestDuplicateNames(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	for name, document := range map[string]func(w *fakeworkspace.Workspace) (path, body string){
+		"metadata": func(w *fakeworkspace.Workspace) (path, body string) {
+			return "/oidc/.well-known/", `{"issuer":"` + w.Issuer() + `","jwks_uri":"` + w.Issuer() + `/jwks.json","JWKS_URI":"` + w.Issuer() + `/other.json"}`
+		},
+		"keys": func(*fakeworkspace.Workspace) (path, body string) {
+			return "/oidc/jwks.json", `{"keys":[{"kid":"a","kty":"RSA","n":"1","n":"2"}]}`
+		},
+		"workspace id": func(w *fakeworkspace.Workspace) (path, body string) {
+			return "/.well-known/databricks-config", `{"workspace_id":"1","workspace_id":"2"}`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startIssuer(t, c)
+			path, body := document(w)
+			w.Faults().Set(path, fakeworkspace.Respond(http.StatusOK, "application/json", body))
+			_, err := newTestVerifier(t, w.URL(), c).Verify(t.Context(), w.SignJWT(changes{"scope": "sql"}))
+			if outage := wantOutage(t, err, tokens.BadAnswer); !strings.Contains(outage.Error(), "same name") {
+				t.Errorf("%v", outage)
+			}
+		})
+	}
+}
+
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	c := newClock()

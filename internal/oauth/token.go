@@ -234,7 +234,7 @@ func (t *token) info(id tokens.ID, workspaceID int64) *tokens.Info {
 		Creator:     subject,
 		WorkspaceID: workspaceID,
 		Created:     numericDate(t.claims.IssuedAt),
-		Expires:     numericDate(t.claims.Expires),
+		Expires:     tokens.ExpiresAt(numericDate(t.claims.Expires)),
 		Scopes:      t.scopes,
 	}
 }

@@ -47,6 +47,9 @@ type Ruling struct {
 	// Operation is the one that decided: the first that the token may not call, or
 	// else the one that the path names as it was sent.
 	Operation *scopes.Operation
+	// SpellingOf is the catalog's row of Operation where the scopes are missing because
+	// the path spells it as no row does. Otherwise it is nil.
+	SpellingOf *scopes.Operation
 	// Policy names the policy that refused the request, and Requirement says what it
 	// requires. Both are empty for every other reason.
 	Policy      string
@@ -73,8 +76,11 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 	}
 	held := Held(info, rules)
 	for i := range request.Readings {
-		if operation := request.Readings[i].Operation; !operation.Permits(held) {
-			return Ruling{Reason: MissingScope, Operation: operation}
+		switch operation := request.Readings[i].Operation; {
+		case operation.Access == scopes.AccountOnly:
+			return Ruling{Reason: AccountLevelOperation, Operation: operation}
+		case !operation.Permits(held):
+			return Ruling{Reason: MissingScope, Operation: operation, SpellingOf: request.Readings[i].SpellingOf}
 		}
 	}
 	ruling := Ruling{Allowed: true, Reason: Permitted, Operation: first}

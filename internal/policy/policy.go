@@ -61,7 +61,7 @@ func (p *Policy) Validate() error {
 // given, or a route that it allows.
 func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	for _, r := range p.Allow {
-		if path := r.Template.String(); !p.denies(r.Method, path) {
+		if !p.deniesRow(r.Method, r.Template.String()) {
 			return true
 		}
 	}
@@ -71,8 +71,7 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 			continue // public, any-scope and account-level operations don't count
 		}
 		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.Permits(p.Ceiling) {
-			// Parameter names stand in for values: a template reads as a path.
-			if !p.denies(o.Method, o.Template) {
+			if !p.deniesRow(o.Method, o.Template) {
 				return true
 			}
 		}
@@ -80,9 +79,20 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	return false
 }
 
-// denies reports whether a denied route covers a path and a method (* for all).
-func (p *Policy) denies(method, path string) bool {
-	return slices.ContainsFunc(p.Deny, func(r Route) bool { return r.denies(method, path) })
+// deniesRow reports whether a denied route covers a row of the catalog as a whole.
+func (p *Policy) deniesRow(method, template string) bool {
+	return slices.ContainsFunc(p.Deny, func(r Route) bool { return r.deniesRow(method, template) })
+}
+
+// Bind looks the operations of the policy's routes up in the catalog that requests are
+// read with. Without it a route does not know paths of an operation that are unlike its
+// own.
+func (p *Policy) Bind(catalog *scopes.Catalog) {
+	for _, routes := range [][]Route{p.Allow, p.Deny} {
+		for i := range routes {
+			routes[i].bind(catalog)
+		}
+	}
 }
 
 // Subject is what is known about a token and its owner.
@@ -116,17 +126,20 @@ type objection struct {
 func (p *Policy) judge(s Subject, request Request) *objection {
 	info := s.Info
 	if p.RequireExpiry || p.MaxLifetime > 0 {
-		// An expiry that the workspace did not report is as good as none.
-		if info.Expires.IsZero() {
+		// An unknown expiry is as good as none.
+		if _, ends := info.Expires.At(); !ends {
 			return &objection{PolicyLifetime, nil, "asks for tokens that expire"}
 		}
 	}
-	if p.MaxLifetime > 0 && (info.Created.IsZero() || info.Expires.Sub(info.Created) > p.MaxLifetime) {
+	if life, known := info.Lifetime(); p.MaxLifetime > 0 && (!known || life > p.MaxLifetime) {
 		return &objection{PolicyLifetime, nil, "asks for tokens that are made for at most " + days(p.MaxLifetime)}
 	}
 	for i := range request.Readings {
-		if reading := &request.Readings[i]; p.denies(request.Method, reading.Path) {
-			return &objection{PolicyDenied, reading.Operation, "denies this route"}
+		reading := &request.Readings[i]
+		for k := range p.Deny {
+			if p.Deny[k].denies(request.Method, reading) {
+				return &objection{PolicyDenied, reading.Operation, "denies this route"}
+			}
 		}
 	}
 	if len(p.Ceiling) == 0 && len(p.Allow) == 0 {
@@ -138,12 +151,22 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 		// Clients look up their own user before anything else.
 		case reading.Operation.Access == scopes.AnyScope:
 		case reading.Operation.Permits(p.Ceiling):
-		case slices.ContainsFunc(p.Allow, func(r Route) bool { return r.allows(request.Method, reading.Path) }):
+		case p.allows(request.Method, reading):
 		default:
 			return &objection{PolicyDenied, reading.Operation, p.permitted()}
 		}
 	}
 	return nil
+}
+
+// allows reports whether the policy allows a reading by one of its routes.
+func (p *Policy) allows(method string, reading *scopes.Reading) bool {
+	for i := range p.Allow {
+		if p.Allow[i].allows(method, reading) {
+			return true
+		}
+	}
+	return false
 }
 
 // permitted lists what the policy permits, for the refusal.

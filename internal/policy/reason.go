@@ -24,13 +24,17 @@ const (
 	WrongWorkspace Reason = "wrong_workspace"
 	// MissingScope: the token holds none of the scopes that would permit the operation.
 	MissingScope Reason = "missing_scope"
+	// AccountLevelOperation: the operation belongs to an account API, which no personal
+	// access token can call.
+	AccountLevelOperation Reason = "account_level_operation"
 	// PolicyDenied: a policy does not permit the operation.
 	PolicyDenied Reason = "policy_denied"
 	// PolicyLifetime: the token's lifetime exceeds a policy's limit.
 	PolicyLifetime Reason = "policy_lifetime"
 	// AmbiguousRequest: the request could be understood in more than one way.
 	AmbiguousRequest Reason = "ambiguous_request"
-	// MalformedPath: the path cannot be parsed.
+	// MalformedPath: the path cannot be parsed, or servers could read it as different
+	// operations.
 	MalformedPath Reason = "malformed_path"
 	// MisdirectedRequest: the request is for a host that no site serves, or for a path
 	// that its site does not pass to the workspace.

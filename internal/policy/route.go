@@ -8,10 +8,13 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Route is a method (* for all) and a path template.
+// Route is a method (* for all) and a path template. It stands for the operations that
+// they name, under whatever paths these can be called.
 type Route struct {
 	Method   string
 	Template scopes.Template
+
+	rule scopes.Rule
 }
 
 // ParseRoute parses a route of a policy.
@@ -22,22 +25,34 @@ func ParseRoute(method, template string) (Route, error) {
 	}
 	switch method = strings.ToUpper(method); method {
 	case "*", http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return Route{method, parsed}, nil
+		return Route{method, parsed, scopes.NewRule(parsed)}, nil
 	}
 	return Route{}, fmt.Errorf("unknown method %q; use * or a method such as GET", method)
 }
 
 func (r Route) String() string { return r.Method + " " + r.Template.String() }
 
-// allows reports whether the route covers a method and a path, in this exact case.
-func (r Route) allows(method, path string) bool {
-	return r.matches(method) && r.Template.Match(path)
+// bind looks the route's operations up in a catalog.
+func (r *Route) bind(catalog *scopes.Catalog) {
+	r.rule = catalog.Rule(r.Template, func(method string) bool { return method == "*" || r.matches(method) })
 }
 
-// denies is allows ignoring case: many names in Unity Catalog are case-insensitive,
-// and a route that denies one spelling means all of them.
-func (r Route) denies(method, path string) bool {
-	return r.matches(strings.ToUpper(method)) && r.Template.MatchFold(path)
+// allows reports whether the route covers a reading of a request, see [scopes.Rule].
+func (r *Route) allows(method string, reading *scopes.Reading) bool {
+	return r.matches(method) && r.rule.Allows(reading)
+}
+
+// denies reports whether the route covers a reading of a request. It errs on the side of
+// covering: unlike allows it ignores letter case, and covers unknown paths that could be
+// spellings of its operations.
+func (r *Route) denies(method string, reading *scopes.Reading) bool {
+	return r.matches(strings.ToUpper(method)) && r.rule.Denies(reading)
+}
+
+// deniesRow reports whether the route covers a row of the catalog as a whole. Parameter
+// names stand in for values: a template reads as a path.
+func (r Route) deniesRow(method, template string) bool {
+	return r.matches(method) && r.Template.MatchFold(template)
 }
 
 // matches reports whether the route covers a method. HEAD counts as GET.

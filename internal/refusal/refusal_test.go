@@ -16,9 +16,13 @@ import (
 
 // judgements are what each row of the golden table is about.
 var judgements = map[string]judge.Judgement{
-	"unsupported_credential/named":      {Problem: "{kind}"},
-	"missing_scope":                     {Operation: &scopes.Operation{Name: "jobs.List", AnyOf: []string{"{scopes}"}}, Held: []string{"sql"}},
-	"missing_scope/account":             {Operation: &scopes.Operation{Access: scopes.AccountOnly}},
+	"unsupported_credential/named": {Problem: "{kind}"},
+	"missing_scope":                {Operation: &scopes.Operation{Name: "jobs.List", AnyOf: []string{"{scopes}"}}, Held: []string{"sql"}},
+	"missing_scope/another spelling": {
+		Operation:  &scopes.Operation{AnyOf: []string{"{scopes}"}},
+		SpellingOf: &scopes.Operation{Method: "{method}", Template: "{template}", AnyOf: []string{"{rowScopes}"}},
+	},
+	"account_level_operation":           {Operation: &scopes.Operation{Access: scopes.AccountOnly}},
 	"policy_denied":                     {Policy: "{policy}", Requirement: "{requirement}"},
 	"policy_lifetime":                   {Policy: "{policy}", Requirement: "{requirement}"},
 	"ambiguous_request/two credentials": {Problem: "More than one Authorization header was sent; send exactly one."},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
-	"github.com/scopegate/scopegate/scopes"
 )
 
 const (
@@ -15,8 +14,6 @@ const (
 	messageInvalidToken = "Invalid access token."
 	// SDKs know the code by its place in the message.
 	temporarilyUnavailable = "TEMPORARILY_UNAVAILABLE: "
-
-	messageAccountLevel = "Personal access tokens cannot call account-level APIs."
 )
 
 // wording holds status and message of every refusal. The words are Databricks' own
@@ -31,6 +28,7 @@ var wording = map[policy.Reason]struct {
 	policy.TokenExpired:          {http.StatusForbidden, messageInvalidToken},
 	policy.WrongWorkspace:        {http.StatusForbidden, messageInvalidToken},
 	policy.MissingScope:          {http.StatusForbidden, "Provided access token does not have required scopes: "},
+	policy.AccountLevelOperation: {http.StatusForbidden, "Personal access tokens cannot call account-level APIs."},
 	policy.PolicyDenied:          {http.StatusForbidden, ""},
 	policy.PolicyLifetime:        {http.StatusForbidden, ""},
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
@@ -63,10 +61,11 @@ func message(j *judge.Judgement) string {
 	case policy.PolicyDenied, policy.PolicyLifetime:
 		return fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", j.Policy, j.Requirement)
 	case policy.MissingScope:
-		if j.Operation.Access == scopes.AccountOnly {
-			return messageAccountLevel
+		words += strings.Join(judge.RequiredScopes(j.Operation), ", ")
+		if row := j.SpellingOf; row != nil {
+			words += fmt.Sprintf(" (for this spelling of the path; %s %s needs %s)", row.Method, row.Template, judge.Needs(row))
 		}
-		return words + strings.Join(judge.RequiredScopes(j.Operation), ", ")
+		return words
 	case policy.UnsupportedCredential:
 		if j.Problem != "" {
 			return words + " What was sent is " + j.Problem + "."

@@ -128,6 +128,21 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
+// UniqueNames returns [ErrDuplicate] if a valid object names a member twice. It does not
+// look into the members.
+func UniqueNames(object []byte) error {
+	var names nameSet
+	for name := range Members(object) {
+		if !names.add(name) {
+			return ErrDuplicate
+		}
+	}
+	return nil
+}
+
+// Kind returns the first character of a valid value, which tells its type.
+func Kind(value []byte) byte { return trim(value)[0] }
+
 // SameName reports whether encoding/json takes two names for the same one.
 func SameName(a, b string) bool { return strings.EqualFold(a, b) }
 

@@ -75,6 +75,14 @@ func TestParts(t *testing.T) {
 	if want := []string{`1`, `[2,3]`, `"]"`, `{"a":[]}`, `true`}; !slices.Equal(got, want) {
 		t.Errorf("elements %q, want %q", got, want)
 	}
+	for text, want := range map[string]error{`{"a":1,"A":2}`: ErrDuplicate, `{"a":{"b":1,"b":2}}`: nil, `[1]`: nil} {
+		if err := UniqueNames([]byte(text)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+	}
+	if got := Kind([]byte(" \n[1]")); got != '[' {
+		t.Errorf("the type of a list is %c", got)
+	}
 	for range Members([]byte(`[1]`)) {
 		t.Error("an array has members")
 	}

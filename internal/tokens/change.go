@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
@@ -18,6 +19,7 @@ const changeTimeout = 10 * time.Second
 // command. Gateways never do.
 type Changer struct {
 	api       *settings.TokenManagementAPI
+	client    *client.DatabricksClient
 	transport *Transport
 }
 
@@ -30,7 +32,7 @@ func NewChanger(workspace string, admin Admin) (*Changer, error) {
 		t.Close()
 		return nil, notConfigured(err)
 	}
-	return &Changer{api: settings.NewTokenManagement(c), transport: t}, nil
+	return &Changer{api: settings.NewTokenManagement(c), client: c, transport: t}, nil
 }
 
 // Close closes connections.
@@ -39,7 +41,7 @@ func (c *Changer) Close() { c.transport.Close() }
 // Get looks up a token. It returns [ErrUnknownToken] or an [*UnavailableError] if that
 // fails.
 func (c *Changer) Get(ctx context.Context, id ID) (*Info, error) {
-	info, err := get(ctx, c.api, id)
+	info, err := get(ctx, c.client, id)
 	if err != nil {
 		return nil, err
 	}

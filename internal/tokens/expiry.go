@@ -30,16 +30,17 @@ func NewExpiryNotices() *ExpiryNotices {
 // about that expiry. A token that was made for less than that time is meant to expire
 // soon, and never due.
 func (n *ExpiryNotices) Due(info *Info, within time.Duration, now time.Time) bool {
-	if info.Expires.IsZero() {
+	ends, ok := info.Expires.At()
+	if !ok {
 		return false
 	}
-	left, life := info.Expires.Sub(now), info.Expires.Sub(info.Created)
+	left, life := ends.Sub(now), ends.Sub(info.Created)
 	if left <= 0 || left > within || life <= within {
 		return false
 	}
-	if noticed, ok := n.noticed.Get(info.ID); ok && noticed.Equal(info.Expires) {
+	if noticed, ok := n.noticed.Get(info.ID); ok && noticed.Equal(ends) {
 		return false
 	}
-	n.noticed.Add(info.ID, info.Expires)
+	n.noticed.Add(info.ID, ends)
 	return true
 }

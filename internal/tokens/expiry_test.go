@@ -14,12 +14,13 @@ func TestExpiryNotices(t *testing.T) {
 		info Info
 		want bool
 	}{
-		{"never expires", Info{NeverExpires: true}, false},
-		{"expires in a month", Info{Created: now.Add(-week), Expires: now.Add(30 * 24 * time.Hour)}, false},
-		{"expires in a day", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: now.Add(24 * time.Hour)}, true},
-		{"has expired", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: now.Add(-time.Hour)}, false},
-		{"was made for a day", Info{Created: now, Expires: now.Add(24 * time.Hour)}, false},
-		{"unknown creation", Info{Expires: now.Add(24 * time.Hour)}, true},
+		{"never expires", Info{Expires: NeverExpires}, false},
+		{"expires in a month", Info{Created: now.Add(-week), Expires: ExpiresAt(now.Add(30 * 24 * time.Hour))}, false},
+		{"expires in a day", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: ExpiresAt(now.Add(24 * time.Hour))}, true},
+		{"has expired", Info{Created: now.Add(-30 * 24 * time.Hour), Expires: ExpiresAt(now.Add(-time.Hour))}, false},
+		{"was made for a day", Info{Created: now, Expires: ExpiresAt(now.Add(24 * time.Hour))}, false},
+		{"unknown expiry", Info{Created: now.Add(-30 * 24 * time.Hour)}, false},
+		{"unknown creation", Info{Expires: ExpiresAt(now.Add(24 * time.Hour))}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -32,7 +33,8 @@ func TestExpiryNotices(t *testing.T) {
 			}
 			if test.want {
 				longer := test.info
-				longer.Expires = longer.Expires.Add(time.Hour)
+				ends, _ := longer.Expires.At()
+				longer.Expires = ExpiresAt(ends.Add(time.Hour))
 				if !notices.Due(&longer, week, now) {
 					t.Error("a changed expiry is not noticed")
 				}

@@ -20,9 +20,8 @@ type Info struct {
 	// WorkspaceID is the workspace that the token belongs to, 0 if unknown.
 	WorkspaceID int64
 
-	// Expires is zero for a token that never expires (then NeverExpires is true) and
-	// for one whose expiry the workspace did not return.
-	Expires time.Time
+	// Expires is when the token ends, which may be never or unknown.
+	Expires Expiry
 
 	// Scopes are the API scopes that the token was granted. An empty list means that
 	// the token was never narrowed, which Databricks treats as all-apis.
@@ -39,8 +38,7 @@ type Info struct {
 	ID ID
 
 	// Created is zero if unknown.
-	Created      time.Time
-	NeverExpires bool
+	Created time.Time
 
 	// InferredScopes and BackfillScopes are the scopes that Databricks saw the token
 	// use. They grant nothing.
@@ -54,9 +52,6 @@ type Info struct {
 	LastUsed time.Time
 }
 
-// neverExpires is the expiry_time of a token that never expires.
-const neverExpires = -1
-
 // newInfo converts the SDK's form. Times arrive as epoch milliseconds.
 func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	info := &Info{
@@ -65,7 +60,7 @@ func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 		Owner:          NewPrincipal(t.OwnerId, ""),
 		Creator:        NewPrincipal(t.CreatedById, t.CreatedByUsername),
 		WorkspaceID:    t.WorkspaceId,
-		NeverExpires:   t.ExpiryTime == neverExpires,
+		Expires:        expiryOf(t.ExpiryTime),
 		Scopes:         in.set(t.Scopes),
 		InferredScopes: in.set(t.InferredScopes),
 		BackfillScopes: in.set(t.BackfillScopes),
@@ -77,9 +72,6 @@ func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	if t.CreationTime > 0 {
 		info.Created = time.UnixMilli(t.CreationTime)
 	}
-	if t.ExpiryTime > 0 {
-		info.Expires = time.UnixMilli(t.ExpiryTime)
-	}
 	if t.LastUsedDay > 0 {
 		info.LastUsed = time.UnixMilli(t.LastUsedDay)
 	}
@@ -88,6 +80,4 @@ func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 
 // Expired reports whether the token has expired by now. The Token Management API
 // keeps returning expired tokens, so check this on every request.
-func (i *Info) Expired(now time.Time) bool {
-	return !i.Expires.IsZero() && !now.Before(i.Expires)
-}
+func (i *Info) Expired(now time.Time) bool { return i.Expires.Passed(now) }

@@ -17,10 +17,11 @@ const listReuse = 30 * time.Second
 type listing struct {
 	flights singleflight.Group
 
-	mu    sync.Mutex
-	list  []*Info
-	at    time.Time
-	since uint64 // the same on the cache's clock of purges
+	mu     sync.Mutex
+	list   []*Info
+	faulty []Faulty
+	at     time.Time
+	since  uint64 // the same on the cache's clock of purges
 }
 
 // List returns all tokens of the workspace, including expired ones, and when the
@@ -44,6 +45,13 @@ func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	return r.listed.list, r.listed.at, nil
 }
 
+// Faulty returns the tokens of the last list of which it says nothing that can be used.
+func (r *Resolver) Faulty() []Faulty {
+	r.listed.mu.Lock()
+	defer r.listed.mu.Unlock()
+	return r.listed.faulty
+}
+
 // relist asks for the list, unless the last one is young enough.
 func (r *Resolver) relist() error {
 	if !r.tasks.begin() {
@@ -62,7 +70,7 @@ func (r *Resolver) relist() error {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, listTimeout)
 	defer cancel()
-	list, err := r.service.List(ctx)
+	list, faulty, err := r.service.List(ctx)
 	if err != nil {
 		if r.ctx.Err() != nil {
 			return &UnavailableError{Outage: Closed}
@@ -72,6 +80,6 @@ func (r *Resolver) relist() error {
 	r.listWorked()
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.at, r.listed.since = list, asked, since
+	r.listed.list, r.listed.faulty, r.listed.at, r.listed.since = list, faulty, asked, since
 	return nil
 }

@@ -44,7 +44,7 @@ func BenchmarkList(b *testing.B) {
 	d := listServer(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		list, err := d.List(context.Background())
+		list, _, err := d.List(context.Background())
 		if err != nil || len(list) != n {
 			b.Fatal(len(list), err)
 		}

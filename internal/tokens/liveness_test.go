@@ -96,7 +96,7 @@ func TestPings(t *testing.T) {
 	t.Parallel()
 	workspace, network, url := relayed(t, true)
 	s := relayedService(t, workspace, url, time.Minute, liveness{200 * time.Millisecond, 200 * time.Millisecond})
-	if _, err := s.List(t.Context()); err != nil {
+	if _, _, err := s.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if relay.CanDrop {
@@ -106,13 +106,13 @@ func TestPings(t *testing.T) {
 	}
 	started := time.Now()
 	var outage *UnavailableError
-	if _, err := s.List(t.Context()); !errors.As(err, &outage) {
+	if _, _, err := s.List(t.Context()); !errors.As(err, &outage) {
 		t.Fatalf("on a silent connection: %v", err)
 	}
 	if took := time.Since(started); took > 10*time.Second {
 		t.Errorf("it took %s to notice", took)
 	}
-	if _, err := s.List(t.Context()); err != nil {
+	if _, _, err := s.List(t.Context()); err != nil {
 		t.Errorf("after that: %v", err)
 	}
 }

@@ -17,6 +17,10 @@ type lookupRequest struct {
 	admitted bool
 	// When the cached answers were obtained that the caller has seen; zero for none.
 	knownAt, unknownAt time.Time
+	// rest is how long the token is not looked up after its own look-up failed.
+	rest time.Duration
+	// probe means that the breaker has let this look-up through as a probe.
+	probe bool
 }
 
 // laneOf chooses a lane by what is known of a token before the look-up.
@@ -38,6 +42,9 @@ func (r *Resolver) laneOf(id *ID, known bool) lane {
 // that itself, and be counted before the caller retries.
 func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	r.start()
+	if last := r.own.get(req.id, r.now(), req.rest); last != nil {
+		return fact{}, last.err
+	}
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
@@ -69,43 +76,73 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	if found, answered, err := r.answeredSince(req); answered {
+	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
 	}
-	probe, err := r.breaker.Allow(r.now())
-	if err != nil {
+	if err := r.mayAsk(&req); err != nil {
 		return fact{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
 	leave, err := r.admit(ctx, req)
 	if err != nil {
-		if probe {
+		if req.probe {
 			r.breaker.abandoned()
 		}
 		return fact{}, err
 	}
-	defer leave()
 
-	since, asked := r.cache.since(), r.now()
-	info, err := r.service.Lookup(ctx, req.id)
+	since, answers, asked := r.cache.since(), r.health.answers.Load(), r.now()
+	info, err := r.ask(ctx, req.id, leave)
 	now := r.now()
 	switch {
 	case err == nil:
+		r.health.answered()
 		r.succeeded("found", now.Sub(asked))
+		if !info.Expires.Known() {
+			r.unusable(string(NoExpiry), 1)
+		}
+		r.own.forget(req.id)
 		r.cache.remember(req.id, info, asked, since)
 		return fact{info: info, at: asked, since: since}, nil
 	case errors.Is(err, ErrUnknownToken):
+		r.health.answered()
 		r.succeeded("unknown", now.Sub(asked))
+		r.own.forget(req.id)
 		r.cache.rememberUnknown(req.id, asked, since)
 		return fact{at: asked}, ErrUnknownToken
 	case r.ctx.Err() != nil:
 		return fact{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
 	}
 	outage := asOutage(err)
-	r.observer.LookedUp(string(outage.Outage), now.Sub(asked))
-	r.failed(now, outage)
+	result := "unusable"
+	if outage = r.settle(req.id, answers, outage); outage.own {
+		r.remember(req.id, outage, asked, since)
+	} else {
+		result = string(outage.Outage)
+	}
+	r.observer.LookedUp(result, now.Sub(asked))
 	return fact{at: asked}, outage
+}
+
+// mayAsk reports whether look-ups are paused. At the end of a pause it asks the neutral
+// question first: a token whose own look-up fails must not keep an outage alive.
+func (r *Resolver) mayAsk(req *lookupRequest) error {
+	if req.probe {
+		return nil
+	}
+	probe, err := r.breaker.Allow(r.now())
+	if probe && req.id != neutral {
+		return r.probe()
+	}
+	req.probe = probe
+	return err
+}
+
+// ask asks the token service, and leaves the slot.
+func (r *Resolver) ask(ctx context.Context, id ID, leave func()) (*Info, error) {
+	defer leave()
+	return r.service.Lookup(ctx, id)
 }
 
 // answeredSince returns the answer of another look-up for the same token that ended
@@ -124,6 +161,10 @@ func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, 
 // admit waits for a look-up's turn and slot. Call leave to free the slot.
 func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), err error) {
 	switch {
+	case req.id == neutral:
+		// No look-up may keep it from being asked: it tells whether they work at all. It
+		// is asked by one at a time, and hardly more than once a second.
+		return func() {}, nil
 	case req.admitted:
 	case req.patient:
 		err = r.limits.wait(ctx, req.lane)

@@ -40,7 +40,7 @@ func (s *refreshes) end(id ID) {
 // waits. While stale facts are in use, this is also how the end of an outage is
 // noticed.
 func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
-	if r.breaker.refuses(now) || !r.refreshes.begin(id) {
+	if r.breaker.refuses(now) || r.own.get(id, now, refreshRest) != nil || !r.refreshes.begin(id) {
 		return
 	}
 	if !r.limits.try(knownLane) || !r.tasks.begin() {

@@ -17,8 +17,8 @@ type Observer interface {
 	// CacheUsed reports how a request was served: "hit", "stale", "negative" or "miss".
 	// It is called once for every request, so it should cost no more than a counter.
 	CacheUsed(event string)
-	// LookedUp reports one look-up: its result ("found", "unknown" or an [Outage]) and
-	// how long it took.
+	// LookedUp reports one look-up: its result ("found", "unknown", "unusable" if it failed
+	// for this token only, or else an [Outage]) and how long it took.
 	LookedUp(result string, took time.Duration)
 	// ServiceChanged reports that the token service stopped working, with the reason,
 	// or works, for the first time or again, with nil.
@@ -57,6 +57,8 @@ type Resolver struct {
 	flights   singleflight.Group
 	refreshes refreshes
 	limits    limits
+	own       ownFailures
+	health    health
 	timeout   atomic.Int64 // a time.Duration
 	breaker   Breaker
 	sync      syncing
@@ -93,6 +95,7 @@ func NewResolver(service Service, s Settings, options ...Option) *Resolver {
 		now:      time.Now,
 		jitter:   randomUpTo,
 		cache:    newCache(s.Size),
+		own:      newOwnFailures(),
 	}
 	r.workspace, _ = service.(interface{ WorkspaceID() int64 })
 	for _, option := range options {
@@ -119,17 +122,11 @@ func (r *Resolver) Tune(s Settings) {
 // while it waited for an answer.
 const maxLooks = 3
 
-// Resolve returns the facts about a token. It returns [ErrUnknownToken] if the workspace
-// has no such token, an [*UnavailableError] if that could not be found out, and the
-// context's error if the caller left. With an error, [Facts.At] is when the workspace
-// was asked, zero if it was not.
-//
-// Facts that were purged while the caller waited for them are not returned: Resolve
-// looks again, a few times at most.
-func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
+// resolve is Resolve for readers who judge by themselves what is unknown.
+func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	began := r.now()
 	for range maxLooks {
-		facts, err := r.resolve(ctx, id, fresh)
+		facts, err := r.resolveOnce(ctx, id, fresh)
 		if !errors.Is(err, errOvertaken) {
 			return facts, err
 		}
@@ -146,7 +143,7 @@ func (r *Resolver) Resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 // errOvertaken says that what a look-up found was purged before it could be used.
 var errOvertaken = errors.New("the facts were purged")
 
-func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
+func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
 	known, kept := shard.find(id)
@@ -177,7 +174,7 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 	}
 	found, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, kept), patient: !stale,
-		knownAt: known.at, unknownAt: unknownAt,
+		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL,
 	})
 	if err == nil && r.cache.overtaken(&found) {
 		return Facts{}, errOvertaken
@@ -186,10 +183,10 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		known, kept = shard.known.Peek(id)
 		stale = kept && r.cache.current(&known)
 	}
-	if err != nil && !errors.Is(err, ErrUnknownToken) && id != neutral {
+	if err != nil && !errors.Is(err, ErrUnknownToken) && ownErr(err) == nil && id != neutral {
 		r.observer.Waited(err, r.now().Sub(now), stale && isOutage(err))
 	}
-	if stale && isOutage(err) {
+	if stale && excuses(err) {
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
@@ -205,15 +202,22 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 // that started earlier is in progress. Call it after the workspace has answered, not
 // before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
+	r.own.forget(id)
 	return r.cache.forget(id)
 }
 
 // ForgetOwner is [Resolver.Purge] for all tokens that belong to, or were created by, a
 // user or service principal, and for those of which that is not known.
-func (r *Resolver) ForgetOwner(id int64) { r.cache.forgetOwner(id) }
+func (r *Resolver) ForgetOwner(id int64) {
+	r.own.forgetAll()
+	r.cache.forgetOwner(id)
+}
 
 // ForgetAll is [Resolver.Purge] for all tokens.
-func (r *Resolver) ForgetAll() { r.cache.forgetAll() }
+func (r *Resolver) ForgetAll() {
+	r.own.forgetAll()
+	r.cache.forgetAll()
+}
 
 // ForgetUnknown forgets which tokens are unknown. Call it when a token was created whose
 // ID the caller does not know.

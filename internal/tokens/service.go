@@ -21,8 +21,9 @@ type Service interface {
 	// Lookup returns the facts about a token, [ErrUnknownToken] if the workspace has
 	// no such token, or an [*UnavailableError] if that could not be found out.
 	Lookup(ctx context.Context, id ID) (*Info, error)
-	// List returns all tokens of the workspace, or an [*UnavailableError].
-	List(ctx context.Context) ([]*Info, error)
+	// List returns all tokens of the workspace, those of which the list says nothing that
+	// can be used apart, or an [*UnavailableError].
+	List(ctx context.Context) ([]*Info, []Faulty, error)
 	// Close cancels requests in progress and closes connections.
 	Close()
 }
@@ -38,7 +39,7 @@ type managementService struct {
 
 	// api is nil until the first look-up, and after the workspace refused the
 	// credential.
-	api atomic.Pointer[adminAPI]
+	api atomic.Pointer[client.DatabricksClient]
 	// building is held while api is built. It is a channel, so that callers can stop
 	// waiting: building it takes requests.
 	building chan struct{}
@@ -69,87 +70,57 @@ func (s *managementService) Lookup(ctx context.Context, id ID) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := get(ctx, api.TokenManagementAPI, id)
+	info, err := get(ctx, api, id)
 	if err != nil {
-		s.forgetIfRefused(api, err)
+		if outage := asOutage(err); id == neutral || outage.everyone {
+			// The refusal of one token says nothing about the credential.
+			s.forgetIfRefused(api, outage)
+		}
 		return nil, err
 	}
 	return newInfo(id, info, s.interner), nil
 }
 
-// adminAPI is the SDK's client of the Token Management API.
-type adminAPI struct {
-	*settings.TokenManagementAPI
-	client *client.DatabricksClient
-}
-
-func newAdminAPI(c *client.DatabricksClient) *adminAPI {
-	return &adminAPI{settings.NewTokenManagement(c), c}
-}
-
-// tokenInfo is the SDK's type without the SDK's UnmarshalJSON, which uses reflection
-// for each value and takes twenty times as long and as much memory: a list of 100,000
-// tokens would keep a processor busy for fifteen seconds.
-type tokenInfo settings.TokenInfo
-
-// list is the SDK's ListAll for long lists.
-func (a *adminAPI) list(ctx context.Context) ([]tokenInfo, error) {
+// read returns the answer to a GET of a Token Management path. The SDK's own methods would
+// decode it, generously: see package strictjson.
+func read(ctx context.Context, api *client.DatabricksClient, path string) (body []byte, err error) {
 	headers := map[string]string{"Accept": "application/json"}
-	if id := a.client.Config.WorkspaceID; id != "" {
+	if id := api.Config.WorkspaceID; id != "" {
 		headers["X-Databricks-Workspace-Id"] = id
 	}
-	var answer struct {
-		TokenInfos []tokenInfo `json:"token_infos"`
-	}
-	err := a.client.Do(ctx, http.MethodGet, "/api/2.0"+listPath, headers, nil, nil, &answer)
-	return answer.TokenInfos, err
+	err = api.Do(ctx, http.MethodGet, "/api/2.0"+path, headers, nil, nil, &body)
+	return body, err
 }
 
 // get looks up one token and checks the answer.
-func get(ctx context.Context, api *settings.TokenManagementAPI, id ID) (*settings.TokenInfo, error) {
-	answer, err := api.Get(ctx, settings.GetTokenManagementRequest{TokenId: id.String()})
+func get(ctx context.Context, api *client.DatabricksClient, id ID) (*settings.TokenInfo, error) {
+	body, err := read(ctx, api, listPath+"/"+id.String())
 	if err != nil {
 		return nil, classify(err)
 	}
-	info := answer.TokenInfo
-	if info == nil || info.TokenId == "" {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("no token_info in the answer")}
-	}
-	if info.TokenId != id.String() {
-		return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("the answer is about another token")}
-	}
-	return info, nil
+	return readToken(body, id)
 }
 
-func (s *managementService) List(ctx context.Context) ([]*Info, error) {
+func (s *managementService) List(ctx context.Context) ([]*Info, []Faulty, error) {
 	api, err := s.client(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	answer, err := api.list(ctx)
+	body, err := read(ctx, api, listPath)
 	if err != nil {
 		err = classify(err)
 		s.forgetIfRefused(api, err)
 		if errors.Is(err, ErrUnknownToken) { // which makes no sense for a list
 			err = &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("status %d", http.StatusNotFound)}
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	list := make([]*Info, 0, len(answer))
-	for i := range answer {
-		info := (*settings.TokenInfo)(&answer[i])
-		id, err := ParseID(info.TokenId)
-		if err != nil {
-			return nil, &UnavailableError{Outage: BadAnswer, Err: errors.New("a listed token id is not a SHA-256")}
-		}
-		list = append(list, newInfo(id, info, s.interner))
-	}
-	return list, nil
+	return readList(body, s.interner)
 }
 
 // client returns the SDK's client, and builds it if there is none. Its errors are of
 // type [*UnavailableError].
-func (s *managementService) client(ctx context.Context) (*adminAPI, error) {
+func (s *managementService) client(ctx context.Context) (*client.DatabricksClient, error) {
 	if api := s.api.Load(); api != nil {
 		return api, nil
 	}
@@ -162,13 +133,12 @@ func (s *managementService) client(ctx context.Context) (*adminAPI, error) {
 	if api := s.api.Load(); api != nil {
 		return api, nil
 	}
-	c, err := s.admin.newClient(s.workspace, s.timeout, s.transport)
+	api, err := s.admin.newClient(s.workspace, s.timeout, s.transport)
 	if err != nil {
-		return nil, notConfigured(err)
+		return nil, notConfigured(err).forEveryone()
 	}
-	api := newAdminAPI(c)
 	if err := proveIDRule(ctx, api); err != nil {
-		return nil, err
+		return nil, err.forEveryone()
 	}
 	s.api.Store(api)
 	return api, nil
@@ -178,20 +148,27 @@ func (s *managementService) client(ctx context.Context) (*adminAPI, error) {
 // credential, by the hash of its value. The rule is documented for another endpoint
 // only. If it did not hold, every token would be unknown, and the refusals would
 // blame the callers.
-func proveIDRule(ctx context.Context, api *adminAPI) error {
-	if api.client.Config.AuthType != patAuthType || !isPAT(api.client.Config.Token) {
+func proveIDRule(ctx context.Context, api *client.DatabricksClient) *UnavailableError {
+	if api.Config.AuthType != patAuthType || !isPAT(api.Config.Token) {
 		return nil
 	}
-	_, err := get(ctx, api.TokenManagementAPI, IDOf(api.client.Config.Token))
-	if errors.Is(err, ErrUnknownToken) {
+	_, err := get(ctx, api, IDOf(api.Config.Token))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrUnknownToken):
 		return &UnavailableError{Outage: IDRuleBroken}
 	}
-	return err
+	outage := asOutage(err)
+	if outage.Outage == UnusableAnswer {
+		return nil // it was found, whatever else the answer says
+	}
+	return outage
 }
 
 // forgetIfRefused makes the next look-up build a new client, which reads the
 // credential again.
-func (s *managementService) forgetIfRefused(api *adminAPI, err error) {
+func (s *managementService) forgetIfRefused(api *client.DatabricksClient, err error) {
 	var outage *UnavailableError
 	if errors.As(err, &outage) && (outage.Outage == Rejected || outage.Outage == NotConfigured) {
 		s.api.CompareAndSwap(api, nil)
@@ -227,14 +204,14 @@ func classify(err error) error {
 	var signIn *httpclient.HttpError
 	if errors.As(err, &signIn) || errors.Is(err, apierr.ErrUnauthenticated) ||
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
-		return &UnavailableError{Outage: Rejected, Err: errors.New("signing in failed; check the client id and secret")}
+		return (&UnavailableError{Outage: Rejected, Err: errors.New("signing in failed; check the client id and secret")}).forEveryone()
 	}
 	if text := err.Error(); strings.Contains(text, "failed to get OAuth endpoints") || strings.Contains(text, "OAuth is not supported for this host") {
 		// The SDK does not wrap it. There is a credential, but nothing to use it with.
-		return &UnavailableError{Outage: BadAnswer, Err: errors.New("the host has no OAuth server of a workspace")}
+		return (&UnavailableError{Outage: BadAnswer, Err: errors.New("the host has no OAuth server of a workspace")}).forEveryone()
 	}
 	if errors.Is(err, config.ErrCannotConfigureDefault) || strings.Contains(err.Error(), "auth: ") {
-		return notConfigured(err)
+		return notConfigured(err).forEveryone()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &UnavailableError{Outage: TimedOut}
@@ -250,7 +227,7 @@ func isTokenMissing(code string) bool {
 	return code != "" && code != "ENDPOINT_NOT_FOUND" && code != "UNKNOWN"
 }
 
-func notConfigured(err error) error {
+func notConfigured(err error) *UnavailableError {
 	var outage *UnavailableError
 	if errors.As(err, &outage) {
 		return outage

@@ -68,7 +68,7 @@ func TestServiceLookup(t *testing.T) {
 				Creator:     NewPrincipal(token.Info.CreatedById, "etl@example.com"),
 				WorkspaceID: workspace.WorkspaceID(),
 				Created:     time.UnixMilli(token.Info.CreationTime),
-				Expires:     time.UnixMilli(token.Info.ExpiryTime),
+				Expires:     ExpiresAt(time.UnixMilli(token.Info.ExpiryTime)),
 				Scopes:      []string{"jobs", "sql"},
 			}
 			if diff := cmp.Diff(want, info); diff != "" {
@@ -101,8 +101,8 @@ func TestInfoExpiry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info.Expired(now) != test.expired || info.NeverExpires != test.never {
-				t.Errorf("expired %t, never expires %t", info.Expired(now), info.NeverExpires)
+			if info.Expired(now) != test.expired || info.Expires.Never() != test.never {
+				t.Errorf("expired %t, never expires %t", info.Expired(now), info.Expires.Never())
 			}
 		})
 	}
@@ -131,10 +131,10 @@ var faults = []struct {
 	{"cut body", managementAPI, fakeworkspace.CutBody(), Unreachable, 0},
 	{"garbage JSON", managementAPI, fakeworkspace.GarbageJSON(), BadAnswer, 0},
 	{"truncated JSON", managementAPI, fakeworkspace.TruncatedJSON(), BadAnswer, 0},
-	{"JSON of another shape", managementAPI, fakeworkspace.WrongShape(), BadAnswer, 0},
+	{"JSON of another shape", managementAPI, fakeworkspace.WrongShape(), UnusableAnswer, 0},
 	{"a login page", managementAPI, fakeworkspace.HTML(), BadAnswer, 0},
 	{"a redirect", managementAPI, fakeworkspace.Respond(302, "text/html", "elsewhere"), BadAnswer, 0},
-	{"another token's facts", managementAPI, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), BadAnswer, 0},
+	{"another token's facts", managementAPI, fakeworkspace.OtherToken(strings.Repeat("ab", 32)), UnusableAnswer, 0},
 	{"tokens disabled", managementAPI, fakeworkspace.TokensDisabled(), Disabled, 0},
 	{"not an admin", managementAPI, fakeworkspace.NotAdmin(), Rejected, 0},
 	{"credential refused with 401", managementAPI, fakeworkspace.RejectAdmin(401), Rejected, 0},

@@ -2,19 +2,23 @@ package tokens
 
 import "time"
 
-// Freshness says how old facts may be for one reader of a shared [Resolver]. For
-// example, a request that changes tokens can demand facts that are never stale while
+// Freshness says how old, and how incomplete, facts may be for one reader of a shared
+// [Resolver]. For example, a request that changes tokens can demand facts that are never stale while
 // others tolerate some minutes.
 type Freshness struct {
 	// TTL is how long facts are used without asking again. A request in the last fifth
 	// of it starts a refresh in the background, so that a token in steady use never
 	// waits. 0 means to ask on every request.
 	TTL time.Duration
-	// NegativeTTL is how long a token stays unknown without asking again.
+	// NegativeTTL is how long a token stays unknown, or its own look-up fails, without
+	// asking again.
 	NegativeTTL time.Duration
 	// MaxStale is how long past TTL facts are used while the workspace cannot be
 	// asked; 0 means not at all.
 	MaxStale time.Duration
+	// UnknownExpiry accepts facts that do not say when the token expires. Without it
+	// there is an [*UnavailableError] with [UnknownExpiry] in their place.
+	UnknownExpiry bool
 }
 
 // DefaultFreshness holds the defaults of the cache block. Databricks itself takes up

@@ -94,9 +94,9 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	since := r.cache.since()
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	list, err := r.service.List(ctx)
+	list, faulty, err := r.service.List(ctx)
 	now := r.now()
-	if err == nil && len(list) == 0 && r.cache.len() > 0 {
+	if err == nil && len(list)+len(faulty) == 0 && r.cache.len() > 0 {
 		// Don't trust it: something other than the API may answer {}. If all tokens were
 		// in fact revoked, look-ups find out one by one.
 		err = &UnavailableError{Outage: BadAnswer, Err: errors.New("the list of tokens is empty")}
@@ -104,6 +104,7 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	switch {
 	case err == nil:
 		r.listWorked()
+		r.skipFaulty(list, faulty)
 		r.cache.replace(list, started, since)
 		r.synced("listed", len(list), now.Sub(started))
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -117,6 +118,29 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 		}
 	}
 }
+
+// skipFaulty counts what cannot be used of a list, and forgets what was known of such
+// tokens: the next request with one asks about it alone. The list has them, so they must
+// not be taken for revoked.
+func (r *Resolver) skipFaulty(list []*Info, faulty []Faulty) {
+	kinds := make(map[string]int)
+	for _, f := range faulty {
+		kinds[f.Err.Kind()]++
+		r.cache.drop(f.ID)
+	}
+	for _, info := range list {
+		if !info.Expires.Known() {
+			kinds[string(NoExpiry)]++
+		}
+	}
+	for kind, n := range kinds {
+		r.unusable(kind, n)
+	}
+}
+
+// drop forgets what is known of a token, unlike forget without distrusting look-ups in
+// progress.
+func (c *cache) drop(id ID) { c.shard(&id).known.Remove(id) }
 
 func (r *Resolver) synced(result string, tokens int, took time.Duration) {
 	if o, ok := r.observer.(SyncObserver); ok {

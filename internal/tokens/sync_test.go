@@ -37,7 +37,7 @@ func (s *scripted) countLists() int {
 
 var (
 	synced = Settings{Size: 100, Rate: 1000, Concurrency: 100, Timeout: 5 * time.Second, Sync: time.Minute}
-	slow   = Freshness{TTL: 2 * time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute}
+	slow   = Freshness{TTL: 2 * time.Minute, NegativeTTL: 10 * time.Second, MaxStale: 15 * time.Minute, UnknownExpiry: true}
 )
 
 // startSynced returns a resolver a minute after its start, when it has its first list.
@@ -214,7 +214,7 @@ func TestServiceList(t *testing.T) {
 	for i, scope := range []string{"jobs", "sql"} {
 		workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Comment: scope, Scopes: []string{scope}, Lifetime: time.Duration(i) * time.Hour})
 	}
-	list, err := d.List(t.Context())
+	list, _, err := d.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestServiceListOutages(t *testing.T) {
 			workspace := startWorkspace(t)
 			d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 			workspace.Faults().Set(test.prefix, test.fault)
-			list, err := d.List(t.Context())
+			list, _, err := d.List(t.Context())
 			var outage *UnavailableError
 			switch {
 			case test.name == "JSON of another shape" && err == nil && len(list) == 0: // the resolver rejects it

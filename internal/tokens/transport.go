@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/strictjson"
 )
 
 const (
@@ -101,8 +103,22 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, &UnavailableError{Outage: NotConfigured, Err: err}
+		return nil, (&UnavailableError{Outage: NotConfigured, Err: err}).forEveryone()
 	}
+	resp, outage := t.roundTrip(req)
+	if outage != nil {
+		if !strings.Contains(req.URL.Path, listPath+"/") {
+			outage.everyone = true // a request to sign in, say, is about no token
+			if outage.Outage == UnusableAnswer {
+				outage.Outage = BadAnswer
+			}
+		}
+		return nil, outage
+	}
+	return resp, nil
+}
+
+func (t *Transport) roundTrip(req *http.Request) (*http.Response, *UnavailableError) {
 	timeout, limit := t.timeout, int64(maxAnswer)
 	if strings.HasSuffix(req.URL.Path, listPath) {
 		timeout, limit = max(timeout, listTimeout), maxList
@@ -140,6 +156,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			Err:        fmt.Errorf("status %d", resp.StatusCode),
 		}
 	}
+	if limit == maxAnswer && strictjson.Valid(body) && strictjson.Unique(body) != nil {
+		// The list is read by [readList].
+		return nil, unusable(DuplicateName, "two members of an object have the same name")
+	}
 	if id, err := strconv.ParseInt(resp.Header.Get(workspaceHeader), 10, 64); err == nil && resp.StatusCode == http.StatusOK {
 		t.workspaceID.Store(id)
 	}
@@ -174,17 +194,17 @@ func outageOf(err error) *UnavailableError {
 	)
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return &UnavailableError{Outage: HostNotFound, Err: fmt.Errorf("host name %q does not resolve", dns.Name)}
+		return &UnavailableError{Outage: HostNotFound, everyone: true, Err: fmt.Errorf("host name %q does not resolve", dns.Name)}
 	case errors.As(err, &dns):
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("resolving host name %q failed", dns.Name)}
+		return &UnavailableError{Outage: Unreachable, everyone: true, Err: fmt.Errorf("resolving host name %q failed", dns.Name)}
 	case errors.As(err, &certificate):
-		return &UnavailableError{Outage: TLSFailed, Err: fmt.Errorf("its TLS certificate is not trusted: %w", certificate.Err)}
+		return &UnavailableError{Outage: TLSFailed, everyone: true, Err: fmt.Errorf("its TLS certificate is not trusted: %w", certificate.Err)}
 	case errors.As(err, &notTLS):
-		return &UnavailableError{Outage: TLSFailed, Err: errors.New("it does not speak TLS")}
+		return &UnavailableError{Outage: TLSFailed, everyone: true, Err: errors.New("it does not speak TLS")}
 	case errors.As(err, &alert):
 		return &UnavailableError{Outage: TLSFailed, Err: fmt.Errorf("the TLS handshake failed: %w", alert)}
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return &UnavailableError{Outage: Unreachable, Err: fmt.Errorf("nothing accepts connections at %s", dial.Addr)}
+		return &UnavailableError{Outage: Unreachable, everyone: true, Err: fmt.Errorf("nothing accepts connections at %s", dial.Addr)}
 	}
 	return &UnavailableError{Outage: Unreachable, Err: errors.New("the connection broke")}
 }

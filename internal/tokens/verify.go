@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/client"
 	"github.com/databricks/databricks-sdk-go/service/settings"
 )
 
@@ -46,6 +47,20 @@ type VerifyReport struct {
 	// OnBehalf is about a token on behalf of a service principal, nil if it was not
 	// requested.
 	OnBehalf *TokenProof
+	// List is about all tokens of the workspace, nil if they could not be listed.
+	List *ListProof
+	// ListErr says why they could not be listed.
+	ListErr error
+}
+
+// ListProof says how many tokens of a workspace could not be judged by what its list says.
+type ListProof struct {
+	// Tokens is how many tokens the list has.
+	Tokens int
+	// UnknownExpiry is how many of them pass only with [Freshness.UnknownExpiry].
+	UnknownExpiry int
+	// Unusable is how many cannot be judged at all, by kind.
+	Unusable map[Unusable]int
 }
 
 // TokenProof is what one minted token proved.
@@ -96,7 +111,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verifying the id rule: %w", notConfigured(err))
 	}
-	v.api = settings.NewTokenManagement(c)
+	v.api, v.client = settings.NewTokenManagement(c), c
 
 	var report VerifyReport
 	own := settings.NewTokens(c)
@@ -121,6 +136,9 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 			return answer.TokenInfo.TokenId, answer.TokenValue, nil
 		})
 	}
+	if err == nil {
+		report.List, report.ListErr = v.list(ctx)
+	}
 	report.WorkspaceID = v.transport.workspaceID.Load()
 	if err != nil {
 		return report, fmt.Errorf("verifying the id rule: %w", err)
@@ -136,6 +154,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 // verification is one run of [Verify].
 type verification struct {
 	api       *settings.TokenManagementAPI
+	client    *client.DatabricksClient
 	transport *Transport
 	timeout   time.Duration
 	patience  time.Duration
@@ -174,12 +193,34 @@ func (v *verification) prove(ctx context.Context, mint func() (id, value string,
 	return proof, nil
 }
 
+// list counts the tokens that could not be judged.
+func (v *verification) list(ctx context.Context) (*ListProof, error) {
+	body, err := read(ctx, v.client, listPath)
+	if err != nil {
+		return nil, fmt.Errorf("listing the tokens: %w", changeFailed(err))
+	}
+	list, faulty, err := readList(body, newInterner())
+	if err != nil {
+		return nil, fmt.Errorf("listing the tokens: %w", asOutage(err))
+	}
+	proof := &ListProof{Tokens: len(list) + len(faulty), Unusable: make(map[Unusable]int)}
+	for _, info := range list {
+		if !info.Expires.Known() {
+			proof.UnknownExpiry++
+		}
+	}
+	for _, f := range faulty {
+		proof.Unusable[Unusable(f.Err.Kind())]++
+	}
+	return proof, nil
+}
+
 // find looks a token up until the workspace finds it.
 func (v *verification) find(ctx context.Context, id ID) (*settings.TokenInfo, error) {
 	patience := time.NewTimer(v.patience)
 	defer patience.Stop()
 	for {
-		info, err := get(ctx, v.api, id)
+		info, err := get(ctx, v.client, id)
 		if !errors.Is(err, ErrUnknownToken) {
 			return info, err
 		}

@@ -101,7 +101,7 @@ func TestServiceProofNeedsAnAnswer(t *testing.T) {
 // minted returns the IDs of all tokens except the admin's.
 func minted(t *testing.T, workspace *fakeworkspace.Workspace) (ids []ID) {
 	t.Helper()
-	list, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
+	list, _, err := startService(t, workspace.URL(), m2m(workspace), 5*time.Second).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,17 +137,48 @@ func TestVerify(t *testing.T) {
 					t.Errorf("%s: %+v", name, proof)
 					continue
 				}
-				if life := proof.Info.Expires.Sub(proof.Info.Created); life != verifyLifetime {
+				if life, _ := proof.Info.Lifetime(); life != verifyLifetime {
 					t.Errorf("%s: the token lived %s", name, life)
 				}
 			}
 			if report.OnBehalf.Info.Owner == report.Own.Info.Owner {
 				t.Error("the token on behalf of a service principal belongs to the admin")
 			}
+			if report.ListErr != nil || report.List.Tokens != 1 || report.List.UnknownExpiry != 0 || len(report.List.Unusable) != 0 {
+				t.Errorf("the list: %+v, %v", report.List, report.ListErr)
+			}
 			if left := minted(t, workspace); len(left) > 0 {
 				t.Errorf("%d tokens are left", len(left))
 			}
 		})
+	}
+}
+
+// TestVerifyCounts: tokens that no gateway would judge are counted; a list that cannot be
+// had does not make the proof fail.
+func TestVerifyCounts(t *testing.T) {
+	t.Parallel()
+	workspace := startWorkspace(t)
+	list := func(body string) *fakeworkspace.Fault {
+		return workspace.Faults().Set(managementAPI+"tokens", fakeworkspace.Respond(200, "application/json", body), fakeworkspace.Exactly())
+	}
+	of := func(n int, changes ...string) string {
+		return answerFacts(append(changes, `token_id: "`+garbage(n).String()+`"`)...)
+	}
+	fault := list(`{"token_infos":[` + strings.Join([]string{
+		of(1), of(2, "expiry_time: 0"), of(3, "expiry_time: "), of(4, "expiry_time: -7"), of(5, "expiry_time: -1"), of(6, "scopes: null"), of(7, "owner_id: -1"),
+	}, ",") + `]}`)
+	report, err := Verify(t.Context(), workspace.URL(), m2m(workspace), VerifyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := report.List; got == nil || got.Tokens != 7 || got.UnknownExpiry != 3 || got.Unusable[WrongType] != 1 || got.Unusable[OutOfRange] != 1 {
+		t.Errorf("%+v, %v", got, report.ListErr)
+	}
+	fault.Remove()
+	list(`{"token_infos":null}`)
+	if report, err = Verify(t.Context(), workspace.URL(), m2m(workspace), VerifyOptions{}); err != nil || report.List != nil || report.ListErr == nil {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

@@ -13,6 +13,9 @@ type Call struct {
 	TokenID [sha256.Size]byte
 	// Operation is what the request does. A call without one is not recorded.
 	Operation *scopes.Operation
+	// Also are the other operations that a server could read the request as, and that
+	// were needed as well. Nearly always there are none.
+	Also []*scopes.Operation
 	// Allowed is the decision. Enforced is false in mode observe: a call that was
 	// denied then passed anyway and counts as a would-be denial.
 	Allowed  bool

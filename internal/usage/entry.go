@@ -93,13 +93,19 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 	if c.Operation.Unmapped() {
 		e.unmapped++
 	}
-	n := e.counts(handles, c.Operation, at, maxUses)
-	n.calls++
-	n.denied += denied
-	n.wouldDeny += wouldDeny
-	n.first, n.last = min(n.first, at), max(n.last, at)
-	if !c.Allowed {
-		n.reason = c.Reason
+	count := func(o *scopes.Operation) {
+		n := e.counts(handles, o, at, maxUses)
+		n.calls++
+		n.denied += denied
+		n.wouldDeny += wouldDeny
+		n.first, n.last = min(n.first, at), max(n.last, at)
+		if !c.Allowed {
+			n.reason = c.Reason
+		}
+	}
+	count(c.Operation)
+	for _, o := range c.Also {
+		count(o)
 	}
 }
 

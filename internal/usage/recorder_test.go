@@ -101,9 +101,9 @@ func TestReasons(t *testing.T) {
 		}
 		return true
 	})
-	// permitted, missing_scope, policy_denied, policy_lifetime; token_expired,
-	// wrong_workspace; the other eleven.
-	if kinds[use] != 4 || kinds[refusal] != 2 || kinds[nothing] != 11 {
+	// permitted, missing_scope, account_level_operation, policy_denied, policy_lifetime;
+	// token_expired, wrong_workspace; the other eleven.
+	if kinds[use] != 5 || kinds[refusal] != 2 || kinds[nothing] != 11 {
 		t.Errorf("package policy has other reasons than are sorted here: %v", kinds)
 	}
 }

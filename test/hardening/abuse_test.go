@@ -53,18 +53,23 @@ func TestOAuthPass(t *testing.T) {
 // TestPolicyMethods: a policy denies a route in every spelling of its method.
 func TestPolicyMethods(t *testing.T) {
 	r := startRig(t, "policy keep {\ndeny DELETE /api/2.0/fs/files/*\ndeny GET /api/2.1/clusters/list\n}\n")
-	for _, tt := range []struct{ method, target string }{
-		{"DELETE", "/api/2.0/fs/files/a"},
-		{"GET", "/api/2.1/clusters/list"},
-		{"HEAD", "/api/2.1/clusters/list"},
-		{"GET", "/api/2.1/clusters/x/..%2flist"},
-		{"GET", "/API/2.0/Clusters/List;x"},
-		{"delete", "/api/2.0/fs/files/a"},
-		{"Delete", "/api/2.0/fs/files/a"},
-		{"get", "/api/2.1/clusters/list"},
+	const denied = "policy_denied"
+	for _, tt := range []struct{ method, target, want string }{
+		{"DELETE", "/api/2.0/fs/files/a", denied},
+		{"GET", "/api/2.1/clusters/list", denied},
+		{"HEAD", "/api/2.1/clusters/list", denied},
+		{"GET", "/api/2.1/clusters/x/..%2flist", malformed},
+		{"GET", "/API/2.0/Clusters/List;x", malformed},
+		{"GET", "/API/2.0/Clusters/List", denied},
+		{"GET", "/ajax-api/2.0/clusters/list", denied},
+		{"GET", "/api/clusters/list", denied},
+		{"GET", "/o/123/api/2.0/preview/clusters/list/", denied},
+		{"delete", "/api/2.0/fs/files/a", denied},
+		{"Delete", "/api/2.0/fs/files/a", denied},
+		{"get", "/api/2.1/clusters/list", denied},
 	} {
 		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
-			r.try(t, request(tt.method, tt.target, "all"), "policy_denied")
+			r.try(t, request(tt.method, tt.target, "all"), tt.want)
 		})
 	}
 }

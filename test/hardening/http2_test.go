@@ -110,6 +110,7 @@ func TestHTTP2(t *testing.T) {
 		file     = "/api/2.0/fs/files/a"
 		clusters = "/api/2.1/clusters/list"
 		refused  = "403"
+		unread   = "400"
 	)
 	pseudo := func(method, path string) []string {
 		return []string{":method", method, ":scheme", "http", ":authority", "{host}", ":path", path}
@@ -125,15 +126,15 @@ func TestHTTP2(t *testing.T) {
 	}{
 		{"ordinary", get(file), passes},
 		{"out of scope", get(clusters), refused},
-		{"escaped slashes", get("/api%2f2.1%2fclusters%2flist"), refused},
-		{"dots", get("/api/2.0/fs/files/../../../2.1/clusters/list"), refused},
-		{"backslashes", get(`/api\2.1\clusters\list`), refused},
+		{"escaped slashes", get("/api%2f2.1%2fclusters%2flist"), unread},
+		{"dots", get("/api/2.0/fs/files/../../../2.1/clusters/list"), unread},
+		{"backslashes", get(`/api\2.1\clusters\list`), unread},
 		{"NUL", get(file + "%00"), "400"},
 		{"raw NUL", get(file + "\x00"), "reset"},
 		{"raw space", get(file + " x"), passes}, // leaves as %20,
 		{"request in the path", get(file + " HTTP/1.1\r\nX: y"), "reset"},
 		{"version in the path", get(clusters + " HTTP/1.1"), refused},
-		{"fragment", get(clusters + "#" + file), refused},
+		{"fragment", get(clusters + "#" + file), unread},
 		{"path without a slash", get("api/2.1/clusters/list"), "reset"},
 		{"path of an asterisk", get("*"), "400"},
 		{"absolute path", get("http://{host}" + clusters), "reset"},

@@ -1,6 +1,7 @@
 package hardening
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/testing/golden"
@@ -20,6 +21,7 @@ var pathDisguises = []struct{ token, base, method, target string }{
 const (
 	scope     = "missing_scope"
 	malformed = "malformed_path"
+	account   = "account_level_operation"
 )
 
 // TestPaths tries every trick in testdata/path-tricks.tsv with every disguise.
@@ -34,9 +36,12 @@ func TestPaths(t *testing.T) {
 				}
 				t.Run(trick.Name, func(t *testing.T) {
 					text := request(d.method, target, d.token)
-					if trick.Outcome == golden.Harmless || d.token == "all" && trick.Outcome == scope {
+					switch {
+					case trick.Outcome == golden.Harmless, d.token == "all" && trick.Outcome != golden.BadRequest && trick.Outcome != misdirected:
 						r.tryEither(t, text)
-					} else {
+					case trick.Outcome == golden.Refused:
+						r.tryRefused(t, text)
+					default:
 						r.try(t, text, trick.Outcome)
 					}
 				})
@@ -52,7 +57,18 @@ func (r *rig) tryEither(t *testing.T, text string) {
 	c.WriteText(t, r.fill.Replace(text))
 	a := c.Answer(t, "GET")
 	arrived := r.arrivals(t)
-	if got := outcomeOf(a.Response); got != scope && got != malformed && (got != passes || len(arrived) != 1) || got != passes && len(arrived) > 0 {
+	if got := outcomeOf(a.Response); !slices.Contains([]string{scope, malformed, account}, got) && (got != passes || len(arrived) != 1) || got != passes && len(arrived) > 0 {
+		t.Errorf("outcome %q, and %d arrived", got, len(arrived))
+	}
+}
+
+// tryRefused is [rig.try] for requests that must not pass, for one of two reasons.
+func (r *rig) tryRefused(t *testing.T, text string) {
+	t.Helper()
+	c := r.Dial(t)
+	c.WriteText(t, r.fill.Replace(text))
+	a := c.Answer(t, "GET")
+	if got, arrived := outcomeOf(a.Response), r.arrivals(t); got != scope && got != malformed || len(arrived) > 0 {
 		t.Errorf("outcome %q, and %d arrived", got, len(arrived))
 	}
 }

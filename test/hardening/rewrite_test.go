@@ -18,7 +18,7 @@ func TestRewrites(t *testing.T) {
 			{"/dbx/api/2.0/fs/files/a%2Fb", passes, "/api/2.0/fs/files/a%2Fb"},
 			{"/dbx/api/2.0/fs/files/..%2f..%2f..%2f2.1/clusters/list", scope, ""},
 			{"/dbx//api/2.1/clusters/list", scope, ""},
-			{"/dbx/%2e%2e/api/2.1/clusters/list", scope, ""},
+			{"/dbx/%2e%2e/api/2.1/clusters/list", malformed, ""},
 			{"/dbx", scope, ""},
 			{"/dbx/", scope, ""},
 			{"/dbx/dbx/api/2.0/fs/files/a", scope, ""},
@@ -49,7 +49,7 @@ func TestRewrites(t *testing.T) {
 			{"/volumes/a%20b", passes, "/api/2.0/fs/files/a%20b"},
 			{"/volumes/a%252Fb", passes, "/api/2.0/fs/files/a%252Fb"},
 			{"/volumes/../../../../api/2.1/clusters/list", scope, ""},
-			{"/volumes/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2fapi/2.1/clusters/list", scope, ""},
+			{"/volumes/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2fapi/2.1/clusters/list", malformed, ""},
 		}},
 		{"rewrite to a fixed path", "rewrite * /api/2.1/clusters/list\n" + gateway, []try{
 			{"/api/2.0/fs/files/a", scope, ""},
@@ -63,24 +63,24 @@ func TestRewrites(t *testing.T) {
 		{"rewrite with the path", "rewrite * /api/2.0/fs/files{path}\n" + gateway, []try{
 			{"/a", passes, "/api/2.0/fs/files/a"},
 			{"/a%25b", "", ""},
-			{"/../../../../2.1/clusters/list", scope, ""},
-			{"/%2e%2e/%2e%2e/%2e%2e/2.1/clusters/list", scope, ""},
-			{"/%252e%252e/%252e%252e/%252e%252e/2.1/clusters/list", scope, ""},
-			{"/..%2f..%2f..%2f2.1/clusters/list", scope, ""},
-			{`/..\..\..\2.1\clusters\list`, scope, ""},
+			{"/../../../../2.1/clusters/list", malformed, ""},
+			{"/%2e%2e/%2e%2e/%2e%2e/2.1/clusters/list", malformed, ""},
+			{"/%252e%252e/%252e%252e/%252e%252e/2.1/clusters/list", malformed, ""},
+			{"/..%2f..%2f..%2f2.1/clusters/list", malformed, ""},
+			{`/..\..\..\2.1\clusters\list`, malformed, ""},
 			{"/a%3fo=1", "", ""},
 		}},
 		{"rewrite with the uri", "rewrite * /api/2.0/fs/files{uri}\n" + gateway, []try{
 			{"/a?o", passes, "/api/2.0/fs/files/a"},
-			{"/..%2f..%2f..%2f2.1/clusters/list", scope, ""},
-			{"/%252e%252e/%252e%252e/%252e%252e/2.1/clusters/list", scope, ""},
+			{"/..%2f..%2f..%2f2.1/clusters/list", malformed, ""},
+			{"/%252e%252e/%252e%252e/%252e%252e/2.1/clusters/list", malformed, ""},
 			{"/a?/../../../../../2.1/clusters/list", passes, "/api/2.0/fs/files/a"},
 		}},
 		{"rewrite by a query", "rewrite * {query.to}\n" + gateway, []try{
 			{"/api/2.0/fs/files/a?to=/api/2.1/clusters/list", scope, ""},
 			{"/api/2.0/fs/files/a?to=/api/2.0/fs/files/b", passes, "/api/2.0/fs/files/b"},
-			{"/api/2.0/fs/files/a?to=/api/2.0/fs/files/%2e%2e/%2e%2e/%2e%2e/2.1/clusters/list", scope, ""},
-			{"/api/2.0/fs/files/a?to=//other.example/api/2.1/clusters/list", scope, ""},
+			{"/api/2.0/fs/files/a?to=/api/2.0/fs/files/%2e%2e/%2e%2e/%2e%2e/2.1/clusters/list", malformed, ""},
+			{"/api/2.0/fs/files/a?to=//other.example/api/2.1/clusters/list", malformed, ""},
 			{"/api/2.0/fs/files/a?to=http://other.example/api/2.1/clusters/list", "", ""},
 			{"/api/2.0/fs/files/a?to=api/2.1/clusters/list", "", ""},
 			{"/api/2.0/fs/files/a?to=/api/2.0/fs/files/%0d%0aX", "", ""},
@@ -108,11 +108,13 @@ func TestRewrites(t *testing.T) {
 					r.tryEither(t, text)
 					continue
 				}
-				for _, got := range r.try(t, text, try.want) {
-					if got.Path != try.arrives {
-						t.Errorf("%s arrived as %s, want %s", try.target, got.Path, try.arrives)
+				t.Run(try.target, func(t *testing.T) {
+					for _, got := range r.try(t, text, try.want) {
+						if got.Path != try.arrives {
+							t.Errorf("arrived as %s, want %s", got.Path, try.arrives)
+						}
 					}
-				}
+				})
 			}
 		})
 	}

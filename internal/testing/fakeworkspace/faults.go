@@ -18,6 +18,7 @@ type Fault struct {
 	owner  *Faults
 	prefix string
 	method string
+	exact  bool
 	kind   Kind
 
 	// owner.mu guards the fields below.
@@ -35,6 +36,9 @@ func Times(n int) FaultOption { return func(f *Fault) { f.limited, f.left = true
 
 // OnMethod limits a fault to one method.
 func OnMethod(method string) FaultOption { return func(f *Fault) { f.method = method } }
+
+// Exactly limits a fault to the path itself.
+func Exactly() FaultOption { return func(f *Fault) { f.exact = true } }
 
 func newFaults() *Faults { return &Faults{} }
 
@@ -88,7 +92,7 @@ func (fs *Faults) all(r *http.Request, limit int, stage func(Kind) bool) []*Faul
 		if len(taken) == limit {
 			break
 		}
-		if !strings.HasPrefix(r.URL.Path, f.prefix) || (f.method != "" && f.method != r.Method) || !stage(f.kind) {
+		if !strings.HasPrefix(r.URL.Path, f.prefix) || f.exact && r.URL.Path != f.prefix || (f.method != "" && f.method != r.Method) || !stage(f.kind) {
 			continue
 		}
 		if f.limited {

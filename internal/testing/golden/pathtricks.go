@@ -27,7 +27,7 @@ type PathTrick struct {
 	// [ReadsMalformed], [ReadsRefused] or [ReadsHarmless].
 	Reading string
 	// Outcome is how the gateway must respond: a reason code, [BadRequest],
-	// [Harmless] or a status.
+	// [Harmless], [Refused] or a status.
 	Outcome string
 }
 
@@ -43,6 +43,9 @@ const (
 const (
 	BadRequest = "bad request"             // by net/http or Caddy, before the gateway
 	Harmless   = "passes or missing_scope" // it stays below base
+	// Refused: malformed_path, or missing_scope where the last segment of the target is
+	// a parameter, so that every reading is the target.
+	Refused = "missing_scope or malformed_path"
 )
 
 // PathTricks returns all rows.

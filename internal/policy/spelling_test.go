@@ -1,0 +1,181 @@
+package policy
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/scopegate/scopegate/internal/testing/race"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// transformations write a path in another way, which some server could take for the same.
+// One that does not apply returns the path unchanged.
+var transformations = []struct {
+	name string
+	do   func(string) string
+}{
+	{"another version", version("2.0")},
+	{"a later version", version("2.9")},
+	{"a major version", version("3")},
+	{"a version with a letter", version("v2")},
+	{"no version", func(path string) string { return edit(path, func(string) []string { return nil }) }},
+	{"a second version", func(path string) string { return edit(path, func(v string) []string { return []string{v, v} }) }},
+	{"preview", func(path string) string { return edit(path, func(v string) []string { return []string{v, "preview"} }) }},
+	{"no preview", func(path string) string { return strings.Replace(path, "/preview/", "/", 1) }},
+	{"no SCIM version", func(path string) string { return strings.Replace(path, "/scim/v2/", "/scim/", 1) }},
+	{"SCIM 1", func(path string) string { return strings.Replace(path, "/scim/v2/", "/scim/v1/", 1) }},
+	{"the web application's API", func(path string) string { return replacePrefix(path, "/api/", "/ajax-api/") }},
+	{"below the organization", func(path string) string { return replacePrefix(path, "/api/", "/o/123/api/") }},
+	{"without api", func(path string) string { return replacePrefix(path, "/api/", "/") }},
+	{"warehouses are endpoints", func(path string) string { return strings.Replace(path, "/sql/warehouses", "/sql/endpoints", 1) }},
+	{"endpoints are warehouses", func(path string) string { return strings.Replace(path, "/sql/endpoints", "/sql/warehouses", 1) }},
+	{"permissions of SQL objects", func(path string) string {
+		return strings.Replace(path, "/permissions/warehouses/", "/permissions/sql/endpoints/", 1)
+	}},
+	{"the browser's driver proxy", func(path string) string { return replacePrefix(path, "/driver-proxy-api/", "/driver-proxy/") }},
+	{"the driver proxy's API", func(path string) string { return replacePrefix(path, "/driver-proxy/", "/driver-proxy-api/") }},
+	{"serving by the API", func(path string) string {
+		return replacePrefix(path, "/serving-endpoints/", "/api/2.0/serving-endpoints/")
+	}},
+	{"serving at the root", func(path string) string {
+		return replacePrefix(path, "/api/2.0/serving-endpoints/", "/serving-endpoints/")
+	}},
+	{"capitals", strings.ToUpper},
+	{"a capital", func(path string) string { return path[:1] + strings.ToUpper(path[1:2]) + path[2:] }},
+	{"slash at the end", func(path string) string { return path + "/" }},
+	{"slashes at the end", func(path string) string { return path + "//" }},
+	{"dot at the end", func(path string) string { return path + "." }},
+	{"space at the end", func(path string) string { return path + "%20" }},
+	{"dot segment at the end", func(path string) string { return path + "/." }},
+	{"parameters", func(path string) string { return path + ";a=b" }},
+	{"encoded question mark", func(path string) string { return path + "%3Fa" }},
+	{"two slashes", func(path string) string { return "/" + path }},
+	{"doubled slashes", func(path string) string { return strings.ReplaceAll(path, "/", "//") }},
+	{"dot segments", func(path string) string { return strings.ReplaceAll(path, "/", "/./") }},
+	{"there and back", func(path string) string { return "/x/.." + path }},
+	{"encoded there and back", func(path string) string { return "/api/2.0/fs/files/..%2f..%2f..%2f.." + path }},
+	{"backslashes", func(path string) string { return "/" + strings.ReplaceAll(path[1:], "/", `\`) }},
+	{"encoded slashes", func(path string) string { return "/" + strings.ReplaceAll(path[1:], "/", "%2F") }},
+	{"encoded letter", func(path string) string { return escapeLast(path, "%") }},
+	{"letter encoded twice", func(path string) string { return escapeLast(path, "%25") }},
+}
+
+// edit replaces the version of an API path, by a version and preview/ for example.
+func edit(path string, by func(version string) []string) string {
+	parts := strings.Split(path[1:], "/")
+	if parts[0] != "api" && parts[0] != "ajax-api" {
+		return path
+	}
+	for at := 1; at < min(3, len(parts)-1); at++ {
+		if written.MatchString(parts[at]) {
+			edited := append(append([]string{}, parts[:at]...), by(parts[at])...)
+			return "/" + strings.Join(append(edited, parts[at+1:]...), "/")
+		}
+	}
+	return path
+}
+
+var written = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)?$`)
+
+func version(v string) func(string) string {
+	return func(path string) string { return edit(path, func(string) []string { return []string{v} }) }
+}
+
+func replacePrefix(path, from, to string) string {
+	if rest, ok := strings.CutPrefix(path, from); ok {
+		return to + rest
+	}
+	return path
+}
+
+func escapeLast(path, by string) string {
+	return fmt.Sprintf("%s%s%02x", path[:len(path)-1], by, path[len(path)-1])
+}
+
+// TestDenyHoldsForEverySpelling: no row that a policy denies can be reached by a token that
+// no scope restricts, however its path is written. Every transformation is tried on every
+// row, alone and with others: with all in CI, otherwise with a few on each row.
+func TestDenyHoldsForEverySpelling(t *testing.T) {
+	t.Parallel()
+	catalog := scopes.Default()
+	rows := catalog.Operations()
+	every := 8
+	if os.Getenv("CI") != "" {
+		every = 1
+	}
+	if race.Enabled {
+		every = 64
+	}
+	var tried atomic.Int64
+	t.Run("rows", func(t *testing.T) {
+		const parts = 8
+		for part := range parts {
+			t.Run(strconv.Itoa(part), func(t *testing.T) {
+				t.Parallel()
+				for i := part; i < len(rows); i += parts {
+					s := speller{t: t, catalog: catalog, row: &rows[i], tried: &tried}
+					s.tryAll(func(a, b int) bool { return (i+3*a+5*b)%every == 0 })
+				}
+			})
+		}
+	})
+	t.Logf("%d paths", tried.Load())
+	if tried.Load() < 20_000 {
+		t.Errorf("only %d paths tried", tried.Load())
+	}
+}
+
+// speller writes the path of a row in every way, under a policy that denies the row.
+type speller struct {
+	t       *testing.T
+	catalog *scopes.Catalog
+	row     *scopes.Operation
+	tried   *atomic.Int64
+
+	method string
+	rules  Rules
+}
+
+func (s *speller) tryAll(pair func(first, second int) bool) {
+	if s.row.Access == scopes.Public {
+		return // policies are for tokens
+	}
+	p := Policy{Name: "p", Deny: []Route{route(s.t, s.row.Method+" "+s.row.Template)}}
+	p.Bind(s.catalog)
+	s.rules = Rules{AllowUnscoped: true, Policies: []Policy{p}}
+	s.method = s.row.Method
+	if s.method == "*" {
+		s.method = "POST"
+	}
+	plain := strings.NewReplacer("{", "x", "}", "y", "...", "/z", "*", "z").Replace(s.row.Template)
+	for a, first := range transformations {
+		once := first.do(plain)
+		if s.passes(once) {
+			s.t.Errorf("%s %s, %s: %s passes", s.method, s.row.Template, first.name, once)
+		}
+		if once == plain {
+			continue
+		}
+		for b, second := range transformations {
+			if twice := second.do(once); twice != once && pair(a, b) && s.passes(twice) {
+				s.t.Errorf("%s %s, %s, %s: %s passes", s.method, s.row.Template, first.name, second.name, twice)
+			}
+		}
+	}
+}
+
+func (s *speller) passes(path string) bool {
+	readings, err := s.catalog.Read(s.method, path, nil)
+	if err != nil {
+		return false
+	}
+	s.tried.Add(1)
+	unscoped := Subject{Info: &tokens.Info{}}
+	return Decide(unscoped, Request{Method: s.method, Readings: readings}, s.rules, noon).Allowed
+}

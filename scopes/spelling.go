@@ -1,0 +1,307 @@
+package scopes
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file knows which paths are spellings of one operation. Databricks serves many
+// operations under several paths: of other versions, with or without preview/, below
+// /ajax-api/ for its web application, under a service's former name. Every path has a
+// normal form, in which such spellings are equal.
+//
+// The normal form decides what an operation is called and which rules deny it. It does
+// not decide what is enough to call it: a spelling that the catalog does not have needs
+// [AllAPIs], as every unknown path does.
+
+// synonyms are beginnings of normal forms that mean the same. Sources: databricks-sdk-go
+// and the rows of cmd/scopegen/extra.tsv.
+var synonyms = []struct{ from, to []string }{
+	{[]string{"ajax-api"}, []string{"api"}},
+	{[]string{"driver-proxy"}, []string{"driver-proxy-api"}},
+	{[]string{"serving-endpoints"}, []string{"api", "serving-endpoints"}},
+	{[]string{"sql", "endpoints"}, []string{"sql", "warehouses"}},
+	{[]string{"api", "sql", "endpoints"}, []string{"api", "sql", "warehouses"}},
+	{[]string{"api", "sql", "config", "endpoints"}, []string{"api", "sql", "config", "warehouses"}},
+	{[]string{"api", "vector-search"}, []string{"api", "ai-search"}},
+	{[]string{"api", "mcp", "vector-search"}, []string{"api", "mcp", "ai-search"}},
+	{[]string{"api", "permissions", "sql", "endpoints"}, []string{"api", "permissions", "warehouses"}},
+	{[]string{"api", "permissions", "sql"}, []string{"api", "permissions"}},
+}
+
+// maxDropped limits how many segments in the middle of one path are taken for versions.
+const maxDropped = 4
+
+// dropped reports whether the normal form leaves out a segment: preview, or a version
+// such as 2.1, 2, v2 or v1beta1.
+func dropped(part string) bool {
+	if equalFold(part, "preview") {
+		return true
+	}
+	rest := part
+	if rest != "" && lower(rest[0]) == 'v' {
+		rest = rest[1:]
+	}
+	number := func(max int) bool {
+		n := 0
+		for n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
+			n++
+		}
+		rest = rest[n:]
+		return 0 < n && n <= max
+	}
+	if !number(2) {
+		return false
+	}
+	if strings.HasPrefix(rest, ".") {
+		if rest = rest[1:]; !number(2) {
+			return false
+		}
+	}
+	for _, stage := range []string{"alpha", "beta", "rc"} {
+		if hasPrefix(rest, stage, true) {
+			rest = rest[len(stage):]
+			return rest == "" || number(2) && rest == ""
+		}
+	}
+	return rest == ""
+}
+
+// droppedInside is dropped for segments that do not follow api at once: there, a plain
+// number is more likely an id.
+func droppedInside(part string) bool {
+	return dropped(part) && (part[0] < '0' || part[0] > '9' || strings.Contains(part, "."))
+}
+
+// normalize returns the normal form of a template's segments.
+func normalize(segs []segment) []segment {
+	kept := make([]segment, 0, len(segs)+1)
+	texts := make([]string, 0, len(segs)+1)
+	first := true // after api and what was dropped
+	for i := range segs {
+		s := &segs[i]
+		if i > 0 && s.kind == literalSegment && (first && dropped(s.text) || i < len(segs)-1 && droppedInside(s.text)) {
+			continue
+		}
+		first = first && i == 0 && isAPI(s.text)
+		kept = append(kept, *s)
+		texts = append(texts, s.text) // braces keep parameters apart from literals
+	}
+	for range synonyms { // each applies at most once
+		from, to := synonym(texts)
+		if from == 0 {
+			break
+		}
+		rest := kept[from:]
+		kept = nil
+		for _, text := range to {
+			kept = append(kept, segment{kind: literalSegment, text: text})
+		}
+		kept = append(kept, rest...)
+		texts = slices.Concat(to, texts[from:])
+	}
+	return kept
+}
+
+// normalizePath appends the segments of a path in normal form to buf. Versions in the
+// middle are left in: they could be names, so [node.walkSpelling] tries both.
+func normalizePath(path string, buf []string) []string {
+	return normalizeParts(split(path, buf))
+}
+
+// split appends the segments of a path to buf, without a slash at the path's end.
+func split(path string, buf []string) []string {
+	rest := withoutLastSlash(path)[1:]
+	for more := true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		buf = append(buf, part)
+	}
+	return buf
+}
+
+// normalizeParts is normalizePath for a path that is split already. It may change parts.
+func normalizeParts(parts []string) []string {
+	if len(parts) > 0 && isAPI(parts[0]) {
+		for len(parts) > 1 && dropped(parts[1]) {
+			parts[1] = parts[0]
+			parts = parts[1:]
+		}
+	}
+	for range synonyms {
+		from, to := synonym(parts)
+		if from == 0 {
+			break
+		}
+		if len(to) <= from {
+			parts = parts[from-len(to):]
+			copy(parts, to)
+		} else {
+			parts = slices.Concat(to, parts[from:])
+		}
+	}
+	return parts
+}
+
+// isPreviewOf reports whether a template is a catch-all below preview/. It is not an
+// operation that has other spellings: it is about spellings of others.
+func (t *Template) isPreviewOf() bool {
+	return t.segs[len(t.segs)-1].kind == restSegment && strings.Contains(t.text, "/preview/")
+}
+
+func isAPI(part string) bool { return equalFold(part, "api") || equalFold(part, "ajax-api") }
+
+// synonym returns how many of the first segments have a synonym, and which.
+func synonym(parts []string) (from int, to []string) {
+	for i := range synonyms {
+		s := &synonyms[i]
+		if len(parts) >= len(s.from) && slices.EqualFunc(parts[:len(s.from)], s.from, equalFold) {
+			return len(s.from), s.to
+		}
+	}
+	return 0, nil
+}
+
+// walkSpelling finds the operation below n for the segments of a path, in a trie of
+// normal forms. It ignores letter case, and tries to leave out segments that may be
+// versions, at most so many.
+func (n *node) walkSpelling(method string, parts []string, drops int) *methodEdge {
+	if len(parts) == 0 {
+		return n.ops.find(method)
+	}
+	part, rest := parts[0], parts[1:]
+	if len(n.table) > 0 {
+		mask := uint32(len(n.table) - 1)
+		for i := hashSegment(part) & mask; n.table[i].next != nil; i = (i + 1) & mask {
+			if e := &n.table[i]; equalFold(e.text, part) {
+				if op := e.next.walkSpelling(method, rest, drops); op != nil {
+					return op
+				}
+			}
+		}
+	}
+	for j := range n.patterns {
+		if e := &n.patterns[j]; matchPattern(e.around, part, true) {
+			if op := e.next.walkSpelling(method, rest, drops); op != nil {
+				return op
+			}
+		}
+	}
+	if drops > 0 && droppedInside(part) && len(rest) > 0 {
+		if op := n.walkSpelling(method, rest, drops-1); op != nil {
+			return op
+		}
+	}
+	if n.param != nil && part != "" {
+		if op := n.param.walkSpelling(method, rest, drops); op != nil {
+			return op
+		}
+	}
+	return n.rest.find(method)
+}
+
+// spelling is a row whose operation was called by a path that row does not match, and
+// the row that says what the path needs.
+type spelling struct{ row, needs *Operation }
+
+// isWide reports whether a row also matches spellings of other operations, which identify
+// must find. Those that the row shares its path with as written do not count: the trie of
+// rows tells them apart.
+func (c *Catalog) isWide(row int) bool {
+	r, t := &c.rows[row], &c.templates[row]
+	wide := false
+	c.normal.overlapping(t.normal, func(o *Operation) {
+		if wide || o.Name == r.Name || r.Method != "*" && o.Method != "*" && o.Method != r.Method {
+			return
+		}
+		if c.precedes(o, r) {
+			_, _, direct := overlap(c.templateOf(o), t, true)
+			wide = !direct
+		}
+	})
+	return wide
+}
+
+// precedes reports whether a look-up among normal forms tries row a before row b.
+func (c *Catalog) precedes(a, b *Operation) bool {
+	ours, theirs := c.templateOf(a).normal, c.templateOf(b).normal
+	for i := range min(len(ours), len(theirs)) {
+		if ours[i].kind != theirs[i].kind {
+			return ours[i].kind < theirs[i].kind
+		}
+	}
+	return b.Method == "*" && a.Method != "*"
+}
+
+// templateOf returns the template of a row of c, or of what c made of rows for unknown
+// versions.
+func (c *Catalog) templateOf(o *Operation) *Template {
+	return &c.templates[slices.IndexFunc(c.rows, func(row Operation) bool { return row.Method == o.Method && row.Template == o.Template })]
+}
+
+// overlapping calls visit for all operations of a trie of normal forms that share a path
+// with the template of these segments.
+func (n *node) overlapping(segs []segment, visit func(*Operation)) {
+	for _, e := range n.rest {
+		visit(e.op)
+	}
+	if len(segs) == 0 {
+		for _, e := range n.ops {
+			visit(e.op)
+		}
+		return
+	}
+	s, rest := &segs[0], segs[1:]
+	if s.kind == restSegment {
+		rest = segs
+		for _, e := range n.ops {
+			visit(e.op)
+		}
+	}
+	for i := range n.table {
+		if e := &n.table[i]; e.next != nil && (s.kind == restSegment || s.match(e.text, true)) {
+			e.next.overlapping(rest, visit)
+		}
+	}
+	for i := range n.patterns {
+		if e := &n.patterns[i]; s.kind != literalSegment || matchPattern(e.around, s.text, true) {
+			e.next.overlapping(rest, visit)
+		}
+	}
+	if n.param != nil {
+		n.param.overlapping(rest, visit)
+	}
+}
+
+// identify returns what the path of a query needs, under the name of the operation that
+// it is a spelling of, and that operation's row. needs is the row that matched, or
+// unmapped; if the path is no spelling, it is the result, without a row.
+func (c *Catalog) identify(q *query, needs *Operation) (o, row *Operation) {
+	var buf [maxSegments]string
+	found := c.normal.walkSpelling(q.method, normalizePath(q.path, buf[:0]), maxDropped)
+	if found == nil || found.op.Name == needs.Name {
+		return needs, nil
+	}
+	key := spelling{found.op, needs}
+	known, ok := c.spellings.Load(key)
+	if !ok {
+		known, _ = c.spellings.LoadOrStore(key, c.spell(found.op, needs))
+	}
+	if o = known.(*Operation); o == needs {
+		return o, nil
+	}
+	return o, found.op
+}
+
+// spell returns the operation of a row for a path that needs something else. It is needs
+// itself where that row is the more specific one.
+func (c *Catalog) spell(row, needs *Operation) *Operation {
+	if needs != unmapped && !c.precedes(row, needs) {
+		return needs
+	}
+	o := *row
+	o.Access, o.AnyOf = narrow([]*Operation{row, needs})
+	o.Evidence = needs.Evidence
+	o.Source = "another spelling of " + row.Method + " " + row.Template + "; " + needs.Source
+	return &o
+}

@@ -1,0 +1,211 @@
+package scopes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestSpellings: a path has the name of its operation however it is written, and needs
+// all-apis where the catalog does not have that path.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ method, path, name, needs string }{
+		{"GET", "/api/2.0/clusters/list", "compute.Clusters.List", "clusters"},
+		{"GET", "/api/2.9/clusters/list/", "compute.Clusters.List", "clusters"},
+		{"GET", "/ajax-api/2.0/clusters/list", "compute.Clusters.List", AllAPIs},
+		{"GET", "/AJAX-API/2.0/Clusters/list", "compute.Clusters.List", AllAPIs},
+		{"GET", "/api/clusters/list", "compute.Clusters.List", AllAPIs},
+		{"GET", "/api/v2/clusters/list", "compute.Clusters.List", AllAPIs},
+		{"GET", "/api/2.0/preview/clusters/list", "compute.Clusters.List", AllAPIs},
+		{"GET", "/api/2.0/2.1/preview/clusters/list", "compute.Clusters.List", AllAPIs},
+		{"POST", "/ajax-api/2.0/token/create", "settings.Tokens.Create", AllAPIs},
+		{"POST", "/api/2.0/preview/token/create", "settings.Tokens.Create", AllAPIs},
+		{"POST", "/api/token/create", "settings.Tokens.Create", AllAPIs},
+		{"DELETE", "/ajax-api/2.0/token-management/tokens/1", "settings.TokenManagement.Delete", AllAPIs},
+		{"GET", "/api/2.0/preview/scim/v2/Users", "iam.UsersV2.List", "scim"},
+		{"GET", "/api/2.0/scim/v2/Users", "iam.UsersV2.List", "scim"},
+		{"GET", "/api/2.0/scim/v2/Things", "scim.Collection", "scim"},
+		{"GET", "/api/2.0/scim/v2/Me", "iam.CurrentUser.Me", "*"},
+		{"GET", "/api/2.0/scim/Users", "iam.UsersV2.List", AllAPIs},
+		{"GET", "/api/2.0/sql/endpoints/1", "sql.Warehouses.Get", "sql"},
+		{"POST", "/api/2.0/sql/endpoints/1/start", "sql.Warehouses.Start", "sql"},
+		{"PUT", "/api/2.0/permissions/sql/endpoints/1", "sql.Warehouses.SetPermissions", "sql"},
+		{"POST", "/api/2.0/preview/mlflow/runs/create", "ml.Experiments.CreateRun", "mlflow"},
+		{"POST", "/api/3.0/mlflow/traces/x/y", "mlflow.TracesPath", "mlflow"},
+		{"POST", "/sql/2.0/warehouses/1", "thrift.Warehouse", AllAPIs},
+		{"GET", "/api/environments/v2/operations/1", "environments.GetOperation", AllAPIs},
+		{"GET", "/ajax-api/2.0/clean-rooms/v2", "cleanrooms.Get", AllAPIs},
+		{"GET", "/api/2.0/clean-rooms/v2", "cleanrooms.Get", "cleanrooms"},
+		{"GET", "/ajax-api/2.0/accounts/1/scim/v2/Users", "iam.AccountUsersV2.List", "account"},
+		{"GET", "/ajax-api/2.0/nothing/known", "unmapped", AllAPIs},
+		{"GET", "/api/2.0/preview", "unmapped", AllAPIs},
+		{"GET", "/", "unmapped", AllAPIs},
+	} {
+		readings, err := Default().Read(test.method, test.path, nil)
+		if err != nil {
+			t.Errorf("%s %s: %v", test.method, test.path, err)
+			continue
+		}
+		r := &readings[0]
+		if r.Operation.Name != test.name || r.Operation.anyOf() != test.needs {
+			t.Errorf("%s %s: got %s, which needs %s; want %s, which needs %s", test.method, test.path, r.Operation.Name, r.Operation.anyOf(), test.name, test.needs)
+		}
+		if row := r.Row(); row.Unmapped() != (test.name == "unmapped") {
+			t.Errorf("%s %s: the row is %s", test.method, test.path, row.Template)
+		}
+	}
+}
+
+// TestNormalForms: rows with the same normal form are the same operation. The exceptions
+// are older APIs for the same objects, which the SDK names apart; what denies one of them
+// denies both.
+func TestNormalForms(t *testing.T) {
+	t.Parallel()
+	named := make(map[string]Operation)
+	for _, row := range Default().Operations() {
+		tmpl, err := ParseTemplate(row.Template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := row.Method + " " + normalShape(&tmpl)
+		other, found := named[key]
+		named[key] = row
+		if !found || other.Name == row.Name {
+			continue
+		}
+		if !strings.Contains(other.Name+row.Name, "Legacy.") && !strings.Contains(row.Template, "/vector-search/") {
+			t.Errorf("%s is both %s and %s", key, other.Name, row.Name)
+		}
+	}
+}
+
+// TestRulesSpeakOfOperations holds what a rule for one path covers of others.
+func TestRulesSpeakOfOperations(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, rule, request string
+		denies, allows      bool
+	}{
+		{"itself", "GET /api/2.1/clusters/list", "GET /api/2.1/clusters/list", true, true},
+		{"another version", "GET /api/2.0/clusters/list", "GET /api/2.7/clusters/list", true, true},
+		{"an alias that the catalog has", "* /api/2.0/preview/scim/v2/Users", "GET /api/2.0/scim/v2/Users", true, true},
+		{"the other way round", "* /api/2.0/scim/v2/Users", "GET /api/2.0/preview/scim/v2/Users", true, true},
+		{"an alias with a value", "* /api/2.0/preview/scim/v2/Users/7", "DELETE /api/2.0/scim/v2/Users/7", true, true},
+		{"an alias with another value", "* /api/2.0/preview/scim/v2/Users/7", "DELETE /api/2.0/scim/v2/Users/8", false, false},
+		{"a former name", "DELETE /api/2.0/sql/warehouses/7", "DELETE /api/2.0/sql/endpoints/7", true, true},
+		{"everything below", "* /api/2.0/preview/scim/*", "PATCH /api/2.0/scim/v2/Groups/7", true, true},
+		{"a spelling that the catalog lacks", "POST /api/2.0/token/create", "POST /ajax-api/2.0/token/create", true, false},
+		{"after any prefix", "POST /api/2.0/token/create", "POST /x/y/api/2.1/preview/token/create", true, false},
+		{"a rule for such a spelling", "POST /ajax-api/2.0/token/create", "POST /api/2.0/token/create", true, true},
+		{"and itself", "POST /ajax-api/2.0/token/create", "POST /ajax-api/2.0/token/create", true, true},
+		{"and in another version", "POST /ajax-api/2.0/token/create", "POST /ajax-api/2.1/token/create", true, false},
+		{"the whole web application", "* /ajax-api/*", "GET /api/2.0/clusters/list", false, false},
+		{"an unknown operation", "* /api/2.0/new-thing/{id}", "GET /ajax-api/2.0/new-thing/7", true, false},
+		{"an unknown operation, exactly", "* /api/2.0/new-thing/{id}", "GET /api/2.0/new-thing/7", true, true},
+		{"an unknown operation, another version", "* /api/2.0/new-thing/{id}", "GET /api/2.1/new-thing/7", true, false},
+		{"a row matches a literal sibling too", "GET /api/2.0/permissions/{type}/{id}", "GET /api/2.0/permissions/warehouses/7", true, false},
+		{"an older API for the same objects", "DELETE /api/2.0/sql/alerts/{id}", "DELETE /api/2.0/preview/sql/alerts/7", true, false},
+		{"another operation", "GET /api/2.1/clusters/list", "GET /api/2.1/clusters/get", false, false},
+		{"letter case", "GET /api/2.1/clusters/list", "GET /api/2.1/Clusters/list", true, false},
+		{"a name that looks like a version", "GET /api/2.0/clean-rooms", "GET /api/2.0/clean-rooms/v2", false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			method, template, _ := strings.Cut(test.rule, " ")
+			tmpl, err := ParseTemplate(template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rule := Default().Rule(tmpl, func(m string) bool { return m == "*" || method == "*" || m == method })
+			verb, path, _ := strings.Cut(test.request, " ")
+			readings, err := Default().Read(verb, path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.ContainsFunc(readings, func(r Reading) bool { return rule.Denies(&r) }); got != test.denies {
+				t.Errorf("denies: %v", got)
+			}
+			if got := !slices.ContainsFunc(readings, func(r Reading) bool { return !rule.Allows(&r) }); got != test.allows {
+				t.Errorf("allows: %v", got)
+			}
+		})
+	}
+}
+
+// TestWithSpeaksOfOperations: a row of an operator's says what an operation needs, on all
+// of its paths.
+func TestWithSpeaksOfOperations(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, rows    string
+		method, path  string
+		want, operand string
+	}{
+		{"the row's path", "GET\t/api/2.1/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"another version", "GET\t/api/2.0/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"an alias", "GET\t/api/2.0/scim/v2/Me\tsql", "GET", "/api/2.0/preview/scim/v2/Me", "sql", "iam.CurrentUser.Me"},
+		{"a new alias", "GET\t/ajax-api/2.0/clusters/list\tsql", "GET", "/ajax-api/2.0/clusters/list", "sql", "compute.Clusters.List"},
+		{"a new alias changes the rest", "GET\t/ajax-api/2.0/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"two that differ", "GET\t/api/2.0/clusters/list\tsql,jobs\nGET\t/ajax-api/2.0/clusters/list\tjobs", "GET", "/api/2.1/clusters/list", "jobs", "compute.Clusters.List"},
+		{"a name of the operator's own", "GET\t/api/2.1/clusters/list\tsql\toperator\tour.Name", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"a catch-all", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/clusters/list", AllAPIs, "compute.Clusters.List"},
+		{"a catch-all, other path", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/something", "sql", "* /ajax-api/*"},
+		{"a new operation", "GET\t/api/2.0/new/{id}\tsql", "GET", "/api/2.0/new/7", "sql", "GET /api/2.0/new/{id}"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			rows, err := Parse(strings.NewReader(test.rows), "routes.tsv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := Default().With(rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			readings, err := c.Read(test.method, test.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o := readings[0].Operation; o.anyOf() != test.want || o.Name != test.operand {
+				t.Errorf("got %s, which needs %s", o.Name, o.anyOf())
+			}
+		})
+	}
+}
+
+// TestSlashInName: an encoded slash may be part of a name, where nothing can be reached by
+// it that the scopes do not permit.
+func TestSlashInName(t *testing.T) {
+	t.Parallel()
+	const tags = "/api/2.1/unity-catalog/entity-tag-assignments/columns/"
+	for _, test := range []struct {
+		name, method, path string
+		held               []string
+		want               bool
+	}{
+		{"a column", "GET", tags + "c.s.t.Inferences%2FSecond/tags", []string{"unity-catalog"}, true},
+		{"lower-case escape", "GET", tags + "c.s.t.a%2fb/tags", []string{"unity-catalog"}, true},
+		{"two slashes", "GET", tags + "c.s.t.a%2Fb%2Fc/tags", []string{"unity-catalog"}, true},
+		{"another scope", "GET", tags + "c.s.t.a%2Fb/tags", []string{"sql"}, false},
+		{"the last segment", "GET", "/api/2.0/permissions/table/c.s.a%2Fb", []string{"access-management"}, true},
+		{"a part of a segment", "POST", "/api/2.0/vector-search/indexes/c.s.a%2Fb/query", []string{"vector-search"}, true},
+		{"dots", "GET", tags + "..%2F..%2Fx/tags", []string{"unity-catalog"}, false},
+		{"dots that stay below", "GET", tags + "x%2F..%2Fy/tags", []string{"unity-catalog"}, false},
+		{"one dot", "GET", tags + "x%2F.%2Fy/tags", []string{"unity-catalog"}, false},
+		{"in the row's own path", "GET", "/api/2.1/unity-catalog/entity-tag-assignments%2Fcolumns/c.s.t.a/tags", []string{"unity-catalog"}, false},
+		{"instead of all slashes", "GET", "/api%2F2.1%2Funity-catalog%2Ftables%2Fx", []string{"unity-catalog", AllAPIs}, false},
+		{"encoded twice", "GET", tags + "c.s.t.a%252Fb/tags", []string{"unity-catalog"}, true},
+		{"a backslash", "GET", tags + "c.s.t.a%5Cb/tags", []string{"unity-catalog"}, false},
+		{"another operation that is permitted", "GET", "/api/2.0/genie/spaces/a%2Fconversations", []string{"genie"}, true},
+		{"another operation that is not", "POST", "/serving-endpoints/a%2Finvocations%2Fresponses", []string{"model-serving"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Default().Permits(test.method, test.path, test.held)
+			if got != test.want {
+				t.Errorf("permitted: %v, %v", got, err)
+			}
+		})
+	}
+}
