@@ -49,14 +49,18 @@ func (h *Handler) warnOfExpiry(j *judge.Judgement) {
 	}
 	info := j.Facts.Info
 	ends, _ := info.Expires.At()
+	var owner any = tokens.Unknown
+	if id, known := info.Owner.ID(); known {
+		owner = id
+	}
 	h.logger.Warn("a token in use expires soon",
 		zap.String("token_id", info.ID.String()),
-		zap.Int64("owner_id", info.OwnerID),
+		zap.Any("owner_id", owner),
 		zap.Time("expires", ends))
 	h.app.emit(eventExpiring, map[string]any{
 		"workspace": h.workspace.url,
 		"token_id":  info.ID.String(),
-		"owner_id":  info.OwnerID,
+		"owner_id":  owner,
 		"expires":   ends.UTC().Format(time.RFC3339),
 	})
 }

@@ -149,7 +149,8 @@ type Policy struct {
 type Match struct {
 	// What to match: `owner` (user name, application id or numeric id), `creator`
 	// (the same, of the identity that created it), `token` (its id), `comment` or
-	// `scope`.
+	// `scope`. An owner or creator who is not known matches: OAuth tokens have no
+	// numeric id.
 	Kind string `json:"kind"`
 
 	// Values of which any may match. `*` stands for any text and `?` for one

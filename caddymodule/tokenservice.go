@@ -16,6 +16,7 @@ import (
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
 // tokenServices holds the token services of all configurations in use. A reload finds
@@ -39,6 +40,7 @@ type tokenService struct {
 	usage    *usage.Ledger
 	watch    *lookupwatch.Watch
 	probe    sync.Once
+	host     string // of the workspace
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
@@ -48,6 +50,43 @@ func (s *tokenService) Destruct() error {
 	s.owners.Close()
 	s.watch.Close()
 	return s.usage.Close()
+}
+
+// Purge implements [judge.Forgetter] and [adminapi.TokenService].
+func (s *tokenService) Purge(id tokens.ID) (known bool) {
+	s.forget(func(o *tokenService) { known = o.Resolver.Purge(id) || known })
+	return known
+}
+
+// ForgetOwner implements [judge.Forgetter].
+func (s *tokenService) ForgetOwner(id int64) {
+	s.forget(func(o *tokenService) { o.Resolver.ForgetOwner(id); o.owners.Forget(id) })
+}
+
+// ForgetAll implements [judge.Forgetter].
+func (s *tokenService) ForgetAll() { s.forget(func(o *tokenService) { o.Resolver.ForgetAll() }) }
+
+// ForgetOwners implements [judge.Forgetter].
+func (s *tokenService) ForgetOwners() {
+	s.forget(func(o *tokenService) { o.Resolver.ForgetAll(); o.owners.ForgetAll() })
+}
+
+// ForgetUnknown implements [judge.Forgetter].
+func (s *tokenService) ForgetUnknown() {
+	s.forget(func(o *tokenService) { o.Resolver.ForgetUnknown() })
+}
+
+// forget makes all token services of the workspace forget: those of handlers with another
+// admin credential too, and those of a configuration that was loaded since the request
+// arrived.
+func (s *tokenService) forget(what func(*tokenService)) {
+	what(s)
+	tokenServices.Range(func(key, value any) bool {
+		if other := value.(*tokenService); other != s && workspaceurl.Host(key.(tokenServiceKey).workspace) == s.host {
+			what(other)
+		}
+		return true
+	})
 }
 
 // Verify implements [judge.TokenService].
@@ -63,13 +102,10 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 // Seen implements [exchange.Tokens].
 func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
 
-// OwnerName implements [judge.TokenService]. A name that is not known is looked up in
-// the background.
-func (s *tokenService) OwnerName(info *tokens.Info) string {
-	if name := info.OwnerName(); name != "" {
-		return name
-	}
-	return s.owners.Name(info.OwnerID)
+// Owner implements [judge.TokenService]. A name that is not known is looked up in the
+// background.
+func (s *tokenService) Owner(info *tokens.Info) tokens.Principal {
+	return s.owners.Complete(info.Owner)
 }
 
 // newTokenService opens the token service of a workspace, or shares that of another
@@ -87,6 +123,7 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
 		return &tokenService{
 			watch:    watch,
+			host:     w.host,
 			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
 			verifier: oauth.NewVerifier(w.url, settings.Timeout),
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
@@ -147,7 +184,7 @@ func (l lazyTokens) Verify(ctx context.Context, raw string) (*tokens.Info, error
 	return l.service().Verify(ctx, raw)
 }
 
-func (l lazyTokens) OwnerName(info *tokens.Info) string { return l.service().OwnerName(info) }
+func (l lazyTokens) Owner(info *tokens.Info) tokens.Principal { return l.service().Owner(info) }
 
 func (l lazyTokens) WorkspaceID() int64 { return l.service().WorkspaceID() }
 

@@ -67,9 +67,12 @@ func (f *fakeTokens) List(context.Context) ([]*tokens.Info, time.Time, error) {
 	return f.known, now, nil
 }
 
-func (f *fakeTokens) OwnerName(info *tokens.Info) string { return f.names[info.OwnerID] }
-func (f *fakeTokens) WorkspaceID() int64                 { return 0 }
-func (f *fakeTokens) Len() int                           { return len(f.known) }
+func (f *fakeTokens) Owner(info *tokens.Info) tokens.Principal {
+	id, _ := info.Owner.ID()
+	return info.Owner.Named(f.names[id])
+}
+func (f *fakeTokens) WorkspaceID() int64 { return 0 }
+func (f *fakeTokens) Len() int           { return len(f.known) }
 
 func (f *fakeTokens) IDs(limit int) (ids []tokens.ID) {
 	for _, info := range f.known[:min(limit, len(f.known))] {
@@ -96,7 +99,7 @@ const workspaceURL = "https://w.example.com"
 
 // token returns what a workspace knows of a token.
 func token(n int, granted ...string) *tokens.Info {
-	return &tokens.Info{ID: tokens.IDOf(fmt.Sprint("token ", n)), OwnerID: int64(n), CreatorName: fmt.Sprintf("creator-%d", n), Comment: fmt.Sprintf("comment %d", n), Scopes: granted, Expires: tokens.NeverExpires}
+	return &tokens.Info{ID: tokens.IDOf(fmt.Sprint("token ", n)), Owner: tokens.NewPrincipal(int64(n), ""), Creator: tokens.NewPrincipal(0, fmt.Sprintf("creator-%d", n)), Comment: fmt.Sprintf("comment %d", n), Scopes: granted, Expires: tokens.NeverExpires}
 }
 
 // newFake returns a gateway with one workspace and two tokens, of which it has seen the

@@ -46,15 +46,14 @@ type Workspace struct {
 }
 
 // TokenService knows the tokens of one workspace. A [tokens.Resolver] has all methods
-// but OwnerName.
+// but Owner.
 type TokenService interface {
 	// Resolve returns the facts about a token, see [tokens.Resolver].
 	Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error)
 	// List returns all tokens of the workspace, and when they were listed.
 	List(ctx context.Context) ([]*tokens.Info, time.Time, error)
-	// OwnerName returns the name of a token's owner, or an empty string while it is
-	// not known. It does not wait.
-	OwnerName(info *tokens.Info) string
+	// Owner returns a token's owner, with the name if that is known. It does not wait.
+	Owner(info *tokens.Info) tokens.Principal
 	// Len returns how many tokens are remembered, and IDs the ids of at most limit of
 	// them.
 	Len() int

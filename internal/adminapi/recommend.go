@@ -1,10 +1,8 @@
 package adminapi
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -64,7 +62,7 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 	}
 	// So that it is not applied to another token, and readers see whose it is.
 	recommendation.Workspace = workspace.URL
-	recommendation.Owner = cmp.Or(workspace.Tokens.OwnerName(facts.Info), strconv.FormatInt(facts.Info.OwnerID, 10))
+	recommendation.Owner = workspace.Tokens.Owner(facts.Info).String()
 	recommendation.Comment = facts.Info.Comment
 	if format == formatJSON {
 		return writeJSON(w, http.StatusOK, recommendation)

@@ -136,12 +136,15 @@ func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
 	}
 	nameless := make(map[int64]bool)
 	for _, info := range list {
-		name := w.Tokens.OwnerName(info)
-		if name == "" && info.OwnerID != 0 {
-			nameless[info.OwnerID] = true
+		owner := w.Tokens.Owner(info)
+		id, _ := owner.ID()
+		name, known := owner.Name()
+		if !known && id != 0 {
+			nameless[id] = true
 		}
+		creator, _ := info.Creator.Name()
 		listed = append(listed, usage.ListedToken{
-			ID: info.ID.String(), OwnerID: info.OwnerID, OwnerName: name, Creator: info.CreatorName,
+			ID: info.ID.String(), OwnerID: id, OwnerName: name, Creator: creator,
 			Comment: info.Comment, LastUsed: info.LastUsed, TokenFacts: tokenFacts(info),
 		})
 	}

@@ -28,7 +28,7 @@ func typicalRecord() *Record {
 		UserAgent: "databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat",
 		TokenID:   "4bf92f3577b34da6a3ce929d0e0e47364bf92f3577b34da6a3ce929d0e0e4736",
 		Judgement: judge.Judgement{
-			Facts: tokens.Facts{Info: &tokens.Info{OwnerID: 4711}, Source: tokens.FromCache}, FactsAge: 12 * time.Second, Held: []string{"clusters", "jobs"},
+			Facts: tokens.Facts{Info: &tokens.Info{Owner: tokens.NewPrincipal(4711, "")}, Source: tokens.FromCache}, FactsAge: 12 * time.Second, Held: []string{"clusters", "jobs"},
 			Decision: judge.Allow, Enforced: true, Reason: policy.Permitted,
 			Operation: &scopes.Operation{Name: "jobs.List", Template: "/api/2.1/jobs/list", AnyOf: []string{"jobs"}},
 		},

@@ -30,7 +30,7 @@ func TestLinesAreZaps(t *testing.T) {
 	t.Parallel()
 	odd := typicalRecord()
 	odd.Path, odd.UserAgent = "/\"quoted\\\n\r\t\x00\x1f\x7f", "é世界\u2028\xff\xfe<&>"
-	odd.FactsAge, odd.BytesSent, odd.Facts.Info.OwnerID = -time.Nanosecond, math.MaxInt64, math.MinInt64
+	odd.FactsAge, odd.BytesSent, odd.Facts.Info.Owner = -time.Nanosecond, math.MaxInt64, tokens.NewPrincipal(math.MinInt64, "")
 	odd.Held, odd.Dropped = []string{}, []string{"\x01", ""}
 	for _, test := range []struct {
 		name   string

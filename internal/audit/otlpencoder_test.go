@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -133,7 +134,7 @@ func FuzzSpan(f *testing.F) {
 		r.Method, r.Path, r.UserAgent, r.Creator = TruncateMethod(method), TruncatePath(path, path), TruncateUserAgent(agent), TruncateName(name)
 		r.Workspace = name
 		r.Held = []string{scope, "", scope + name}
-		r.Status, r.BytesSent, r.FactsAge, r.Facts.Info.OwnerID = int(status), nanoseconds, time.Duration(nanoseconds), status
+		r.Status, r.BytesSent, r.FactsAge, r.Facts.Info.Owner = int(status), nanoseconds, time.Duration(nanoseconds), tokens.NewPrincipal(status, "")
 		r.Operation = &scopes.Operation{Name: agent, Template: path, AnyOf: []string{scope}}
 		if denied {
 			r.Decision, r.Reason, r.Policy, r.Requirement = judge.Deny, policy.MissingScope, name, agent

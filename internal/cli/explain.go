@@ -26,8 +26,9 @@ request it also prints the smallest change that would permit it.
   scopes may do everything, unless the configuration says unscoped_tokens deny.
   Default: none.
 --as describes the token further, for policies: owner=<name or id>,
-  creator=<name>, comment=<text>, token=<id>, lifetime=<duration or never>,
-  separated by commas.
+  creator=<name or id>, comment=<text>, token=<id>, lifetime=<duration or never>,
+  separated by commas. Give owner and creator twice for both name and id: what is
+  not given is unknown, and matches.
 --config judges by the routes and rules of the databricks_scopes handler in a
   Caddyfile or JSON configuration.
 ` + adapterHelp + `--json prints a JSON object.

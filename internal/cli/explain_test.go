@@ -62,7 +62,7 @@ func TestParseSubject(t *testing.T) {
 	switch {
 	case err != nil:
 		t.Fatal(err)
-	case subject.OwnerName != "123", info.OwnerID != 123, info.CreatorName != "c", info.Comment != "a=b", info.ID.String() != id, info.Expires.Never():
+	case subject.Owner != tokens.NewPrincipal(123, ""), info.Owner != subject.Owner, info.Creator != tokens.NewPrincipal(0, "c"), info.Comment != "a=b", info.ID.String() != id, info.Expires.Never():
 		t.Errorf("got %+v", subject)
 	case lifetime(info) != 90*24*time.Hour:
 		t.Errorf("it lives for %s", lifetime(info))

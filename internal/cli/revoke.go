@@ -85,8 +85,8 @@ func printToken(out io.Writer, workspace string, info *tokens.Info) {
 	line("workspace", workspace)
 	line("token", info.ID.String())
 	line("comment", info.Comment)
-	line("creator", info.CreatorName)
-	line("owner", fmt.Sprint(info.OwnerID))
+	line("creator", info.Creator.String())
+	line("owner", info.Owner.String())
 	line("scopes", joinOr(info.Scopes, "none: it may do everything"))
 	line("created", date(info.Created))
 	switch ends, ok := info.Expires.At(); {

@@ -27,12 +27,10 @@ func parseSubject(properties []string) (policy.Subject, error) {
 func setProperty(subject *policy.Subject, name, value string) (err error) {
 	switch name {
 	case "owner":
-		subject.OwnerName = value
-		if id, err := strconv.ParseInt(value, 10, 64); err == nil {
-			subject.Info.OwnerID = id
-		}
+		subject.Owner, err = addTo(subject.Owner, value)
+		subject.Info.Owner = subject.Owner
 	case "creator":
-		subject.Info.CreatorName = value
+		subject.Info.Creator, err = addTo(subject.Info.Creator, value)
 	case "comment":
 		subject.Info.Comment = value
 	case "token":
@@ -51,4 +49,17 @@ func setProperty(subject *policy.Subject, name, value string) (err error) {
 		return errors.New("write owner=, creator=, comment=, token= or lifetime=")
 	}
 	return err
+}
+
+// addTo adds a name or a number to what is known of an owner or creator.
+func addTo(known tokens.Principal, value string) (tokens.Principal, error) {
+	if id, err := strconv.ParseInt(value, 10, 64); err == nil {
+		name, _ := known.Name()
+		return tokens.NewPrincipal(id, name), nil
+	}
+	known = known.Named(value)
+	if _, ok := known.Name(); !ok {
+		return known, errors.New("a gateway takes this name as unknown: it is empty, or has characters that do not show or that imitate others")
+	}
+	return known, nil
 }

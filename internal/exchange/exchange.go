@@ -16,6 +16,7 @@ import (
 	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/refusal"
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/internal/upstream/transport"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -70,10 +71,28 @@ func (x *exchange) judge() {
 		rec.TokenID = rec.Token.String()
 	}
 	if info := rec.Facts.Info; info != nil {
-		rec.Owner = audit.TruncateName(rec.OwnerName)
-		rec.Creator = audit.TruncateName(info.CreatorName)
+		rec.Owner = audit.TruncateName(ownerOf(rec))
+		rec.Creator = audit.TruncateName(info.Creator.String())
 		rec.Comment = audit.Comment(info.Comment, x.e.Comment)
 	}
+}
+
+// ownerOf names the owner of a token. It is empty where only the number is known, which
+// has a field of its own.
+func ownerOf(rec *audit.Record) string {
+	if name, known := rec.Judgement.Owner.Name(); known || rec.OwnerID() != 0 {
+		return name
+	}
+	return tokens.Unknown
+}
+
+// creatorOf names the creator of a token for the usage ledger, which keeps the last name
+// that it was told. It is empty where none is known.
+func creatorOf(rec *audit.Record) string {
+	if _, known := rec.Facts.Info.Creator.Name(); !known {
+		return ""
+	}
+	return rec.Creator
 }
 
 // reserve makes sure that the record of a request that passes will be kept: afterwards
@@ -108,7 +127,7 @@ func (x *exchange) announce() {
 		Reason:    string(rec.Reason),
 		At:        rec.Time,
 		OwnerID:   rec.OwnerID(),
-		Creator:   rec.Creator,
+		Creator:   creatorOf(rec),
 	})
 }
 
@@ -134,7 +153,8 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r, caddyserver.TrustedHeaders))
 	}
 	if changed := rec.WatchChange(x.r, x.e.Tokens()); changed != nil {
-		defer func() { changed(x.w.answered().status) }() // also when the next handler panics
+		x.w.onHead = changed
+		defer func() { changed(x.upstreamStatus()) }() // also when the next handler panics
 	}
 	x.w.watchBody(x.r)
 	if x.e.Recorded {
@@ -154,6 +174,17 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
 	return nil
+}
+
+// upstreamStatus returns the status that the next handlers answered, 0 if they did not
+// answer.
+func (x *exchange) upstreamStatus() int {
+	x.life.mu.Lock()
+	defer x.life.mu.Unlock()
+	if x.life.returned {
+		return x.life.upstream.status
+	}
+	return x.w.answered().status
 }
 
 // fail answers a request that the workspace did not answer. It returns errors that are

@@ -76,9 +76,13 @@ func placeholder(rec *audit.Record, name string) (any, bool) {
 // for logs and headers.
 func safe(text string) string { return sanitize.String(text, sanitize.MaxText) }
 
+// owner returns the number of the owner, else the name, as with OAuth tokens.
 func owner(rec *audit.Record) string {
-	if rec.OwnerID() == 0 {
-		return ""
+	if id := rec.OwnerID(); id != 0 {
+		return strconv.FormatInt(id, 10)
 	}
-	return strconv.FormatInt(rec.OwnerID(), 10)
+	if rec.Facts.Info == nil {
+		return "" // there is no token, or nothing is known of it
+	}
+	return safe(rec.Judgement.Owner.String())
 }

@@ -21,6 +21,8 @@ import (
 type responseTracker struct {
 	caddyhttp.ResponseWriterWrapper
 	now func() time.Time
+	// onHead, unless nil, is told the status before the client is.
+	onHead func(status int)
 
 	mu   sync.Mutex // of head
 	head responseHead
@@ -62,10 +64,14 @@ func (t *responseTracker) clientFailed() bool { return t.writeFail.Load() || t.r
 func (t *responseTracker) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		t.mu.Lock()
-		if t.head.status == 0 {
+		first := t.head.status == 0
+		if first {
 			t.head = responseHead{status, t.now(), audit.SafeRequestID(t.Header().Get("X-Request-Id"))}
 		}
 		t.mu.Unlock()
+		if first && t.onHead != nil {
+			t.onHead(status)
+		}
 	}
 	t.ResponseWriter.WriteHeader(status)
 }

@@ -46,9 +46,8 @@ type TokenService interface {
 	Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error)
 	// Verify returns what an OAuth access token says, once it is verified.
 	Verify(ctx context.Context, raw string) (*tokens.Info, error)
-	// OwnerName returns the name of a token's owner, or an empty string while it is
-	// not known. It does not wait.
-	OwnerName(info *tokens.Info) string
+	// Owner returns a token's owner, with the name if that is known. It does not wait.
+	Owner(info *tokens.Info) tokens.Principal
 	// WorkspaceID returns the workspace's id, 0 while it is not known.
 	WorkspaceID() int64
 }
@@ -163,7 +162,7 @@ func (j *Judge) decideFacts(r *Request, facts tokens.Facts, readings []scopes.Re
 	subject := j.Subject(facts.Info)
 	out.Facts, out.FactsAge = facts, now.Sub(facts.At)
 	out.Held = policy.Held(facts.Info, rules)
-	out.OwnerName = cmp.Or(subject.OwnerName, facts.Info.OwnerName())
+	out.Owner = subject.Owner
 	workspaceID, problem := r.workspaceID()
 	if problem != "" {
 		out.refuse(policy.AmbiguousRequest, problem)
@@ -188,15 +187,10 @@ func (j *Judgement) apply(ruling policy.Ruling) {
 // Subject completes what is known of a token by its owner's name, where a policy
 // needs it.
 func (j *Judge) Subject(info *tokens.Info) policy.Subject {
-	subject := policy.Subject{Info: info}
-	switch {
-	case !j.Rules.NeedOwnerName():
-	case info.OwnerID != 0:
-		subject.OwnerName = j.Tokens.OwnerName(info)
-	default:
-		subject.OwnerName = info.CreatorName // an OAuth token says whose it is
+	if j.Rules.NeedOwnerName() {
+		return policy.Subject{Info: info, Owner: j.Tokens.Owner(info)}
 	}
-	return subject
+	return policy.Subject{Info: info, Owner: info.Owner}
 }
 
 // kindOf names a credential that is not accepted, where its shape tells.

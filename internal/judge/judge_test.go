@@ -47,7 +47,7 @@ func (s *fakeService) Resolve(_ context.Context, _ tokens.ID, fresh tokens.Fresh
 }
 
 func (s *fakeService) Verify(context.Context, string) (*tokens.Info, error) { return &s.info, s.err }
-func (s *fakeService) OwnerName(*tokens.Info) string                        { return s.name }
+func (s *fakeService) Owner(info *tokens.Info) tokens.Principal             { return info.Owner.Named(s.name) }
 func (s *fakeService) WorkspaceID() int64                                   { return s.workspaceID }
 
 func newJudge(service *fakeService) *Judge {
@@ -177,7 +177,7 @@ func TestJudgeOAuth(t *testing.T) {
 func TestJudgementSaysWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	service := &fakeService{
-		info:   tokens.Info{OwnerID: 7, CreatorID: 7, CreatorName: "etl@example.com", Scopes: []string{"jobs"}},
+		info:   tokens.Info{Owner: tokens.NewPrincipal(7, "etl@example.com"), Creator: tokens.NewPrincipal(7, "etl@example.com"), Scopes: []string{"jobs"}},
 		source: tokens.FromLookup, age: 3 * time.Second,
 	}
 	judge := newJudge(service)
@@ -187,8 +187,8 @@ func TestJudgementSaysWhatItRestsOn(t *testing.T) {
 		t.Errorf("token id %s", got.Token)
 	case got.FactsAge != 3*time.Second || got.LookedUpAt != now.Add(-3*time.Second):
 		t.Errorf("age %v, looked up at %v", got.FactsAge, got.LookedUpAt)
-	case got.OwnerID() != 7 || got.OwnerName != "etl@example.com":
-		t.Errorf("owner %d %q", got.OwnerID(), got.OwnerName)
+	case got.OwnerID() != 7 || got.Owner.String() != "etl@example.com":
+		t.Errorf("owner %d %q", got.OwnerID(), got.Owner)
 	case got.Readings != nil:
 		t.Errorf("an ordinary path has one reading, not %v", got.Readings)
 	}
@@ -251,7 +251,7 @@ func TestRefuseUnrecorded(t *testing.T) {
 // ordinaryRequests are requests as clients send them.
 func ordinaryRequests() (*Judge, []Request) {
 	service := &fakeService{info: tokens.Info{
-		OwnerID: 7, Scopes: []string{"clusters", "jobs", "unity-catalog", "sql"}, Comment: "nightly load",
+		Owner: tokens.NewPrincipal(7, ""), Scopes: []string{"clusters", "jobs", "unity-catalog", "sql"}, Comment: "nightly load",
 		Created: now.Add(-time.Hour), Expires: tokens.ExpiresAt(now.Add(90 * 24 * time.Hour)),
 	}}
 	var requests []Request

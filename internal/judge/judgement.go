@@ -72,9 +72,8 @@ type Judgement struct {
 	FactsAge time.Duration
 	// Held are the scopes that the token may use.
 	Held []string
-	// OwnerName is the user name or application id of the token's owner. Empty where
-	// it is not known.
-	OwnerName string
+	// Owner is the token's owner, as far as known. It says nothing without facts.
+	Owner tokens.Principal
 	// LookedUpAt is when this request made the gateway ask the workspace about the
 	// token. Zero where the answer came from memory.
 	LookedUpAt time.Time
@@ -88,7 +87,8 @@ func (j *Judgement) OwnerID() int64 {
 	if j.Facts.Info == nil {
 		return 0
 	}
-	return j.Facts.Info.OwnerID
+	id, _ := j.Facts.Info.Owner.ID()
+	return id
 }
 
 // RefuseUnrecorded turns the judgement into a refusal because the request could not

@@ -226,9 +226,12 @@ func stringOrList(raw json.RawMessage) ([]string, bool) {
 }
 
 func (t *token) info(id tokens.ID, workspaceID int64) *tokens.Info {
+	// The subject has a name and no number, and is who signed in for the token.
+	subject := tokens.NewPrincipal(0, t.claims.Subject)
 	return &tokens.Info{
 		ID:          id,
-		CreatorName: t.claims.Subject,
+		Owner:       subject,
+		Creator:     subject,
 		WorkspaceID: workspaceID,
 		Created:     numericDate(t.claims.IssuedAt),
 		Expires:     tokens.ExpiresAt(numericDate(t.claims.Expires)),

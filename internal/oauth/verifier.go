@@ -109,7 +109,7 @@ func newVerifier(workspace string, timeout time.Duration, now func() time.Time) 
 func (v *Verifier) Close() { v.keys.close() }
 
 // Verify returns what a token says of itself, if the workspace signed it: the
-// owner's name in CreatorName, the scopes, and when the token was created and
+// name of its owner and creator (who are the same), the scopes, and when the token was created and
 // expires. It returns [ErrInvalid] or [ErrExpired] for a token that must be
 // rejected, a [*tokens.UnavailableError] if the workspace could not be asked for
 // its keys, and the context's error if the caller left. The Info is shared; do not

@@ -203,7 +203,7 @@ func TestInfo(t *testing.T) {
 	}
 	owner, _ := w.AdminClient()
 	want := &tokens.Info{
-		ID: tokens.IDOf(raw), CreatorName: owner, WorkspaceID: w.WorkspaceID(), Scopes: []string{"sql"},
+		ID: tokens.IDOf(raw), Owner: tokens.NewPrincipal(0, owner), Creator: tokens.NewPrincipal(0, owner), WorkspaceID: w.WorkspaceID(), Scopes: []string{"sql"},
 		Created: time.Unix(c.Now().Unix(), 0), Expires: tokens.ExpiresAt(time.Unix(c.Now().Add(time.Hour).Unix(), 0)),
 	}
 	if diff := cmp.Diff(want, info); diff != "" {

@@ -13,16 +13,18 @@ import (
 // Kinds are the properties of a token that a condition can test.
 var Kinds = []string{"owner", "creator", "token", "comment", "scope"}
 
-// Condition tests one property of a token. It matches if any of its values does.
+// Condition tests one property of a token. It matches if any of its values does, and if
+// one of them tests something that is not known of the token.
 type Condition struct {
 	Kind   string
 	Values []string
 
-	patterns []*regexp.Regexp
+	patterns []pattern
 }
 
 // NewCondition returns a condition on one of [Kinds]. In a value, * matches any text
-// and ? any single character; case is ignored.
+// and ? any single character; case is ignored, and so are the other differences that
+// [tokens.NormalName] removes.
 func NewCondition(kind string, values ...string) (Condition, error) {
 	if !slices.Contains(Kinds, kind) {
 		return Condition{}, fmt.Errorf("unknown match %q; use one of %s", kind, strings.Join(Kinds, ", "))
@@ -37,10 +39,11 @@ func NewCondition(kind string, values ...string) (Condition, error) {
 				return Condition{}, fmt.Errorf("match token: %w", err)
 			}
 		}
-		pattern := regexp.QuoteMeta(value)
-		pattern = strings.ReplaceAll(pattern, `\*`, ".*")
-		pattern = strings.ReplaceAll(pattern, `\?`, ".")
-		c.patterns = append(c.patterns, regexp.MustCompile("(?is)^"+pattern+"$"))
+		p := newPattern(value)
+		if (kind == "owner" || kind == "creator") && p.empty {
+			return Condition{}, fmt.Errorf("match %s: a value is empty; give a user name, an application id or a numeric id", kind)
+		}
+		c.patterns = append(c.patterns, p)
 	}
 	return c, nil
 }
@@ -49,13 +52,14 @@ func NewCondition(kind string, values ...string) (Condition, error) {
 func (c *Condition) matches(s Subject, held []string) bool {
 	switch c.Kind {
 	case "owner":
-		return s.OwnerName == "" && !c.numeric() || c.any(s.OwnerName) || c.any(number(s.Info.OwnerID))
+		return c.matchesPrincipal(s.Owner)
 	case "creator":
-		return c.any(s.Info.CreatorName) || c.any(number(s.Info.CreatorID))
+		return c.matchesPrincipal(s.Info.Creator)
 	case "token":
 		return c.any(s.Info.ID.String())
 	case "comment":
-		return c.any(s.Info.Comment)
+		// As it is and as people see it: what does not show evades no policy.
+		return c.any(s.Info.Comment) || c.any(strings.TrimSpace(tokens.VisibleText(s.Info.Comment)))
 	case "scope":
 		return slices.ContainsFunc(held, c.any)
 	}
@@ -63,24 +67,53 @@ func (c *Condition) matches(s Subject, held []string) bool {
 }
 
 func (c *Condition) any(value string) bool {
-	return slices.ContainsFunc(c.patterns, func(p *regexp.Regexp) bool { return p.MatchString(value) })
+	return slices.ContainsFunc(c.patterns, func(p pattern) bool { return p.MatchString(value) })
 }
 
-// numeric reports whether all values are numeric ids, so that the owner's name is
-// not needed.
-func (c *Condition) numeric() bool {
-	return !slices.ContainsFunc(c.Values, func(v string) bool {
-		_, err := strconv.ParseInt(v, 10, 64)
-		return err != nil
-	})
+// matchesPrincipal reports whether the condition matches an owner or creator, or tests
+// what is not known of one.
+func (c *Condition) matchesPrincipal(p tokens.Principal) bool {
+	if p.None() {
+		return false
+	}
+	name, named := p.NormalName()
+	id, numbered := p.ID()
+	for i := range c.patterns {
+		pattern := &c.patterns[i]
+		switch {
+		case pattern.names && !named, pattern.numbers && !numbered:
+			return true
+		case named && pattern.MatchString(name), numbered && pattern.MatchString(strconv.FormatInt(id, 10)):
+			return true
+		}
+	}
+	return false
 }
 
 // needsOwnerName reports whether the condition tests the owner's name.
-func (c *Condition) needsOwnerName() bool { return c.Kind == "owner" && !c.numeric() }
+func (c *Condition) needsOwnerName() bool {
+	return c.Kind == "owner" && slices.ContainsFunc(c.patterns, func(p pattern) bool { return p.names })
+}
 
-func number(id int64) string {
-	if id == 0 {
-		return ""
+// pattern is one value of a condition.
+type pattern struct {
+	*regexp.Regexp
+	// names and numbers say which of the two it tests. All but a plain number may match
+	// a name; only digits and wildcards may match a number.
+	names, numbers bool
+	empty          bool
+}
+
+func newPattern(value string) pattern {
+	value = strings.TrimSpace(tokens.VisibleText(value))
+	p := pattern{names: true, numbers: strings.Trim(value, "-0123456789*?") == "", empty: value == ""}
+	if id, err := strconv.ParseInt(value, 10, 64); err == nil {
+		value = strconv.FormatInt(id, 10) // however it is written: +7 and 007 are 7
+		p.names, p.numbers = false, true
 	}
-	return strconv.FormatInt(id, 10)
+	expression := regexp.QuoteMeta(value)
+	expression = strings.ReplaceAll(expression, `\*`, ".*")
+	expression = strings.ReplaceAll(expression, `\?`, ".")
+	p.Regexp = regexp.MustCompile("(?is)^" + expression + "$")
+	return p
 }

@@ -17,9 +17,8 @@ func goodToken() *tokens.Info {
 	return &tokens.Info{
 		ID:          tokens.IDOf("dapi0123456789abcdef0123456789abcdef"),
 		Comment:     "nightly ETL",
-		OwnerID:     42,
-		CreatorID:   7,
-		CreatorName: "admin@example.com",
+		Owner:       tokens.NewPrincipal(42, ""),
+		Creator:     tokens.NewPrincipal(7, "admin@example.com"),
 		WorkspaceID: 1,
 		Created:     noon.Add(-24 * time.Hour),
 		Expires:     tokens.ExpiresAt(noon.Add(24 * time.Hour)),
@@ -162,7 +161,7 @@ func TestPolicies(t *testing.T) {
 				test.change(info)
 			}
 			rules := Rules{AllowUnscoped: true, Policies: test.policies}
-			got := Decide(Subject{Info: info, OwnerName: test.owner}, ask(t, test.method, test.path), rules, noon)
+			got := Decide(Subject{Info: info, Owner: info.Owner.Named(test.owner)}, ask(t, test.method, test.path), rules, noon)
 			if got.Reason != test.want || got.Policy != test.by || got.Allowed != (test.want == Permitted) {
 				t.Errorf("got %+v, want %s by %q", got, test.want, test.by)
 			}

@@ -98,10 +98,10 @@ func (p *Policy) Bind(catalog *scopes.Catalog) {
 // Subject is what is known about a token and its owner.
 type Subject struct {
 	Info *tokens.Info
-	// OwnerName is the owner's user name or application id. Token Management does not
-	// return it, so it may be unknown (empty). A condition that tests an unknown name
-	// matches: failing to narrow would be the unsafe mistake.
-	OwnerName string
+	// Owner is Info.Owner, completed by its name where that could be found out. A
+	// condition that tests something unknown matches: failing to narrow would be the
+	// unsafe mistake.
+	Owner tokens.Principal
 }
 
 // matches reports whether the policy applies to a token that holds these scopes.

@@ -25,15 +25,17 @@ const (
 	// invented tokens can evict facts about real ones.
 	maxUnknown = 10_000
 
-	// maxPurged bounds the number of purged IDs that each shard remembers.
+	// maxPurged bounds the number of purged IDs that each shard remembers, and of purged
+	// owners.
 	maxPurged = 64
 )
 
 // fact is one cached answer. It has no deadline: each reader applies its own maximum
 // age, so that two sites with different settings can share the cache.
 type fact struct {
-	info *Info
-	at   time.Time
+	info  *Info
+	at    time.Time
+	since uint64 // the same on the clock of purges
 	// listed means that the list of all tokens once contained this one. If a later list
 	// does not, the token was revoked.
 	listed bool
@@ -44,10 +46,20 @@ type fact struct {
 //
 // An answer is as old as its look-up. Of two answers the cache keeps the one whose
 // look-up started later, whichever arrives first, and none whose look-up started before
-// its token was purged.
+// its token, its token's owner or everything was purged.
 type cache struct {
 	shards [shardCount]shard
 	purges atomic.Uint64 // a logical clock: the number of purges so far
+
+	// forgotten is when everything was last purged. Facts from before stay where they
+	// are, so that their tokens keep the look-ups reserved for known ones; no reader
+	// takes them.
+	forgotten atomic.Uint64
+
+	ownersMu sync.Mutex
+	owners   *simplelru.LRU[int64, uint64] // when each owner was last purged
+	// ownersFloor is the latest purge that owners has evicted, ownersLast the latest.
+	ownersFloor, ownersLast uint64
 }
 
 type shard struct {
@@ -65,6 +77,7 @@ type shard struct {
 
 func newCache(size int) *cache {
 	c := new(cache)
+	c.owners = must(simplelru.NewLRU(maxPurged, func(_ int64, n uint64) { c.ownersFloor = max(c.ownersFloor, n) }))
 	limit := shardLimit(size)
 	for i := range c.shards {
 		s := &c.shards[i]
@@ -96,7 +109,8 @@ func shardLimit(size int) int {
 // shard returns the shard of an ID, which is a hash, so any of its bytes will do.
 func (c *cache) shard(id *ID) *shard { return &c.shards[id[0]%shardCount] }
 
-// find returns what is known of a token. It moves the entry to the front of the LRU
+// find returns what is known of a token. It may be forgotten, see [cache.current]. It
+// moves the entry to the front of the LRU
 // list only once in a few reads, because that blocks all other readers and touches
 // three more entries, which at a million tokens is most of the cost. Refreshes move
 // every token in use to the front anyway.
@@ -139,11 +153,11 @@ func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
-	if known && old.at.After(at) || s.outdated(id, at, since) {
+	if known && old.at.After(at) || s.outdated(id, at, since) || c.changed(info, since) {
 		return
 	}
 	s.unknown.Remove(id)
-	s.known.Add(id, fact{info: info, at: at, listed: old.listed})
+	s.known.Add(id, fact{info: info, at: at, since: since, listed: old.listed})
 }
 
 // rememberUnknown is remember for the answer that there is no such token.
@@ -157,6 +171,39 @@ func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) {
 	}
 	s.known.Remove(id)
 	s.unknown.Add(id, at)
+}
+
+// current reports whether facts have not been forgotten together with all others.
+func (c *cache) current(f *fact) bool { return f.since >= c.forgotten.Load() }
+
+// overtaken reports whether facts that a look-up found are not to be used: something
+// was purged after it started, and may have been changed before it ended.
+func (c *cache) overtaken(f *fact) bool {
+	s := c.shard(&f.info.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outdated(f.info.ID, f.at, f.since) || c.changed(f.info, f.since)
+}
+
+// changed reports whether everything, or the owner or creator of a token, was purged
+// after a time.
+func (c *cache) changed(info *Info, since uint64) bool {
+	if c.forgotten.Load() > since {
+		return true
+	}
+	c.ownersMu.Lock()
+	defer c.ownersMu.Unlock()
+	if c.ownersLast <= since {
+		return false
+	}
+	for _, p := range []Principal{info.Owner, info.Creator} {
+		id, known := p.ID()
+		last, purged := c.owners.Peek(id)
+		if !known || purged && last > since || !purged && c.ownersFloor > since {
+			return true
+		}
+	}
+	return false
 }
 
 // outdated reports whether an answer was overtaken by a purge or by a later answer that
@@ -196,12 +243,46 @@ func (c *cache) forgetUnknown() {
 	}
 }
 
+// forgetOwner is forget for all tokens of an owner or creator, and for those of which
+// neither is known.
+func (c *cache) forgetOwner(owner int64) {
+	c.ownersMu.Lock()
+	c.ownersLast = c.purges.Add(1)
+	c.owners.Add(owner, c.ownersLast)
+	c.ownersMu.Unlock()
+	concerns := func(p Principal) bool {
+		id, known := p.ID()
+		return !known || id == owner
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, id := range s.known.Keys() {
+			if f, ok := s.known.Peek(id); ok && (concerns(f.info.Owner) || concerns(f.info.Creator)) {
+				s.known.Remove(id)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// forgetAll is forget for all tokens. It takes no time, however many there are.
+func (c *cache) forgetAll() {
+	c.ownersMu.Lock() // so that the clock and this do not part
+	c.forgotten.Store(c.purges.Add(1))
+	c.ownersMu.Unlock()
+	c.forgetUnknown()
+}
+
 // replace updates the cache from a list of all tokens, except where something newer is
 // known. It adds listed tokens while there is room, and keeps the order of eviction. A
 // token that is missing but that an earlier list had becomes unknown. One that only a
 // look-up found is forgotten, so that the next request asks: the list may be older than
 // the token.
 func (c *cache) replace(list []*Info, at time.Time, since uint64) {
+	if c.forgotten.Load() > since {
+		return
+	}
 	var parts [shardCount]map[ID]*Info
 	for i := range parts {
 		parts[i] = make(map[ID]*Info, len(list)/shardCount)
@@ -210,11 +291,11 @@ func (c *cache) replace(list []*Info, at time.Time, since uint64) {
 		parts[info.ID[0]%shardCount][info.ID] = info
 	}
 	for i := range c.shards {
-		c.shards[i].replace(parts[i], at, since)
+		c.shards[i].replace(c, parts[i], at, since)
 	}
 }
 
-func (s *shard) replace(list map[ID]*Info, at time.Time, since uint64) {
+func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.known.Keys() // oldest first
@@ -222,21 +303,21 @@ func (s *shard) replace(list map[ID]*Info, at time.Time, since uint64) {
 		if s.known.Len() >= s.limit {
 			break
 		}
-		if s.known.Contains(id) || s.outdated(id, at, since) {
+		if s.known.Contains(id) || s.outdated(id, at, since) || c.changed(info, since) {
 			continue
 		}
 		s.unknown.Remove(id)
-		s.known.Add(id, fact{info: info, at: at, listed: true})
+		s.known.Add(id, fact{info: info, at: at, since: since, listed: true})
 	}
 	for _, id := range known {
 		old, ok := s.known.Peek(id)
 		info, listed := list[id]
 		switch {
 		case !ok:
-		case old.at.After(at) || s.outdated(id, at, since):
+		case old.at.After(at) || s.outdated(id, at, since) || listed && c.changed(info, since):
 			s.known.Add(id, old) // to keep its place in the order
 		case listed:
-			s.known.Add(id, fact{info: info, at: at, listed: true})
+			s.known.Add(id, fact{info: info, at: at, since: since, listed: true})
 		default:
 			s.known.Remove(id)
 			if old.listed {

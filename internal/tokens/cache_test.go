@@ -18,7 +18,7 @@ func (c *cache) unknowns() (n int) {
 // state returns what a cache says of an ID.
 func (c *cache) state(id ID) string {
 	s := c.shard(&id)
-	if f, ok := s.known.Peek(id); ok {
+	if f, ok := s.known.Peek(id); ok && c.current(&f) {
 		return f.info.Comment
 	}
 	if _, ok := s.unknown.Peek(id); ok {
@@ -33,9 +33,12 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 	t.Parallel()
 	id := IDOf(somePAT)
 	start := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	who := NewPrincipal(42, "")
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	found := func(seconds int, since uint64) func(*cache) {
-		return func(c *cache) { c.remember(id, &Info{ID: id, Comment: fmt.Sprint("at ", seconds)}, at(seconds), since) }
+		return func(c *cache) {
+			c.remember(id, &Info{ID: id, Comment: fmt.Sprint("at ", seconds), Owner: who, Creator: who}, at(seconds), since)
+		}
 	}
 	gone := func(seconds int, since uint64) func(*cache) {
 		return func(c *cache) { c.rememberUnknown(id, at(seconds), since) }
@@ -44,7 +47,7 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 		return func(c *cache) {
 			var infos []*Info
 			for _, id := range ids {
-				infos = append(infos, &Info{ID: id, Comment: fmt.Sprint("list ", seconds)})
+				infos = append(infos, &Info{ID: id, Comment: fmt.Sprint("list ", seconds), Owner: who, Creator: who})
 			}
 			c.replace(infos, at(seconds), since)
 		}
@@ -52,6 +55,13 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 	purge := func(c *cache) { c.forget(id) }
 	other := func(c *cache) { c.forget(IDOf("another")) }
 	created := func(c *cache) { c.forgetUnknown() }
+	all := func(c *cache) { c.forgetAll() }
+	owner := func(c *cache) { c.forgetOwner(42) }
+	strangers := func(c *cache) {
+		for i := range int64(2 * maxPurged) {
+			c.forgetOwner(1000 + i)
+		}
+	}
 	crowd := func(c *cache) {
 		for i := range 100 * maxPurged {
 			c.forget(IDOf(fmt.Sprint(i)))
@@ -79,6 +89,17 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 		{"unknown, and then some token was created", []func(*cache){gone(1, 0), created}, ""},
 		{"unknown, look-up started before some token was created", []func(*cache){created, gone(1, 0)}, ""},
 		{"known, and then some token was created", []func(*cache){found(1, 0), created}, "at 1"},
+		{"all forgotten", []func(*cache){found(1, 0), all}, ""},
+		{"all forgotten, unknown before", []func(*cache){gone(1, 0), all}, ""},
+		{"look-up started before all was forgotten", []func(*cache){all, found(1, 0)}, ""},
+		{"look-up started before all was forgotten, and its token was unknown", []func(*cache){all, gone(1, 0)}, ""},
+		{"look-up started after all was forgotten", []func(*cache){found(1, 0), all, found(2, 1+shardCount)}, "at 2"},
+		{"all forgotten twice, look-up started in between", []func(*cache){all, all, found(1, 1+shardCount)}, ""},
+		{"owner forgotten", []func(*cache){found(1, 0), owner}, ""},
+		{"look-up started before its owner was forgotten", []func(*cache){owner, found(1, 0)}, ""},
+		{"look-up started after its owner was forgotten", []func(*cache){owner, found(1, 1)}, "at 1"},
+		{"owner forgotten, and so many others that it was evicted", []func(*cache){owner, strangers, found(1, 0)}, ""},
+		{"other owners forgotten", []func(*cache){func(c *cache) { c.forgetOwner(1) }, found(1, 0)}, "at 1"},
 
 		{"listed", []func(*cache){list(1, 0, id)}, "list 1"},
 		{"listed later", []func(*cache){found(1, 0), list(2, 0, id)}, "list 2"},
@@ -91,6 +112,10 @@ func TestCacheKeepsTheLaterAnswer(t *testing.T) {
 		{"unknown, now listed", []func(*cache){gone(1, 0), list(2, 0, id)}, "list 2"},
 		{"gone after the list was requested", []func(*cache){gone(2, 0), list(1, 0, id)}, "unknown"},
 		{"purged while the list was in progress", []func(*cache){purge, list(1, 0, id)}, ""},
+		{"all forgotten while the list was in progress", []func(*cache){all, list(1, 0, id)}, ""},
+		{"known, and all forgotten while the list was in progress", []func(*cache){found(1, 0), all, list(2, 0, id)}, ""},
+		{"all forgotten, and then listed", []func(*cache){found(1, 0), all, list(2, 1+shardCount, id)}, "list 2"},
+		{"owner forgotten while the list was in progress", []func(*cache){owner, list(1, 0, id)}, ""},
 		{"listed, changed, and then the earlier list again", []func(*cache){list(1, 0, id), purge, found(2, 1), list(1, 0, id)}, "at 2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

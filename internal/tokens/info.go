@@ -11,9 +11,11 @@ import (
 type Info struct {
 	// Fields that every request reads come first, so that they share cache lines.
 
-	// OwnerID is the numeric ID of the user or service principal whose rights the
-	// token carries. The Token Management API does not return the owner's name.
-	OwnerID int64
+	// Owner is the user or service principal whose rights the token carries. The Token
+	// Management API returns only the number: the name is known if the owner is the
+	// creator, and otherwise only to SCIM (see [Owners]). An OAuth token says only the
+	// name.
+	Owner Principal
 
 	// WorkspaceID is the workspace that the token belongs to, 0 if unknown.
 	WorkspaceID int64
@@ -25,10 +27,9 @@ type Info struct {
 	// the token was never narrowed, which Databricks treats as all-apis.
 	Scopes []string
 
-	// CreatorID and CreatorName say who minted the token. For a token on behalf of a
-	// service principal this is the admin, not the owner.
-	CreatorID   int64
-	CreatorName string
+	// Creator minted the token. For a token on behalf of a service principal this is
+	// the admin, not the owner.
+	Creator Principal
 
 	// Comment is the creator's description of the token. Its creator can write
 	// anything here.
@@ -51,29 +52,22 @@ type Info struct {
 	LastUsed time.Time
 }
 
-// OwnerName returns the owner's name if the creator is the owner, and "" if only SCIM
-// knows it (see [Owners]).
-func (i *Info) OwnerName() string {
-	if i.OwnerID == 0 || i.OwnerID != i.CreatorID {
-		return ""
-	}
-	return i.CreatorName
-}
-
 // newInfo converts the SDK's form. Times arrive as epoch milliseconds.
 func newInfo(id ID, t *settings.TokenInfo, in *interner) *Info {
 	info := &Info{
 		ID:             id,
 		Comment:        in.text(t.Comment),
-		OwnerID:        t.OwnerId,
-		CreatorID:      t.CreatedById,
-		CreatorName:    in.text(t.CreatedByUsername),
+		Owner:          NewPrincipal(t.OwnerId, ""),
+		Creator:        NewPrincipal(t.CreatedById, t.CreatedByUsername),
 		WorkspaceID:    t.WorkspaceId,
 		Expires:        expiryOf(t.ExpiryTime),
 		Scopes:         in.set(t.Scopes),
 		InferredScopes: in.set(t.InferredScopes),
 		BackfillScopes: in.set(t.BackfillScopes),
 		AutoscopeState: in.text(string(t.AutoscopeState)),
+	}
+	if t.OwnerId != 0 && t.OwnerId == t.CreatedById {
+		info.Owner = info.Creator
 	}
 	if t.CreationTime > 0 {
 		info.Created = time.UnixMilli(t.CreationTime)

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type listing struct {
 	list   []*Info
 	faulty []Faulty
 	at     time.Time
+	since  uint64 // the same on the cache's clock of purges
 }
 
 // List returns all tokens of the workspace, including expired ones, and when the
@@ -27,7 +29,7 @@ type listing struct {
 // judged by it. The error is an [*UnavailableError], or the context's if the caller
 // left.
 func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
-	answer := r.listed.flights.DoChan("", func() (any, error) { return nil, r.relist() })
+	answer := r.listed.flights.DoChan(strconv.FormatUint(r.cache.since(), 36), func() (any, error) { return nil, r.relist() })
 	select {
 	case <-ctx.Done():
 		return nil, time.Time{}, ctx.Err()
@@ -56,11 +58,11 @@ func (r *Resolver) relist() error {
 		return &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	asked := r.now()
+	asked, since := r.now(), r.cache.since()
 	r.listed.mu.Lock()
-	age := asked.Sub(r.listed.at)
+	age, unchanged := asked.Sub(r.listed.at), r.listed.since == since
 	r.listed.mu.Unlock()
-	if age >= 0 && age < listReuse {
+	if age >= 0 && age < listReuse && unchanged {
 		return nil
 	}
 	if r.breaker.refuses(asked) {
@@ -78,13 +80,6 @@ func (r *Resolver) relist() error {
 	r.listWorked()
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.faulty, r.listed.at = list, faulty, asked
+	r.listed.list, r.listed.faulty, r.listed.at, r.listed.since = list, faulty, asked, since
 	return nil
-}
-
-// forgetList makes the next [Resolver.List] ask again.
-func (r *Resolver) forgetList() {
-	r.listed.mu.Lock()
-	defer r.listed.mu.Unlock()
-	r.listed.list, r.listed.faulty, r.listed.at = nil, nil, time.Time{}
 }

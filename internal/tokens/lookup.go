@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -39,41 +40,47 @@ func (r *Resolver) laneOf(id *ID, known bool) lane {
 // A caller waits hardly longer than a look-up may take, even if the SDK does: it signs
 // in under a context of its own. The extra tenth lets a look-up that times out report
 // that itself, and be counted before the caller retries.
-func (r *Resolver) share(ctx context.Context, req lookupRequest) (Facts, error) {
+func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	r.start()
 	if last := r.own.get(req.id, r.now(), req.rest); last != nil {
-		return Facts{}, last.err
+		return fact{}, last.err
 	}
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
-	answer := r.flights.DoChan(string(req.id[:]), func() (any, error) {
+	answer := r.flights.DoChan(r.flight(&req.id), func() (any, error) {
 		return r.lookup(req)
 	})
 	select {
 	case <-ctx.Done():
-		return Facts{}, ctx.Err()
+		return fact{}, ctx.Err()
 	case <-r.ctx.Done():
-		return Facts{}, &UnavailableError{Outage: Closed}
+		return fact{}, &UnavailableError{Outage: Closed}
 	case <-timer.C:
-		return Facts{}, &UnavailableError{Outage: TimedOut}
+		return fact{}, &UnavailableError{Outage: TimedOut}
 	case result := <-answer:
-		facts, _ := result.Val.(Facts)
-		return facts, result.Err
+		found, _ := result.Val.(fact)
+		return found, result.Err
 	}
 }
 
+// flight names the look-up that callers share. Callers that came after a purge do not
+// join one from before it.
+func (r *Resolver) flight(id *ID) string {
+	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], r.cache.since()))
+}
+
 // lookup asks the token service, within the limits and unless look-ups are paused.
-func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
+func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 	if !r.tasks.begin() {
-		return Facts{}, &UnavailableError{Outage: Closed}
+		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	if facts, answered, err := r.answeredSince(req); answered && !req.probe {
-		return facts, err
+	if found, answered, err := r.answeredSince(req); answered && !req.probe {
+		return found, err
 	}
 	if err := r.mayAsk(&req); err != nil {
-		return Facts{}, err
+		return fact{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
@@ -82,7 +89,7 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		if req.probe {
 			r.breaker.abandoned()
 		}
-		return Facts{}, err
+		return fact{}, err
 	}
 
 	since, answers, asked := r.cache.since(), r.health.answers.Load(), r.now()
@@ -97,15 +104,15 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		}
 		r.own.forget(req.id)
 		r.cache.remember(req.id, info, asked, since)
-		return Facts{Info: info, At: asked, Source: FromLookup}, nil
+		return fact{info: info, at: asked, since: since}, nil
 	case errors.Is(err, ErrUnknownToken):
 		r.health.answered()
 		r.succeeded("unknown", now.Sub(asked))
 		r.own.forget(req.id)
 		r.cache.rememberUnknown(req.id, asked, since)
-		return Facts{At: asked}, ErrUnknownToken
+		return fact{at: asked}, ErrUnknownToken
 	case r.ctx.Err() != nil:
-		return Facts{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
+		return fact{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
 	}
 	outage := asOutage(err)
 	result := "unusable"
@@ -115,7 +122,7 @@ func (r *Resolver) lookup(req lookupRequest) (Facts, error) {
 		result = string(outage.Outage)
 	}
 	r.observer.LookedUp(result, now.Sub(asked))
-	return Facts{At: asked}, outage
+	return fact{at: asked}, outage
 }
 
 // mayAsk reports whether look-ups are paused. At the end of a pause it asks the neutral
@@ -140,15 +147,15 @@ func (r *Resolver) ask(ctx context.Context, id ID, leave func()) (*Info, error) 
 
 // answeredSince returns the answer of another look-up for the same token that ended
 // after the caller read the cache and before this look-up started.
-func (r *Resolver) answeredSince(req lookupRequest) (facts Facts, answered bool, err error) {
+func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, err error) {
 	s := r.cache.shard(&req.id)
-	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) {
-		return Facts{Info: known.info, At: known.at, Source: FromLookup}, true, nil
+	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) {
+		return known, true, nil
 	}
 	if at, ok := s.unknown.Peek(req.id); ok && at.After(req.unknownAt) {
-		return Facts{}, true, ErrUnknownToken
+		return fact{}, true, ErrUnknownToken
 	}
-	return Facts{}, false, nil
+	return fact{}, false, nil
 }
 
 // admit waits for a look-up's turn and slot. Call leave to free the slot.

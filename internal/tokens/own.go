@@ -57,6 +57,12 @@ func (f *ownFailures) forget(id ID) {
 	f.recent.Remove(id)
 }
 
+func (f *ownFailures) forgetAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recent.Purge()
+}
+
 // ownErr returns the failure of a token's own look-up, nil for any other error.
 func ownErr(err error) *UnavailableError {
 	if err == nil {

@@ -3,14 +3,18 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/apierr"
-	"github.com/databricks/databricks-sdk-go/service/iam"
+	"github.com/databricks/databricks-sdk-go/client"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/scopegate/scopegate/internal/strictjson"
 )
 
 const (
@@ -35,11 +39,12 @@ const (
 // Management API returns only numeric IDs. It is safe for concurrent use, and starts
 // its goroutine on first use.
 type Owners struct {
-	lookup func(ctx context.Context, id int64) (string, error)
+	lookup func(ctx context.Context, id int64) (Principal, error)
 	now    func() time.Time
 
 	mu      sync.Mutex
 	names   *lru.Cache[int64, ownerName]
+	changes int // how often names were forgotten
 	started bool
 
 	queue   chan int64
@@ -52,8 +57,8 @@ type Owners struct {
 
 // ownerName is a cache entry, also while the name is queued.
 type ownerName struct {
-	name string    // "" while unknown
-	due  time.Time // when to ask again
+	owner Principal // without a name while that is unknown
+	due   time.Time // when to ask again
 }
 
 // NewOwners returns the owners of a workspace's tokens. The admin credential is the
@@ -62,10 +67,10 @@ type ownerName struct {
 func NewOwners(workspace string, admin Admin, timeout time.Duration) *Owners {
 	t := NewTransport(timeout)
 	source := &scimSource{workspace: workspace, admin: admin, timeout: timeout, transport: t}
-	return newOwners(source.name, t.Close, time.Now)
+	return newOwners(source.owner, t.Close, time.Now)
 }
 
-func newOwners(lookup func(context.Context, int64) (string, error), closing func(), now func() time.Time) *Owners {
+func newOwners(lookup func(context.Context, int64) (Principal, error), closing func(), now func() time.Time) *Owners {
 	names, err := lru.New[int64, ownerName](maxOwners)
 	if err != nil {
 		panic("tokens: " + err.Error()) // the size is a constant
@@ -83,18 +88,22 @@ func newOwners(lookup func(context.Context, int64) (string, error), closing func
 	return o
 }
 
-// Name returns the user name of a user or the application ID of a service principal,
-// and "" while it is unknown. It never blocks.
-func (o *Owners) Name(id int64) string {
-	if id == 0 {
-		return ""
+// Complete returns an owner with the name, if it is known: the user name of a user or the
+// application ID of a service principal. It never blocks.
+func (o *Owners) Complete(owner Principal) Principal {
+	id, numbered := owner.ID()
+	if _, named := owner.Name(); named || !numbered {
+		return owner
 	}
 	now := o.now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	known, _ := o.names.Get(id)
+	known, ok := o.names.Get(id)
+	if !ok {
+		known.owner = owner
+	}
 	if now.Before(known.due) || o.ctx.Err() != nil {
-		return known.name
+		return known.owner
 	}
 	if !o.started {
 		o.started = true
@@ -107,7 +116,24 @@ func (o *Owners) Name(id int64) string {
 		o.names.Add(id, known)
 	default:
 	}
-	return known.name
+	return known.owner
+}
+
+// Forget forgets the name of an owner who may have another one now, and the answer of a
+// look-up in progress.
+func (o *Owners) Forget(id int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.changes++
+	o.names.Remove(id)
+}
+
+// ForgetAll is [Owners.Forget] for all owners.
+func (o *Owners) ForgetAll() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.changes++
+	o.names.Purge()
 }
 
 // Close cancels the request in progress and stops the goroutine.
@@ -132,24 +158,41 @@ func (o *Owners) work() {
 			if o.limiter.Wait(o.ctx) != nil {
 				return
 			}
-			name, err := o.lookup(o.ctx, id)
-			o.remember(id, name, err)
+			since := o.changesSoFar()
+			owner, err := o.lookup(o.ctx, id)
+			o.remember(id, owner, err, since)
 		}
 	}
 }
 
-func (o *Owners) remember(id int64, name string, err error) {
+func (o *Owners) changesSoFar() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	known, _ := o.names.Peek(id)
-	if err != nil || name == "" {
-		// Keep the old name: it grants nothing.
-		known.due = o.now().Add(ownerRetry)
-	} else {
-		known = ownerName{name: name, due: o.now().Add(ownerAge)}
+	return o.changes
+}
+
+func (o *Owners) remember(id int64, owner Principal, err error, since int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changes != since { // the answer may be the old name
+		o.names.Remove(id)
+		return
+	}
+	known, ok := o.names.Peek(id)
+	switch {
+	case err == nil:
+		known = ownerName{owner, o.now().Add(ownerAge)}
+	case ok && !errors.Is(err, errNoName):
+		known.due = o.now().Add(ownerRetry) // keep the old name while SCIM cannot be asked
+	default:
+		known = ownerName{NewPrincipal(id, ""), o.now().Add(ownerRetry)}
 	}
 	o.names.Add(id, known)
 }
+
+// errNoName says that the answer was not the name of the owner who was asked for, or not
+// a name that can be believed.
+var errNoName = errors.New("the answer has no name of this owner")
 
 // scimSource asks a workspace's SCIM API. It is not safe for concurrent use.
 type scimSource struct {
@@ -158,31 +201,52 @@ type scimSource struct {
 	timeout   time.Duration
 	transport *Transport
 
-	users      *iam.UsersV2API // nil before the first request, and after a failure
-	principals *iam.ServicePrincipalsV2API
+	client *client.DatabricksClient // nil before the first request, and after a failure
 }
 
-func (s *scimSource) name(ctx context.Context, id int64) (string, error) {
-	if s.users == nil {
-		c, err := s.admin.newClient(s.workspace, s.timeout, s.transport)
-		if err != nil {
-			return "", err
+func (s *scimSource) owner(ctx context.Context, id int64) (owner Principal, err error) {
+	if s.client == nil {
+		if s.client, err = s.admin.newClient(s.workspace, s.timeout, s.transport); err != nil {
+			return Principal{}, err
 		}
-		s.users, s.principals = iam.NewUsersV2(c), iam.NewServicePrincipalsV2(c)
 	}
-	number := strconv.FormatInt(id, 10)
-	user, err := s.users.Get(ctx, iam.GetUserRequest{Id: number})
-	if err == nil {
-		return user.UserName, nil
-	}
+	// Not by the SDK's types: they do not tell what an answer leaves open.
+	answer, err := s.get(ctx, "Users", id)
+	member := "userName"
 	if errors.Is(err, apierr.ErrNotFound) {
-		var principal *iam.ServicePrincipal
-		if principal, err = s.principals.Get(ctx, iam.GetServicePrincipalRequest{Id: number}); err == nil {
-			return principal.ApplicationId, nil
-		}
+		answer, err = s.get(ctx, "ServicePrincipals", id)
+		member = "applicationId"
 	}
-	if !errors.Is(err, apierr.ErrNotFound) {
-		s.users = nil // the credential may have changed by the next request
+	switch {
+	case err == nil:
+		return readOwner(answer, id, member)
+	case errors.Is(err, apierr.ErrNotFound):
+		return Principal{}, errNoName
 	}
-	return "", err
+	s.client = nil // the credential may have changed by the next request
+	return Principal{}, err
+}
+
+func (s *scimSource) get(ctx context.Context, resources string, id int64) (answer []byte, err error) {
+	headers := map[string]string{"Accept": "application/json"}
+	if workspace := s.client.Config.WorkspaceID; workspace != "" {
+		headers["X-Databricks-Workspace-Id"] = workspace
+	}
+	path := fmt.Sprintf("/api/2.0/preview/scim/v2/%s/%d", resources, id)
+	err = s.client.Do(ctx, http.MethodGet, path, headers, nil, nil, &answer)
+	return answer, err
+}
+
+// readOwner reads a SCIM answer about the owner of an id, whose name is a member.
+func readOwner(answer []byte, id int64, member string) (Principal, error) {
+	var resource map[string]any
+	if err := strictjson.Unmarshal(answer, &resource); err != nil {
+		return Principal{}, errNoName
+	}
+	name, _ := resource[member].(string)
+	owner := NewPrincipal(id, name)
+	if _, named := owner.Name(); !named || resource["id"] != strconv.FormatInt(id, 10) {
+		return Principal{}, errNoName
+	}
+	return owner, nil
 }

@@ -1,7 +1,10 @@
 package tokens
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
@@ -17,7 +20,7 @@ func TestOwners(t *testing.T) {
 	await := func(id int64, want string) {
 		t.Helper()
 		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			got := owners.Name(id)
+			got := nameOf(owners, id)
 			if got == want {
 				return
 			}
@@ -26,7 +29,7 @@ func TestOwners(t *testing.T) {
 			}
 		}
 	}
-	if got := owners.Name(user); got != "" {
+	if got := nameOf(owners, user); got != "" {
 		t.Errorf("a name was known before it was looked up: %q", got)
 	}
 	await(user, "etl@example.com")
@@ -34,12 +37,17 @@ func TestOwners(t *testing.T) {
 
 	asked := workspace.Counts().Requests
 	for range 100 {
-		owners.Name(user)
-		owners.Name(0)
+		nameOf(owners, user)
+		nameOf(owners, 0)
 	}
 	if got := workspace.Counts().Requests; got != asked {
 		t.Errorf("%d requests for known names", got-asked)
 	}
+}
+
+func nameOf(o *Owners, id int64) string {
+	name, _ := o.Complete(NewPrincipal(id, "")).Name()
+	return name
 }
 
 func TestOwnersInAnOutage(t *testing.T) {
@@ -48,22 +56,22 @@ func TestOwnersInAnOutage(t *testing.T) {
 	user := workspace.AddUser("etl@example.com", false)
 	c := newClock()
 	source := &scimSource{workspace: workspace.URL(), admin: m2m(workspace), timeout: 5 * time.Second, transport: NewTransport(5 * time.Second)}
-	owners := newOwners(source.name, source.transport.Close, c.Now)
+	owners := newOwners(source.owner, source.transport.Close, c.Now)
 	t.Cleanup(owners.Close)
 	fault := workspace.Faults().Set("/api/2.0/preview/scim/", fakeworkspace.InternalError())
-	owners.Name(user)
+	nameOf(owners, user)
 	for deadline := time.Now().Add(30 * time.Second); fault.Hits() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no request was made")
 		}
 	}
 	for range 10 {
-		if got := owners.Name(user); got != "" {
+		if got := nameOf(owners, user); got != "" {
 			t.Fatalf("a name during an outage: %q", got)
 		}
 	}
 	workspace.Faults().Clear()
-	for deadline := time.Now().Add(30 * time.Second); owners.Name(user) != "etl@example.com"; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); nameOf(owners, user) != "etl@example.com"; time.Sleep(5 * time.Millisecond) {
 		c.advance(ownerRetry)
 		if time.Now().After(deadline) {
 			t.Fatal("no recovery")
@@ -72,4 +80,126 @@ func TestOwnersInAnOutage(t *testing.T) {
 	if hits := fault.Hits(); hits > 2 {
 		t.Errorf("%d requests in the outage", hits)
 	}
+}
+
+// TestOwnerAnswers: a name is believed only if the answer is about the owner who was
+// asked for, and has one name that people cannot take for another.
+func TestOwnerAnswers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, answer, want string }{
+		{"the owner", `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "42", "userName": "bob@x.com"}`, "bob@x.com"},
+		{"spelled oddly", `{"id": "42", "userName": " BOB@x.com"}`, "bob@x.com"},
+		{"another id", `{"id": "43", "userName": "alice@x.com"}`, ""},
+		{"an id that is no text", `{"id": 42, "userName": "alice@x.com"}`, ""},
+		{"an id that equals it as a number", `{"id": "042", "userName": "alice@x.com"}`, ""},
+		{"no id", `{"userName": "alice@x.com"}`, ""},
+		{"no name", `{"id": "42"}`, ""},
+		{"a name that is null", `{"id": "42", "userName": null}`, ""},
+		{"a name that is a list", `{"id": "42", "userName": ["alice@x.com"]}`, ""},
+		{"two names", `{"id": "42", "userName": "bob@x.com", "userName": "alice@x.com"}`, ""},
+		{"two names in two cases", `{"id": "42", "userName": "bob@x.com", "username": "alice@x.com"}`, ""},
+		{"two ids", `{"id": "43", "id": "42", "userName": "alice@x.com"}`, ""},
+		{"an escaped duplicate", `{"id": "42", "userName": "bob@x.com", "user\u004eame": "alice@x.com"}`, ""},
+		{"two objects", `{"id": "42", "userName": "bob@x.com"}{}`, ""},
+		{"a list", `{"Resources": [{"id": "42", "userName": "alice@x.com"}]}`, ""},
+		{"an array", `[{"id": "42", "userName": "alice@x.com"}]`, ""},
+		{"half a surrogate", `{"id": "42", "userName": "b\ud800ob@x.com"}`, ""},
+		{"zero width", `{"id": "42", "userName": "b\u200bob@x.com"}`, ""},
+		{"NUL", `{"id": "42", "userName": "bob\u0000@x.com"}`, ""},
+		{"not UTF-8", "{\"id\": \"42\", \"userName\": \"b\xffob\"}", ""},
+		{"no JSON", `<html>`, ""},
+		{"nothing", ``, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			owner, err := readOwner([]byte(test.answer), 42, "userName")
+			name, named := owner.NormalName()
+			if name != test.want || named != (err == nil) || named != (test.want != "") {
+				t.Errorf("got %q, %v", name, err)
+			}
+		})
+	}
+}
+
+func FuzzReadOwner(f *testing.F) {
+	f.Add([]byte(`{"id": "42", "userName": "bob@x.com"}`))
+	f.Add([]byte(`{"id": "42", "userName": "bob@x.com", "userName": ""}`))
+	f.Add([]byte(`[`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		owner, err := readOwner(answer, 42, "userName")
+		if _, named := owner.Name(); named != (err == nil) {
+			t.Errorf("%v, %v", owner, err)
+		}
+		if id, _ := owner.ID(); err == nil && id != 42 {
+			t.Errorf("owner %d", id)
+		}
+	})
+}
+
+// TestOwnersForget: a name that was asked for before a user was changed is not believed,
+// and one that was known is unknown until it was asked for again.
+func TestOwnersForget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan string)
+		owners := newOwners(func(_ context.Context, id int64) (Principal, error) {
+			return NewPrincipal(id, <-answers), nil
+		}, func() {}, time.Now)
+		defer owners.Close()
+		tell := func(name string) {
+			nameOf(owners, 42)
+			answers <- name
+			synctest.Wait()
+		}
+		tell("bob")
+		if got := nameOf(owners, 42); got != "bob" {
+			t.Fatalf("got %q", got)
+		}
+		for _, forget := range []func(){func() { owners.Forget(42) }, owners.ForgetAll} {
+			forget()
+			if got := nameOf(owners, 42); got != "" { // which asks again
+				t.Errorf("the old name is known: %q", got)
+			}
+			time.Sleep(time.Second) // the limit on requests
+			synctest.Wait()
+			forget() // while that is in flight
+			answers <- "the old name"
+			synctest.Wait()
+			if got := nameOf(owners, 42); got != "" {
+				t.Errorf("a late answer is believed: %q", got)
+			}
+			tell("alice")
+			if got := nameOf(owners, 42); got != "alice" {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
+}
+
+// TestOwnersUnlearn: an outage keeps a name, and an answer that is no name does not.
+func TestOwnersUnlearn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var failure error
+		owners := newOwners(func(_ context.Context, id int64) (Principal, error) {
+			return NewPrincipal(id, "bob"), failure
+		}, func() {}, time.Now)
+		defer owners.Close()
+		ask := func() string {
+			nameOf(owners, 42)
+			synctest.Wait()
+			time.Sleep(time.Second) // the limit on requests
+			synctest.Wait()
+			return nameOf(owners, 42)
+		}
+		for _, step := range []struct {
+			failure error
+			want    string
+		}{{nil, "bob"}, {errors.New("an outage"), "bob"}, {errNoName, ""}, {nil, "bob"}} {
+			failure = step.failure
+			if got := ask(); got != step.want {
+				t.Errorf("%v: got %q, want %q", step.failure, got, step.want)
+			}
+			time.Sleep(ownerAge)
+		}
+	})
 }

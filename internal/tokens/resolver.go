@@ -118,11 +118,36 @@ func (r *Resolver) Tune(s Settings) {
 	r.tuneSync(s.Sync)
 }
 
+// maxLooks is how often one request looks again because its token, or any, was changed
+// while it waited for an answer.
+const maxLooks = 3
+
 // resolve is Resolve for readers who judge by themselves what is unknown.
 func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
+	began := r.now()
+	for range maxLooks {
+		facts, err := r.resolveOnce(ctx, id, fresh)
+		if !errors.Is(err, errOvertaken) {
+			return facts, err
+		}
+		if r.now().Sub(began) >= time.Duration(r.timeout.Load()) {
+			break // waiting again could take as long again
+		}
+	}
+	err := r.limits.overloaded()
+	r.observer.Waited(err, r.now().Sub(began), false)
+	r.observer.CacheUsed("miss")
+	return Facts{}, err
+}
+
+// errOvertaken says that what a look-up found was purged before it could be used.
+var errOvertaken = errors.New("the facts were purged")
+
+func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
-	known, remembered := shard.find(id)
+	known, kept := shard.find(id)
+	remembered := kept && r.cache.current(&known)
 	var age time.Duration
 	if remembered {
 		age = now.Sub(known.at)
@@ -147,10 +172,17 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil //nolint:nilerr // stale facts will do
 	}
-	facts, err := r.share(ctx, lookupRequest{
-		id: id, lane: r.laneOf(&id, remembered), patient: !stale,
+	found, err := r.share(ctx, lookupRequest{
+		id: id, lane: r.laneOf(&id, kept), patient: !stale,
 		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL,
 	})
+	if err == nil && r.cache.overtaken(&found) {
+		return Facts{}, errOvertaken
+	}
+	if stale { // unless they were purged in the meantime
+		known, kept = shard.known.Peek(id)
+		stale = kept && r.cache.current(&known)
+	}
 	if err != nil && !errors.Is(err, ErrUnknownToken) && ownErr(err) == nil && id != neutral {
 		r.observer.Waited(err, r.now().Sub(now), stale && isOutage(err))
 	}
@@ -159,7 +191,10 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil
 	}
 	r.observer.CacheUsed("miss")
-	return facts, err
+	if err != nil {
+		return Facts{At: found.at}, err
+	}
+	return Facts{Info: found.info, At: found.at, Source: FromLookup}, nil
 }
 
 // Purge forgets what is known about a token that was just created, changed or revoked,
@@ -167,11 +202,21 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 // that started earlier is in progress. Call it after the workspace has answered, not
 // before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
-	known := r.cache.forget(id)
 	r.own.forget(id)
-	r.flights.Forget(string(id[:]))
-	r.forgetList()
-	return known
+	return r.cache.forget(id)
+}
+
+// ForgetOwner is [Resolver.Purge] for all tokens that belong to, or were created by, a
+// user or service principal, and for those of which that is not known.
+func (r *Resolver) ForgetOwner(id int64) {
+	r.own.forgetAll()
+	r.cache.forgetOwner(id)
+}
+
+// ForgetAll is [Resolver.Purge] for all tokens.
+func (r *Resolver) ForgetAll() {
+	r.own.forgetAll()
+	r.cache.forgetAll()
 }
 
 // ForgetUnknown forgets which tokens are unknown. Call it when a token was created whose

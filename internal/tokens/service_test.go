@@ -64,9 +64,8 @@ func TestServiceLookup(t *testing.T) {
 			want := &Info{
 				ID:          IDOf(token.Value),
 				Comment:     "nightly",
-				OwnerID:     token.Info.OwnerId,
-				CreatorID:   token.Info.CreatedById,
-				CreatorName: "etl@example.com",
+				Owner:       NewPrincipal(token.Info.OwnerId, "etl@example.com"),
+				Creator:     NewPrincipal(token.Info.CreatedById, "etl@example.com"),
 				WorkspaceID: workspace.WorkspaceID(),
 				Created:     time.UnixMilli(token.Info.CreationTime),
 				Expires:     ExpiresAt(time.UnixMilli(token.Info.ExpiryTime)),

@@ -141,7 +141,7 @@ func TestVerify(t *testing.T) {
 					t.Errorf("%s: the token lived %s", name, life)
 				}
 			}
-			if report.OnBehalf.Info.OwnerID == report.Own.Info.OwnerID {
+			if report.OnBehalf.Info.Owner == report.Own.Info.Owner {
 				t.Error("the token on behalf of a service principal belongs to the admin")
 			}
 			if report.ListErr != nil || report.List.Tokens != 1 || report.List.UnknownExpiry != 0 || len(report.List.Unusable) != 0 {

@@ -124,8 +124,9 @@ func (r *Row) Last() time.Time {
 	return last
 }
 
-// Owner returns the owner's name, or the id if the name is unknown.
-func (r *Row) Owner() string { return cmp.Or(r.OwnerName, number(r.OwnerID)) }
+// Owner returns the owner's name, the id if the name is unknown, and otherwise
+// "unknown".
+func (r *Row) Owner() string { return cmp.Or(r.OwnerName, number(r.OwnerID), "unknown") }
 
 // seen returns what was seen, or an empty Token.
 func (r *Row) seen() Token {
