@@ -59,7 +59,7 @@ func startLenient(t *testing.T) *lenient {
 	return l
 }
 
-func (l *lenient) onChange(do http.HandlerFunc) { l.change.Store(&do) }
+func (l *lenient) onChange(do http.HandlerFunc)                              { l.change.Store(&do) }
 func (l *lenient) onLookup(do func(http.ResponseWriter, *http.Request) bool) { l.lookup.Store(&do) }
 
 // countLookups counts the look-ups of a token from now on.
