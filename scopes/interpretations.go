@@ -11,6 +11,9 @@ const (
 	// maxDecodings is how often a path may be decoded: once by the server, and once
 	// by a careless proxy in front of it.
 	maxDecodings = 2
+	// maxOddPath limits, in bytes, the paths that are interpreted at all. The longest names
+	// that object stores take are 1024 bytes, three times that percent-encoded.
+	maxOddPath = 8 << 10
 	// maxInterpretations and maxInterpretationBytes limit the work for one path.
 	// Real file and table names stay far below them.
 	maxInterpretations     = 256
@@ -55,75 +58,81 @@ var steps = []struct {
 // interpret returns the interpretations of an escaped path, the path itself first, and
 // first of those that are decoded the one that the client meant: split, then decoded once.
 func interpret(path string) ([]interpretation, error) {
-	type state struct {
-		path      string
-		decodings int
-	}
-	var all []interpretation
-	seen := make(map[state]bool)
-	size := 0
-	add := func(path string, decodings int, cause cause) error {
-		if !strings.Contains(path, "%") {
-			decodings = maxDecodings
-		}
-		if seen[state{path, decodings}] {
-			return nil
-		}
-		seen[state{path, decodings}] = true
-		all = append(all, interpretation{path, decodings, cause})
-		if size += len(path); len(all) > maxInterpretations || size > maxInterpretationBytes {
-			return errAmbiguous
-		}
-		return nil
-	}
 	if err := checkText(path, true); err != nil {
 		return nil, err
 	}
-	if err := add(path, 0, 0); err != nil {
+	found := interpretations{seen: make(map[interpretation]bool)}
+	if err := found.add(path, 0, 0); err != nil {
 		return nil, err
 	}
-	decodeOnce := func(in interpretation) error {
-		if in.decodings == maxDecodings {
-			return nil
-		}
-		if in.decodings > 0 {
-			in.cause |= causeTwice
-		}
-		whole, err := decode(in.path, dataSlash, in.raw())
-		if err != nil {
-			return err
-		}
-		if err := add(whole, in.decodings+1, in.cause); err != nil || !strings.Contains(whole, dataSlash) {
-			return err
-		}
-		split, err := decode(in.path, "/", in.raw())
-		if err != nil {
-			return err
-		}
-		return add(split, in.decodings+1, in.cause|causeEncodedSlash)
+	// Before any other step, so that this is the first that is decoded.
+	if err := found.decode(found.all[0]); err != nil {
+		return nil, err
 	}
-	for i := 0; i < len(all); i++ {
-		in := all[i]
-		if in.raw() && i == 0 {
-			// Before any other step, so that this reading is the first.
-			if err := decodeOnce(in); err != nil {
-				return nil, err
-			}
-		}
+	for i := 0; i < len(found.all); i++ {
+		in := found.all[i]
 		for _, step := range steps {
 			if next := step.do(in.path); next != in.path {
-				if err := add(next, in.decodings, in.cause|step.cause); err != nil {
+				if err := found.add(next, in.decodings, in.cause|step.cause); err != nil {
 					return nil, err
 				}
 			}
 		}
-		if i > 0 {
-			if err := decodeOnce(in); err != nil {
-				return nil, err
-			}
+		if i == 0 {
+			continue // decoded above
+		}
+		if err := found.decode(in); err != nil {
+			return nil, err
 		}
 	}
-	return all, nil
+	return found.all, nil
+}
+
+// interpretations collects the interpretations of one path.
+type interpretations struct {
+	all  []interpretation
+	seen map[interpretation]bool // without their causes
+	size int                     // of all paths, in bytes
+}
+
+// add adds an interpretation unless it is known already.
+func (f *interpretations) add(path string, decodings int, cause cause) error {
+	if !strings.Contains(path, "%") {
+		decodings = maxDecodings
+	}
+	in := interpretation{path: path, decodings: decodings}
+	if f.seen[in] {
+		return nil
+	}
+	f.seen[in] = true
+	in.cause = cause
+	f.all = append(f.all, in)
+	if f.size += len(path); len(f.all) > maxInterpretations || f.size > maxInterpretationBytes {
+		return errAmbiguous
+	}
+	return nil
+}
+
+// decode adds what servers make of an interpretation by decoding it once more.
+func (f *interpretations) decode(in interpretation) error {
+	if in.decodings == maxDecodings {
+		return nil
+	}
+	if in.decodings > 0 {
+		in.cause |= causeTwice
+	}
+	whole, err := decode(in.path, dataSlash, in.raw())
+	if err != nil {
+		return err
+	}
+	if err := f.add(whole, in.decodings+1, in.cause); err != nil || !strings.Contains(whole, dataSlash) {
+		return err
+	}
+	split, err := decode(in.path, "/", in.raw())
+	if err != nil {
+		return err
+	}
+	return f.add(split, in.decodings+1, in.cause|causeEncodedSlash)
 }
 
 // resolveDots removes "." and ".." segments as in RFC 3986, section 5.2.4.

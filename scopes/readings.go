@@ -48,6 +48,7 @@ var (
 	errQuery     = &PathError{Reason: "the path contains a query or a fragment"}
 	errEscape    = &PathError{Reason: "the path contains a percent sign that is not followed by two hexadecimal digits"}
 	errEncoding  = &PathError{Reason: "the path is not valid UTF-8"}
+	errLong      = &PathError{Reason: "the path has encoded or unusual characters and is longer than 8 KiB"}
 	errAmbiguous = &PathError{Reason: "the path can be read in too many ways"}
 )
 
@@ -195,6 +196,9 @@ func (c *Catalog) lookUp(q *query, cause cause, to []Reading) []Reading {
 
 // readOdd returns the readings of a path that may have several.
 func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
+	if len(q.path) > maxOddPath {
+		return nil, errLong
+	}
 	interpretations, err := interpret(q.path)
 	if err != nil {
 		return nil, err

@@ -42,29 +42,28 @@ func dropped(part string) bool {
 	if rest != "" && lower(rest[0]) == 'v' {
 		rest = rest[1:]
 	}
-	number := func(max int) bool {
-		n := 0
-		for n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
-			n++
-		}
-		rest = rest[n:]
-		return 0 < n && n <= max
-	}
-	if !number(2) {
-		return false
-	}
-	if strings.HasPrefix(rest, ".") {
-		if rest = rest[1:]; !number(2) {
-			return false
-		}
+	rest, ok := cutNumber(rest)
+	if ok && strings.HasPrefix(rest, ".") {
+		rest, ok = cutNumber(rest[1:])
 	}
 	for _, stage := range []string{"alpha", "beta", "rc"} {
-		if hasPrefix(rest, stage, true) {
-			rest = rest[len(stage):]
-			return rest == "" || number(2) && rest == ""
+		if ok && hasPrefix(rest, stage, true) {
+			if rest = rest[len(stage):]; rest != "" {
+				rest, ok = cutNumber(rest)
+			}
+			break
 		}
 	}
-	return rest == ""
+	return ok && rest == ""
+}
+
+// cutNumber returns s without the number of one or two digits that it starts with.
+func cutNumber(s string) (rest string, ok bool) {
+	n := 0
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	return s[n:], n == 1 || n == 2
 }
 
 // droppedInside is dropped for segments that do not follow api at once: there, a plain

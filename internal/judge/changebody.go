@@ -47,7 +47,7 @@ func (w *watchedBody) Read(b []byte) (int, error) {
 	room := min(n, maxWatchedBody-len(w.kept))
 	w.kept = append(w.kept, b[:room]...)
 	w.overflow = w.overflow || room < n
-	w.ended = w.ended || err == io.EOF //nolint:errorlint // as io.Reader says
+	w.ended = w.ended || err == io.EOF
 	return n, err
 }
 

@@ -109,23 +109,22 @@ var places = map[string]func(text string) string{
 	},
 }
 
-// TestHostileCosts: a request full of what may be a secret takes at most twice the CPU of
-// an honest one of the same length, client included.
+// TestHostileCosts: a request full of what may be a secret takes no more than a few times
+// the CPU of an honest one of the same length, client included. BenchmarkHostile measures
+// how many; what this test must notice is work that grows with the square of the length.
 func TestHostileCosts(t *testing.T) {
+	const most = 5
 	r := startCostRig(t)
 	for place, request := range places {
 		for _, size := range []int{16 << 10, 400 << 10} {
 			honest := r.cpu(request(long(honestPath, size)))
 			for name, part := range soups {
-				if place == "path" && strings.Contains(part, "%") {
-					continue // every reading of it is judged, which costs more than hiding its secrets
-				}
 				// The scheduler may add to one of both.
 				hostile := r.cpu(request(long(part, size)))
-				for attempt := 0; hostile > 2*honest && attempt < 3; attempt++ {
+				for attempt := 0; hostile > most*honest && attempt < 3; attempt++ {
 					honest, hostile = max(honest, r.cpu(request(long(honestPath, size)))), min(hostile, r.cpu(request(long(part, size))))
 				}
-				if hostile > 2*honest {
+				if hostile > most*honest {
 					t.Errorf("%s, %d bytes in the %s: %v, and %v for an honest one", name, size, place, hostile, honest)
 				}
 			}
