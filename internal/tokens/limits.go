@@ -70,6 +70,13 @@ type slots struct {
 	all, unknown chan struct{}
 }
 
+// perSecond returns the rate.
+func (l *limits) perSecond() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
 func (l *limits) tune(perSecond, concurrency int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -76,6 +76,9 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
+	if req.lane == knownLane {
+		r.awaitRefill()
+	}
 	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
 	}

@@ -62,6 +62,7 @@ type Resolver struct {
 	timeout   atomic.Int64 // a time.Duration
 	breaker   Breaker
 	sync      syncing
+	refills   refilling
 	listed    listing
 
 	// Look-ups run under the resolver's context, not the first caller's: when that
@@ -213,10 +214,12 @@ func (r *Resolver) ForgetOwner(id int64) {
 	r.cache.forgetOwner(id)
 }
 
-// ForgetAll is [Resolver.Purge] for all tokens.
+// ForgetAll is [Resolver.Purge] for all tokens. If they are many, it asks for the list of
+// all tokens, once, instead of leaving each to its own look-up.
 func (r *Resolver) ForgetAll() {
 	r.own.forgetAll()
 	r.cache.forgetAll()
+	r.refill()
 }
 
 // ForgetUnknown forgets which tokens are unknown. Call it when a token was created whose
