@@ -31,7 +31,11 @@ type Catalog struct {
 	rows      []Operation
 	templates []Template     // of rows
 	index     map[string]int // of rows, by method and template
-	root      node
+	// normals are the shapes of the templates' normal forms. byName and byNormal are the
+	// rows by name and by normals.
+	normals          []string
+	byName, byNormal map[string][]int
+	root             node
 	// normal holds the rows by the normal forms of their templates.
 	normal node
 	// spellings are the operations that identify made.
@@ -91,10 +95,16 @@ func New(rows []Operation) (*Catalog, error) {
 func (c *Catalog) build() {
 	// The tries point into c.rows, which must not be reallocated after this.
 	c.index = make(map[string]int, len(c.rows))
+	c.normals = make([]string, len(c.rows))
+	c.byName, c.byNormal = make(map[string][]int), make(map[string][]int)
 	for i := range c.rows {
-		c.index[c.rows[i].Method+" "+c.rows[i].Template] = i
+		row := &c.rows[i]
+		c.normals[i] = normalShape(&c.templates[i])
+		c.index[row.Method+" "+row.Template] = i
+		c.byName[row.Name] = append(c.byName[row.Name], i)
+		c.byNormal[c.normals[i]] = append(c.byNormal[c.normals[i]], i)
 		if t := &c.templates[i]; len(t.normal) > 0 && !t.isPreviewOf() {
-			c.normal.insert(t.normal, methodEdge{method: c.rows[i].Method, op: &c.rows[i]})
+			c.normal.insert(t.normal, methodEdge{method: row.Method, op: row})
 		}
 	}
 	anyVersion := make(map[string][]int)
@@ -205,19 +215,19 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 // nil for other templates.
 func (c *Catalog) named() func(method string, t *Template) *Operation {
 	same := make(map[string]*Operation, len(c.rows))
-	alike := make(map[string]*Operation, len(c.rows))
 	for i := range c.rows {
-		row, t := &c.rows[i], &c.templates[i]
-		same[row.Method+" "+t.shape()] = row
-		if normal := row.Method + " " + normalShape(t); alike[normal] == nil {
-			alike[normal] = row
-		}
+		same[c.rows[i].Method+" "+c.templates[i].shape()] = &c.rows[i]
 	}
 	return func(method string, t *Template) *Operation {
 		if row := same[method+" "+t.shape()]; row != nil {
 			return row
 		}
-		return alike[method+" "+normalShape(t)]
+		for _, i := range c.byNormal[normalShape(t)] {
+			if c.rows[i].Method == method {
+				return &c.rows[i]
+			}
+		}
+		return nil
 	}
 }
 

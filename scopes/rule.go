@@ -24,7 +24,7 @@ func NewRule(t Template) Rule { return Rule{template: t} }
 // Rule returns a rule for the operations of c that a template covers. matches reports
 // whether the rule is for a method; "*" stands for all.
 func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
-	r := NewRule(t)
+	r, shape := NewRule(t), normalShape(&t)
 	var within []Template // what the template covers of wide rows
 	cover := func(t Template, direct bool) bool {
 		found := false
@@ -36,7 +36,7 @@ func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
 			theirs := c.templates[i]
 			if values, exact, ok := overlap(&t, &theirs, direct); ok {
 				found = true
-				if direct && normalShape(&t) == normalShape(&theirs) {
+				if direct && shape == c.normals[i] {
 					r.names = append(r.names, row.Name)
 				}
 				c.addSpellings(&r, i, values, exact, matches)
@@ -60,23 +60,26 @@ func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
 // addSpellings adds to r the templates of the rows that are the same operation as row i,
 // with values for their parameters.
 func (c *Catalog) addSpellings(r *Rule, i int, values []segment, exact bool, matches func(string) bool) {
-	row, normal := &c.rows[i], normalShape(&c.templates[i])
-	for k := range c.rows {
-		other := &c.rows[k]
-		named := other.Name == row.Name
-		if !named && normalShape(&c.templates[k]) != normal || !matches(other.Method) {
-			continue
+	add := func(to *[]Template, k int) {
+		if !matches(c.rows[k].Method) {
+			return
 		}
 		t := substitute(&c.templates[k], values)
-		add := func(to *[]Template) {
-			if !slices.ContainsFunc(*to, func(s Template) bool { return s.text == t.text }) {
-				*to = append(*to, t)
-			}
+		if r.template.Match(t.text) {
+			return // parameter names stand in for values: the rule's template covers the row
 		}
-		add(&r.alike)
-		if named && exact {
-			add(&r.same)
+		if !slices.ContainsFunc(*to, func(s Template) bool { return s.text == t.text }) {
+			*to = append(*to, t)
 		}
+	}
+	for _, k := range c.byName[c.rows[i].Name] {
+		add(&r.alike, k)
+		if exact {
+			add(&r.same, k)
+		}
+	}
+	for _, k := range c.byNormal[c.normals[i]] {
+		add(&r.alike, k)
 	}
 }
 
