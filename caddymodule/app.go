@@ -209,6 +209,9 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	if n := len(w.open); n > 0 && len(w.handlers) == 1 {
 		h.logger.Warn("the routes file has rows that need no scope, or no token at all", zap.String("file", w.options.Routes), zap.Int("rows", n), zap.String("first", w.open[0].Method+" "+w.open[0].Template))
 	}
+	if len(w.unknown) > 0 && len(w.handlers) == 1 {
+		h.logger.Warn("the routes file names unknown scopes; they may be misspelled", zap.String("file", w.options.Routes), zap.Strings("scopes", w.unknown))
+	}
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {
 			h.logger.Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))

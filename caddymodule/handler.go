@@ -96,7 +96,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	// So that the hash in a record can be found again, by scopegate validate too.
-	h.logger.Info("rules in force", zap.String("policy_hash", h.enforcer.Rules), zap.String("catalog", h.enforcer.Judge.Catalog.Version()))
+	h.logger.Info("rules in force",
+		zap.String("mode", orDefault(h.Mode, modes)), zap.String("workspace", h.enforcer.Workspace), zap.Int("policies", len(h.Policies)),
+		zap.String("policy_hash", h.enforcer.Rules), zap.String("catalog", h.enforcer.Judge.Catalog.Version()))
 	h.warnOfPolicies()
 	return h.provisionAudit()
 }

@@ -257,6 +257,7 @@ type workspace struct {
 	options  WorkspaceOptions
 	catalog  *scopes.Catalog
 	open     []scopes.Operation // rows of the routes file that need no scope
+	unknown  []string           // scopes in the routes file
 	handlers []*Handler
 
 	// service opens what knows its tokens on first use, when all handlers have stated
@@ -281,7 +282,7 @@ func (w *workspace) compile() error {
 	if err != nil {
 		return fmt.Errorf("reading routes: %w", err)
 	}
-	w.catalog, w.open = routes.Catalog, routes.Opened
+	w.catalog, w.open, w.unknown = routes.Catalog, routes.Opened, routes.Unknown
 	for _, h := range w.handlers {
 		if err := h.compile(w); err != nil {
 			return err

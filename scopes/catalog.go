@@ -175,8 +175,8 @@ func digest(rows []Operation) string {
 
 // With returns a copy of c with rows added. A row replaces the one in c that has
 // the same method and the same template, apart from parameter names. If it is a path of
-// an operation of c, it keeps that operation's name, and what it needs holds for the
-// operation's other paths too. Like [New], With returns an error for invalid or
+// an operation of c, it keeps that operation's name, and the scopes that it needs hold for
+// the operation's other paths too. Like [New], With returns an error for invalid or
 // conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	added := slices.Clone(rows)
@@ -192,7 +192,9 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 		over[row.Method+" "+t.shape()] = true
 		if same := named(row.Method, &t); same != nil {
 			row.Name = same.Name
-			needs[same.Name] = append(needs[same.Name], row)
+			if row.Access == ScopedAccess { // what opens one path must not open others
+				needs[same.Name] = append(needs[same.Name], row)
+			}
 		}
 	}
 	all := added

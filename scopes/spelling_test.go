@@ -138,9 +138,9 @@ func TestRulesSpeakOfOperations(t *testing.T) {
 func TestWithSpeaksOfOperations(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name, rows    string
-		method, path  string
-		want, operand string
+		name, rows   string
+		method, path string
+		want, named  string
 	}{
 		{"the row's path", "GET\t/api/2.1/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
 		{"another version", "GET\t/api/2.0/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
@@ -149,6 +149,8 @@ func TestWithSpeaksOfOperations(t *testing.T) {
 		{"a new alias changes the rest", "GET\t/ajax-api/2.0/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
 		{"two that differ", "GET\t/api/2.0/clusters/list\tsql,jobs\nGET\t/ajax-api/2.0/clusters/list\tjobs", "GET", "/api/2.1/clusters/list", "jobs", "compute.Clusters.List"},
 		{"a name of the operator's own", "GET\t/api/2.1/clusters/list\tsql\toperator\tour.Name", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"a new alias that needs no token", "GET\t/ajax-api/2.0/clusters/list\tpublic", "GET", "/ajax-api/2.0/clusters/list", "public", "compute.Clusters.List"},
+		{"does not open the rest", "GET\t/ajax-api/2.0/clusters/list\tpublic", "GET", "/api/2.1/clusters/list", "clusters", "compute.Clusters.List"},
 		{"a catch-all", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/clusters/list", AllAPIs, "compute.Clusters.List"},
 		{"a catch-all, other path", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/something", "sql", "* /ajax-api/*"},
 		{"a new operation", "GET\t/api/2.0/new/{id}\tsql", "GET", "/api/2.0/new/7", "sql", "GET /api/2.0/new/{id}"},
@@ -167,7 +169,7 @@ func TestWithSpeaksOfOperations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o := readings[0].Operation; o.anyOf() != test.want || o.Name != test.operand {
+			if o := readings[0].Operation; o.anyOf() != test.want || o.Name != test.named {
 				t.Errorf("got %s, which needs %s", o.Name, o.anyOf())
 			}
 		})

@@ -120,6 +120,10 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 		line(name, reading)
 	}
 	line("policy", e.Policy)
-	line("verdict", fmt.Sprintf("%s (%s)", e.Decision, e.Reason))
+	verdict := fmt.Sprintf("%s (%s)", e.Decision, e.Reason)
+	if e.Decision == judge.Deny && !e.Enforced {
+		verdict += ", only recorded: the request passes, because of mode observe or of a policy that is rehearsed"
+	}
+	line("verdict", verdict)
 	line("to permit", e.Change)
 }

@@ -2,6 +2,7 @@ package gatewaycmd
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,11 +34,13 @@ func findAdmin(root *cobra.Command, args []string) error {
 	}
 	given := value("address")
 	if given == "" && config != "" {
-		// Where the file turns the admin API off, that is still to be: Caddy then asks at its
-		// default address, too.
 		admin, err := caddyserver.ReadAdmin(config, value("adapter"))
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil //nolint:nilerr // Caddy will say so
+		case admin.Disabled:
+			// Caddy would ask at its default address, where another gateway may run.
+			return fmt.Errorf("%s turns the admin API off, so it does not say which gateway to %s; name it with --address", config, command.Name())
 		}
 		given = cmp.Or(admin.Listen, caddy.DefaultAdminListen)
 	}

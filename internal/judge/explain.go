@@ -32,6 +32,7 @@ type Answer struct {
 
 // Details are what a person wants to know beside the answer.
 type Details struct {
+	Enforced bool     `json:"enforced"` // false if a denial is only recorded
 	Source   string   `json:"source"`
 	Policy   string   `json:"policy,omitempty"`   // that refused
 	Readings []string `json:"readings,omitempty"` // where there is more than one
@@ -54,7 +55,7 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	}
 	method = strings.ToUpper(method)
 	path, _, _ := strings.Cut(target, "?")
-	answer := Explanation{Answer: Answer{Method: method, Path: target, AnyOf: []string{}, Decision: Deny}}
+	answer := Explanation{Answer: Answer{Method: method, Path: target, AnyOf: []string{}, Decision: Deny}, Details: Details{Enforced: !j.Observe}}
 
 	readings, err := j.Catalog.Read(method, path, nil)
 	malformed, isMalformed := errors.AsType[*scopes.PathError](err)
@@ -79,6 +80,7 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))
 	}
 	answer.describe(&judged)
+	answer.Enforced = (judged.Decision != Deny || judged.Enforced) && !j.Observe
 	return answer, nil
 }
 
@@ -95,9 +97,6 @@ func (e *Explanation) describe(j *Judgement) {
 	switch {
 	case j.Policy != "":
 		e.Change = fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
-		if !j.Enforced {
-			e.Change += " (it is only rehearsed: the request passes)"
-		}
 	case j.Reason == policy.AccountLevelOperation:
 		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 	case j.SpellingOf != nil:

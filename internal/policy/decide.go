@@ -80,7 +80,11 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		case operation.Access == scopes.AccountOnly:
 			return Ruling{Reason: AccountLevelOperation, Operation: operation}
 		case !operation.Permits(held):
-			return Ruling{Reason: MissingScope, Operation: operation, SpellingOf: request.Readings[i].SpellingOf}
+			row := request.Readings[i].SpellingOf
+			if row != nil && !operation.Unmapped() {
+				row = nil // the catalog has the path too, so another spelling needs no less
+			}
+			return Ruling{Reason: MissingScope, Operation: operation, SpellingOf: row}
 		}
 	}
 	ruling := Ruling{Allowed: true, Reason: Permitted, Operation: first}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -31,6 +32,9 @@ type Routes struct {
 	// Opened are rows of the file after which requests need no scope, or no token at
 	// all, and which the built-in catalog does not have like that.
 	Opened []scopes.Operation
+	// Unknown are scopes in rows of the file that no published operation needs. They may be
+	// new, or misspelled.
+	Unknown []string
 }
 
 // Load reads a file, unless the path is empty. Errors name the file, and the line where
@@ -57,10 +61,15 @@ func parse(content []byte, path string) (*Routes, error) {
 		}
 		return nil, err
 	}
-	routes := new(Routes)
+	routes, known := new(Routes), scopes.KnownScopes()
 	for i := range rows {
 		if err := routes.open(&rows[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		for _, scope := range rows[i].AnyOf {
+			if !slices.Contains(known, scope) && !slices.Contains(routes.Unknown, scope) {
+				routes.Unknown = append(routes.Unknown, scope)
+			}
 		}
 	}
 	if routes.Catalog, err = scopes.Default().With(rows); err != nil {

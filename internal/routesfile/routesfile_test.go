@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,14 @@ func TestShadowing(t *testing.T) {
 		if err != nil || len(readings) == 0 || strings.Join(readings[0].Operation.AnyOf, " ") != want {
 			t.Errorf("%s: %+v, %v", path, readings, err)
 		}
+	}
+}
+
+func TestUnknownScopes(t *testing.T) {
+	t.Parallel()
+	routes, err := parse([]byte("GET\t/api/2.0/a\tjobz,sql\nGET\t/api/2.0/b\tjobz\nGET\t/api/2.0/c\tall-apis\n"), "routes")
+	if err != nil || !slices.Equal(routes.Unknown, []string{"jobz"}) {
+		t.Errorf("%+v, %v", routes, err)
 	}
 }
 
