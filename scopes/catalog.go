@@ -176,12 +176,14 @@ func digest(rows []Operation) string {
 // With returns a copy of c with rows added. A row replaces the one in c that has
 // the same method and the same template, apart from parameter names. If it is a path of
 // an operation of c, it keeps that operation's name, and the scopes that it needs hold for
-// the operation's other paths too. Like [New], With returns an error for invalid or
+// the operation's other paths too. A row for all methods holds for rows of single ones. Like [New], With returns an error for invalid or
 // conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
-	added := slices.Clone(rows)
+	added := make([]Operation, len(rows), len(rows)+len(c.rows))
+	copy(added, rows)
 	over := make(map[string]bool, len(rows))
 	needs := make(map[string][]*Operation) // by operation of c
+	all := make(map[string]*Operation)     // rows for all methods, by normal form
 	named := c.named()
 	for i := range added {
 		row := &added[i]
@@ -190,6 +192,9 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			return nil, err
 		}
 		over[row.Method+" "+t.shape()] = true
+		if row.Method == "*" {
+			all[normalShape(&t)] = row
+		}
 		if same := named(row.Method, &t); same != nil {
 			row.Name = same.Name
 			if row.Access == ScopedAccess { // what opens one path must not open others
@@ -197,19 +202,22 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			}
 		}
 	}
-	all := added
 	for i := range c.rows {
 		row := c.rows[i]
 		if over[row.Method+" "+c.templates[i].shape()] {
 			continue
 		}
-		if by := needs[row.Name]; by != nil {
+		by := needs[row.Name]
+		if o := all[c.normals[i]]; o != nil && o.Access == ScopedAccess && by == nil {
+			by = []*Operation{o}
+		}
+		if by != nil {
 			row.Access, row.AnyOf = narrow(by)
 			row.Evidence, row.Source = by[0].Evidence, by[0].Source
 		}
-		all = append(all, row)
+		added = append(added, row)
 	}
-	return New(all)
+	return New(added)
 }
 
 // named returns a function that finds the row of c whose operation a template names: the

@@ -62,31 +62,48 @@ func (c cause) reason() string {
 	return "the path can be read in different ways"
 }
 
-// agree returns an error unless all readings are the same operation. The first must be
-// what the client meant.
+// delimiters are causes that a name in a path parameter may give. inNames are those that
+// it may give in addition.
+const (
+	delimiters = causeEncodedSlash | causeQuery | causeParams | causeBackslash
+	inNames    = delimiters | causeLastDot | causeCase | causeEscapes
+)
+
+// disagrees reports whether a reading makes the path ambiguous: whether it is another
+// operation than the one that the client meant, or malformed where the operation is
+// unknown.
 //
-// An encoded slash may be part of a name. Where nothing else about the path is odd, the
-// reading that splits there stays below the row's own path: if no row is there, the
-// reading becomes the operation that the client meant, and otherwise it stands, so that
-// it must be permitted too.
+// A slash or another delimiter may be part of a name. Where nothing else about the path is
+// odd, a reading that takes it for a delimiter stays below the row's own path. If no row
+// is there, the reading is taken for the operation that the client meant; otherwise it
+// stands, so that the operation of that row must be permitted too.
+func (r *Reading) disagrees(meant *Reading) bool {
+	if r.Operation.Name == meant.Operation.Name {
+		return r.cause&malformed != 0 && r.Operation.Unmapped()
+	}
+	named := r.cause&delimiters != 0 && r.cause&^inNames == 0 && !meant.Operation.Unmapped() && meant.SpellingOf == nil && meant.inName()
+	switch {
+	case !named || !r.Operation.Unmapped():
+	case r.SpellingOf != nil:
+		r.Operation = r.SpellingOf
+	default:
+		r.Operation, r.InName = meant.Operation, true
+	}
+	return !named
+}
+
+// agree returns an error if any reading disagrees with the first, which is what the client
+// meant.
 func agree(readings []Reading) error {
-	meant := &readings[0]
 	inName, all := false, cause(0)
 	worst := -1
 	for i := range readings {
 		r := &readings[i]
 		all |= r.cause
-		same := r.Operation.Name == meant.Operation.Name
-		switch {
-		case same && (r.cause&malformed == 0 || !r.Operation.Unmapped()):
-		case !same && r.cause == causeEncodedSlash && !meant.Operation.Unmapped() && meant.SpellingOf == nil && meant.inName():
-			inName = true
-			if r.Operation.Unmapped() {
-				r.Operation, r.SpellingOf = meant.Operation, nil
-			}
-		case worst < 0 || r.cause.plainer(readings[worst].cause):
+		if r.disagrees(&readings[0]) && (worst < 0 || r.cause.plainer(readings[worst].cause)) {
 			worst = i
 		}
+		inName = inName || r.InName || r.Operation.Name != readings[0].Operation.Name
 	}
 	switch {
 	case worst >= 0:
@@ -105,16 +122,16 @@ func (c cause) plainer(d cause) bool {
 	return c < d
 }
 
-// inName reports whether the encoded slashes of a path, which show as %2F, are all in
-// parameters of the row.
+// inName reports whether the delimiters in a path, of which an encoded slash shows as %2F,
+// are all in parameters of the row.
 func (r *Reading) inName() bool {
 	t, err := ParseTemplate(r.Operation.Template)
 	if err != nil {
 		return false
 	}
-	parts := split(r.Path, nil)
-	for i, part := range parts {
-		if strings.Contains(part, "%2F") && (i >= len(t.segs) || t.segs[i].kind == literalSegment) {
+	for i, part := range split(r.Path, nil) {
+		odd := strings.Contains(part, "%2F") || strings.ContainsAny(part, `;?#\`)
+		if odd && (i >= len(t.segs) || t.segs[i].kind == literalSegment) {
 			return false
 		}
 	}

@@ -1,6 +1,9 @@
 package scopes
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // This file applies to a path everything that servers and proxies are known to do
 // before they route it. It does not model products: it applies every step to every
@@ -15,9 +18,9 @@ const (
 	// that object stores take are 1024 bytes, three times that percent-encoded.
 	maxOddPath = 8 << 10
 	// maxInterpretations and maxInterpretationBytes limit the work for one path.
-	// Real file and table names stay far below them.
-	maxInterpretations     = 256
-	maxInterpretationBytes = 1 << 16
+	// Real file and table names have fewer than a dozen.
+	maxInterpretations     = 64
+	maxInterpretationBytes = 1 << 15
 )
 
 // interpretation is a path after some of the steps.
@@ -39,6 +42,7 @@ var steps = []struct {
 	do    func(string) string
 	cause cause
 }{
+	{dropAuthority, causeAuthority},
 	{resolveDots, causeDots},
 	{mergeSlashes, causeSlashes},
 	{dropParams, causeParams},
@@ -48,7 +52,6 @@ var steps = []struct {
 	{trimSlashes, causeLastSlashes},
 	{trimDots, causeLastDot},
 	{cutAtQuery, causeQuery},
-	{dropAuthority, causeAuthority},
 	{splitData, causeEncodedSlash},
 	{foldOddLetters, causeLetters},
 	{unescapeSlashes, causeEncodedSlash},
@@ -57,42 +60,42 @@ var steps = []struct {
 
 // interpret returns the interpretations of an escaped path, the path itself first, and
 // first of those that are decoded the one that the client meant: split, then decoded once.
-func interpret(path string) ([]interpretation, error) {
+// It calls found for each, and ends early when that returns false.
+func interpret(path string, found func(interpretation) (more bool)) ([]interpretation, error) {
 	if err := checkText(path, true); err != nil {
 		return nil, err
 	}
-	found := interpretations{seen: make(map[interpretation]bool)}
-	if err := found.add(path, 0, 0); err != nil {
-		return nil, err
+	f := interpretations{seen: make(map[interpretation]bool), found: found}
+	err := f.add(path, 0, 0)
+	if err == nil {
+		err = f.decode(f.all[0]) // before any other step, so that this is the first that is decoded
 	}
-	// Before any other step, so that this is the first that is decoded.
-	if err := found.decode(found.all[0]); err != nil {
-		return nil, err
-	}
-	for i := 0; i < len(found.all); i++ {
-		in := found.all[i]
+	for i := 0; i < len(f.all) && err == nil; i++ {
+		in := f.all[i]
 		for _, step := range steps {
-			if next := step.do(in.path); next != in.path {
-				if err := found.add(next, in.decodings, in.cause|step.cause); err != nil {
-					return nil, err
-				}
+			if next := step.do(in.path); next != in.path && err == nil {
+				err = f.add(next, in.decodings, in.cause|step.cause)
 			}
 		}
-		if i == 0 {
-			continue // decoded above
-		}
-		if err := found.decode(in); err != nil {
-			return nil, err
+		if i > 0 && err == nil {
+			err = f.decode(in)
 		}
 	}
-	return found.all, nil
+	if err != nil && err != errEnough { //nolint:errorlint // neither is ever wrapped
+		return nil, err
+	}
+	return f.all, nil
 }
+
+// errEnough ends the search for interpretations.
+var errEnough = errors.New("enough interpretations")
 
 // interpretations collects the interpretations of one path.
 type interpretations struct {
-	all  []interpretation
-	seen map[interpretation]bool // without their causes
-	size int                     // of all paths, in bytes
+	all   []interpretation
+	seen  map[interpretation]bool // without their causes
+	size  int                     // of all paths, in bytes
+	found func(interpretation) (more bool)
 }
 
 // add adds an interpretation unless it is known already.
@@ -109,6 +112,9 @@ func (f *interpretations) add(path string, decodings int, cause cause) error {
 	f.all = append(f.all, in)
 	if f.size += len(path); len(f.all) > maxInterpretations || f.size > maxInterpretationBytes {
 		return errAmbiguous
+	}
+	if !f.found(in) {
+		return errEnough
 	}
 	return nil
 }
@@ -177,11 +183,25 @@ func dropParams(path string) string {
 	if !strings.Contains(path, ";") {
 		return path
 	}
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		parts[i], _, _ = strings.Cut(part, ";")
+	return eachSegment(path, func(part string) string {
+		part, _, _ = strings.Cut(part, ";")
+		return part
+	})
+}
+
+// eachSegment applies a function to every segment of a path.
+func eachSegment(path string, do func(string) string) string {
+	var b strings.Builder
+	b.Grow(len(path))
+	for more := true; more; {
+		var part string
+		part, path, more = strings.Cut(path, "/")
+		b.WriteString(do(part))
+		if more {
+			b.WriteByte('/')
+		}
 	}
-	return strings.Join(parts, "/")
+	return b.String()
 }
 
 // dropLastParams removes parameters from the last segment only, as in RFC 1808.
@@ -214,18 +234,16 @@ func trimSlashes(path string) string {
 // trimDots treats "list." and "list " as "list", and ".. " as "..", as Windows
 // does.
 func trimDots(path string) string {
-	if !strings.ContainsAny(path, ". ") {
+	if last := path[len(path)-1]; last != '.' && last != ' ' && !strings.Contains(path, "./") && !strings.Contains(path, " /") {
 		return path
 	}
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
+	return eachSegment(path, func(part string) string {
 		trimmed := strings.TrimRight(part, ". ")
 		if trimmed == "" {
 			trimmed = strings.TrimRight(part, " ")
 		}
-		parts[i] = trimmed
-	}
-	return strings.Join(parts, "/")
+		return trimmed
+	})
 }
 
 // cutAtQuery ends the path at a decoded question mark or number sign, as a proxy

@@ -23,6 +23,20 @@ func matchPattern(around []string, part string, fold bool) bool {
 	return part != ""
 }
 
+// capture returns what a text that matches a pattern has between the fixed texts.
+func capture(around []string, text string) (values []string) {
+	text = text[len(around[0]):]
+	for i, fixed := range around[1:] {
+		end := index(text, 1, fixed, true)
+		if i == len(around)-2 {
+			end = len(text) - len(fixed)
+		}
+		values = append(values, text[:end])
+		text = text[end+len(fixed):]
+	}
+	return values
+}
+
 func hasPrefix(s, prefix string, fold bool) bool {
 	return len(s) >= len(prefix) && (s[:len(prefix)] == prefix || fold && equalFold(s[:len(prefix)], prefix))
 }

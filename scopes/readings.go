@@ -17,6 +17,10 @@ type Reading struct {
 	// Path, often [AllAPIs]. Otherwise it is nil.
 	SpellingOf *Operation
 
+	// InName is set if the path splits a name at an encoded character, such as a slash,
+	// where no row is. Operation is then that of the first reading.
+	InName bool
+
 	// cause is what makes a server read the path like this.
 	cause cause
 }
@@ -86,9 +90,9 @@ var byteClasses = func() (classes [256]byteClass) {
 // Paths outside the catalog lead to the unmapped operation, or to one with the name of
 // the operation that they spell.
 //
-// All readings are the same operation, with one exception: an encoded slash in a path
-// parameter is taken for part of a name, unless another row matches where the slash
-// separates segments. Then that reading is returned too.
+// All readings are the same operation, with one exception: a slash, question mark or
+// other delimiter in a path parameter is taken for part of a name. If another row matches
+// where it is taken for a delimiter, that reading is returned too.
 //
 // Read appends to buf[:0]. With a buffer of sufficient capacity it does not
 // allocate for ordinary paths; nil is a valid buffer.
@@ -97,7 +101,7 @@ var byteClasses = func() (classes [256]byteClass) {
 // more readings than any legitimate path needs, or if servers could read it as different
 // operations.
 func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, error) {
-	readings, err := c.read(method, escapedPath, buf)
+	readings, err := c.read(method, escapedPath, buf, (*Reading).disagrees)
 	if err == nil && len(readings) > 1 {
 		err = agree(readings)
 	}
@@ -107,15 +111,16 @@ func (c *Catalog) Read(method, escapedPath string, buf []Reading) ([]Reading, er
 	return readings, nil
 }
 
-// read is Read without the check that the readings agree.
-func (c *Catalog) read(method, escapedPath string, buf []Reading) ([]Reading, error) {
+// read returns all readings of a request, up to the first that stop is true for. It is asked
+// about each and the first.
+func (c *Catalog) read(method, escapedPath string, buf []Reading, stop func(r, meant *Reading) bool) ([]Reading, error) {
 	q := query{method: method, path: escapedPath}
 	plain, err := q.cut()
 	if err != nil {
 		return nil, err
 	}
 	if !plain {
-		return c.readOdd(&q, buf[:0])
+		return c.readOdd(method, escapedPath, buf[:0], stop)
 	}
 	return c.lookUp(&q, 0, buf[:0]), nil
 }
@@ -183,40 +188,51 @@ func (q *query) cut() (plain bool, err error) {
 // ignores letter case.
 func (c *Catalog) lookUp(q *query, cause cause, to []Reading) []Reading {
 	op, row := c.find(q)
-	to = append(to, Reading{q.path, op, row, cause})
+	to = append(to, Reading{Path: q.path, Operation: op, SpellingOf: row, cause: cause})
 	if q.folds {
 		q.fold = true
 		if folded, row := c.find(q); folded != op {
-			to = append(to, Reading{strings.ToLower(q.path), folded, row, cause | causeCase})
+			to = append(to, Reading{Path: strings.ToLower(q.path), Operation: folded, SpellingOf: row, cause: cause | causeCase})
 		}
 		q.fold, q.folds = false, false
 	}
 	return to
 }
 
-// readOdd returns the readings of a path that may have several.
-func (c *Catalog) readOdd(q *query, to []Reading) ([]Reading, error) {
-	if len(q.path) > maxOddPath {
+// readOdd is read for a path that may have several readings.
+func (c *Catalog) readOdd(method, path string, to []Reading, stop func(r, meant *Reading) bool) ([]Reading, error) {
+	if len(path) > maxOddPath {
 		return nil, errLong
 	}
-	interpretations, err := interpret(q.path)
+	var found []Reading // not to, which must not escape to the heap
+	stopped := false
+	all, err := interpret(path, func(in interpretation) (more bool) {
+		if in.raw() {
+			return true
+		}
+		before := len(found)
+		found = c.lookUpInterpretation(method, in, found)
+		for i := before; i < len(found); i++ {
+			stopped = stopped || stop(&found[i], &found[0])
+		}
+		return !stopped
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, in := range interpretations {
-		if !in.raw() {
-			to = c.lookUpInterpretation(q.method, in, to)
-		}
+	to = append(to, found...)
+	if stopped {
+		return to, nil
 	}
 	// A server that routes before it decodes sees the escapes. That reading counts
 	// only if it leads to another operation: a name with a space in it means the
 	// same before and after decoding.
-	for _, in := range interpretations {
+	for _, in := range all {
 		if !in.raw() {
 			continue
 		}
 		in.cause |= causeEscapes
-		for _, r := range c.lookUpInterpretation(q.method, in, nil) {
+		for _, r := range c.lookUpInterpretation(method, in, nil) {
 			if !slices.ContainsFunc(to, func(s Reading) bool { return s.Operation == r.Operation }) {
 				to = append(to, r)
 			}

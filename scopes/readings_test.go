@@ -61,6 +61,9 @@ func newCatalog(t testing.TB, lines []string) *Catalog {
 	return c
 }
 
+// toTheEnd stops at no reading.
+func toTheEnd(*Reading, *Reading) bool { return false }
+
 // rowsOnly makes c know no spellings, as the slow reference does not.
 func rowsOnly(c *Catalog) *Catalog {
 	c.normal = node{}
@@ -131,7 +134,7 @@ func TestReadLegalNames(t *testing.T) {
 	} {
 		path := "/api/2.0/fs/files/Volumes/main/raw/landing/" + name
 		for _, method := range []string{"GET", "PUT", "HEAD", "DELETE"} {
-			readings, err := c.read(method, path, nil)
+			readings, err := c.read(method, path, nil, toTheEnd)
 			if err != nil {
 				t.Errorf("%s %s: %v", method, name, err)
 				continue
@@ -254,7 +257,7 @@ func TestReadRefusesBrokenPaths(t *testing.T) {
 		{"surrogate", "/api/2.1/jobs/%ed%a0%80", errEncoding},
 		{"raw invalid byte", "/api/2.1/jobs/\xff", errEncoding},
 		{"raw overlong slash", "/api/2.1/jobs/\xc0\xaf", errEncoding},
-		{"too many readings", "/a%252f;b%2f%5c/..;x/.%20/%252e%252e;/%3f%23./%255c%2e/" + strings.Repeat("a;%2f.%5c/../", 9), errAmbiguous},
+		{"too many readings", "/api/2.0/fs/files/" + strings.Repeat("//a;b%252fc%5cd./e%20/./%3f", 3), errAmbiguous},
 		{"too much text", "/" + strings.Repeat("a;b%2f./", 1000), errAmbiguous},
 		{"too long", "/" + strings.Repeat("%20", 3000), errLong},
 	} {
@@ -292,7 +295,7 @@ func TestReadings(t *testing.T) {
 		{"space", "/api/2.0/things/a%20b", []string{"/api/2.0/things/a b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			readings, err := c.read("GET", test.path, nil)
+			readings, err := c.read("GET", test.path, nil, toTheEnd)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -343,7 +346,7 @@ var seedPaths = []string{
 
 func checkServers(t *testing.T, c *Catalog, slow *slowCatalog, method, path string, own []sloppyStep) {
 	t.Helper()
-	readings, err := c.read(method, path, nil)
+	readings, err := c.read(method, path, nil, toTheEnd)
 	if err != nil {
 		return
 	}
@@ -423,7 +426,7 @@ func FuzzReadings(f *testing.F) {
 			path += fragments[int(piece)%len(fragments)]
 		}
 		method := []string{"GET", "POST", "HEAD", "DELETE"}[verb%4]
-		readings, err := c.read(method, path, nil)
+		readings, err := c.read(method, path, nil, toTheEnd)
 		if err != nil {
 			var bad *PathError
 			if !errors.As(err, &bad) || readings != nil {

@@ -26,35 +26,45 @@ func NewRule(t Template) Rule { return Rule{template: t} }
 func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
 	r, shape := NewRule(t), normalShape(&t)
 	var within []Template // what the template covers of wide rows
-	cover := func(t Template, direct bool) bool {
-		found := false
+	ownRows := false
+	for i := range c.rows {
+		theirs := &c.templates[i]
+		values, exact, ok := overlap(&t, theirs, true)
+		if !ok || !matches(c.rows[i].Method) {
+			continue
+		}
+		if shape == c.normals[i] {
+			r.names = append(r.names, c.rows[i].Name)
+		}
+		c.addSpellings(&r, i, values, exact, matches)
+		if theirs.isPreviewOf() {
+			continue
+		}
+		ownRows = true
+		if c.isWide(i) {
+			within = append(within, substitute(theirs, values))
+		}
+	}
+	if !t.isSpelling() || t.isPreviewOf() && ownRows {
+		return r // a part of the API that has rows of its own, such as all of preview/sql
+	}
+	// The template may be a spelling itself. Where rows match it as well, only denials
+	// reach further than those.
+	alone := len(r.alike) == 0 && len(r.names) == 0
+	for k, t := range append(within, t) {
 		for i := range c.rows {
-			row := &c.rows[i]
-			if !matches(row.Method) {
-				continue
-			}
-			theirs := c.templates[i]
-			if values, exact, ok := overlap(&t, &theirs, direct); ok {
-				found = true
-				if direct && shape == c.normals[i] {
-					r.names = append(r.names, row.Name)
-				}
-				c.addSpellings(&r, i, values, exact, matches)
-				if direct && c.isWide(i) && !theirs.isPreviewOf() {
-					within = append(within, substitute(&theirs, values))
-				}
+			if values, exact, ok := overlap(&t, &c.templates[i], false); ok && matches(c.rows[i].Method) {
+				c.addSpellings(&r, i, values, exact && (alone || k < len(within)), matches)
 			}
 		}
-		return found
-	}
-	// A template may also be a spelling itself, which no row has, or only a wide one.
-	if !cover(t, true) && len(t.normal) > 1 && (t.normal[1].kind == literalSegment || !t.normal[0].is("api")) {
-		within = []Template{t}
-	}
-	for _, t := range within {
-		cover(t, false)
 	}
 	return r
+}
+
+// isSpelling reports whether a template stands for the operations that its normal form
+// names, and not only for a part of the paths that there are.
+func (t *Template) isSpelling() bool {
+	return slices.ContainsFunc(t.normal, func(s segment) bool { return s.kind == literalSegment && s.text != "api" })
 }
 
 // addSpellings adds to r the templates of the rows that are the same operation as row i,
@@ -117,10 +127,14 @@ func overlap(t, row *Template, direct bool) (values []segment, exact, ok bool) {
 			values = append(values, *our)
 		case their.kind == paramSegment:
 			values = append(values, segment{})
-		default: // a pattern
-			if our.kind == literalSegment && !their.match(our.text, true) {
+		case our.kind == literalSegment: // theirs is a pattern
+			if !their.match(our.text, true) {
 				return nil, false, false
 			}
+			for _, value := range capture(their.around, our.text) {
+				values = append(values, segment{kind: literalSegment, text: value})
+			}
+		default:
 			exact = exact && (our.kind == paramSegment || our.text == their.text)
 			values = append(values, make([]segment, len(their.around)-1)...)
 		}
@@ -143,7 +157,14 @@ func substitute(t *Template, values []segment) Template {
 				values = values[1:]
 			}
 		case patternSegment:
-			values = values[min(len(values), len(s.around)-1):]
+			n := min(len(values), len(s.around)-1)
+			if n == len(s.around)-1 && !slices.ContainsFunc(values[:n], func(v segment) bool { return v.text == "" }) {
+				part = s.around[0]
+				for k := range n {
+					part += values[k].text + s.around[k+1]
+				}
+			}
+			values = values[n:]
 		case restSegment:
 			for _, value := range values {
 				parts = append(parts, value.text)
@@ -174,11 +195,17 @@ func (r *Rule) Denies(reading *Reading) bool {
 	if r.template.MatchFold(reading.Path) || slices.ContainsFunc(r.alike, func(t Template) bool { return t.MatchFold(reading.Path) }) {
 		return true
 	}
-	o := reading.Operation
-	if !o.Unmapped() && reading.SpellingOf == nil {
+	o, row := reading.Operation, reading.SpellingOf
+	if !o.Unmapped() && row == nil {
 		return false // the catalog has the path, and as another operation
 	}
+	if row != nil && r.template.MatchFold(row.Template) {
+		return true // parameter names stand in for values: the rule covers all of the row
+	}
 	parts := normalizePath(reading.Path, nil)
+	if o.Unmapped() && len(parts) == maxSplit {
+		return true // no operation has such a path, so what it could be is not looked at
+	}
 	return r.template.matchSpelling(parts, o.Unmapped()) ||
 		slices.ContainsFunc(r.alike, func(t Template) bool { return t.matchSpelling(parts, o.Unmapped()) })
 }
@@ -189,6 +216,8 @@ func (r *Rule) Denies(reading *Reading) bool {
 func (r *Rule) Allows(reading *Reading) bool {
 	o := reading.Operation
 	switch {
+	case reading.InName:
+		return true // the reading of which this is the name has to be covered too
 	case o.Unmapped():
 		return r.template.matchExactly(reading.Path)
 	case slices.Contains(r.names, o.Name):
@@ -196,15 +225,8 @@ func (r *Rule) Allows(reading *Reading) bool {
 	case len(r.names) > 0 && reading.SpellingOf == nil:
 		return false
 	}
-	if r.template.Match(reading.Path) || slices.ContainsFunc(r.same, func(t Template) bool { return t.Match(reading.Path) }) {
-		return true
-	}
-	if reading.SpellingOf == nil {
-		return false
-	}
-	parts := normalizePath(reading.Path, nil)
-	return matchNormal(r.template.normal, parts, maxDropped, false) ||
-		slices.ContainsFunc(r.same, func(t Template) bool { return matchNormal(t.normal, parts, maxDropped, false) })
+	return r.template.Match(reading.Path) ||
+		len(r.names) == 0 && slices.ContainsFunc(r.same, func(t Template) bool { return t.Match(reading.Path) })
 }
 
 // matchSpelling reports whether a path could be a spelling of t, after any prefix or, if
@@ -214,9 +236,12 @@ func (t *Template) matchSpelling(parts []string, anywhere bool) bool {
 	if len(normal) == 0 {
 		return false
 	}
-	named := slices.ContainsFunc(normal, func(s segment) bool { return s.kind == literalSegment && s.text != "api" })
-	if !anywhere || !named {
-		return matchNormal(normal, parts, maxDropped, true)
+	switch {
+	case !t.isSpelling():
+		// All of an API's versions, but not all of preview/ or of the web application.
+		return t.versioned && !strings.Contains(strings.ToLower(t.text), "/preview") && matchNormal(normal, parts, maxDropped)
+	case !anywhere:
+		return matchNormal(normal, parts, maxDropped)
 	}
 	// A longer tail can only match a template that covers the rest of a path, and for
 	// that its beginning is enough.
@@ -234,17 +259,16 @@ func (t *Template) matchSpelling(parts []string, anywhere bool) bool {
 		if normal[0].is("api") {
 			buf = append(buf, "api")
 		}
-		if matchNormal(normal, normalizeParts(append(buf, tail...)), maxDropped, true) {
+		if matchNormal(normal, normalizeParts(append(buf, tail...)), maxDropped) {
 			return true
 		}
 	}
 	return false
 }
 
-// matchNormal matches the segments of a path with a normal form. It tries to leave out
-// segments that may be versions. With fold, for rules that deny, it ignores letter case and
-// takes plain numbers for versions too.
-func matchNormal(normal []segment, parts []string, drops int, fold bool) bool {
+// matchNormal matches the segments of a path with a normal form. It ignores letter case, and
+// tries to leave out segments that may be versions.
+func matchNormal(normal []segment, parts []string, drops int) bool {
 	for len(normal) > 0 {
 		if len(parts) == 0 {
 			return false
@@ -252,11 +276,10 @@ func matchNormal(normal []segment, parts []string, drops int, fold bool) bool {
 		if normal[0].kind == restSegment {
 			return true
 		}
-		version := droppedInside(parts[0]) || fold && dropped(parts[0])
-		if drops > 0 && len(parts) > 1 && version && matchNormal(normal, parts[1:], drops-1, fold) {
+		if drops > 0 && len(parts) > 1 && dropped(parts[0]) && matchNormal(normal, parts[1:], drops-1) {
 			return true
 		}
-		if !normal[0].match(parts[0], fold) {
+		if !normal[0].match(parts[0], true) {
 			return false
 		}
 		normal, parts = normal[1:], parts[1:]

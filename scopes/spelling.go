@@ -29,8 +29,12 @@ var synonyms = []struct{ from, to []string }{
 	{[]string{"api", "permissions", "sql"}, []string{"api", "permissions"}},
 }
 
-// maxDropped limits how many segments in the middle of one path are taken for versions.
-const maxDropped = 4
+const (
+	// maxDropped limits how many segments in the middle of one path are taken for versions.
+	maxDropped = 4
+	// maxSplit limits how many segments of a path are looked at. No template has as many.
+	maxSplit = 4 * maxSegments
+)
 
 // dropped reports whether the normal form leaves out a segment: preview, or a version
 // such as 2.1, 2, v2 or v1beta1.
@@ -108,10 +112,11 @@ func normalizePath(path string, buf []string) []string {
 	return normalizeParts(split(path, buf))
 }
 
-// split appends the segments of a path to buf, without a slash at the path's end.
+// split appends the segments of a path to buf, without a slash at the path's end, and no
+// more than maxSplit of them.
 func split(path string, buf []string) []string {
 	rest := withoutLastSlash(path)[1:]
-	for more := true; more; {
+	for more := true; more && len(buf) < maxSplit; {
 		var part string
 		part, rest, more = strings.Cut(rest, "/")
 		buf = append(buf, part)
@@ -150,15 +155,32 @@ func (t *Template) isPreviewOf() bool {
 
 func isAPI(part string) bool { return equalFold(part, "api") || equalFold(part, "ajax-api") }
 
-// synonym returns how many of the first segments have a synonym, and which.
+// synonym returns how many of the first segments have a synonym, versions between them
+// included, and which.
 func synonym(parts []string) (from int, to []string) {
 	for i := range synonyms {
 		s := &synonyms[i]
-		if len(parts) >= len(s.from) && slices.EqualFunc(parts[:len(s.from)], s.from, equalFold) {
-			return len(s.from), s.to
+		if n := lenOf(s.from, parts); n > 0 {
+			return n, s.to
 		}
 	}
 	return 0, nil
+}
+
+// lenOf returns how many of the first parts the texts are, apart from versions between
+// them, or 0.
+func lenOf(texts, parts []string) int {
+	n := 0
+	for _, text := range texts {
+		for n > 0 && n < len(parts) && droppedInside(parts[n]) {
+			n++
+		}
+		if n == len(parts) || !equalFold(parts[n], text) {
+			return 0
+		}
+		n++
+	}
+	return n
 }
 
 // walkSpelling finds the operation below n for the segments of a path, in a trie of
@@ -293,20 +315,37 @@ func (n *node) overlapping(segs []segment, visit func(*Operation)) {
 // it is a spelling of, and that operation's row. needs is the row that matched, or
 // unmapped; if the path is no spelling, it is the result, without a row.
 func (c *Catalog) identify(q *query, needs *Operation) (o, row *Operation) {
-	var buf [maxSegments]string
-	found := c.normal.walkSpelling(q.method, normalizePath(q.path, buf[:0]), maxDropped)
-	if found == nil || found.op.Name == needs.Name {
+	var buf [maxSplit]string
+	parts := normalizePath(q.path, buf[:0])
+	found := c.normal.walkSpelling(q.method, parts, maxDropped)
+	if found == nil {
 		return needs, nil
 	}
-	key := spelling{found.op, needs}
+	row = found.op
+	// A segment that may be a version may also be a name.
+	if whole := c.normal.walkSpelling(q.method, parts, 0); whole != nil && whole.op != row && c.closer(whole.op, row) {
+		row = whole.op
+	}
+	if row.Name == needs.Name {
+		return needs, nil
+	}
+	key := spelling{row, needs}
 	known, ok := c.spellings.Load(key)
 	if !ok {
-		known, _ = c.spellings.LoadOrStore(key, c.spell(found.op, needs))
+		known, _ = c.spellings.LoadOrStore(key, c.spell(row, needs))
 	}
 	if o = known.(*Operation); o == needs {
 		return o, nil
 	}
-	return o, found.op
+	return o, row
+}
+
+// closer reports whether row a says more about a path than row b, if both match it.
+func (c *Catalog) closer(a, b *Operation) bool {
+	if c.precedes(b, a) {
+		return false
+	}
+	return c.precedes(a, b) || len(c.templateOf(a).normal) > len(c.templateOf(b).normal)
 }
 
 // spell returns the operation of a row for a path that needs something else. It is needs

@@ -28,6 +28,8 @@ type segment struct {
 	// around are the fixed texts around the parameters of a pattern, one more than
 	// there are parameters. The first and the last may be empty.
 	around []string
+	// folded is around in small letters.
+	folded []string
 }
 
 // Template is a compiled path template. The catalog, routes files and policies use
@@ -135,6 +137,9 @@ func parseSegment(s string) (segment, error) {
 	seg.kind = paramSegment
 	if fixed+len(rest) > 0 {
 		seg.kind = patternSegment
+		for _, text := range seg.around {
+			seg.folded = append(seg.folded, strings.ToLower(text))
+		}
 	}
 	return seg, nil
 }
@@ -214,8 +219,8 @@ func (t Template) shape() string {
 // /api/2.1/token/create.
 func (t Template) Match(path string) bool { return t.match(path, false) }
 
-// MatchFold is like Match but ignores the case of ASCII letters. Use it for rules
-// that deny: Unity Catalog ignores the case of many names.
+// MatchFold is like Match but ignores letter case. Use it for rules that deny: Unity
+// Catalog ignores the case of many names.
 func (t Template) MatchFold(path string) bool { return t.match(path, true) }
 
 // matchExactly is like Match, but the version must be the template's.
@@ -264,12 +269,19 @@ func withoutLastSlash(path string) string {
 func (s *segment) match(part string, fold bool) bool {
 	switch s.kind {
 	case literalSegment:
-		return part == s.text || fold && equalFold(part, s.text)
+		return part == s.text || fold && (equalFold(part, s.text) || !isASCII(s.text) && strings.EqualFold(part, s.text))
 	case paramSegment:
 		return part != ""
 	case patternSegment:
+		if fold && !isASCII(s.text) {
+			return matchPattern(s.folded, strings.ToLower(part), true)
+		}
 		return matchPattern(s.around, part, fold)
 	default:
 		return true
 	}
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
