@@ -136,10 +136,7 @@ func parseSegment(s string) (segment, error) {
 	seg.around = append(seg.around, rest)
 	seg.kind = paramSegment
 	if fixed+len(rest) > 0 {
-		seg.kind = patternSegment
-		for _, text := range seg.around {
-			seg.folded = append(seg.folded, strings.ToLower(text))
-		}
+		seg.kind, seg.folded = patternSegment, lowerAll(seg.around)
 	}
 	return seg, nil
 }
@@ -280,6 +277,13 @@ func (s *segment) match(part string, fold bool) bool {
 	default:
 		return true
 	}
+}
+
+func lowerAll(texts []string) (folded []string) {
+	for _, text := range texts {
+		folded = append(folded, strings.ToLower(text))
+	}
+	return folded
 }
 
 func isASCII(s string) bool {

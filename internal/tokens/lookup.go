@@ -76,9 +76,6 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	if req.lane == knownLane {
-		r.awaitRefill()
-	}
 	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
 	}
@@ -148,9 +145,12 @@ func (r *Resolver) ask(ctx context.Context, id ID, leave func()) (*Info, error) 
 	return r.service.Lookup(ctx, id)
 }
 
-// answeredSince returns the answer of another look-up for the same token that ended
-// after the caller read the cache and before this look-up started.
+// answeredSince returns the answer of another look-up for the same token, or of a list,
+// that ended after the caller read the cache and before this look-up started.
 func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, err error) {
+	if req.lane == knownLane {
+		r.awaitRefill()
+	}
 	s := r.cache.shard(&req.id)
 	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) {
 		return known, true, nil
