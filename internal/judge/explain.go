@@ -110,7 +110,11 @@ func (e *Explanation) describe(j *Judgement) {
 func (e *Explanation) tellReadings(readings []scopes.Reading) {
 	for i := range readings {
 		r := &readings[i]
-		e.Readings = append(e.Readings, fmt.Sprintf("%s: %s (%s)", r.Path, r.Operation.Name, Needs(r.Operation)))
+		what := fmt.Sprintf("%s (%s)", r.Operation.Name, Needs(r.Operation))
+		if r.InName {
+			what = "nothing known, so part of the name"
+		}
+		e.Readings = append(e.Readings, r.Path+": "+what)
 	}
 }
 
