@@ -109,6 +109,20 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// TestAlso: a request that servers could read as two operations uses both, once.
+func TestAlso(t *testing.T) {
+	t.Parallel()
+	r, _ := newTestRecorder(t, 0, 0)
+	one, two := op("genie: get"), op("sql: list")
+	call := allowed(id("t"), &one, noon)
+	call.Also = []*scopes.Operation{&two}
+	r.Seen(call)
+	token, ok := r.Token(id("t"))
+	if !ok || token.Calls != 1 || len(token.Uses) != 2 || token.Uses[0].Calls != 1 || token.Uses[1].Calls != 1 {
+		t.Errorf("%+v", token)
+	}
+}
+
 func TestSeenOverTime(t *testing.T) {
 	t.Parallel()
 	r, _ := newTestRecorder(t, 0, 0)
