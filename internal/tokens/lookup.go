@@ -21,6 +21,10 @@ type lookupRequest struct {
 	rest time.Duration
 	// probe means that the breaker has let this look-up through as a probe.
 	probe bool
+	// forgotten means that all tokens were forgotten or doubted since this one was known.
+	forgotten bool
+	// since is when the caller asked, on the clock of purges.
+	since uint64
 }
 
 // laneOf chooses a lane by what is known of a token before the look-up.
@@ -48,7 +52,8 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
-	answer := r.flights.DoChan(r.flight(&req.id), func() (any, error) {
+	req.since = r.cache.since()
+	answer := r.flights.DoChan(flight(&req.id, req.since), func() (any, error) {
 		return r.lookup(req)
 	})
 	select {
@@ -66,8 +71,8 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 
 // flight names the look-up that callers share. Callers that came after a purge do not
 // join one from before it.
-func (r *Resolver) flight(id *ID) string {
-	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], r.cache.since()))
+func flight(id *ID, since uint64) string {
+	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], since))
 }
 
 // lookup asks the token service, within the limits and unless look-ups are paused.
@@ -76,8 +81,9 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
+	until := time.Now().Add(time.Duration(r.timeout.Load()))
 	if req.lane == knownLane {
-		r.awaitRefill()
+		r.awaitList(&req, time.Until(until)/2, false)
 	}
 	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
@@ -92,7 +98,16 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		if req.probe {
 			r.breaker.abandoned()
 		}
-		return fact{}, err
+		if req.forgotten && req.patient && r.awaitList(&req, time.Until(until), true) {
+			if found, answered := r.listedSince(&req); answered {
+				return found, nil
+			}
+			req.forgotten = false // one by one, as the list did not help
+			leave, err = r.admit(ctx, req)
+		}
+		if err != nil {
+			return fact{}, err
+		}
 	}
 
 	since, answers, asked := r.cache.since(), r.health.answers.Load(), r.now()
@@ -169,7 +184,7 @@ func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), 
 		// is asked by one at a time, and hardly more than once a second.
 		return func() {}, nil
 	case req.admitted:
-	case req.patient:
+	case req.patient && !req.forgotten:
 		err = r.limits.wait(ctx, req.lane)
 	case !r.limits.try(req.lane):
 		err = r.limits.overloaded()
