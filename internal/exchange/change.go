@@ -3,15 +3,22 @@ package exchange
 import (
 	"context"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
-// changeTime is how long the workspace's answer to a change is awaited after the client has
-// left.
-const changeTime = 30 * time.Second
+const (
+	// changeTime is how long the workspace's answer to a change is awaited after the client
+	// has left.
+	changeTime = 30 * time.Second
+	// doubtTime is after how much of that the change may have been made for all we know. It
+	// is more than a workspace takes to refuse.
+	doubtTime = time.Second
+)
 
 // watchChange makes a change of tokens take effect here at once. Its answer is what tells
 // whether the change was made, so the request goes on when its client leaves: one that
@@ -22,38 +29,38 @@ func (x *exchange) watchChange() (done func()) {
 	if changed == nil {
 		return func() {}
 	}
-	keepFromRepeating(x.r.Header)
+	var sent atomic.Int32
+	answered := func(status int) {
+		if sent.Load() > 1 && status >= http.StatusMultipleChoices {
+			// net/http, or a proxy, has sent it again after a broken connection: the first may
+			// have been the one that deleted what the second did not find.
+			status = 0
+		}
+		changed(status)
+	}
 	left := x.r.Context()
 	x.w.onHead = func(status int) {
 		if left.Err() != nil {
 			x.life.end(audit.ClientLeft, "") // nobody gets the answer
 		}
-		changed(status)
+		answered(status)
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(left))
-	x.onward = ctx
+	x.onward = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Add(1) }})
 	stopAtExit := context.AfterFunc(caddyserver.Requests(), func() { cancel(caddyserver.ErrExit) })
 	stopAfter := context.AfterFunc(left, func() {
-		timer := time.AfterFunc(changeTime, func() { cancel(context.Canceled) })
-		context.AfterFunc(ctx, func() { timer.Stop() })
+		doubt := time.AfterFunc(doubtTime, func() {
+			if x.w.answered().status == 0 {
+				answered(0)
+			}
+		})
+		end := time.AfterFunc(changeTime, func() { cancel(context.Canceled) })
+		context.AfterFunc(ctx, func() { doubt.Stop(); end.Stop() })
 	})
 	return func() {
 		stopAtExit()
 		stopAfter()
 		cancel(nil)
-		changed(x.upstreamStatus())
-	}
-}
-
-// keepFromRepeating keeps net/http from sending a request once more when its connection
-// breaks, as it does with one that has such a header: the first may have changed a token,
-// and the answer to the second would say that there is none. The names are spelled as in
-// HTTP/2, in which they mean the same.
-func keepFromRepeating(h http.Header) {
-	for name, plain := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
-		if values, ok := h[name]; ok {
-			delete(h, name)
-			h[plain] = values
-		}
+		answered(x.upstreamStatus())
 	}
 }

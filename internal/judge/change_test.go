@@ -266,6 +266,42 @@ func TestChangesUnjudged(t *testing.T) {
 	}
 }
 
+// TestChangesOfStrangers: for a request whose credential was not judged, only the workspace's
+// word counts.
+func TestChangesOfStrangers(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{200: "all", 204: "all", 0: "", 302: "", 403: "", 408: "", 499: "", 500: ""} {
+		r := requestOf(t, "DELETE", "/api/2.0/preview/scim/v2/Groups/7", "")
+		j := judged(t, r)
+		j.Facts.Source = ""
+		var f forgotten
+		j.WatchChange(r, &f)(status)
+		if got := strings.Join(f.told, ", "); got != want {
+			t.Errorf("status %d forgets %q, want %q", status, got, want)
+		}
+	}
+}
+
+// TestUncertainChanges: what is not certain to have changed is doubted and not forgotten.
+func TestUncertainChanges(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"/api/2.0/preview/scim/v2/Groups/7":  "doubt all",
+		"/api/2.0/preview/scim/v2/Users/42":  "doubt owners",
+		"/api/2.0/scim/v2/Bulk":              "doubt owners",
+		"/api/2.0/token-management/tokens/x": "doubt all",
+	} {
+		for _, status := range []int{0, 302, 408, 499, 500} {
+			r := requestOf(t, "DELETE", target, "")
+			var f forgotten
+			judged(t, r).WatchChange(r, &f)(status)
+			if got := strings.Join(f.told, ", "); got != want {
+				t.Errorf("%s, %d: forgets %q, want %q", target, status, got, want)
+			}
+		}
+	}
+}
+
 // TestChangesAreComplete: every row that could be about tokens or those who own them is
 // either a change or known to be none.
 func TestChangesAreComplete(t *testing.T) {
