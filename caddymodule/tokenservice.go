@@ -71,6 +71,14 @@ func (s *tokenService) ForgetOwners() {
 	s.forget(func(o *tokenService) { o.Resolver.ForgetAll(); o.owners.ForgetAll() })
 }
 
+// Doubt implements [judge.Forgetter].
+func (s *tokenService) Doubt() { s.forget(func(o *tokenService) { o.Resolver.Doubt() }) }
+
+// DoubtOwners implements [judge.Forgetter].
+func (s *tokenService) DoubtOwners() {
+	s.forget(func(o *tokenService) { o.Resolver.Doubt(); o.owners.Doubt() })
+}
+
 // ForgetUnknown implements [judge.Forgetter].
 func (s *tokenService) ForgetUnknown() {
 	s.forget(func(o *tokenService) { o.Resolver.ForgetUnknown() })

@@ -64,6 +64,9 @@ var (
 	inFlight             atomic.Int64 // requests
 )
 
+// Requests returns a context that ends with the grace period, as all requests do.
+func Requests() context.Context { return exiting }
+
 // hold makes a connection and the contexts of its requests end with the grace period.
 func hold(ctx context.Context, c net.Conn) context.Context {
 	connections.Store(c, nil)

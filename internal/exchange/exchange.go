@@ -30,6 +30,7 @@ type exchange struct {
 	rec      *audit.Record
 	span     trace.Span // of Caddy's tracing directive, if it is on
 	reserved audit.Reservation
+	onward   context.Context // of the request that is passed on, if it is not the client's
 
 	life life
 }
@@ -152,15 +153,16 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	} else {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r, caddyserver.TrustedHeaders))
 	}
-	if changed := rec.WatchChange(x.r, x.e.Tokens()); changed != nil {
-		x.w.onHead = changed
-		defer func() { changed(x.upstreamStatus()) }() // also when the next handler panics
-	}
+	defer x.watchChange()() // also when the next handler panics
 	x.w.watchBody(x.r)
 	if x.e.Recorded {
 		inFlight.add(x, x.e.OpenAfter)
 	}
-	w, r := passthrough.Begin(&x.w, x.r)
+	r := x.r
+	if x.onward != nil {
+		r = r.WithContext(x.onward)
+	}
+	w, r := passthrough.Begin(&x.w, r)
 	defer w.End()
 	err := next.ServeHTTP(w, r)
 	x.passed()

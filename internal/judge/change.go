@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
@@ -22,6 +23,12 @@ type Forgetter interface {
 	ForgetOwners()
 	// ForgetUnknown forgets which tokens are unknown.
 	ForgetUnknown()
+	// Doubt makes all tokens be looked up again, where it is not certain that anything was
+	// changed. However often it is called, no known token is turned away.
+	Doubt()
+	// DoubtOwners is Doubt for the names of owners too, which are used until the workspace
+	// has answered.
+	DoubtOwners()
 }
 
 // effect is what a request may change about tokens.
@@ -131,9 +138,10 @@ var byPath = []string{
 // made somewhere between request and answer, so nothing that was asked before the answer
 // is to be believed.
 //
-// Where it does not show which token was changed, all are forgotten.
+// Where it does not show which token was changed, or whether one was, all are doubted.
 func (j *Judgement) WatchChange(r *http.Request, known Forgetter) func(status int) {
-	c := change{known: known, effects: j.effects(r)}
+	c := change{known: known, judged: j.Facts.Source != ""}
+	c.effects, c.guessed = j.effects(r)
 	if c.effects == 0 {
 		return nil
 	}
@@ -154,6 +162,8 @@ func (j *Judgement) WatchChange(r *http.Request, known Forgetter) func(status in
 type change struct {
 	known   Forgetter
 	effects effect
+	guessed bool // from words in the path, which may be of something else
+	judged  bool // the credential was
 
 	token    tokens.ID // that changesToken means
 	hasToken bool
@@ -161,37 +171,48 @@ type change struct {
 	body     *watchedBody // that deletesToken means
 }
 
-// answered forgets what the request may have changed.
+// answered forgets what the request changed, and doubts what it may have changed.
 func (c *change) answered(status int) {
-	if refused(status) {
+	made := status >= http.StatusOK && status < http.StatusMultipleChoices
+	// Only the workspace's word makes anything of a request of nobody knows whom.
+	if refused(status) || !made && !c.judged {
 		return
 	}
 	has := func(e effect) bool { return c.effects&e != 0 }
-	// A new token may have been asked for before it existed.
-	c.known.ForgetUnknown()
-	all := has(changesAny)
+	if made {
+		// A new token may have been asked for before it existed.
+		c.known.ForgetUnknown()
+	}
+	clear := made && !c.guessed
+	doubt := has(changesAny) && !clear
 	if has(changesToken) {
-		if c.hasToken {
-			c.known.Purge(c.token)
-		}
-		all = all || !c.hasToken
+		doubt = c.purge(c.token, c.hasToken) || doubt
 	}
 	if has(deletesToken) {
-		id, ok := c.body.tokenID()
-		if ok {
-			c.known.Purge(id)
-		}
-		all = all || !ok
+		doubt = c.purge(c.body.tokenID()) || doubt
 	}
-	if has(changesOwner) && c.owner != 0 {
+	named := clear && c.owner != 0
+	if has(changesOwner) && named {
 		c.known.ForgetOwner(c.owner)
 	}
 	switch {
-	case has(changesOwners), has(changesOwner) && c.owner == 0:
+	case has(changesOwners) && clear:
 		c.known.ForgetOwners()
-	case all:
+	case has(changesOwners), has(changesOwner) && !named:
+		c.known.DoubtOwners()
+	case has(changesAny) && clear:
 		c.known.ForgetAll()
+	case doubt:
+		c.known.Doubt()
 	}
+}
+
+// purge forgets the token that a request names, and reports whether it names none.
+func (c *change) purge(id tokens.ID, named bool) (unnamed bool) {
+	if named {
+		c.known.Purge(id)
+	}
+	return !named
 }
 
 // refused reports whether an answer says that nothing was changed. A lost answer may have
@@ -203,17 +224,24 @@ func refused(status int) bool {
 }
 
 // effects returns what a request may change, by every way in which it may be read.
-func (j *Judgement) effects(r *http.Request) (found effect) {
+// Guessed is true if only words in its path say so, and no row that we know.
+func (j *Judgement) effects(r *http.Request) (found effect, guessed bool) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect:
-		return 0
+		return 0, false
 	}
 	// What is not judged passes all the same if refusals are only recorded.
-	guess := j.Operation == nil
+	guess, guessed := j.Operation == nil, true
 	note := func(o *scopes.Operation) {
+		own := !shipped()[rowOf(o)] // of the operator, whose row may be for anything
 		e, ok := changes[o.Name]
-		found |= e
-		guess = guess || !ok && (o.Unmapped() || slices.Contains(byPath, o.Name))
+		ok = ok && !(own && o.Method == anyMethod)
+		several := !own && slices.Contains(byPath, o.Name)
+		if ok {
+			found |= e
+		}
+		guess = guess || !ok && (several || own || o.Unmapped())
+		guessed = guessed && !ok && !several
 	}
 	if j.Operation != nil {
 		note(j.Operation)
@@ -222,10 +250,27 @@ func (j *Judgement) effects(r *http.Request) (found effect) {
 		note(j.Readings[i].Operation)
 	}
 	if found == 0 && guess {
-		return effectsOfPaths(j.paths(r))
+		found = effectsOfPaths(j.paths(r))
 	}
-	return found
+	return found, guessed
 }
+
+// anyMethod is the method of rows for all methods.
+const anyMethod = "*"
+
+// row is what tells rows of the catalog apart.
+type row struct{ method, template, name string }
+
+func rowOf(o *scopes.Operation) row { return row{o.Method, o.Template, o.Name} }
+
+// shipped are the rows of the catalog that comes with the gateway.
+var shipped = sync.OnceValue(func() map[row]bool {
+	rows := make(map[row]bool)
+	for _, o := range scopes.Default().Operations() {
+		rows[rowOf(&o)] = true
+	}
+	return rows
+})
 
 // paths returns the path as it will be sent, and as it may be read.
 func (j *Judgement) paths(r *http.Request) []string {

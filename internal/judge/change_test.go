@@ -28,6 +28,8 @@ func (f *forgotten) ForgetOwner(id int64)    { f.note(fmt.Sprint("owner ", id)) 
 func (f *forgotten) ForgetAll()              { f.note("all") }
 func (f *forgotten) ForgetOwners()           { f.note("owners") }
 func (f *forgotten) ForgetUnknown()          { f.unknown++ }
+func (f *forgotten) Doubt()                  { f.note("doubt all") }
+func (f *forgotten) DoubtOwners()            { f.note("doubt owners") }
 
 func (f *forgotten) note(what string) { f.told = append(f.told, what) }
 
@@ -36,10 +38,11 @@ var (
 	otherID = strings.Repeat("cd34", 16)
 )
 
-// judged returns what a judge knows of a request for a change, whoever sends it.
+// judged returns what a judge knows of a request for a change with a known token.
 func judged(t testing.TB, r *http.Request) *Judgement {
 	t.Helper()
 	j := new(Judgement)
+	j.Facts.Source = tokens.FromCache
 	readings, err := scopes.Default().Read(r.Method, r.URL.EscapedPath(), nil)
 	if err == nil {
 		j.setReadings(readings)
@@ -89,31 +92,31 @@ func TestChangesByPath(t *testing.T) {
 		{"rescoped", "PATCH", manage + anID, "token ab12"},
 		{"rescoped by its owner", "PATCH", "/api/2.0/token/" + anID, "token ab12"},
 		{"with a slash at the end", "DELETE", manage + anID + "/", "token ab12"},
-		{"with slashes at the end", "DELETE", manage + anID + "//", "all"},
-		{"with a dot at the end", "DELETE", manage + anID + "/.", "all"},
+		{"with slashes at the end", "DELETE", manage + anID + "//", "doubt all"},
+		{"with a dot at the end", "DELETE", manage + anID + "/.", "doubt all"},
 		{"with a space", "DELETE", manage + anID + "%20", "token ab12"},
 		{"with a space before it", "DELETE", manage + "%20" + anID, "token ab12"},
-		{"with a parameter", "DELETE", manage + anID + ";x", "all"},
-		{"with an encoded parameter", "DELETE", manage + anID + "%3bx=1", "all"},
-		{"behind dots", "DELETE", manage + "././" + anID, "all"},
-		{"behind dots and up", "DELETE", "/api/2.0/clusters/../token-management/tokens/" + anID, "all"},
-		{"behind another id and up", "DELETE", manage + otherID + "/../" + anID, "all"},
+		{"with a parameter", "DELETE", manage + anID + ";x", "doubt all"},
+		{"with an encoded parameter", "DELETE", manage + anID + "%3bx=1", "doubt all"},
+		{"behind dots", "DELETE", manage + "././" + anID, "doubt all"},
+		{"behind dots and up", "DELETE", "/api/2.0/clusters/../token-management/tokens/" + anID, "doubt all"},
+		{"behind another id and up", "DELETE", manage + otherID + "/../" + anID, "doubt all"},
 		{"in upper case", "DELETE", manage + upper, "token ab12"},
 		{"in mixed case, path too", "DELETE", "/API/2.0/Token-Management/Tokens/" + upper, "token ab12"},
 		{"percent-encoded", "DELETE", manage + encoded, "token ab12"},
 		{"percent-encoded twice", "DELETE", manage + twice, "token ab12"},
-		{"the path percent-encoded", "DELETE", "/api/2.0/token-management/%74okens/" + anID, "all"},
-		{"an encoded slash before it", "DELETE", "/api/2.0/token-management/tokens%2f" + anID, "all"},
+		{"the path percent-encoded", "DELETE", "/api/2.0/token-management/%74okens/" + anID, "doubt all"},
+		{"an encoded slash before it", "DELETE", "/api/2.0/token-management/tokens%2f" + anID, "doubt all"},
 		{"an encoded slash after it", "DELETE", manage + anID + "%2f", "token ab12"},
-		{"two ids", "DELETE", manage + otherID + "%2f" + anID, "all"},
+		{"two ids", "DELETE", manage + otherID + "%2f" + anID, "doubt all"},
 		{"another version", "DELETE", "/api/2.1/token-management/tokens/" + anID, "token ab12"},
 		{"a query", "DELETE", manage + anID + "?o=1", "token ab12"},
-		{"another id in the query", "DELETE", manage + anID + "?token_id=" + otherID, "all"},
-		{"no id", "DELETE", manage + "x", "all"},
-		{"an id that is too long", "DELETE", manage + anID + "0", "all"},
-		{"an id with something in it", "DELETE", manage + anID[:32] + "%e2%80%8b" + anID[32:], "all"},
-		{"NUL after it", "DELETE", manage + anID + "%00", "all"},
-		{"an unmapped path", "DELETE", "/ajax-api/9.9/token-management/tokens/x/y/" + anID, "all"},
+		{"another id in the query", "DELETE", manage + anID + "?token_id=" + otherID, "doubt all"},
+		{"no id", "DELETE", manage + "x", "doubt all"},
+		{"an id that is too long", "DELETE", manage + anID + "0", "doubt all"},
+		{"an id with something in it", "DELETE", manage + anID[:32] + "%e2%80%8b" + anID[32:], "doubt all"},
+		{"NUL after it", "DELETE", manage + anID + "%00", "doubt all"},
+		{"an unmapped path", "DELETE", "/ajax-api/9.9/token-management/tokens/x/y/" + anID, "doubt all"},
 		{"looked at", "GET", manage + anID, "nothing"},
 		{"listed", "GET", "/api/2.0/token/list", "nothing"},
 
@@ -129,8 +132,8 @@ func TestChangesByPath(t *testing.T) {
 		{"a user deleted", "DELETE", "/api/2.0/preview/scim/v2/Users/42", "owner 42"},
 		{"a user changed", "PATCH", "/api/2.0/preview/scim/v2/Users/42/", "owner 42"},
 		{"a user replaced", "PUT", "/api/2.0/scim/v2/users/42", "owner 42"},
-		{"a user in odd spelling", "DELETE", "/api/2.0/preview/scim/v2/Users/042", "owners"},
-		{"a user in odd spelling as well", "DELETE", "/api/2.0/preview/scim/v2/Users/42;x", "owners"},
+		{"a user in odd spelling", "DELETE", "/api/2.0/preview/scim/v2/Users/042", "doubt owners"},
+		{"a user in odd spelling as well", "DELETE", "/api/2.0/preview/scim/v2/Users/42;x", "doubt owners"},
 		{"a user with a space", "DELETE", "/api/2.0/preview/scim/v2/Users/42%20", "owner 42"},
 		{"a service principal deleted", "DELETE", "/api/2.0/preview/scim/v2/ServicePrincipals/42", "owner 42"},
 		{"a service principal changed", "PATCH", "/api/2.0/scim/v2/ServicePrincipals/42", "owner 42"},
@@ -176,37 +179,37 @@ func TestChangesByBody(t *testing.T) {
 		{"in small pieces", named, func(r *http.Request) { r.Body = io.NopCloser(iotest.OneByteReader(r.Body)) }, "token ab12"},
 		{"not encoded", named, func(r *http.Request) { r.Header.Set("Content-Encoding", "identity") }, "token ab12"},
 
-		{"more blanks than are kept", strings.Repeat(" ", maxWatchedBody) + named, nil, "all"},
-		{"more blanks after it than are kept", named + strings.Repeat("\n", maxWatchedBody), nil, "all"},
-		{"encoded", named, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, "all"},
-		{"encoded twice", named, func(r *http.Request) { r.Header["Content-Encoding"] = []string{"identity", "gzip"} }, "all"},
+		{"more blanks than are kept", strings.Repeat(" ", maxWatchedBody) + named, nil, "doubt all"},
+		{"more blanks after it than are kept", named + strings.Repeat("\n", maxWatchedBody), nil, "doubt all"},
+		{"encoded", named, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, "doubt all"},
+		{"encoded twice", named, func(r *http.Request) { r.Header["Content-Encoding"] = []string{"identity", "gzip"} }, "doubt all"},
 		{"cut off", named, func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(named), iotest.ErrReader(io.ErrUnexpectedEOF)))
 			r.ContentLength = -1
-		}, "all"},
+		}, "doubt all"},
 		{"not read to its end", named, func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(named), iotest.ErrReader(io.ErrUnexpectedEOF)))
 			r.ContentLength = 1000
-		}, "all"},
-		{"no body", "", func(r *http.Request) { r.Body = http.NoBody }, "all"},
-		{"empty", "", nil, "all"},
-		{"no JSON", "token_id=" + anID, nil, "all"},
-		{"an array", "[" + named + "]", nil, "all"},
-		{"a text", `"` + anID + `"`, nil, "all"},
-		{"two objects", named + named, nil, "all"},
-		{"a byte order mark", "\ufeff" + named, nil, "all"},
-		{"no member", "{}", nil, "all"},
-		{"twice", `{"token_id": "` + otherID + `", "token_id": "` + anID + `"}`, nil, "all"},
-		{"twice in two cases", `{"token_id": "` + otherID + `", "TOKEN_ID": "` + anID + `"}`, nil, "all"},
-		{"under two names", `{"token_id": "` + otherID + `", "tokenId": "` + anID + `"}`, nil, "all"},
-		{"in another case", `{"Token_ID": "` + anID + `"}`, nil, "all"},
-		{"more members", `{"token_id": "` + anID + `", "x": 1}`, nil, "all"},
-		{"inside", `{"x": ` + named + `}`, nil, "all"},
-		{"a list", `{"token_id": ["` + anID + `"]}`, nil, "all"},
-		{"null", `{"token_id": null}`, nil, "all"},
-		{"with a blank", `{"token_id": "` + anID + ` "}`, nil, "all"},
-		{"not UTF-8", `{"token_id": "` + anID + "\xff\"}", nil, "all"},
-		{"no id", `{"token_id": "x"}`, nil, "all"},
+		}, "doubt all"},
+		{"no body", "", func(r *http.Request) { r.Body = http.NoBody }, "doubt all"},
+		{"empty", "", nil, "doubt all"},
+		{"no JSON", "token_id=" + anID, nil, "doubt all"},
+		{"an array", "[" + named + "]", nil, "doubt all"},
+		{"a text", `"` + anID + `"`, nil, "doubt all"},
+		{"two objects", named + named, nil, "doubt all"},
+		{"a byte order mark", "\ufeff" + named, nil, "doubt all"},
+		{"no member", "{}", nil, "doubt all"},
+		{"twice", `{"token_id": "` + otherID + `", "token_id": "` + anID + `"}`, nil, "doubt all"},
+		{"twice in two cases", `{"token_id": "` + otherID + `", "TOKEN_ID": "` + anID + `"}`, nil, "doubt all"},
+		{"under two names", `{"token_id": "` + otherID + `", "tokenId": "` + anID + `"}`, nil, "doubt all"},
+		{"in another case", `{"Token_ID": "` + anID + `"}`, nil, "doubt all"},
+		{"more members", `{"token_id": "` + anID + `", "x": 1}`, nil, "doubt all"},
+		{"inside", `{"x": ` + named + `}`, nil, "doubt all"},
+		{"a list", `{"token_id": ["` + anID + `"]}`, nil, "doubt all"},
+		{"null", `{"token_id": null}`, nil, "doubt all"},
+		{"with a blank", `{"token_id": "` + anID + ` "}`, nil, "doubt all"},
+		{"not UTF-8", `{"token_id": "` + anID + "\xff\"}", nil, "doubt all"},
+		{"no id", `{"token_id": "x"}`, nil, "doubt all"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +239,7 @@ func TestChangeAnswers(t *testing.T) {
 		r := requestOf(t, "DELETE", "/api/2.0/token-management/tokens/"+anID, "")
 		var f forgotten
 		judged(t, r).WatchChange(r, &f)(test.status)
-		if got := slices.Contains(f.told, "token ab12"); got != test.want || (f.unknown > 0) != test.want {
+		if got := slices.Contains(f.told, "token ab12"); got != test.want || (f.unknown > 0) != (test.status/100 == 2) {
 			t.Errorf("status %d: forgets %v, %d times unknown tokens", test.status, f.told, f.unknown)
 		}
 	}
@@ -246,8 +249,8 @@ func TestChangeAnswers(t *testing.T) {
 func TestChangesUnjudged(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{
-		"/api/2.0/token-management/tokens/" + anID: "all",
-		"/api/2.0/scim/v2/Users/42":                "owner 42",
+		"/api/2.0/token-management/tokens/" + anID: "doubt all",
+		"/api/2.0/scim/v2/Users/42":                "doubt owners",
 		"/api/2.2/jobs/run-now":                    "nothing",
 	} {
 		r := requestOf(t, "POST", target, "")
@@ -259,6 +262,42 @@ func TestChangesUnjudged(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s forgets %q, want %q", target, got, want)
+		}
+	}
+}
+
+// TestChangesOfStrangers: for a request whose credential was not judged, only the workspace's
+// word counts.
+func TestChangesOfStrangers(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{200: "all", 204: "all", 0: "", 302: "", 403: "", 408: "", 499: "", 500: ""} {
+		r := requestOf(t, "DELETE", "/api/2.0/preview/scim/v2/Groups/7", "")
+		j := judged(t, r)
+		j.Facts.Source = ""
+		var f forgotten
+		j.WatchChange(r, &f)(status)
+		if got := strings.Join(f.told, ", "); got != want {
+			t.Errorf("status %d forgets %q, want %q", status, got, want)
+		}
+	}
+}
+
+// TestUncertainChanges: what is not certain to have changed is doubted and not forgotten.
+func TestUncertainChanges(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"/api/2.0/preview/scim/v2/Groups/7":  "doubt all",
+		"/api/2.0/preview/scim/v2/Users/42":  "doubt owners",
+		"/api/2.0/scim/v2/Bulk":              "doubt owners",
+		"/api/2.0/token-management/tokens/x": "doubt all",
+	} {
+		for _, status := range []int{0, 302, 408, 499, 500} {
+			r := requestOf(t, "DELETE", target, "")
+			var f forgotten
+			judged(t, r).WatchChange(r, &f)(status)
+			if got := strings.Join(f.told, ", "); got != want {
+				t.Errorf("%s, %d: forgets %q, want %q", target, status, got, want)
+			}
 		}
 	}
 }

@@ -55,6 +55,9 @@ type cache struct {
 	// are, so that their tokens keep the look-ups reserved for known ones; no reader
 	// takes them.
 	forgotten atomic.Uint64
+	// doubted is when all facts were last doubted: those from before are to be asked for
+	// again, and serve only while they are young and there is no turn, see [doubtGrace].
+	doubted atomic.Uint64
 
 	ownersMu sync.Mutex
 	owners   *simplelru.LRU[int64, uint64] // when each owner was last purged
@@ -153,7 +156,7 @@ func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
-	if known && old.at.After(at) || s.outdated(id, at, since) || c.changed(info, since) {
+	if known && old.at.After(at) || s.outdated(id, at, since) || c.ownerChanged(info, since) {
 		return
 	}
 	s.unknown.Remove(id)
@@ -176,21 +179,26 @@ func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) {
 // current reports whether facts have not been forgotten together with all others.
 func (c *cache) current(f *fact) bool { return f.since >= c.forgotten.Load() }
 
-// overtaken reports whether facts that a look-up found are not to be used: something
-// was purged after it started, and may have been changed before it ended.
+// doubts reports whether facts were doubted together with all others.
+func (c *cache) doubts(f *fact) bool { return f.since < c.doubted.Load() }
+
+// overtaken reports whether something was purged or doubted after the look-up that found
+// facts started, so that it may have been changed before that ended.
 func (c *cache) overtaken(f *fact) bool {
 	s := c.shard(&f.info.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outdated(f.info.ID, f.at, f.since) || c.changed(f.info, f.since)
+	return !c.current(f) || c.doubts(f) || s.purgedSince(f.info.ID, f.since) || c.ownerChanged(f.info, f.since)
 }
 
-// changed reports whether everything, or the owner or creator of a token, was purged
-// after a time.
-func (c *cache) changed(info *Info, since uint64) bool {
-	if c.forgotten.Load() > since {
-		return true
-	}
+// gone reports whether a later answer than that of facts was that there is no such token.
+func (c *cache) gone(f *fact) bool {
+	at, ok := c.shard(&f.info.ID).unknown.Peek(f.info.ID)
+	return ok && at.After(f.at)
+}
+
+// ownerChanged reports whether the owner or creator of a token was purged after a time.
+func (c *cache) ownerChanged(info *Info, since uint64) bool {
 	c.ownersMu.Lock()
 	defer c.ownersMu.Unlock()
 	if c.ownersLast <= since {
@@ -209,15 +217,20 @@ func (c *cache) changed(info *Info, since uint64) bool {
 // outdated reports whether an answer was overtaken by a purge or by a later answer that
 // there is no such token.
 func (s *shard) outdated(id ID, at time.Time, since uint64) bool {
-	last, ok := s.purged.Peek(id)
-	if !ok {
-		last = s.purgedFloor
-	}
-	if last > since {
+	if s.purgedSince(id, since) {
 		return true
 	}
 	gone, ok := s.unknown.Peek(id)
 	return ok && gone.After(at)
+}
+
+// purgedSince reports whether a token was purged after a moment on the clock of purges.
+func (s *shard) purgedSince(id ID, since uint64) bool {
+	last, ok := s.purged.Peek(id)
+	if !ok {
+		last = s.purgedFloor
+	}
+	return last > since
 }
 
 // forget drops what is known about a token, and the answers of look-ups in progress. It
@@ -274,15 +287,23 @@ func (c *cache) forgetAll() {
 	c.forgetUnknown()
 }
 
+// doubtAll doubts the facts about all tokens. It takes no time, however many there are.
+func (c *cache) doubtAll() {
+	c.ownersMu.Lock()
+	c.doubted.Store(c.purges.Add(1))
+	c.ownersMu.Unlock()
+	c.forgetUnknown()
+}
+
 // replace updates the cache from a list of all tokens, except where something newer is
 // known. It adds listed tokens while there is room, and keeps the order of eviction. A
 // token that is missing but that an earlier list had becomes unknown. One that only a
 // look-up found is forgotten, so that the next request asks: the list may be older than
 // the token.
+//
+// What was asked for before everything was forgotten is kept as well: requests that
+// arrived before that may be judged by it, see [Resolver.resolve].
 func (c *cache) replace(list []*Info, at time.Time, since uint64) {
-	if c.forgotten.Load() > since {
-		return
-	}
 	var parts [shardCount]map[ID]*Info
 	for i := range parts {
 		parts[i] = make(map[ID]*Info, len(list)/shardCount)
@@ -303,7 +324,7 @@ func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64)
 		if s.known.Len() >= s.limit {
 			break
 		}
-		if s.known.Contains(id) || s.outdated(id, at, since) || c.changed(info, since) {
+		if s.known.Contains(id) || s.outdated(id, at, since) || c.ownerChanged(info, since) {
 			continue
 		}
 		s.unknown.Remove(id)
@@ -314,7 +335,7 @@ func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64)
 		info, listed := list[id]
 		switch {
 		case !ok:
-		case old.at.After(at) || s.outdated(id, at, since) || listed && c.changed(info, since):
+		case old.at.After(at) || s.outdated(id, at, since) || listed && c.ownerChanged(info, since):
 			s.known.Add(id, old) // to keep its place in the order
 		case listed:
 			s.known.Add(id, fact{info: info, at: at, since: since, listed: true})

@@ -21,6 +21,10 @@ type lookupRequest struct {
 	rest time.Duration
 	// probe means that the breaker has let this look-up through as a probe.
 	probe bool
+	// forgotten means that all tokens were forgotten or doubted since this one was known.
+	forgotten bool
+	// since is when the caller asked, on the clock of purges.
+	since uint64
 }
 
 // laneOf chooses a lane by what is known of a token before the look-up.
@@ -48,7 +52,8 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
-	answer := r.flights.DoChan(r.flight(&req.id), func() (any, error) {
+	req.since = r.cache.since()
+	answer := r.flights.DoChan(flight(&req.id, req.since), func() (any, error) {
 		return r.lookup(req)
 	})
 	select {
@@ -66,8 +71,8 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 
 // flight names the look-up that callers share. Callers that came after a purge do not
 // join one from before it.
-func (r *Resolver) flight(id *ID) string {
-	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], r.cache.since()))
+func flight(id *ID, since uint64) string {
+	return string(binary.LittleEndian.AppendUint64(id[:len(id):len(id)], since))
 }
 
 // lookup asks the token service, within the limits and unless look-ups are paused.
@@ -76,6 +81,10 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
+	until := time.Now().Add(time.Duration(r.timeout.Load()))
+	if req.lane == knownLane {
+		r.awaitList(&req, time.Until(until)/2, false)
+	}
 	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
 	}
@@ -84,12 +93,9 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
-	leave, err := r.admit(ctx, req)
-	if err != nil {
-		if req.probe {
-			r.breaker.abandoned()
-		}
-		return fact{}, err
+	leave, listed, err := r.turn(ctx, &req, until)
+	if err != nil || leave == nil {
+		return listed, err
 	}
 
 	since, answers, asked := r.cache.since(), r.health.answers.Load(), r.now()
@@ -125,6 +131,28 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 	return fact{at: asked}, outage
 }
 
+// turn waits for the look-up's turn, see [Resolver.admit]. If there is none and the token was
+// forgotten together with all others, it waits for the list of all tokens instead, and
+// returns what that says, without a turn.
+func (r *Resolver) turn(ctx context.Context, req *lookupRequest, until time.Time) (leave func(), listed fact, err error) {
+	leave, err = r.admit(ctx, *req)
+	if err == nil {
+		return leave, fact{}, nil
+	}
+	if req.probe {
+		r.breaker.abandoned()
+	}
+	if !req.forgotten || !req.patient || !r.awaitList(req, time.Until(until), true) {
+		return nil, fact{}, err
+	}
+	if found, answered := r.listedSince(req); answered {
+		return nil, found, nil
+	}
+	req.forgotten = false // one by one, as the list did not help
+	leave, err = r.admit(ctx, *req)
+	return leave, fact{}, err
+}
+
 // mayAsk reports whether look-ups are paused. At the end of a pause it asks the neutral
 // question first: a token whose own look-up fails must not keep an outage alive.
 func (r *Resolver) mayAsk(req *lookupRequest) error {
@@ -148,9 +176,6 @@ func (r *Resolver) ask(ctx context.Context, id ID, leave func()) (*Info, error) 
 // answeredSince returns the answer of another look-up for the same token, or of a list,
 // that ended after the caller read the cache and before this look-up started.
 func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, err error) {
-	if req.lane == knownLane {
-		r.awaitRefill()
-	}
 	s := r.cache.shard(&req.id)
 	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) {
 		return known, true, nil
@@ -169,7 +194,7 @@ func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), 
 		// is asked by one at a time, and hardly more than once a second.
 		return func() {}, nil
 	case req.admitted:
-	case req.patient:
+	case req.patient && !req.forgotten:
 		err = r.limits.wait(ctx, req.lane)
 	case !r.limits.try(req.lane):
 		err = r.limits.overloaded()

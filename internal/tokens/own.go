@@ -129,9 +129,5 @@ func (c *cache) purgedSince(id ID, since uint64) bool {
 	s := c.shard(&id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, ok := s.purged.Peek(id)
-	if !ok {
-		last = s.purgedFloor
-	}
-	return last > since
+	return s.purgedSince(id, since)
 }

@@ -27,7 +27,8 @@ const (
 	// ownerAge is how long a name is used without asking again: user names hardly ever
 	// change.
 	ownerAge = time.Hour
-	// ownerRetry is when to ask again after a failure or for an unknown ID.
+	// ownerRetry is when to ask again after a failure or for an unknown ID, and the least
+	// time between two questions because names are doubted.
 	ownerRetry = time.Minute
 
 	// ownerRate is how many names are looked up a second, one at a time. SCIM is slow,
@@ -45,9 +46,11 @@ type Owners struct {
 	mu      sync.Mutex
 	names   *lru.Cache[int64, ownerName]
 	changes int // how often names were forgotten
+	doubted time.Time
 	started bool
 
-	queue   chan int64
+	queue   chan int64 // of IDs without a name
+	again   chan int64 // of others, which can wait
 	limiter *rate.Limiter
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -58,6 +61,7 @@ type Owners struct {
 // ownerName is a cache entry, also while the name is queued.
 type ownerName struct {
 	owner Principal // without a name while that is unknown
+	asked time.Time // when it was last queued
 	due   time.Time // when to ask again
 }
 
@@ -80,6 +84,7 @@ func newOwners(lookup func(context.Context, int64) (Principal, error), closing f
 		now:     now,
 		names:   names,
 		queue:   make(chan int64, maxOwnersQueued),
+		again:   make(chan int64, maxOwnersQueued),
 		limiter: rate.NewLimiter(ownerRate, ownerRate),
 		done:    make(chan struct{}),
 		close:   closing,
@@ -102,17 +107,22 @@ func (o *Owners) Complete(owner Principal) Principal {
 	if !ok {
 		known.owner = owner
 	}
-	if now.Before(known.due) || o.ctx.Err() != nil {
+	doubted := !known.asked.After(o.doubted) && now.Sub(known.asked) >= ownerRetry
+	if now.Before(known.due) && !doubted || o.ctx.Err() != nil {
 		return known.owner
 	}
 	if !o.started {
 		o.started = true
 		go o.work()
 	}
+	queue := o.queue
+	if _, named := known.owner.Name(); named {
+		queue = o.again
+	}
 	select {
-	case o.queue <- id:
+	case queue <- id:
 		// Don't queue it twice.
-		known.due = now.Add(ownerRetry)
+		known.asked, known.due = now, now.Add(ownerRetry)
 		o.names.Add(id, known)
 	default:
 	}
@@ -136,6 +146,15 @@ func (o *Owners) ForgetAll() {
 	o.names.Purge()
 }
 
+// Doubt makes names be asked for again, where it is not certain that any was changed. They
+// are used until there is an answer: a policy that matches by name refuses tokens of owners
+// without one, and those who cause doubt must not be able to cause that.
+func (o *Owners) Doubt() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.doubted = o.now()
+}
+
 // Close cancels the request in progress and stops the goroutine.
 func (o *Owners) Close() {
 	o.cancel()
@@ -150,18 +169,31 @@ func (o *Owners) Close() {
 
 func (o *Owners) work() {
 	defer close(o.done)
-	for {
-		select {
-		case <-o.ctx.Done():
+	for o.limiter.Wait(o.ctx) == nil {
+		id, ok := o.next()
+		if !ok {
 			return
-		case id := <-o.queue:
-			if o.limiter.Wait(o.ctx) != nil {
-				return
-			}
-			since := o.changesSoFar()
-			owner, err := o.lookup(o.ctx, id)
-			o.remember(id, owner, err, since)
 		}
+		since := o.changesSoFar()
+		owner, err := o.lookup(o.ctx, id)
+		o.remember(id, owner, err, since)
+	}
+}
+
+// next waits for an ID to look up. It is false at the end.
+func (o *Owners) next() (id int64, ok bool) {
+	select {
+	case id := <-o.queue:
+		return id, true
+	default:
+	}
+	select {
+	case <-o.ctx.Done():
+		return 0, false
+	case id := <-o.queue:
+		return id, true
+	case id := <-o.again:
+		return id, true
 	}
 }
 
@@ -181,11 +213,11 @@ func (o *Owners) remember(id int64, owner Principal, err error, since int) {
 	known, ok := o.names.Peek(id)
 	switch {
 	case err == nil:
-		known = ownerName{owner, o.now().Add(ownerAge)}
+		known = ownerName{owner, known.asked, o.now().Add(ownerAge)}
 	case ok && !errors.Is(err, errNoName):
 		known.due = o.now().Add(ownerRetry) // keep the old name while SCIM cannot be asked
 	default:
-		known = ownerName{NewPrincipal(id, ""), o.now().Add(ownerRetry)}
+		known = ownerName{NewPrincipal(id, ""), known.asked, o.now().Add(ownerRetry)}
 	}
 	o.names.Add(id, known)
 }

@@ -175,6 +175,38 @@ func TestOwnersForget(t *testing.T) {
 	})
 }
 
+// TestOwnersDoubt: a name that is doubted is used until there is an answer, and asked for at
+// most once a minute, after those that are not known.
+func TestOwnersDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		name, asked := "bob", make(map[int64]int)
+		owners := newOwners(func(_ context.Context, id int64) (Principal, error) {
+			asked[id]++
+			return NewPrincipal(id, name), nil
+		}, func() {}, time.Now)
+		defer owners.Close()
+		nameOf(owners, 42)
+		time.Sleep(2 * time.Minute)
+		name = "alice"
+		for range 30 {
+			owners.Doubt()
+			if got := nameOf(owners, 42); got == "" {
+				t.Error("the name was forgotten")
+			}
+			time.Sleep(time.Second)
+		}
+		if got := nameOf(owners, 42); got != "alice" || asked[42] != 2 {
+			t.Errorf("%q after %d questions", got, asked[42])
+		}
+		nameOf(owners, 43)
+		time.Sleep(2 * time.Second)
+		if got := nameOf(owners, 43); got != "alice" {
+			t.Errorf("an unknown name: %q", got)
+		}
+	})
+}
+
 // TestOwnersUnlearn: an outage keeps a name, and an answer that is no name does not.
 func TestOwnersUnlearn(t *testing.T) {
 	t.Parallel()

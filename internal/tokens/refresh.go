@@ -51,8 +51,9 @@ func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
 		defer r.tasks.end()
 		defer r.refreshes.end(id)
 		// In the shared flight, so that a concurrent request does not ask again.
-		_, _, _ = r.flights.Do(r.flight(&id), func() (any, error) {
-			return r.lookup(lookupRequest{id: id, lane: knownLane, admitted: true, knownAt: knownAt})
+		since := r.cache.since()
+		_, _, _ = r.flights.Do(flight(&id, since), func() (any, error) {
+			return r.lookup(lookupRequest{id: id, lane: knownLane, admitted: true, knownAt: knownAt, since: since})
 		})
 	}()
 }

@@ -63,6 +63,7 @@ type Resolver struct {
 	breaker   Breaker
 	sync      syncing
 	refills   refilling
+	doubts    doubting
 	listed    listing
 
 	// Look-ups run under the resolver's context, not the first caller's: when that
@@ -119,20 +120,28 @@ func (r *Resolver) Tune(s Settings) {
 	r.tuneSync(s.Sync)
 }
 
-// maxLooks is how often one request looks again because its token, or any, was changed
-// while it waited for an answer.
-const maxLooks = 3
+const (
+	// maxLooks is how often one request looks again because its token, or any, was changed
+	// while it waited for an answer.
+	maxLooks = 3
+	// lookAgain is how long a request may have waited for it to look again.
+	lookAgain = time.Second
+)
 
 // resolve is Resolve for readers who judge by themselves what is unknown.
+//
+// A request that waits while something is changed looks again, once and if it has not
+// waited for long. Then it is judged by what was asked for after it arrived, whatever was
+// changed since: it is as if it had come just before that change. So changes without end
+// make requests wait, but turn none away.
 func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
-	began := r.now()
-	for range maxLooks {
-		facts, err := r.resolveOnce(ctx, id, fresh)
+	began, arrived := r.now(), r.cache.since()
+	for looks := range maxLooks {
+		facts, err := r.resolveOnce(ctx, id, fresh, func(f *fact) bool {
+			return f.since >= arrived && (looks > 0 || r.now().Sub(began) >= lookAgain)
+		})
 		if !errors.Is(err, errOvertaken) {
 			return facts, err
-		}
-		if r.now().Sub(began) >= time.Duration(r.timeout.Load()) {
-			break // waiting again could take as long again
 		}
 	}
 	err := r.limits.overloaded()
@@ -144,21 +153,19 @@ func (r *Resolver) resolve(ctx context.Context, id ID, fresh Freshness) (Facts, 
 // errOvertaken says that what a look-up found was purged before it could be used.
 var errOvertaken = errors.New("the facts were purged")
 
-func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Facts, error) {
+// resolveOnce looks once. It returns errOvertaken for facts that were overtaken by a change,
+// unless they will do.
+func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness, willDo func(*fact) bool) (Facts, error) {
 	now := r.now()
 	shard := r.cache.shard(&id)
 	known, kept := shard.find(id)
-	remembered := kept && r.cache.current(&known)
-	var age time.Duration
-	if remembered {
-		age = now.Sub(known.at)
-		if age < fresh.TTL {
-			if age >= fresh.TTL-fresh.TTL/refreshPart {
-				r.refresh(id, known.at, now)
-			}
-			r.observer.CacheUsed("hit")
-			return Facts{Info: known.info, At: known.at, Source: FromCache}, nil
+	forgotten := kept && (!r.cache.current(&known) || r.cache.doubts(&known))
+	if age := now.Sub(known.at); kept && !forgotten && age < fresh.TTL {
+		if age >= fresh.TTL-fresh.TTL/refreshPart {
+			r.refresh(id, known.at, now)
 		}
+		r.observer.CacheUsed("hit")
+		return Facts{Info: known.info, At: known.at, Source: FromCache}, nil
 	}
 	unknownAt, unknown := shard.unknown.Get(id)
 	if unknown && now.Sub(unknownAt) < fresh.NegativeTTL {
@@ -166,7 +173,7 @@ func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Fac
 		return Facts{}, ErrUnknownToken
 	}
 
-	stale := remembered && age < fresh.TTL+fresh.MaxStale
+	stale := kept && r.spare(&known, now, fresh)
 	if stale && r.breaker.outage() != nil {
 		// In an outage, don't wait for a probe if stale facts will do.
 		r.refresh(id, known.at, now)
@@ -175,14 +182,14 @@ func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Fac
 	}
 	found, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, kept), patient: !stale,
-		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL,
+		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL, forgotten: forgotten,
 	})
-	if err == nil && r.cache.overtaken(&found) {
+	if err == nil && (r.cache.gone(&found) || r.cache.overtaken(&found) && !willDo(&found)) {
 		return Facts{}, errOvertaken
 	}
-	if stale { // unless they were purged in the meantime
+	if stale || forgotten { // unless they were purged in the meantime
 		known, kept = shard.known.Peek(id)
-		stale = kept && r.cache.current(&known)
+		stale = kept && r.spare(&known, r.now(), fresh)
 	}
 	if err != nil && !errors.Is(err, ErrUnknownToken) && ownErr(err) == nil && id != neutral {
 		r.observer.Waited(err, r.now().Sub(now), stale && isOutage(err))
@@ -196,6 +203,15 @@ func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness) (Fac
 		return Facts{At: found.at}, err
 	}
 	return Facts{Info: found.info, At: found.at, Source: FromLookup}, nil
+}
+
+// spare reports whether facts may serve while better ones cannot be had.
+func (r *Resolver) spare(known *fact, now time.Time, fresh Freshness) bool {
+	most := fresh.TTL + fresh.MaxStale
+	if r.cache.doubts(known) {
+		most = min(most, doubtGrace)
+	}
+	return r.cache.current(known) && now.Sub(known.at) < most
 }
 
 // Purge forgets what is known about a token that was just created, changed or revoked,

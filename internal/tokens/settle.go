@@ -70,7 +70,7 @@ func (r *Resolver) worksForOthers(answers uint64) bool {
 // Without an error the workspace answered. Asked is false if it was not asked after all.
 func (r *Resolver) askNeutral() (asked bool, err error) {
 	now := r.now()
-	_, err, _ = r.flights.Do(r.flight(&neutral), func() (any, error) {
+	_, err, _ = r.flights.Do(flight(&neutral, r.cache.since()), func() (any, error) {
 		return r.lookup(lookupRequest{id: neutral, unknownAt: now})
 	})
 	return settled(err)

@@ -170,6 +170,7 @@ func TestRefusedChangesForgetNothing(t *testing.T) {
 
 // TestLostAnswers: a change whose answer never arrives may have been made.
 func TestLostAnswers(t *testing.T) {
+	var over chan struct{} // the test is
 	for _, test := range []struct {
 		name   string
 		answer http.HandlerFunc
@@ -182,7 +183,7 @@ func TestLostAnswers(t *testing.T) {
 			_, _ = io.WriteString(w, "{")
 			panic(http.ErrAbortHandler)
 		}, false},
-		{"the client leaves", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, true},
+		{"the client leaves", func(http.ResponseWriter, *http.Request) { <-over }, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			workspace := startLenient(t)
@@ -192,6 +193,8 @@ func TestLostAnswers(t *testing.T) {
 			if got := use(t, g, victim.Value); got != 200 {
 				t.Fatal(got)
 			}
+			over = make(chan struct{})
+			defer close(over)
 			revoked := make(chan struct{})
 			workspace.onChange(func(w http.ResponseWriter, r *http.Request) {
 				workspace.Revoke(victim.Info.TokenId)
