@@ -183,7 +183,7 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	copy(added, rows)
 	over := make(map[string]bool, len(rows))
 	needs := make(map[string][]*Operation) // by operation of c
-	all := make(map[string]*Operation)     // rows for all methods, by normal form
+	all := make(map[string][]*Operation)   // rows for all methods, by normal form
 	named := c.named()
 	for i := range added {
 		row := &added[i]
@@ -192,12 +192,12 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			return nil, err
 		}
 		over[row.Method+" "+t.shape()] = true
-		if row.Method == "*" {
-			all[normalShape(&t)] = row
+		if row.Method == "*" && row.narrows() {
+			all[normalShape(&t)] = append(all[normalShape(&t)], row)
 		}
 		if same := named(row.Method, &t); same != nil {
 			row.Name = same.Name
-			if row.Access == ScopedAccess { // what opens one path must not open others
+			if row.narrows() {
 				needs[same.Name] = append(needs[same.Name], row)
 			}
 		}
@@ -208,8 +208,8 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			continue
 		}
 		by := needs[row.Name]
-		if o := all[c.normals[i]]; o != nil && o.Access == ScopedAccess && by == nil {
-			by = []*Operation{o}
+		if by == nil {
+			by = all[c.normals[i]]
 		}
 		if by != nil {
 			row.Access, row.AnyOf = narrow(by)
@@ -232,14 +232,24 @@ func (c *Catalog) named() func(method string, t *Template) *Operation {
 		if row := same[method+" "+t.shape()]; row != nil {
 			return row
 		}
+		var alike *Operation
 		for _, i := range c.byNormal[normalShape(t)] {
-			if c.rows[i].Method == method {
-				return &c.rows[i]
+			row := &c.rows[i]
+			if row.Method != method {
+				continue
 			}
+			if strings.Contains(row.Template, preview) == strings.Contains(t.text, preview) {
+				return row
+			}
+			alike = row
 		}
-		return nil
+		return alike
 	}
 }
+
+// narrows reports whether a row says what an operation needs on all of its paths. What
+// opens one path must not open others.
+func (o *Operation) narrows() bool { return o.Access == ScopedAccess || o.Access == AccountOnly }
 
 // Operations returns the rows in the order of [Compare]. The slice is the
 // caller's to modify; the AnyOf lists in it are shared.

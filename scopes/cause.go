@@ -66,7 +66,7 @@ func (c cause) reason() string {
 // it may give in addition.
 const (
 	delimiters = causeEncodedSlash | causeQuery | causeParams | causeBackslash
-	inNames    = delimiters | causeLastDot | causeCase | causeEscapes
+	inNames    = delimiters | causeSlashes | causeLastSlashes | causeLastDot | causeCase | causeEscapes
 )
 
 // disagrees reports whether a reading makes the path ambiguous: whether it is another

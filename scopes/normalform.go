@@ -30,6 +30,8 @@ var synonyms = []struct{ from, to []string }{
 }
 
 const (
+	preview = "/preview/"
+
 	// maxDropped limits how many segments in the middle of one path are taken for versions.
 	maxDropped = 4
 	// maxSplit limits how many segments of a path are looked at. No template has as many.
@@ -76,14 +78,15 @@ func droppedInside(part string) bool {
 	return dropped(part) && (part[0] < '0' || part[0] > '9' || strings.Contains(part, "."))
 }
 
-// normalize returns the normal form of a template's segments.
-func normalize(segs []segment) []segment {
+// normalize returns the normal form of a template's segments. With names, segments that
+// may be versions are left in, other than after api: they may be values of parameters.
+func normalize(segs []segment, names bool) []segment {
 	kept := make([]segment, 0, len(segs)+1)
 	texts := make([]string, 0, len(segs)+1)
 	first := true // after api and what was dropped
 	for i := range segs {
 		s := &segs[i]
-		if i > 0 && s.kind == literalSegment && (first && dropped(s.text) || i < len(segs)-1 && droppedInside(s.text)) {
+		if i > 0 && s.kind == literalSegment && (first && dropped(s.text) || !names && i < len(segs)-1 && droppedInside(s.text)) {
 			continue
 		}
 		first = first && i == 0 && isAPI(s.text)
@@ -150,7 +153,7 @@ func normalizeParts(parts []string) []string {
 // isPreviewOf reports whether a template is a catch-all below preview/. It is not an
 // operation that has other spellings: it is about spellings of others.
 func (t *Template) isPreviewOf() bool {
-	return t.segs[len(t.segs)-1].kind == restSegment && strings.Contains(t.text, "/preview/")
+	return t.segs[len(t.segs)-1].kind == restSegment && strings.Contains(t.text, preview)
 }
 
 func isAPI(part string) bool { return equalFold(part, "api") || equalFold(part, "ajax-api") }

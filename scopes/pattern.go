@@ -1,6 +1,9 @@
 package scopes
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // matchPattern reports whether part consists of the fixed texts around, in order,
 // with at least one byte between any two. Taking the first match of each text is
@@ -23,18 +26,36 @@ func matchPattern(around []string, part string, fold bool) bool {
 	return part != ""
 }
 
-// capture returns what a text that matches a pattern has between the fixed texts.
-func capture(around []string, text string) (values []string) {
+// capture returns what a text that matches a pattern has between the fixed texts. It fails
+// for letters that have another length in the other case.
+func capture(around []string, text string) (values []string, ok bool) {
+	if !hasPrefix(text, around[0], true) {
+		return nil, false
+	}
 	text = text[len(around[0]):]
 	for i, fixed := range around[1:] {
 		end := index(text, 1, fixed, true)
 		if i == len(around)-2 {
 			end = len(text) - len(fixed)
 		}
+		if end < 1 {
+			return nil, false
+		}
 		values = append(values, text[:end])
 		text = text[end+len(fixed):]
 	}
-	return values
+	return values, true
+}
+
+// excludes reports whether no text can match both patterns, because of how they begin or
+// end.
+func excludes(a, b []string) bool {
+	first, second := strings.ToLower(a[0]), strings.ToLower(b[0])
+	if !strings.HasPrefix(first, second) && !strings.HasPrefix(second, first) {
+		return true
+	}
+	first, second = strings.ToLower(a[len(a)-1]), strings.ToLower(b[len(b)-1])
+	return !strings.HasSuffix(first, second) && !strings.HasSuffix(second, first)
 }
 
 func hasPrefix(s, prefix string, fold bool) bool {

@@ -24,6 +24,39 @@ func NewRule(t Template) Rule { return Rule{template: t} }
 // Rule returns a rule for the operations of c that a template covers. matches reports
 // whether the rule is for a method; "*" stands for all.
 func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
+	values := c.hasValues(&t, matches)
+	if values {
+		t.normal = t.named
+	}
+	r := c.rule(t, matches)
+	for i := range r.alike {
+		if values {
+			r.alike[i].normal = r.alike[i].named
+		}
+	}
+	return r
+}
+
+// hasValues reports whether the segments of a template that may be versions are values of
+// parameters: whether the row that it is closest to then is no other, or closer.
+func (c *Catalog) hasValues(t *Template, matches func(method string) bool) bool {
+	if len(t.named) == len(t.normal) {
+		return false
+	}
+	closest := func(normal []segment) (row *Operation) {
+		as := Template{segs: t.segs, normal: normal}
+		for i := range c.rows {
+			if _, _, ok := overlap(&as, &c.templates[i], false); ok && matches(c.rows[i].Method) && (row == nil || c.closer(&c.rows[i], row)) {
+				row = &c.rows[i]
+			}
+		}
+		return row
+	}
+	named, plain := closest(t.named), closest(t.normal)
+	return named != nil && (plain == nil || named == plain || c.closer(named, plain))
+}
+
+func (c *Catalog) rule(t Template, matches func(method string) bool) Rule {
 	r, shape := NewRule(t), normalShape(&t)
 	var within []Template // what the template covers of wide rows
 	ownRows := false
@@ -131,10 +164,17 @@ func overlap(t, row *Template, direct bool) (values []segment, exact, ok bool) {
 			if !their.match(our.text, true) {
 				return nil, false, false
 			}
-			for _, value := range capture(their.around, our.text) {
+			found, ok := capture(their.around, our.text)
+			if !ok {
+				exact, found = false, make([]string, len(their.around)-1)
+			}
+			for _, value := range found {
 				values = append(values, segment{kind: literalSegment, text: value})
 			}
 		default:
+			if our.kind == patternSegment && excludes(our.around, their.around) {
+				return nil, false, false
+			}
 			exact = exact && (our.kind == paramSegment || our.text == their.text)
 			values = append(values, make([]segment, len(their.around)-1)...)
 		}
@@ -196,18 +236,19 @@ func (r *Rule) Denies(reading *Reading) bool {
 		return true
 	}
 	o, row := reading.Operation, reading.SpellingOf
-	if !o.Unmapped() && row == nil {
+	unknown := o.Unmapped() || o.Evidence == Operator // an operator's row may stand for many
+	if !unknown && row == nil {
 		return false // the catalog has the path, and as another operation
 	}
 	if row != nil && r.template.MatchFold(row.Template) {
 		return true // parameter names stand in for values: the rule covers all of the row
 	}
-	parts := normalizePath(reading.Path, nil)
-	if o.Unmapped() && len(parts) == maxSplit {
+	if o.Unmapped() && strings.Count(reading.Path, "/") >= maxSplit {
 		return true // no operation has such a path, so what it could be is not looked at
 	}
-	return r.template.matchSpelling(parts, o.Unmapped()) ||
-		slices.ContainsFunc(r.alike, func(t Template) bool { return t.matchSpelling(parts, o.Unmapped()) })
+	parts := normalizePath(reading.Path, nil)
+	return r.template.matchSpelling(parts, unknown) ||
+		slices.ContainsFunc(r.alike, func(t Template) bool { return t.matchSpelling(parts, unknown) })
 }
 
 // Allows reports whether the rule covers a reading. Where the template is that of a row,
@@ -238,8 +279,7 @@ func (t *Template) matchSpelling(parts []string, anywhere bool) bool {
 	}
 	switch {
 	case !t.isSpelling():
-		// All of an API's versions, but not all of preview/ or of the web application.
-		return t.versioned && !strings.Contains(strings.ToLower(t.text), "/preview") && matchNormal(normal, parts, maxDropped)
+		return anywhere && t.isWholeAPI() && slices.ContainsFunc(parts, isAPI)
 	case !anywhere:
 		return matchNormal(normal, parts, maxDropped)
 	}
@@ -264,6 +304,20 @@ func (t *Template) matchSpelling(parts []string, anywhere bool) bool {
 		}
 	}
 	return false
+}
+
+// isWholeAPI reports whether a template covers everything below /api or a version of it, but
+// not only what is below preview/ or what the web application calls.
+func (t *Template) isWholeAPI() bool {
+	for i := range t.segs {
+		s := &t.segs[i]
+		switch {
+		case i == 0 && s.is("api"), i == 1 && s.kind == literalSegment && isVersion(s.text), i > 0 && s.kind == restSegment:
+		default:
+			return false
+		}
+	}
+	return len(t.segs) > 1
 }
 
 // matchNormal matches the segments of a path with a normal form. It ignores letter case, and

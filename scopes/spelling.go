@@ -46,8 +46,7 @@ func (n *node) walkSpelling(method string, parts []string, drops int) *methodEdg
 type spelling struct{ row, needs *Operation }
 
 // isWide reports whether a row also matches spellings of other operations, which identify
-// must find. Those that the row shares its path with as written do not count: the trie of
-// rows tells them apart.
+// must find.
 func (c *Catalog) isWide(row int) bool {
 	r, t := &c.rows[row], &c.templates[row]
 	wide := false
@@ -56,11 +55,31 @@ func (c *Catalog) isWide(row int) bool {
 			return
 		}
 		if c.precedes(o, r) {
-			_, _, direct := overlap(c.templateOf(o), t, true)
-			wide = !direct
+			theirs := c.templateOf(o)
+			_, _, direct := overlap(theirs, t, true)
+			wide = !direct || !t.beginsLike(theirs)
 		}
 	})
 	return wide
+}
+
+// beginsLike reports whether t begins with the same literals as another template, up to what
+// the normal form of that one leaves out, and has parameters of one segment only. Then the
+// trie of rows tells their paths apart.
+func (t *Template) beginsLike(other *Template) bool {
+	if t.segs[len(t.segs)-1].kind == restSegment {
+		return false
+	}
+	same := 0
+	for same < min(len(t.segs), len(other.segs)) && t.segs[same].kind == literalSegment && other.segs[same].is(t.segs[same].text) {
+		same++
+	}
+	for i := same; i < len(other.segs); i++ {
+		if s := &other.segs[i]; s.kind == literalSegment && dropped(s.text) {
+			return false
+		}
+	}
+	return same > 0
 }
 
 // precedes reports whether a look-up among normal forms tries row a before row b.

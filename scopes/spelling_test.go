@@ -121,6 +121,14 @@ func TestRulesSpeakOfOperations(t *testing.T) {
 		{"letter case in a pattern", "GET /api/2.1/unity-catalog/tables/main.ä{t}", "GET /api/2.1/unity-catalog/tables/MAIN.%C3%84b", true, false},
 		{"a name with a slash", "GET /api/2.1/unity-catalog/entity-tag-assignments/columns/{name}/tags", "GET /api/2.1/unity-catalog/entity-tag-assignments/columns/a%2Fb/tags", true, true},
 		{"a slash that leads to another spelling", "GET /api/2.0/genie/spaces/{id}/conversations", "GET /api/2.0/genie/spaces/a%2Fpreview%2Fconversations", true, false},
+		{"a value that looks like a version", "GET /ajax-api/2.0/fs/files/Volumes/other/v1/x", "GET /api/2.0/fs/files/Volumes/other/v1/x", true, true},
+		{"and another value", "GET /api/2.0/fs/files/Volumes/other/v1/*", "GET /api/2.0/fs/files/Volumes/other/v2/x", false, false},
+		{"a value called preview", "GET /api/fs/files/Volumes/main/preview/*", "GET /api/2.0/fs/files/Volumes/main/secret", false, false},
+		{"a model called v1", "GET /ajax-api/2.1/unity-catalog/models/v1/versions", "GET /api/2.1/unity-catalog/models/versions", false, false},
+		{"one verb of several", "POST /api/2.0/ai-search/workspaces/{w}/endpoints/{e}/indexes/{i}:query", "POST /api/2.0/ai-search/workspaces/1/endpoints/e/indexes/i:upsertData", false, false},
+		{"everything, below a prefix", "* /api/*", "GET /o/1/api/2.0/jobs/list", true, false},
+		{"everything, the web application", "* /api/2.0/*", "GET /ajax-api/2.1/unknown/list", true, false},
+		{"more segments than any operation has", "GET /api/2.2/jobs/list", "GET /api/2.0/" + strings.Repeat("x/", 130) + "api/2.1/jobs/list", true, false},
 		{"another operation", "GET /api/2.1/clusters/list", "GET /api/2.1/clusters/get", false, false},
 		{"letter case", "GET /api/2.1/clusters/list", "GET /api/2.1/Clusters/list", true, false},
 		{"a name that looks like a version", "GET /api/2.0/clean-rooms", "GET /api/2.0/clean-rooms/v2", false, false},
@@ -167,6 +175,11 @@ func TestWithSpeaksOfOperations(t *testing.T) {
 		{"a new alias that needs no token", "GET\t/ajax-api/2.0/clusters/list\tpublic", "GET", "/ajax-api/2.0/clusters/list", "public", "compute.Clusters.List"},
 		{"does not open the rest", "GET\t/ajax-api/2.0/clusters/list\tpublic", "GET", "/api/2.1/clusters/list", "clusters", "compute.Clusters.List"},
 		{"a row for all methods", "*\t/api/2.1/clusters/list\tsql", "GET", "/api/2.1/clusters/list", "sql", "compute.Clusters.List"},
+		{"a row for all methods and another", "*\t/api/2.1/clusters/list\tall-apis\n*\t/api/2.2/clusters/list\tsql", "GET", "/api/2.0/clusters/list", AllAPIs, "compute.Clusters.List"},
+		{"an account-level row", "GET\t/api/2.0/clusters/list\taccount", "GET", "/api/2.1/clusters/list", "account", "compute.Clusters.List"},
+		{"everything", "*\t/{path...}\tsql", "GET", "/ajax-api/2.1/clusters/list", AllAPIs, "compute.Clusters.List"},
+		{"a parameter for special rows", "*\t/api/2.0/clusters/{verb}\tsql", "GET", "/api/2.0/clusters/list", AllAPIs, "compute.Clusters.List"},
+		{"the nearer of two spellings", "GET\t/ajax-api/2.0/sql/queries\tjobs", "GET", "/ajax-api/2.0/sql/queries", "jobs", "sql.Queries.List"},
 		{"a catch-all", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/clusters/list", AllAPIs, "compute.Clusters.List"},
 		{"a catch-all, other path", "*\t/ajax-api/*\tsql", "GET", "/ajax-api/2.0/something", "sql", "* /ajax-api/*"},
 		{"a new operation", "GET\t/api/2.0/new/{id}\tsql", "GET", "/api/2.0/new/7", "sql", "GET /api/2.0/new/{id}"},
@@ -233,5 +246,29 @@ func TestSlashInName(t *testing.T) {
 				t.Errorf("permitted: %v, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestOperatorRows: a rule holds for paths that only a row of the operator's matches.
+func TestOperatorRows(t *testing.T) {
+	t.Parallel()
+	rows, err := Parse(strings.NewReader("*\t/o/{path...}\tall-apis\nGET\t/api/2.0/x/{a}É{b}\tsql\n"), "routes.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Default().With(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule, path := range map[string]string{"/api/2.2/jobs/list": "/o/123/api/2.2/jobs/list", "/api/2.0/x/1é2": "/api/2.0/x/1É2"} {
+		tmpl, err := ParseTemplate(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := c.Rule(tmpl, func(string) bool { return true })
+		readings, err := c.Read("GET", path, nil)
+		if err != nil || !r.Denies(&readings[0]) {
+			t.Errorf("%s: %v, %v", path, readings, err)
+		}
 	}
 }

@@ -48,6 +48,7 @@ type Template struct {
 	segs      []segment
 	versioned bool
 	normal    []segment // segs in normal form
+	named     []segment // the same with all that may be a value
 }
 
 // ParseTemplate compiles s; see [Template] for the grammar. The error says what is
@@ -78,7 +79,7 @@ func ParseTemplate(s string) (Template, error) {
 		t.segs[i] = seg
 	}
 	t.versioned = len(t.segs) > 2 && t.segs[0].is("api") && t.segs[1].kind == literalSegment && isVersion(t.segs[1].text)
-	t.normal = normalize(t.segs)
+	t.normal, t.named = normalize(t.segs, false), normalize(t.segs, true)
 	return t, nil
 }
 

@@ -10,7 +10,7 @@ const (
 	// in between is looked up one by one until the pause ends.
 	refillPause = 5 * time.Second
 	// refillRest is the least time between two refills if requests wait for the next.
-	refillRest = time.Second
+	refillRest = 500 * time.Millisecond
 )
 
 // refilling is the state of the refill after [Resolver.ForgetAll]. A workspace's tokens
