@@ -103,6 +103,9 @@ func FindAdmin(given, config, adapter string) (string, error) {
 	if address == "" {
 		return searchAdmin()
 	}
+	if _, rest, found := strings.Cut(address, "://"); found {
+		return "", fmt.Errorf("%q is no address of an admin API; leave out the scheme: %s", address, strings.TrimSuffix(rest, "/"))
+	}
 	parsed, ok := parseAdmin(address)
 	if !ok {
 		return "", fmt.Errorf("%q is no address of an admin API; write it like localhost:2019 or unix//run/scopegate/admin.sock", address)

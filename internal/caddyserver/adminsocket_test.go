@@ -98,6 +98,7 @@ func TestFindAdmin(t *testing.T) {
 	find("", config, configured)
 	find("", off, "off.json turns the admin API off")
 	find("", folder+"/none.json", "reading the configuration")
+	find("http://localhost:2019/", "", "leave out the scheme: localhost:2019")
 	find("localhost:x", "", "is no address of an admin API")
 	find("unix/"+folder+"/none.sock", "", "no gateway answers at")
 
