@@ -29,7 +29,7 @@ func init() {
 // is none.
 //
 // So that load balancers see that an instance ends before it closes its ports, the http
-// app waits for 3 seconds (`shutdown_delay`) unless it is told how long to wait.
+// app waits for 3 seconds (`shutdown_delay`) unless the configuration says how long to wait.
 type Health struct {
 	app *App
 }

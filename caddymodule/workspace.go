@@ -64,7 +64,7 @@ type WorkspaceOptions struct {
 	// file is read when the configuration is loaded.
 	Routes string `json:"routes,omitempty"`
 
-	// What to do with tokens of which the workspace does not say when they expire: its
+	// What to do with tokens whose expiry the workspace does not state: their
 	// `expiry_time` is neither -1, for never, nor a time. `deny` refuses them with 503;
 	// `allow` judges them like others, but they exceed every `max_lifetime` and fail
 	// `require_expiry`. Default: `deny`.
@@ -271,7 +271,7 @@ type workspace struct {
 func checkScheme(workspace string, insecure bool) error {
 	u, err := workspaceurl.Parse(workspace)
 	if err != nil {
-		return nil //nolint:nilerr // it is told where the URL is needed
+		return nil //nolint:nilerr // it is reported where the URL is needed
 	}
 	return workspaceurl.CheckScheme(u, insecure)
 }

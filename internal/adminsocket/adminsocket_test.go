@@ -53,7 +53,23 @@ func folders(t *testing.T) map[string]struct{ path, problem string } {
 	if err := errors.Join(os.Symlink(path("target"), path("link")), os.Symlink(path("nowhere"), path("dangling")), os.WriteFile(path("file"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	for _, parent := range []string{"open", "group", "sticky", "readable"} {
+		if err := errors.Join(os.Mkdir(path(parent+"/in"), 0o700), os.Mkdir(path(parent+"/in/deep"), 0o700), os.Mkdir(path(parent+"/in/far"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(path("open/in"), path("way")); err != nil {
+		t.Fatal(err)
+	}
 	all := map[string]struct{ path, problem string }{
+		"below one writable for all":     {path("open/in"), "other users can write to"},
+		"deep below one":                 {path("open/in/deep"), "other users can write to"},
+		"below one writable for a group": {path("group/in"), "other users can write to"},
+		"below a link to such a one":     {path("way/far"), "other users can write to"},
+		"below a sticky one":             {path("sticky/in"), ""},
+		"deep below a sticky one":        {path("sticky/in/deep"), ""},
+		"below a readable one":           {path("readable/in"), ""},
+
 		"writable for all":          {path("open"), "other users can write to"},
 		"writable for all, as /tmp": {path("sticky"), "other users can write to"},
 		"writable for a group":      {path("group"), "other users can write to"},

@@ -29,6 +29,14 @@ func ownerOf(info fs.FileInfo) int {
 	return int(stat.Uid)
 }
 
+func deviceOf(info fs.FileInfo) uint64 {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(stat.Dev) //nolint:unconvert,gosec // of another type on other systems
+}
+
 func writable(folder string) error {
 	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
 		return fmt.Errorf("writing to %s: %w", folder, err)

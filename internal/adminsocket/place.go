@@ -58,41 +58,8 @@ func usable(folder, name string) error {
 	return writable(folder)
 }
 
-// CheckFolder fails if another user than root could put a socket of theirs into a folder,
-// or a folder of theirs in its place. It does not follow a symbolic link.
-func CheckFolder(folder string) error {
-	info, err := os.Lstat(folder)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", folder)
-	case open(info):
-		return fmt.Errorf("other users can write to %s (mode %04o)", folder, info.Mode().Perm())
-	case owned(folder):
-		return nil
-	}
-	// Somebody else's. Fine if only root can have made it, as for a service.
-	parent, err := os.Lstat(filepath.Dir(folder))
-	if err != nil {
-		return err
-	}
-	if open(parent) || !byRootOrUs(parent) {
-		return fmt.Errorf("%s belongs to another user", folder)
-	}
-	return nil
-}
-
-// open reports whether others can write to a folder.
-func open(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
-
 // owned reports whether a folder belongs to this user.
 func owned(folder string) bool {
 	info, err := os.Lstat(folder)
 	return err == nil && ownerOf(info) == os.Geteuid()
-}
-
-func byRootOrUs(info fs.FileInfo) bool {
-	owner := ownerOf(info)
-	return owner == 0 || owner == os.Geteuid()
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,42 @@ func dial(path string) error {
 	return err
 }
 
+// ForeignError says that a socket is that of a user who cannot be trusted.
+type ForeignError struct {
+	// Path is the socket's.
+	Path string
+	// User is the id of the user.
+	User int
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s belongs to another user (uid %d), who would get what is sent there", e.Path, e.User)
+}
+
+// Check connects to a socket. It fails with a [*ForeignError] if a user made it or listens there
+// who is neither this one nor root, nor the one to whom root gave the folder. A command is to
+// send nothing before.
+func Check(path string, timeout time.Duration) error {
+	trusted := []int{0, os.Geteuid()}
+	if folder := filepath.Dir(path); filepath.IsAbs(path) && CheckFolder(folder) == nil {
+		if info, err := os.Lstat(folder); err == nil {
+			trusted = append(trusted, ownerOf(info))
+		}
+	}
+	connection, err := net.DialTimeout("unix", path, timeout)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	if info, err := os.Stat(path); err == nil && path[0] != '@' && !slices.Contains(trusted, ownerOf(info)) {
+		return &ForeignError{path, ownerOf(info)}
+	}
+	if user, known := peerOf(connection); known && !slices.Contains(trusted, user) {
+		return &ForeignError{path, user}
+	}
+	return nil
+}
+
 // Found are the sockets in our folders.
 type Found struct {
 	// Live are the paths of those on which a process listens that this user may ask.
@@ -70,8 +107,11 @@ func find(folders []string) (found Found) {
 				continue
 			}
 			path := filepath.Join(folder, entry.Name())
-			err := dial(path)
+			err := Check(path, time.Second)
+			foreign, isForeign := errors.AsType[*ForeignError](err)
 			switch {
+			case isForeign:
+				found.Problems = append(found.Problems, foreign)
 			case alive(err):
 				found.Live = append(found.Live, path)
 			case errors.Is(err, fs.ErrPermission):

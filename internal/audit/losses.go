@@ -31,7 +31,7 @@ type Counter interface {
 	AuditQueue(sink string, length func() int) (remove func())
 }
 
-// LossObserver is told when a sink starts to fail or to lose records, and when that is
+// LossObserver learns when a sink starts to fail or to lose records, and when that is
 // over. It must not block. Causes and details come from fixed lists; a detail may be
 // empty.
 type LossObserver interface {
@@ -43,7 +43,7 @@ type LossObserver interface {
 	KeepingRecords(sink string, lost int64)
 }
 
-// calm is how long a sink must have worked before its observer is told so. A queue that
+// calm is how long a sink must have worked before its observer hears of it. A queue that
 // is full now and then is not reported every time.
 const calm = 10 * time.Second
 

@@ -103,6 +103,9 @@ func FindAdmin(given, config, adapter string) (string, error) {
 	if address == "" {
 		return searchAdmin()
 	}
+	if _, rest, found := strings.Cut(address, "://"); found {
+		return "", fmt.Errorf("%q is no address of an admin API; leave out the scheme: %s", address, strings.TrimSuffix(rest, "/"))
+	}
 	parsed, ok := parseAdmin(address)
 	if !ok {
 		return "", fmt.Errorf("%q is no address of an admin API; write it like localhost:2019 or unix//run/scopegate/admin.sock", address)
@@ -153,10 +156,21 @@ func reachable(address caddy.NetworkAddress) error {
 		return nil
 	}
 	path := (&listen{address: address}).path()
-	connection, err := net.DialTimeout(address.Network, path, 5*time.Second)
+	var err error
+	if address.Network == "unix" {
+		err = adminsocket.Check(path, 5*time.Second)
+	} else {
+		var connection net.Conn
+		if connection, err = net.DialTimeout(address.Network, path, 5*time.Second); err == nil {
+			return connection.Close()
+		}
+	}
+	_, foreign := errors.AsType[*adminsocket.ForeignError](err)
 	switch {
 	case err == nil:
-		return connection.Close()
+		return nil
+	case foreign:
+		return fmt.Errorf("%w, so nothing was; run the command as that user if it is the gateway's, or name another socket with --address", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("permission denied: the admin API at %s belongs to another user; run the command as the gateway's user, such as with sudo -u", address)
 	}

@@ -18,7 +18,7 @@ func TestOpenTo(t *testing.T) {
 		"127.8.8.8:1": "every process on this machine", "tcp4/localhost:1": "every process on this machine",
 		":2019": "other machines", "0.0.0.0:2019": "other machines", "[::]:2019": "other machines", "gateway.svc:2019": "other machines",
 		"unix/@admin": "abstract", "unix/@admin|0600": "abstract",
-		"unix//a|0666": "every user", "unix//a|0602": "every user", "unix//a|0660": "", "unix//a|0600": "", "unix//a": "", "unix/a": "",
+		"unix//a|0666": "every user", "unix//a|0602": "every user", "unix//a|0660": "in its group", "unix//a|0620": "in its group", "unix//a|0640": "", "unix//a|0600": "", "unix//a": "", "unix/a": "",
 		"fd/12345": "file descriptor 12345",
 	} {
 		parsed, err := caddy.ParseNetworkAddress(address)
@@ -98,6 +98,7 @@ func TestFindAdmin(t *testing.T) {
 	find("", config, configured)
 	find("", off, "off.json turns the admin API off")
 	find("", folder+"/none.json", "reading the configuration")
+	find("http://localhost:2019/", "", "leave out the scheme: localhost:2019")
 	find("localhost:x", "", "is no address of an admin API")
 	find("unix/"+folder+"/none.sock", "", "no gateway answers at")
 

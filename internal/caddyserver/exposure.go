@@ -52,8 +52,13 @@ func openTo(address caddy.NetworkAddress) string {
 		return "every process in this network namespace, and so every container of the pod: an abstract socket has no permissions"
 	case address.IsUnixNetwork():
 		_, mode, _ := strings.Cut(address.Host, "|")
-		if bits, err := strconv.ParseUint(mode, 8, 32); err == nil && bits&0o002 != 0 {
+		switch bits, err := strconv.ParseUint(mode, 8, 32); {
+		case err != nil:
+			return ""
+		case bits&0o002 != 0:
 			return "every user who can reach its path"
+		case bits&0o020 != 0:
+			return "every user in its group who can reach its path"
 		}
 		return ""
 	}

@@ -18,7 +18,7 @@ func CheckLoop(ctx caddy.Context, workspace string) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	target, err := url.Parse(workspace)
 	if !ok || err != nil {
-		return nil //nolint:nilerr // it is told where the URL is needed
+		return nil //nolint:nilerr // it is reported where the URL is needed
 	}
 	for _, configured := range server.Listen {
 		if Loops(target, configured) {

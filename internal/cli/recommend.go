@@ -29,7 +29,7 @@ more, as scopes report shows them, are enough.
 ` + signInHelp + addressHelp,
 		Example: `  scopegate scopes recommend 3f2a81c09d4e
   scopegate scopes recommend 3f2a81c09d4e --used 90d --apply --profile admin`,
-		Args:         cobra.ExactArgs(1),
+		Args:         oneTokenID,
 		SilenceUsage: true,
 	}
 	flags := cmd.Flags()

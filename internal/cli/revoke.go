@@ -26,7 +26,7 @@ shows them, are enough if the gateway can be reached.
 ` + signInHelp + addressHelp,
 		Example: `  scopegate scopes revoke 3f2a81c09d4e --profile admin
   scopegate scopes revoke 3f2a81c09d4e --config Caddyfile`,
-		Args:         cobra.ExactArgs(1),
+		Args:         oneTokenID,
 		SilenceUsage: true,
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask")
@@ -34,7 +34,11 @@ shows them, are enough if the gateway can be reached.
 	gateway := addAddressFlag(cmd, deps, admin.config)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := tokens.ParseID(args[0])
-		if err != nil && !*yes {
+		switch {
+		case err == nil:
+		case *yes:
+			err = fmt.Errorf("--yes needs the whole token id: %w", err)
+		default:
 			id, err = gateway.tokenID(args[0], *admin.workspace)
 		}
 		if err != nil {

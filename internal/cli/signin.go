@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -51,5 +52,8 @@ func (f signInFlags) resolve(deps Deps, workspace string) (string, tokens.Admin,
 	}
 	named := cmp.Or(*f.workspace, config.Workspace, workspace, os.Getenv(workspaceurl.Variable))
 	url, err := workspaceurl.Find(named, config.Admin.Profile)
+	if errors.Is(err, workspaceurl.ErrNone) {
+		err = errors.New("no workspace is set; pass --workspace https://<name>.cloud.databricks.com, name the gateway's configuration with --config or a profile that has a host with --profile, or set the environment variable " + workspaceurl.Variable)
+	}
 	return url, config.Admin, err
 }

@@ -29,7 +29,7 @@ func TestSignIn(t *testing.T) {
 		{name: "environment", environment: "env.example.com", workspace: "https://env.example.com"},
 		{name: "environment before profile", args: "--profile p", environment: "env.example.com", workspace: "https://env.example.com", profile: "p"},
 		{name: "profile", args: "--profile p", workspace: "https://profile.example.com", profile: "p"},
-		{name: "nothing", problem: "no workspace is set"},
+		{name: "nothing", problem: "no workspace is set; pass --workspace https://"},
 		{name: "unknown file", args: "--config bad", problem: "no file bad"},
 		{name: "not a workspace", args: "--workspace https://flag.example.com/api", problem: "has a path"},
 	} {

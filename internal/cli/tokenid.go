@@ -5,12 +5,22 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
 // minIDPrefix is how many digits of an id are needed to name a token. Tables show a few
 // more.
 const minIDPrefix = 8
+
+// oneTokenID is the arguments of commands for one token.
+func oneTokenID(_ *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return fmt.Errorf("pass the id of one token, not %d; its first %d digits or more are enough, as scopes report shows them", len(args), minIDPrefix)
+}
 
 // tokenID reads a token's id, or a prefix of one as tables show it, if the gateway knows
 // exactly one token with it. The gateway sends all ids and they are compared here: text
@@ -22,7 +32,7 @@ func (f addressFlag) tokenID(text, workspace string) (tokens.ID, error) {
 	case err == nil:
 		return id, nil
 	case prefix == "" || strings.Trim(prefix, "0123456789abcdef") != "":
-		return id, err
+		return id, fmt.Errorf("%w; its first %d or more are enough, as scopes report shows them", err, minIDPrefix)
 	case len(prefix) < minIDPrefix:
 		return id, fmt.Errorf("a token id has 64 hexadecimal digits; give at least the first %d, not %d", minIDPrefix, len(prefix))
 	}

@@ -34,7 +34,7 @@ func TestTokenIDByPrefix(t *testing.T) {
 		{"none", "ffffffffffff", "", "no token whose id starts with these digits", true},
 		{"too short", "0123456", "", "64 hexadecimal digits; give at least the first 8, not 7", false},
 		{"too long", third + "0", "", "no token whose id starts with these digits", true},
-		{"a token", "dapi0123456789abcdef0123456789abcdef", "", "64 hexadecimal digits", false},
+		{"a token", "dapi0123456789abcdef0123456789abcdef", "", "64 hexadecimal digits, got 36 characters; its first 8 or more are enough", false},
 		{"nothing", "", "", "64 hexadecimal digits", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -51,7 +51,12 @@ func TestTokenIDByPrefix(t *testing.T) {
 			}
 		})
 	}
-	if _, err := run(t, gateway, "", "revoke", "0123456789ee", "--yes"); err == nil || !strings.Contains(err.Error(), "64 hexadecimal digits") {
+	if _, err := run(t, gateway, "", "revoke", "0123456789ee", "--yes"); err == nil || !strings.Contains(err.Error(), "--yes needs the whole token id: a token id has 64 hexadecimal digits") {
 		t.Errorf("revoke --yes by a part of the id: %v", err)
+	}
+	for _, args := range [][]string{{"recommend"}, {"revoke"}, {"revoke", one, third}} {
+		if _, err := run(t, gateway, "", args...); err == nil || !strings.Contains(err.Error(), "pass the id of one token, not ") {
+			t.Errorf("%q: %v", args, err)
+		}
 	}
 }

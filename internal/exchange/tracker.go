@@ -21,7 +21,7 @@ import (
 type responseTracker struct {
 	caddyhttp.ResponseWriterWrapper
 	now func() time.Time
-	// onHead, unless nil, is told the status before the client is.
+	// onHead, unless nil, gets the status before the client does.
 	onHead func(status int)
 
 	mu   sync.Mutex // of head

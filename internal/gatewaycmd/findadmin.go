@@ -29,10 +29,10 @@ func findAdmin(root *cobra.Command, args []string) error {
 			config = "Caddyfile" // as Caddy does
 		}
 	}
-	if config == "-" {
+	given := value("address")
+	if config == "-" && given == "" {
 		return nil // standard input, which Caddy reads
 	}
-	given := value("address")
 	if given == "" && config != "" {
 		admin, err := caddyserver.ReadAdmin(config, value("adapter"))
 		switch {

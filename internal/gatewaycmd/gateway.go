@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -54,7 +55,7 @@ type Gateway struct {
 // [caddy.Stop].
 func (g *Gateway) Run() error {
 	// Check these here: Caddy would wrap the errors in details that do not help.
-	if err := errors.Join(g.checkListen(), g.Enforce.Validate()); err != nil {
+	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.Enforce.Validate()); err != nil {
 		return err
 	}
 	if err := g.checkFree(); err != nil {
@@ -86,6 +87,22 @@ func (g *Gateway) checkListen() error {
 	if address := net.ParseIP(host); host != "localhost" && (address == nil || !address.IsLoopback()) {
 		caddy.Log().Warn("other machines can connect and send their tokens unencrypted; use --listen 127.0.0.1:"+port+", or a Caddyfile with TLS",
 			zap.String("listen", g.Listen))
+	}
+	return nil
+}
+
+// checkAdmin fails if the address of the admin API lacks a port, which Caddy would choose.
+func (g *Gateway) checkAdmin() error {
+	switch g.Admin {
+	case "", Socket, Off:
+		return nil
+	}
+	address, err := caddy.ParseNetworkAddress(g.Admin)
+	if err == nil && (address.IsUnixNetwork() || address.IsFdNetwork()) && address.Host != "" {
+		return nil
+	}
+	if err != nil || address.StartPort == 0 || address.PortRangeSize() != 1 || strings.Contains(g.Admin, "://") {
+		return fmt.Errorf("--admin must be unix, off, unix//<path>|0600 or host:port, such as localhost:2019, not %q", g.Admin)
 	}
 	return nil
 }

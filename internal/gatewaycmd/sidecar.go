@@ -49,8 +49,8 @@ profile in ~/.databrickscfg.
 --oauth says what happens to OAuth access tokens: deny refuses them, verify checks
   them with the workspace's own keys and enforces their scopes, pass forwards them
   without checking. Default: deny.
---unknown-expiry allow lets tokens pass of which the workspace does not say when they
-  expire. They are refused otherwise.
+--unknown-expiry allow lets tokens pass whose expiry the workspace does not
+  state. They are refused otherwise.
 --profile is the profile in ~/.databrickscfg to sign in with.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and

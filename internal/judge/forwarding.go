@@ -26,10 +26,17 @@ var forwardingPrefixes = []string{
 func forwards(name string) bool {
 	name = strings.TrimPrefix(name, "Http-") // HTTP_X_REAL_IP, as CGI calls it
 	name = strings.TrimPrefix(name, "X-")
-	first, _, _ := strings.Cut(name, "-")
+	first, rest, more := strings.Cut(name, "-")
+	for _, glued := range []string{"Xforward", "Xreal", "Xremote", "Xclient", "Xoriginal", "Xproxied"} {
+		if strings.HasPrefix(first, glued) {
+			return true
+		}
+	}
+	own := false // of clients of Databricks and of clouds, which have names of all kinds
 	switch first {
-	case "Forwarded", "Forward", "Forwarder", "Real", "Remote", "Original", "Originating", // of anything
+	case "Forwarded", "Forward", "Forwarder", "Real", "Remote", "Orig", "Original", "Originating", "True", "Coming", // of anything
 		"Ssl", "Tls", "Proxyuser", // what a proxy says of a connection
+		"Impersonate", "Authenticated", "Webauth", "Iv", "Sm", "Tailscale", "Pomerium", // or of a user
 		"Appengine", "Arr", "Azure", "Cf", "Cloudfront", "Envoy", "Fastly": // reserved by proxies
 		return true
 	case "Amzn", "Auth", "Client", "Goog", "Ms":
@@ -38,18 +45,37 @@ func forwards(name string) bool {
 				return true
 			}
 		}
+		own = first == "Goog" || first == "Ms"
+	case "Amz", "Databricks":
+		own = true
+	case "User":
+		return !strings.HasPrefix(rest, "Agent")
 	}
 	switch name {
 	case "Host", "Host-Override", "Http-Host-Override", "Port", "Protocol", "Https", "Server-Name", "Server-Port",
-		"Front-End-Https", "Proxy-Ssl", "Wl-Proxy-Ssl", "Webauth-User", "Authenticated-User":
+		"Front-End-Https", "Proxy-Ssl", "Wl-Proxy-Ssl", "Username", "Userid", "Email", "Groups", "Roles":
 		return true
 	}
-	switch name[strings.LastIndexByte(name, '-')+1:] {
+	last := name[strings.LastIndexByte(name, '-')+1:]
+	switch last {
 	case "Ip", "Ips", "Ipv4", "Ipv6", "Addr", "Address", "Clientip", "Realip", "Remoteip", "Socketip", "Userip",
 		"Proto", "Scheme", "Via":
 		return true
+	case "For", "From", "Host", "Hostname", "Port", "Username", "Userid", "Email":
+		if more && !own {
+			return true
+		}
 	}
-	return strings.Contains(name, "-Forwarded-")
+	for part := range strings.SplitSeq(name, "-") {
+		switch {
+		case strings.HasPrefix(part, "Forwarded"), part == "Clientip", part == "Clientcert":
+			return true
+		case own:
+		case part == "Ip", part == "User", part == "Cert", part == "Certificate":
+			return true
+		}
+	}
+	return false
 }
 
 // byProxy reports whether Caddy's reverse_proxy sets a header itself, and takes what trusted

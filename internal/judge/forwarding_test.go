@@ -33,6 +33,12 @@ func TestForwardingHeaders(t *testing.T) {
 		"Client-Cert", "Client-Cert-Chain", "X-Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Client-Port", "X-TLS-Version",
 		"X-Amzn-Mtls-Clientcert", "X-Amzn-Oidc-Identity", "X-Goog-Iap-Jwt-Assertion", "X-Goog-Authenticated-User-Email",
 		"X-MS-Client-Principal-Name", "X-Auth-Request-User",
+		"X-Forwardedfor", "XForwardedFor", "XForwardedHost", "XRealIP", "X-Proxied-For", "X-Vercel-Proxied-For", "X-Ip-Client", "Ip-Client",
+		"X-Client-Ip-Address", "X-Ip", "X-Coming-From", "Coming-From", "X-Came-From", "True-Client", "True-Client-Port", "X-Http-Host",
+		"X-Orig-Host", "X-Orig-Scheme", "X-Backend-Host", "X-Public-Host", "X-Upstream-Hostname", "X-Edge-Port", "X-Trusted-User", "X-User",
+		"X-User-Id", "User-Email", "X-Username", "X-Auth-Username", "X-Auth-Email", "X-Email", "Webauth-User", "Sm-User", "Iv-Groups",
+		"Impersonate-Group", "Tailscale-User-Login", "X-Pomerium-Claim-Email", "X-Authenticated-Userid", "X-Auth-Request-Groups",
+		"X-Ssl-Client-S-Dn", "X-Peer-Cert", "X-Mtls-Certificate-Sha1",
 	} {
 		for _, spelling := range spellings(name) {
 			name := http.CanonicalHeaderKey(spelling)
@@ -60,7 +66,9 @@ func TestHarmlessHeaders(t *testing.T) {
 		"Traceparent", "Tracestate", "Baggage", "Max-Forwards", "User-Agent", "X-Request-Id", "X-Requested-With", "X-Correlation-Id",
 		"X-Csrf-Token", "X-B3-Traceid", "X-Amzn-Trace-Id", "X-Amz-Date", "X-Goog-Request-Params", "X-Ms-Client-Request-Id", "X-Ms-Version",
 		"X-Databricks-Org-Id", "X-Databricks-Azure-Workspace-Context", "X-Databricks-Queue-Timeout", "X-Client-Version", "X-Client-Info",
-		"Sec-Websocket-Protocol", "Sec-Fetch-Mode", "Grpc-Timeout", "Client-Name", "X-Zip", "Description", "X-Spark-Session",
+		"Sec-Websocket-Protocol", "Sec-Fetch-Mode", "Grpc-Timeout", "Client-Name", "From", "X-User-Agent", "X-Goog-User-Project",
+		"X-Databricks-User", "X-Databricks-Host", "X-Databricks-Session-Id", "X-Databricks-Cluster-Id", "X-Databricks-Workspace-Host", "X-Amz-User-Agent",
+		"X-Amz-Security-Token", "X-Ms-Blob-Type", "X-Zip", "Description", "X-Spark-Session",
 	} {
 		if got := headerKindOf(http.CanonicalHeaderKey(name)); got != harmless {
 			t.Errorf("%s: kind %d", name, got)

@@ -60,12 +60,12 @@ func (w *Watch) Close() {
 }
 
 // Probe finds out once, in the background, whether the admin credential works, so that a
-// mistake is told at start and not to the first client.
+// mistake is reported at start and not to the first client.
 func (w *Watch) Probe(r *tokens.Resolver) {
 	go func() {
 		_, problem := r.Readiness(context.Background()) // a look-up's timeout bounds it
 		if problem == nil || problem.Outage == tokens.Closed || problem.Outage == tokens.Untried || r.Outage() != "" {
-			return // what works, and what pauses look-ups, is told by ServiceChanged
+			return // what works, and what pauses look-ups, is reported by ServiceChanged
 		}
 		w.log().Error("token look-ups do not work yet", w.fields(problem)...)
 	}()

@@ -6,7 +6,7 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// TestUnknownMatches: a condition that tests an owner or a creator of whom that is not
+// TestUnknownMatches: a condition that tests an owner or a creator about whom that is not
 // known matches.
 func TestUnknownMatches(t *testing.T) {
 	t.Parallel()
@@ -29,15 +29,15 @@ func TestUnknownMatches(t *testing.T) {
 		{"another name", "alice@*", both, false},
 		{"the name in a pattern that hides a character", "b\u200bob@*", both, true},
 
-		{"a number, of whom only the name is known", "43", named, true},
-		{"digits and wildcards, of whom only the name is known", "4?", named, true},
-		{"a name, of whom only the name is known", "alice@*", named, false},
-		{"a name, of whom only the number is known", "alice@*", numbered, true},
-		{"another number, of whom only the number is known", "43", numbered, false},
+		{"a number, known by name only", "43", named, true},
+		{"digits and wildcards, known by name only", "4?", named, true},
+		{"a name, known by name only", "alice@*", named, false},
+		{"a name, known by number only", "alice@*", numbered, true},
+		{"another number, known by number only", "43", numbered, false},
 
-		{"a number, of whom nothing is known", "43", tokens.Principal{}, true},
-		{"a name, of whom nothing is known", "alice@*", tokens.Principal{}, true},
-		{"anything, of whom nothing is known", "*", tokens.Principal{}, true},
+		{"a number, nothing known", "43", tokens.Principal{}, true},
+		{"a name, nothing known", "alice@*", tokens.Principal{}, true},
+		{"anything, nothing known", "*", tokens.Principal{}, true},
 		{"a number, where there is none", "43", tokens.NoPrincipal, false},
 		{"anything, where there is none", "*", tokens.NoPrincipal, false},
 

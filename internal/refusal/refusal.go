@@ -24,7 +24,7 @@ type Refusal struct {
 	Status int
 	// Message says what is wrong, in Databricks' words where it has any.
 	Message string
-	// RequestID is a UUID, which the client is told.
+	// RequestID is a UUID, which the client gets.
 	RequestID string
 	// Reason is the reason code.
 	Reason policy.Reason

@@ -6,6 +6,7 @@ package safelog
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap/buffer"
@@ -25,6 +26,9 @@ func (e *Encoder) Clone() zapcore.Encoder { return New(e.encoder().Clone()) }
 
 // EncodeEntry implements [zapcore.Encoder].
 func (e *Encoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	if isAboutSocket(&entry, fields) {
+		return nothing.Get(), nil
+	}
 	// As a copy, because the fields of this entry must not become those of the next.
 	line := New(e.encoder().Clone())
 	for _, field := range fields {
@@ -34,6 +38,17 @@ func (e *Encoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buf
 	entry.LoggerName = sanitize.String(entry.LoggerName, maxName)
 	entry.Stack = sanitize.Text(entry.Stack, sanitize.MaxText)
 	return line.encoder().EncodeEntry(entry, nil)
+}
+
+// nothing is lines that are not written.
+var nothing = buffer.NewPool()
+
+// isAboutSocket reports whether an entry is Caddy's warning of an "open interface" for the
+// socket of its admin API: Caddy takes every Unix socket for one, which alarms for nothing.
+// Of sockets that are open to others the gateway warns itself.
+func isAboutSocket(entry *zapcore.Entry, fields []zapcore.Field) bool {
+	return entry.LoggerName == "admin" && strings.HasPrefix(entry.Message, "admin endpoint on open interface") &&
+		slices.ContainsFunc(fields, func(f zapcore.Field) bool { return f.Key == "address" && strings.HasPrefix(f.String, "unix/") })
 }
 
 func (e *Encoder) encoder() zapcore.Encoder { return e.ObjectEncoder.(zapcore.Encoder) }

@@ -85,6 +85,28 @@ func TestEncoder(t *testing.T) {
 	}
 }
 
+// TestOpenInterface: Caddy's warning of an open admin API is not written for Unix sockets.
+func TestOpenInterface(t *testing.T) {
+	t.Parallel()
+	const warning = "admin endpoint on open interface; host checking disabled"
+	for _, test := range []struct {
+		logger, message, address string
+		written                  bool
+	}{
+		{"admin", warning, "unix//run/scopegate/admin.sock|0600", false},
+		{"admin", warning, ":2019", true},
+		{"admin", "admin endpoint started", "unix//run/scopegate/admin.sock", true},
+		{"http", warning, "unix//run/a.sock", true},
+	} {
+		var out strings.Builder
+		logger := zap.New(zapcore.NewCore(New(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())), zapcore.AddSync(&out), zap.DebugLevel))
+		logger.Named(test.logger).Warn(test.message, zap.String("address", test.address))
+		if written := out.Len() > 0; written != test.written {
+			t.Errorf("%+v: %q", test, out.String())
+		}
+	}
+}
+
 func TestWithoutQueries(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

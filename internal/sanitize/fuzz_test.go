@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // run is how many bytes of a secret in a row must not be seen.
@@ -46,6 +48,9 @@ var (
 	printable = regexp.MustCompile(`=[0-9A-Fa-f]{2}`)
 	unicodes  = regexp.MustCompile(`\\u[0-9A-Fa-f]{4}`)
 	bytesHex  = regexp.MustCompile(`\\x[0-9A-Fa-f]{2}`)
+	softBreak = regexp.MustCompile(`=[ \t]*\r?\n`)
+	lineBreak = regexp.MustCompile(`([A-Za-z0-9+/_-])[ \t]*\r?\n[ \t]*`)
+	unseen    = regexp.MustCompile("[\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 	packedRun = regexp.MustCompile(`[A-Za-z0-9+/_-]{11,}`)
 	hexRun    = regexp.MustCompile(`[0-9A-Fa-f]{16,}`)
 )
@@ -64,6 +69,7 @@ func undo(text string) (decoded []string) {
 	for _, other := range []string{
 		percents.ReplaceAllStringFunc(text, number(2)), printable.ReplaceAllStringFunc(text, number(2)),
 		unicodes.ReplaceAllStringFunc(text, number(4)), bytesHex.ReplaceAllStringFunc(text, number(2)), html.UnescapeString(text),
+		softBreak.ReplaceAllString(text, ""), lineBreak.ReplaceAllString(text, "$1"), unseen.ReplaceAllString(text, ""), norm.NFKC.String(strings.ReplaceAll(text, Mark, " ")),
 	} {
 		if other != text {
 			decoded = append(decoded, other)
@@ -120,9 +126,6 @@ func randomAround(r *rand.Rand) string {
 	return b.String()
 }
 
-// brokenEscape matches an escape that lacks its end.
-var brokenEscape = regexp.MustCompile("(?:%|%[0-9]|=|=[0-9]|&#|\\\\)[\u202e\u009b]*$")
-
 // check sanitizes a random secret in random encodings.
 func check(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -131,10 +134,10 @@ func check(t *testing.T, seed uint64) {
 	for range r.IntN(4) {
 		encoded = encodings[r.IntN(len(encodings))](encoded)
 	}
-	before, after := randomAround(r), randomAround(r)
-	if brokenEscape.MatchString(before) { // it would swallow the first character of what follows
-		before += " "
+	if r.IntN(4) == 0 {
+		encoded = disguises[r.IntN(len(disguises))](encoded)
 	}
+	before, after := randomAround(r), randomAround(r)
 	text := before + encoded + after
 	limits := []int{NoLimit, 1024, 256, max(0, len(before)+r.IntN(len(encoded)+10))}
 	for _, limit := range limits {
@@ -161,7 +164,7 @@ func check(t *testing.T, seed uint64) {
 
 func TestRandomSecrets(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5_000) {
+	for seed := range uint64(1_000) {
 		check(t, seed)
 	}
 }

@@ -36,6 +36,9 @@ var kinds = func() (table [256]kind) {
 	return table
 }()
 
+// maxGap is how much white space [wraps] looks at, in bytes.
+const maxGap = 64
+
 func is(c byte, k kind) bool { return kinds[c]&k != 0 }
 
 // ordinary reports whether a text holds nothing that could be a secret or must be escaped.
@@ -55,7 +58,7 @@ func ordinary[T text](s T, lines bool) bool {
 		switch {
 		case k&(kindOdd|kindEscape|kindSecond) == 0:
 		case k&kindOdd != 0:
-			if !lines || k&kindBlank == 0 || i > 0 && s[i-1] == '=' || i >= minWrap && is(s[i-1], kindPacked) && is(s[i-minWrap], kindPacked) {
+			if !lines || k&kindBlank == 0 || s[i] == '\n' && wraps(s, i) {
 				return false
 			}
 		case k&kindEscape != 0:
@@ -68,6 +71,42 @@ func ordinary[T text](s T, lines bool) bool {
 	}
 	return packed < minPacked || !mayHold(s[len(s)-packed:])
 }
+
+// wraps reports whether a line break may be part of an encoding: of base64 in lines, or of
+// quoted-printable. It looks at a bounded part of the text around.
+func wraps[T text](s T, i int) bool {
+	before, after := i, i+1
+	for before > 0 && i-before < maxGap && isBlank(s[before-1]) {
+		before--
+	}
+	for after < len(s) && after-i < maxGap && isBlank(s[after]) {
+		after++
+	}
+	if i-before == maxGap || after-i == maxGap {
+		return true
+	}
+	if before == 0 || after == len(s) {
+		return before > 0 && s[before-1] == '='
+	}
+	start, end := before, after
+	for start > 0 && before-start < minPacked && is(s[start-1], kindPacked) {
+		start--
+	}
+	for end < len(s) && end-after < minPacked && is(s[end], kindPacked) {
+		end++
+	}
+	if start == before || end == after {
+		return s[before-1] == '='
+	}
+	packed := before - start + end - after
+	// Where there are more than two lines, one is of nothing else.
+	for end < len(s) && end-after < maxGap && (s[end] == ' ' || s[end] == '\t') {
+		end++
+	}
+	return packed >= minPacked || end < len(s) && s[end] == '\n' || end-after >= maxGap
+}
+
+func isBlank(c byte) bool { return c == ' ' || is(c, kindBlank) }
 
 // suspicious reports whether s[i] is the second letter of something to look at.
 func suspicious[T text](s T, i int) bool {

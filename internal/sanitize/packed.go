@@ -120,13 +120,59 @@ func mayHold[T text](chars T) bool {
 
 // findPacked looks for secrets in what a view has in base64 and in hexadecimal.
 func (s *scanner) findPacked(depth int) {
-	s.eachRun(depth, &base64)
-	s.eachRun(depth, &hex)
+	v := &s.views[depth]
+	s.eachRun(v, depth, &base64)
+	s.eachRun(v, depth, &hex)
+	if joined := &s.joined[depth]; joined.join(v) {
+		s.work -= len(joined.text)
+		s.eachRun(joined, depth, &base64)
+		s.eachRun(joined, depth, &hex)
+	}
 }
 
-// eachRun decodes each run of characters that is long enough.
-func (s *scanner) eachRun(depth int, p *packing) {
-	v := &s.views[depth]
+// join makes a view of what another one holds in lines of base64 or hexadecimal, without the
+// line breaks and the white space around them. It reports whether there is any.
+func (v *view) join(other *view) bool {
+	v.reset(false)
+	text := other.text
+	for i := 0; i < len(text); {
+		if !is(text[i], kindPacked) {
+			i++
+			continue
+		}
+		begin, lines := len(v.text), 0
+		for {
+			first := i
+			for i < len(text) && is(text[i], kindPacked) {
+				i++
+			}
+			v.text = append(v.text, text[first:i]...)
+			v.from = append(v.from, other.from[first:i]...)
+			lines++
+			next, broken := i, false
+			for next < len(text) && (text[next] == ' ' || is(text[next], kindBlank) || text[next] == '\r') {
+				broken = broken || text[next] == '\n' || text[next] == '\r'
+				next++
+			}
+			if !broken || next == len(text) || !is(text[next], kindPacked) {
+				break
+			}
+			i = next
+		}
+		switch cut := other.endsCut(i); {
+		case lines == 1 || len(v.text)-begin < minPacked && !cut:
+			v.text, v.from = v.text[:begin], v.from[:begin]
+		case cut:
+			v.cut = true
+		default:
+			v.add(' ', other.from[i-1])
+		}
+	}
+	return len(v.text) > 0
+}
+
+// eachRun decodes each run of characters of a view that is long enough.
+func (s *scanner) eachRun(v *view, depth int, p *packing) {
 	for i := 0; i < len(v.text); i++ {
 		if !is(v.text[i], p.kind) {
 			continue
@@ -137,17 +183,17 @@ func (s *scanner) eachRun(depth int, p *packing) {
 		}
 		switch {
 		case v.endsCut(i):
-			s.decodeRun(depth, p, start, i, minCut)
+			s.decodeRun(v, depth, p, start, i, minCut)
 		case i-start >= p.least:
-			s.decodeRun(depth, p, start, i, minPlain)
+			s.decodeRun(v, depth, p, start, i, minPlain)
 		}
 	}
 }
 
 // decodeRun looks for secrets in what a run encodes, from every character on at which an
 // encoding may have begun. If it was cut, the last part may be as short as least.
-func (s *scanner) decodeRun(depth int, p *packing, start, end, least int) {
-	v, child := &s.views[depth], &s.views[depth+1]
+func (s *scanner) decodeRun(v *view, depth int, p *packing, start, end, least int) {
+	child := &s.views[depth+1]
 	for offset := range min(p.offsets, end-start) {
 		chars, from := v.text[start+offset:end], v.from[start+offset:end]
 		size := p.length(len(chars))

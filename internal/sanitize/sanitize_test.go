@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -78,6 +79,20 @@ func TestHidden(t *testing.T) {
 		"URL with a port":        {"http://host:8080/a@b", "http://host:8080/a@b"},
 		"invisible inside":       {"dapi0123\u200b4567" + pat[12:], "dapi…"},
 		"direction inside":       {"dapi0123\u202e4567" + pat[12:], "dapi…"},
+		"variation inside":       {"dapi0123\ufe0f4567" + pat[12:], "dapi…"},
+		"joiner inside":          {"dapi0123\u034f4567" + pat[12:], "dapi…"},
+		"HTML, invisible":        {"dapi0123&shy;4567&ZeroWidthSpace;" + pat[12:], "dapi…"},
+		"HTML, no semicolons":    {percent(pat, "&#%d"), "…"},
+		"HTML, many zeros":       {percent(pat, "&#%030d;"), "…"},
+		"HTML, letters":          {"&dopf;&#x1d552;p&#x1d55a;" + pat[4:], "…"},
+		"full width":             {"a " + shifted(pat, 0xfee0) + " b", "a … b"},
+		"mathematical":           {"a " + monospaced(pat) + " b", "a … b"},
+		"surrogates":             {`\ud835\udd55api` + pat[4:], "…"},
+		"Java":                   {`\uuu0064api` + pat[4:], "…"},
+		"quoted-printable, UTF":  {"dapi0123=E2=80=8B4567" + pat[12:], "dapi…"},
+		"quoted-printable, pad":  {"x=" + pat[:20] + "= \t\n" + pat[20:], "x=dapi…"},
+		"base64, short lines":    {"a " + wrapped(basic(pat), 8, "\n") + " b", "a … b"},
+		"after a broken escape":  {"q=" + hexenc.EncodeToString([]byte(pat))[:11] + "%" + hexenc.EncodeToString([]byte{hexenc.EncodeToString([]byte(pat))[11]}) + hexenc.EncodeToString([]byte(pat))[12:], "q=…"},
 		"too short":              {"/dapi0123456789", "/dapi0123456789"},
 		"no prefix":              {"/0123456789abcdef0123456789abcdef", "/0123456789abcdef0123456789abcdef"},
 	} {
@@ -157,7 +172,7 @@ func TestEscapes(t *testing.T) {
 // TestLimit cuts a text with a secret at every position, in every encoding.
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	for _, encode := range encodings {
+	for _, encode := range slices.Concat(encodings, disguises) {
 		text := strings.Repeat("/a", 30) + "/" + encode(pat) + "/" + strings.Repeat("b/", 500)
 		for limit := range 300 {
 			got := String(text, limit)
@@ -240,6 +255,53 @@ func TestWriter(t *testing.T) {
 	}
 }
 
+// wrapped breaks a text into lines.
+func wrapped(s string, width int, end string) string {
+	var b strings.Builder
+	for ; len(s) > width; s = s[width:] {
+		b.WriteString(s[:width] + end)
+	}
+	return b.String() + s
+}
+
+// without encodes texts that do not hold the character with which escapes begin, as this would
+// have to be escaped too.
+func without(escape string, encode func(string) string) func(string) string {
+	return func(s string) string {
+		if strings.Contains(s, escape) {
+			return s
+		}
+		return encode(s)
+	}
+}
+
+// between puts something between the characters of a text.
+func between(s, what string) string { return strings.Join(strings.Split(s, ""), what) }
+
+// shifted moves printable characters of ASCII elsewhere.
+func shifted(s string, by rune) string {
+	return strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f {
+			return r + by
+		}
+		return r
+	}, s)
+}
+
+func monospaced(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 0x1d68a
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 0x1d670
+		case '0' <= r && r <= '9':
+			return r - '0' + 0x1d7f6
+		}
+		return r
+	}, s)
+}
+
 // encodings wrap a text in what people and programs wrap it in.
 var encodings = []func(string) string{
 	func(s string) string { return s },
@@ -258,4 +320,35 @@ var encodings = []func(string) string{
 	func(s string) string { return b64.RawURLEncoding.EncodeToString([]byte(s)) },
 	func(s string) string { return b64.URLEncoding.EncodeToString([]byte("x" + s + "~~")) },
 	func(s string) string { return b64.RawStdEncoding.EncodeToString([]byte("??" + s)) },
+	func(s string) string { return percent(s, "&#%d") + ";" },
+	func(s string) string { return percent(s, "&#x%x") + " " },
+	func(s string) string { return percent(s, "&#%012d;") },
+	func(s string) string { return percent(s, "&#x%020X;") },
+	func(s string) string { return percent(s, `\u{%08x}`) },
+	without("&", func(s string) string { return between(s, "&shy;") }),
+	without("&", func(s string) string { return between(s, "&shy") }),
+	without("&", func(s string) string { return s[:6] + "&ZeroWidthSpace;" + s[6:8] + "&zwnj;&#8205;&NoBreak;" + s[8:] }),
+	without("=", func(s string) string { return s[:7] + "=E2=80=8B" + s[7:] }),
+	without(`\`, func(s string) string { return s[:7] + `\u200b` + s[7:] }),
+	without("=", func(s string) string { return wrapped(s, 9, "=\r\n") }),
+	without("=", func(s string) string { return wrapped(s, 9, "= \t\r\n") }),
+	without("=", func(s string) string { return wrapped(s, 9, "=\n") }),
+	func(s string) string { return wrapped(basic(s), 4, "\n") },
+	func(s string) string { return wrapped(basic("x"+s), 20, "\r\n") },
+	func(s string) string { return wrapped(basic(s), 41, " \n  ") },
+	func(s string) string { return wrapped(percent(s, "%02x"), 16, "\n") },
+	func(s string) string { return percent(shifted(s, 0xfee0), "%%%02X") },
+}
+
+// disguises are encodings whose results are not ASCII. They are not looked for inside of
+// base64 and hexadecimal, where nearly every hash could hold some.
+var disguises = []func(string) string{
+	func(s string) string { return between(s, "\ufe0f") },
+	func(s string) string { return between(s, "\U000e0101") },
+	func(s string) string { return between(s, "\u034f") },
+	func(s string) string { return shifted(s, 0xfee0) },
+	monospaced,
+	func(s string) string { return percent(shifted(s, 0xfee0), "=%02X") },
+	func(s string) string { return percent(monospaced(s), `\x%02x`) },
+	func(s string) string { return percent(between(s, "\ufe0f"), `\%03o`) },
 }

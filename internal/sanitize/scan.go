@@ -24,9 +24,12 @@ type scanner struct {
 	source string
 	edges  []int32 // how many hidden ranges of the source begin at a byte, less those that end
 	hidden bool    // there are some
-	work   int     // bytes that may still be looked at
-	views  [maxDepth + 1]view
-	out    []byte
+
+	alternative bool // this is not the first reading of a view
+	work        int  // bytes that may still be looked at
+	views       [maxDepth + 1]view
+	joined      [maxDepth]view // lines of each view
+	out         []byte
 }
 
 // view is the source with some encodings undone.
@@ -99,9 +102,7 @@ func (s *scanner) look(depth int) {
 		return
 	}
 	s.findPacked(depth)
-	if s.unescape(depth) {
-		s.look(depth + 1)
-	}
+	s.unescapeAll(depth)
 }
 
 // findTokens hides tokens and credentials.

@@ -1,27 +1,89 @@
 package sanitize
 
 import (
-	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
-	// maxEscape is the longest part of an escape that the cut may leave, in bytes.
-	maxEscape = 12
 	// minWrap is the least length of lines of base64 that are wrapped. MIME wraps after
 	// 76 characters, PEM after 64.
 	minWrap = 60
 )
 
-// unescape undoes one layer of escapes in a view, all kinds at once: percent-encoding (any
-// number of layers of it), those of JSON and of programming languages, HTML's, and
-// quoted-printable. It leaves out invisible characters, which would break a secret apart.
-// It reports whether that made a difference. The result is the next view.
+// reading says which escapes of a view to undo.
+type reading struct {
+	// lead is the only one of leads to undo, 0 for all kinds.
+	lead byte
+	// whole leaves alone what became an escape only by undoing another one behind its first
+	// character.
+	whole bool
+}
+
+// seen says which escapes of a view were undone.
+type seen struct {
+	changed bool
+	broken  bool // some were no escapes before others were undone
+	leads   [len(leads)]bool
+}
+
+// leads are the first characters of escapes, and two that stand for others: for characters
+// that are not ASCII, and for the line breaks of quoted-printable.
+const (
+	leads  = `%\&=` + odd + breaks
+	odd    = "\x80"
+	breaks = "\n"
+)
+
+func (found *seen) odd(k kind) {
+	if k&kindOdd != 0 {
+		found.leads[strings.IndexByte(leads, odd[0])] = true
+	}
+}
+
+// unescapeAll looks at what a view encodes: at all escapes undone at once, which is nearly
+// always right, and then at other readings, if there are escapes of several kinds. What
+// looks like an escape may be what happens to stand before a secret, and would swallow the
+// first character of that, as =64 in q=6461%37069….
+func (s *scanner) unescapeAll(depth int) {
+	found := s.unescape(depth, reading{})
+	if !found.changed {
+		return
+	}
+	s.look(depth + 1)
+	if s.alternative {
+		return
+	}
+	s.alternative = true
+	defer func() { s.alternative = false }()
+	several := 0
+	for _, undone := range found.leads {
+		if undone {
+			several++
+		}
+	}
+	for i, undone := range found.leads {
+		if several > 1 && undone && s.unescape(depth, reading{lead: leads[i]}).changed {
+			s.look(depth + 1)
+		}
+	}
+	if found.broken && s.unescape(depth, reading{whole: true}).changed {
+		s.look(depth + 1)
+	}
+}
+
+// unescape undoes one layer of escapes in a view: percent-encoding (any number of layers of
+// it), those of JSON and of programming languages, HTML's, and quoted-printable. It leaves
+// out invisible characters, which would break a secret apart, and puts letters in the place
+// of others that only look different, such as those of full width. The result is the next
+// view.
 //
 // Only escapes of ASCII are undone, as secrets are ASCII. The rest stays, so that what
 // only looks like an escape, such as %da in %dapi, hides nothing.
-func (s *scanner) unescape(depth int) (changed bool) {
+func (s *scanner) unescape(depth int, as reading) (found seen) {
 	v, to := &s.views[depth], &s.views[depth+1]
 	to.reset(v.cut)
 	text := v.text
@@ -30,7 +92,7 @@ func (s *scanner) unescape(depth int) (changed bool) {
 	for i := 0; i < len(text); {
 		c := text[i]
 		k := kinds[c]
-		if k&(kindEscape|kindOdd) == 0 {
+		if k&(kindEscape|kindOdd) == 0 || k&kindEscape != 0 && !as.undoes(c) {
 			if k&kindPacked != 0 {
 				line++
 			} else {
@@ -46,22 +108,53 @@ func (s *scanner) unescape(depth int) (changed bool) {
 			continue
 		}
 		if (c == '\n' || c == '\r') && line >= minWrap {
-			changed = true
+			found.changed = true
 			i++
 			continue
 		}
 		line = 0
-		if v.cut && len(text)-i <= maxEscape && unfinished(text[i:]) {
-			return true
+		if v.cut && unfinished(text[i:]) {
+			found.changed = true
+			return found
 		}
 		r, size, known := decode(text[i:])
+		if known && size > 1 && k&kindEscape != 0 {
+			if r == nothing && c == '=' {
+				c = breaks[0]
+			} else if as.lead == breaks[0] {
+				to.text, to.from = append(to.text, c), append(to.from, v.from[i])
+				i++
+				continue
+			}
+			found.leads[strings.IndexByte(leads, c)] = true
+			if v.from[i].plain() && !v.from[i+size-1].plain() {
+				found.broken = true
+				if as.whole {
+					to.add(' ', v.from[i])
+					i++
+					continue
+				}
+			}
+		}
+		from := span{start: v.from[i].start, before: before}
+		if size > 0 {
+			from.end, from.tail = v.from[i+size-1].end, text[i+size-1]
+		}
+		plain := plainOf(r)
 		switch {
 		case known && (r < 0 || invisible(r)):
-			changed, before = true, text[i+size-1]
+			found.changed, before = true, text[i+size-1]
+			found.odd(k)
 		case known && r < utf8.RuneSelf:
-			changed = changed || size > 1
-			to.add(byte(r), span{v.from[i].start, v.from[i+size-1].end, text[i+size-1], before})
+			found.changed = found.changed || size > 1
+			to.add(byte(r), from)
 			before = 0
+		case known && len(plain) > 0:
+			found.changed, before = true, 0
+			found.odd(k)
+			for _, c := range plain {
+				to.add(c, from)
+			}
 		default:
 			size = max(size, 1)
 			to.text = append(to.text, text[i:i+size]...)
@@ -69,184 +162,35 @@ func (s *scanner) unescape(depth int) (changed bool) {
 		}
 		i += size
 	}
-	return changed
+	return found
 }
 
-// nothing is what an escape stands for that is only there for the layout.
-const nothing = -1
-
-// decode decodes the escape, the control character or the character that a text starts
-// with. It returns how long it is, and false for what is not an escape: then the size is
-// that of a part that need not be looked at again, or 0.
-func decode(text []byte) (r rune, size int, known bool) {
-	switch c := text[0]; {
-	case c == '%':
-		return decodePercent(text)
-	case c == '=':
-		return decodePrintable(text)
-	case c == '\\':
-		return decodeBackslash(text)
-	case c == '&':
-		return decodeEntity(text)
-	case c < utf8.RuneSelf:
-		return rune(c), 1, true
-	}
-	r, size = utf8.DecodeRune(text)
-	return r, size, r != utf8.RuneError
+// undoes reports whether an escape with a first character may have to be undone.
+func (as reading) undoes(c byte) bool {
+	return as.lead == 0 || as.lead == c || as.lead == breaks[0] && c == '='
 }
 
-// decodePercent decodes %64, %2564, %252564 and so on, and %u0064.
-func decodePercent(text []byte) (rune, int, bool) {
-	if len(text) > 1 && text[1]|0x20 == 'u' {
-		return decodeDigits(text, 2, 4, 4)
+// plain reports whether a byte stands in the source as it is.
+func (s span) plain() bool { return s.end-s.start == 1 }
+
+// plainOf returns the ASCII text for which a character stands, which only looks different,
+// nothing if it does not.
+func plainOf(r rune) []byte {
+	if r < utf8.RuneSelf || r == ellipsis {
+		return nil
 	}
-	i := 1
-	for i+3 < len(text) && text[i] == '2' && text[i+1] == '5' && is(text[i+2], kindHex) && is(text[i+3], kindHex) {
-		i += 2
-	}
-	r, size, known := decodeDigits(text, i, 2, 2)
-	if !known || r < utf8.RuneSelf {
-		return r, size, known
-	}
-	// Only to leave out what is invisible.
 	var encoded [utf8.UTFMax]byte
-	n, end := 0, 0
-	for n < len(encoded) && end+i+2 <= len(text) && text[end] == '%' {
-		b, size, known := decodeDigits(text[end:], i, 2, 2)
-		if !known || b < utf8.RuneSelf {
-			break
-		}
-		encoded[n] = byte(b)
-		n, end = n+1, end+size
-		if r, length := utf8.DecodeRune(encoded[:n]); r != utf8.RuneError && length == n {
-			return r, end, true
+	plain := norm.NFKC.Properties(encoded[:utf8.EncodeRune(encoded[:], r)]).Decomposition()
+	for _, c := range plain {
+		if c >= utf8.RuneSelf {
+			return nil
 		}
 	}
-	return 0, 0, false
+	return plain
 }
 
-// decodePrintable decodes =64, and the line break that quoted-printable adds.
-func decodePrintable(text []byte) (rune, int, bool) {
-	switch {
-	case len(text) > 2 && text[1] == '\r' && text[2] == '\n':
-		return nothing, 3, true
-	case len(text) > 1 && text[1] == '\n':
-		return nothing, 2, true
-	}
-	r, size, known := decodeDigits(text, 1, 2, 2)
-	if r >= utf8.RuneSelf {
-		return 0, 0, false
-	}
-	return r, size, known
-}
-
-// decodeBackslash decodes \u0064, \u{64}, \U00000064, \x64 and \144, after any number of
-// backslashes. Other backslashes only quote what follows, apart from those that stand for
-// white space.
-func decodeBackslash(text []byte) (rune, int, bool) {
-	i := 1
-	for i < len(text) && text[i] == '\\' {
-		i++
-	}
-	if i == len(text) {
-		return 0, i, false
-	}
-	switch c := text[i]; c {
-	case 'n':
-		return '\n', i + 1, true
-	case 'r':
-		return '\r', i + 1, true
-	case 't':
-		return '\t', i + 1, true
-	case 'u', 'x', 'U':
-		if i+1 < len(text) && text[i+1] == '{' {
-			r, size, known := decodeDigits(text, i+2, 1, 6)
-			if known && size < len(text) && text[size] == '}' {
-				return r, size + 1, true
-			}
-			return 0, i, false
-		}
-		width := map[byte]int{'u': 4, 'x': 2, 'U': 8}[c]
-		r, size, known := decodeDigits(text, i+1, width, width)
-		if !known || c == 'x' && r >= utf8.RuneSelf {
-			return 0, i, false
-		}
-		return r, size, true
-	case '0', '1', '2', '3':
-		if i+2 < len(text) && '0' <= text[i+1] && text[i+1] <= '7' && '0' <= text[i+2] && text[i+2] <= '7' {
-			return rune(text[i]-'0')<<6 | rune(text[i+1]-'0')<<3 | rune(text[i+2]-'0'), i + 3, true
-		}
-		return 0, i, false
-	case '%', '=', '&': // what is quoted will be seen when these are undone
-		return 0, i, false
-	}
-	return nothing, i, true
-}
-
-// entities are those that may stand in a credential or start another escape.
-var entities = []struct {
-	name string
-	char rune
-}{
-	{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"percnt", '%'}, {"bsol", '\\'}, {"num", '#'},
-	{"equals", '='}, {"plus", '+'}, {"sol", '/'}, {"colon", ':'}, {"lowbar", '_'}, {"hyphen", '-'}, {"dash", '-'}, {"period", '.'},
-}
-
-// decodeEntity decodes &#100; &#x64; and some names. The semicolon may be missing.
-func decodeEntity(text []byte) (rune, int, bool) {
-	if len(text) > 2 && text[1] == '#' {
-		r, size, known := rune(0), 0, false
-		if text[2]|0x20 == 'x' {
-			r, size, known = decodeDigits(text, 3, 1, 8)
-		} else {
-			for size = 2; size < len(text) && size < 10 && '0' <= text[size] && text[size] <= '9'; size++ {
-				r, known = r*10+rune(text[size]-'0'), true
-			}
-			if !known {
-				return 0, 0, false
-			}
-		}
-		switch {
-		case !known || size == len(text):
-		case text[size] == ';':
-			size++
-		case is(text[size], kindEscape): // more digits may follow when these are undone
-			return 0, 0, false
-		}
-		return r, size, known
-	}
-	for _, entity := range entities {
-		if rest, found := bytes.CutPrefix(text[1:], []byte(entity.name)); found && len(rest) > 0 && rest[0] == ';' {
-			return entity.char, len(entity.name) + 2, true
-		}
-	}
-	return 0, 0, false
-}
-
-// decodeDigits decodes at least least and at most most hexadecimal digits from i on. The
-// size that it returns includes what is before them.
-func decodeDigits(text []byte, i, least, most int) (r rune, size int, known bool) {
-	start := i
-	for i < len(text) && i-start < most && is(text[i], kindHex) {
-		r = r<<4 | rune(hexDigits[text[i]])
-		i++
-	}
-	if i-start < least || r < 0 {
-		return 0, 0, false
-	}
-	return r, i, true
-}
-
-// unfinished reports whether the cut may have taken the rest of an escape.
-func unfinished(text []byte) bool {
-	for _, c := range text[1:] {
-		if !is(c, kindHex) && !is(c, kindEscape) && bytes.IndexByte([]byte("#xuU{"), c) < 0 {
-			return false
-		}
-	}
-	_, size, known := decode(text)
-	return !known || size == len(text) && text[0] != '%' && text[0] != '='
-}
+// ellipsis is the character of a [Mark], which stands for three dots.
+const ellipsis = '\u2026'
 
 // invisible reports whether a character cannot be seen and is no white space, or changes
 // how the text around it is shown.
@@ -254,8 +198,8 @@ func invisible(r rune) bool {
 	switch {
 	case r < utf8.RuneSelf:
 		return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f
-	case r == 0x034f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x2800, r == 0x3164, r == 0xffa0, 0x180b <= r && r <= 0x180f:
-		return true // letters and marks without a shape
+	case r == 0x2800: // a letter without a shape
+		return true
 	}
-	return !unicode.IsGraphic(r)
+	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

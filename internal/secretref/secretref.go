@@ -34,10 +34,10 @@ func Read(placeholder string) (value, problem string) {
 	if kind == "env" {
 		value, set := os.LookupEnv(name)
 		if !set {
-			return "", fmt.Sprintf("the environment variable %s is not set, which %s names; set it for this process", name, placeholder)
+			return "", fmt.Sprintf("the environment variable %s is not set; set it for this process (%s refers to it)", name, placeholder)
 		}
 		if value = strings.TrimSpace(value); value == "" {
-			return "", fmt.Sprintf("the environment variable %s is empty, which %s names", name, placeholder)
+			return "", fmt.Sprintf("the environment variable %s is empty (%s refers to it)", name, placeholder)
 		}
 		return value, ""
 	}

@@ -45,7 +45,7 @@ func (r *Resolver) List(ctx context.Context) ([]*Info, time.Time, error) {
 	return r.listed.list, r.listed.at, nil
 }
 
-// Faulty returns the tokens of the last list of which it says nothing that can be used.
+// Faulty returns the tokens about which the last list says nothing that can be used.
 func (r *Resolver) Faulty() []Faulty {
 	r.listed.mu.Lock()
 	defer r.listed.mu.Unlock()

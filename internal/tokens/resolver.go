@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Observer is told what a [Resolver] does, for metrics and logs. Its methods must not
+// Observer learns what a [Resolver] does, for metrics and logs. Its methods must not
 // block and must be safe for concurrent use. It may implement [SyncObserver] too.
 type Observer interface {
 	// CacheUsed reports how a request was served: "hit", "stale", "negative" or "miss".

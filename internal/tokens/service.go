@@ -37,6 +37,8 @@ type managementService struct {
 	transport *Transport
 	interner  *interner
 
+	workspaceID workspaceID
+
 	// api is nil until the first look-up, and after the workspace refused the
 	// credential.
 	api atomic.Pointer[client.DatabricksClient]
@@ -70,15 +72,22 @@ func (s *managementService) Lookup(ctx context.Context, id ID) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := get(ctx, api, id)
+	ctx, noted := noting(ctx)
+	found, err := get(ctx, api, id)
 	if err != nil {
+		if id == neutral && errors.Is(err, ErrUnknownToken) {
+			s.workspaceID.answered(id, noted.workspace.Load())
+		}
 		if outage := asOutage(err); id == neutral || outage.everyone {
 			// The refusal of one token says nothing about the credential.
 			s.forgetIfRefused(api, outage)
 		}
 		return nil, err
 	}
-	return newInfo(id, info, s.interner), nil
+	if answered := noted.workspace.Load(); answered == found.WorkspaceId {
+		s.workspaceID.answered(id, answered)
+	}
+	return newInfo(id, found, s.interner), nil
 }
 
 // read returns the answer to a GET of a Token Management path. The SDK's own methods would
@@ -106,6 +115,7 @@ func (s *managementService) List(ctx context.Context) ([]*Info, []Faulty, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, noted := noting(ctx)
 	body, err := read(ctx, api, listPath)
 	if err != nil {
 		err = classify(err)
@@ -115,7 +125,11 @@ func (s *managementService) List(ctx context.Context) ([]*Info, []Faulty, error)
 		}
 		return nil, nil, err
 	}
-	return readList(body, s.interner)
+	list, faulty, err := readList(body, s.interner)
+	if err == nil {
+		s.workspaceID.answered(wholeList, noted.workspace.Load())
+	}
+	return list, faulty, err
 }
 
 // client returns the SDK's client, and builds it if there is none. Its errors are of
@@ -175,8 +189,8 @@ func (s *managementService) forgetIfRefused(api *client.DatabricksClient, err er
 	}
 }
 
-// WorkspaceID returns the workspace ID of the last answer, 0 before the first.
-func (s *managementService) WorkspaceID() int64 { return s.transport.workspaceID.Load() }
+// WorkspaceID returns the ID that the workspace gives itself, 0 before it has.
+func (s *managementService) WorkspaceID() int64 { return s.workspaceID.load() }
 
 // Close is final: later requests fail.
 func (s *managementService) Close() { s.transport.Close() }

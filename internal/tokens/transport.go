@@ -29,9 +29,6 @@ const (
 	// listPath is the suffix of the list's path, and of no other.
 	listPath = "/token-management/tokens"
 
-	// workspaceHeader carries the workspace's own ID. The SDK relies on it too.
-	workspaceHeader = "X-Databricks-Org-Id"
-
 	// maxRetryAfter bounds how long the workspace can make us wait.
 	maxRetryAfter = 5 * time.Minute
 )
@@ -59,8 +56,6 @@ var usual = liveness{ping: 10 * time.Second, answer: 5 * time.Second}
 type Transport struct {
 	base    atomic.Pointer[http.Transport] // replaced after a failure
 	timeout time.Duration
-
-	workspaceID atomic.Int64 // of the last answer, 0 before
 
 	// Close cancels requests through closing, because the SDK signs in under a context
 	// of its own.
@@ -160,8 +155,8 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, *UnavailableEr
 		// The list is read by [readList].
 		return nil, unusable(DuplicateName, "two members of an object have the same name")
 	}
-	if id, err := strconv.ParseInt(resp.Header.Get(workspaceHeader), 10, 64); err == nil && resp.StatusCode == http.StatusOK {
-		t.workspaceID.Store(id)
+	if strings.Contains(req.URL.Path, listPath) { // and not to sign in
+		note(req, resp)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil

@@ -139,7 +139,7 @@ func Verify(ctx context.Context, workspace string, admin Admin, options VerifyOp
 	if err == nil {
 		report.List, report.ListErr = v.list(ctx)
 	}
-	report.WorkspaceID = v.transport.workspaceID.Load()
+	report.WorkspaceID = v.workspaceID
 	if err != nil {
 		return report, fmt.Errorf("verifying the id rule: %w", err)
 	}
@@ -158,6 +158,8 @@ type verification struct {
 	transport *Transport
 	timeout   time.Duration
 	patience  time.Duration
+
+	workspaceID int64 // of the last answer that could be used
 }
 
 // prove mints one token and tests the rule with it. The value does not outlive the
@@ -179,7 +181,8 @@ func (v *verification) prove(ctx context.Context, mint func() (id, value string,
 	}
 	defer func() { proof.Deleted = v.delete(ctx, id) }()
 
-	info, err := v.find(ctx, hash)
+	looking, noted := noting(ctx)
+	info, err := v.find(looking, hash)
 	if errors.Is(err, ErrUnknownToken) {
 		return proof, nil // a result, not a failure
 	}
@@ -188,8 +191,8 @@ func (v *verification) prove(ctx context.Context, mint func() (id, value string,
 	}
 	proof.Found, proof.FoundAfter = true, time.Since(minted)
 	proof.Info = newInfo(hash, info, newInterner())
-	answered := v.transport.workspaceID.Load()
-	proof.WorkspaceIDFits = info.WorkspaceId != 0 && (answered == 0 || answered == info.WorkspaceId)
+	v.workspaceID = noted.workspace.Load()
+	proof.WorkspaceIDFits = info.WorkspaceId != 0 && (v.workspaceID == 0 || v.workspaceID == info.WorkspaceId)
 	return proof, nil
 }
 

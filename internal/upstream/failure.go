@@ -34,7 +34,7 @@ const (
 )
 
 // Failure says why a request that passed was not answered by the workspace, and what the
-// client is told instead.
+// client gets instead.
 type Failure struct {
 	Kind Kind
 	// Detail says more (fixed list), such as connection_refused.

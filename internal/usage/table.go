@@ -72,7 +72,7 @@ func (r *Report) summary() string {
 		s += fmt.Sprintf("\nCut: of %s, the least recently used, only a summary is kept.", count(r.Evicted, "token"))
 	}
 	if unread := unreadText(r.Unread); unread != "" {
-		s += "\nMissing: " + unread + "; what is in them does not count."
+		s += "\nMissing: " + unread + "; the usage saved there is not counted."
 	}
 	if !r.Listed {
 		s += "\nThe workspace's list of tokens is unavailable: scopes, expiry and tokens that were never seen are missing."

@@ -16,6 +16,9 @@ import (
 // of the workspace.
 const Variable = "DATABRICKS_HOST"
 
+// ErrNone says that no workspace is named, and how a Caddyfile names one.
+var ErrNone = errors.New("no workspace is set; write workspace https://<name>.cloud.databricks.com, or set the environment variable " + Variable)
+
 // placeholder matches what documentation writes for a part of a name.
 var placeholder = regexp.MustCompile(`(?i)(<|%3c)[a-z][a-z0-9 _-]*(>|%3e)|\[[a-z][a-z _-]*\]`)
 
@@ -59,7 +62,7 @@ func Host(workspace string) string {
 
 // Find returns the URL of the workspace that is named or, where none is, of the host of
 // a profile of the Databricks configuration file. Both may be empty; without a
-// workspace there is an error that says how to name one.
+// workspace the error is [ErrNone].
 func Find(named, profile string) (string, error) {
 	if named == "" && profile != "" {
 		host, err := tokens.ProfileHost(profile)
@@ -69,7 +72,7 @@ func Find(named, profile string) (string, error) {
 		named = host
 	}
 	if named == "" {
-		return "", errors.New("no workspace is set; write workspace https://<name>.cloud.databricks.com, or set the environment variable " + Variable)
+		return "", ErrNone
 	}
 	u, err := Parse(named)
 	if err != nil {

@@ -3,6 +3,7 @@ package fakeworkspace
 import (
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -80,6 +81,15 @@ func Respond(status int, contentType, body string) Kind {
 	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", contentType)
 		rw.WriteHeader(status)
+		_, _ = rw.Write([]byte(body))
+	}}
+}
+
+// RespondAs sends the given response in JSON with status 200, as another workspace.
+func RespondAs(workspaceID int64, body string) Kind {
+	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("X-Databricks-Org-Id", strconv.FormatInt(workspaceID, 10))
 		_, _ = rw.Write([]byte(body))
 	}}
 }
