@@ -34,7 +34,7 @@ func deviceOf(info fs.FileInfo) uint64 {
 	if !ok {
 		return 0
 	}
-	return uint64(stat.Dev) //nolint:unconvert,gosec // of another type on other systems
+	return uint64(stat.Dev) //nolint:unconvert // of another type on other systems
 }
 
 func writable(folder string) error {

@@ -183,24 +183,24 @@ func (c *change) answered(status int) {
 		// A new token may have been asked for before it existed.
 		c.known.ForgetUnknown()
 	}
-	clear := made && !c.guessed
-	doubt := has(changesAny) && !clear
+	certain := made && !c.guessed
+	doubt := has(changesAny) && !certain
 	if has(changesToken) {
 		doubt = c.purge(c.token, c.hasToken) || doubt
 	}
 	if has(deletesToken) {
 		doubt = c.purge(c.body.tokenID()) || doubt
 	}
-	named := clear && c.owner != 0
+	named := certain && c.owner != 0
 	if has(changesOwner) && named {
 		c.known.ForgetOwner(c.owner)
 	}
 	switch {
-	case has(changesOwners) && clear:
+	case has(changesOwners) && certain:
 		c.known.ForgetOwners()
 	case has(changesOwners), has(changesOwner) && !named:
 		c.known.DoubtOwners()
-	case has(changesAny) && clear:
+	case has(changesAny) && certain:
 		c.known.ForgetAll()
 	case doubt:
 		c.known.Doubt()

@@ -245,7 +245,9 @@ func lacksEnd(text []byte) bool {
 	case i < len(text) && text[i] != '#':
 		return isNameCut(text[i:])
 	default:
-		for i++; i < len(text) && (is(text[i], kindHex) || i == 2 && text[i]|0x20 == 'x'); i++ {
+		i++
+		for i < len(text) && (is(text[i], kindHex) || i == 2 && text[i]|0x20 == 'x') {
+			i++
 		}
 	}
 	return i >= len(text)

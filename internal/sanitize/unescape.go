@@ -83,7 +83,7 @@ func (s *scanner) unescapeAll(depth int) {
 //
 // Only escapes of ASCII are undone, as secrets are ASCII. The rest stays, so that what
 // only looks like an escape, such as %da in %dapi, hides nothing.
-func (s *scanner) unescape(depth int, as reading) (found seen) {
+func (s *scanner) unescape(depth int, as reading) (found seen) { //nolint:funlen // one pass, whose cases share its state
 	v, to := &s.views[depth], &s.views[depth+1]
 	to.reset(v.cut)
 	text := v.text

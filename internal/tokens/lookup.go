@@ -81,10 +81,7 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	until := time.Now().Add(time.Duration(r.timeout.Load()))
-	if req.lane == knownLane {
-		r.awaitList(&req, time.Until(until)/2, false)
-	}
+	until := r.awaitKnown(&req)
 	if found, answered, err := r.answeredSince(req); answered && !req.probe {
 		return found, err
 	}
@@ -129,6 +126,17 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 	}
 	r.observer.LookedUp(result, now.Sub(asked))
 	return fact{at: asked}, outage
+}
+
+// awaitKnown waits for a list that is being asked for, if the token was known, and leaves
+// time for a look-up. It returns when the look-up's time ends.
+func (r *Resolver) awaitKnown(req *lookupRequest) (until time.Time) {
+	timeout := time.Duration(r.timeout.Load())
+	until = time.Now().Add(timeout)
+	if req.lane == knownLane {
+		r.awaitList(req, timeout/2, false)
+	}
+	return until
 }
 
 // turn waits for the look-up's turn, see [Resolver.admit]. If there is none and the token was
