@@ -69,9 +69,27 @@ const (
 	inNames    = delimiters | causeSlashes | causeLastSlashes | causeLastDot | causeCase | causeEscapes
 )
 
+// Malformed says what is wrong with a path that no well-behaved client sends although its
+// readings agree, such as one with a doubled slash: a clause that starts with "the path".
+// It is empty for others.
+func Malformed(readings []Reading) string {
+	worst := cause(0)
+	for i := range readings {
+		if c := readings[i].cause; c&malformed != 0 && (worst == 0 || c.plainer(worst)) {
+			worst = c
+		}
+	}
+	switch {
+	case worst == 0:
+		return ""
+	case strings.HasPrefix(readings[0].Path, "//"):
+		return causeAuthority.reason()
+	}
+	return worst.reason()
+}
+
 // disagrees reports whether a reading makes the path ambiguous: whether it is another
-// operation than the one that the client meant, or malformed where the operation is
-// unknown.
+// operation than the one that the client meant.
 //
 // A slash or another delimiter may be part of a name. Where nothing else about the path is
 // odd, a reading that takes it for a delimiter stays below the row's own path. If no row
@@ -79,7 +97,7 @@ const (
 // stands, so that the operation of that row must be permitted too.
 func (r *Reading) disagrees(meant *Reading) bool {
 	if r.Operation.Name == meant.Operation.Name {
-		return r.cause&malformed != 0 && r.Operation.Unmapped()
+		return false
 	}
 	named := r.cause&delimiters != 0 && r.cause&^inNames == 0 && !meant.Operation.Unmapped() && meant.SpellingOf == nil && meant.inName()
 	switch {
@@ -106,6 +124,8 @@ func agree(readings []Reading) error {
 		inName = inName || r.InName || r.Operation.Name != readings[0].Operation.Name
 	}
 	switch {
+	case worst >= 0 && strings.HasPrefix(readings[0].Path, "//"):
+		return &PathError{Reason: causeAuthority.reason(), Readings: slices.Clone(readings)}
 	case worst >= 0:
 		return &PathError{Reason: readings[worst].cause.reason(), Readings: slices.Clone(readings)}
 	case inName && all&causeDots != 0:

@@ -63,7 +63,7 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	case isMalformed:
 		answer.Reason, answer.Problem = policy.MalformedPath, malformed.Reason
 		answer.tellReadings(malformed.Readings)
-		answer.Change = "send the path in its plain form"
+		answer.Change = plainForm
 		return answer, nil
 	case err != nil:
 		return Explanation{}, err
@@ -78,11 +78,14 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	} else {
 		judged.Held = policy.Held(subject.Info, j.Rules)
 		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))
+		judged.blameThePath(readings)
 	}
 	answer.describe(&judged)
 	answer.Enforced = (judged.Decision != Deny || judged.Enforced) && !j.Observe
 	return answer, nil
 }
+
+const plainForm = "send the path in its plain form"
 
 // describe fills in what was judged.
 func (e *Explanation) describe(j *Judgement) {
@@ -97,6 +100,9 @@ func (e *Explanation) describe(j *Judgement) {
 	switch {
 	case j.Policy != "":
 		e.Change = fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
+	case j.Reason == policy.MalformedPath:
+		e.Problem, e.Change = scopes.Malformed(j.Readings), plainForm
+		e.Row, e.Operation, e.Template, e.AnyOf, e.Evidence, e.Source = nil, "", "", []string{}, "", ""
 	case j.Reason == policy.AccountLevelOperation:
 		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 	case j.SpellingOf != nil:

@@ -171,6 +171,19 @@ func (j *Judge) decideFacts(r *Request, facts tokens.Facts, readings []scopes.Re
 	// A request that names no workspace is for the one that the host stands for.
 	workspaceID = cmp.Or(workspaceID, j.Tokens.WorkspaceID())
 	out.apply(policy.Decide(subject, policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}, rules, now))
+	out.blameThePath(readings)
+}
+
+// blameThePath turns a refusal for want of a scope into one that names what is wrong with
+// the path, where that is why nothing is known of it: no scope would help.
+func (j *Judgement) blameThePath(readings []scopes.Reading) {
+	if j.Reason != policy.MissingScope || !j.Operation.Unmapped() {
+		return
+	}
+	if reason := scopes.Malformed(readings); reason != "" {
+		j.SpellingOf = nil
+		j.refuse(policy.MalformedPath, cannotBeJudged+reason+".")
+	}
 }
 
 // apply takes over what the rules say.

@@ -31,6 +31,8 @@ func Of(r *http.Request, arrived time.Time) Request {
 	return Request{Method: r.Method, URL: r.URL, Header: r.Header, Arrived: arrived}
 }
 
+const cannotBeJudged = "The path cannot be judged: "
+
 // readings returns every way in which the workspace might read the path that will
 // be sent, or what is wrong with it. If it is that the readings disagree, they are
 // returned too.
@@ -44,7 +46,7 @@ func (r *Request) readings(catalog *scopes.Catalog, buf []scopes.Reading) (_ []s
 	readings, err := catalog.Read(r.Method, r.URL.EscapedPath(), buf)
 	switch malformed, ok := errors.AsType[*scopes.PathError](err); {
 	case ok:
-		return malformed.Readings, "The path cannot be judged: " + malformed.Reason + "."
+		return malformed.Readings, cannotBeJudged + malformed.Reason + "."
 	case err != nil:
 		return nil, "The path cannot be judged."
 	}

@@ -159,7 +159,11 @@ func (s *speller) tryAll(pair func(first, second int) bool) {
 			continue
 		}
 		for b, second := range transformations {
-			if twice := second.do(once); twice != once && pair(a, b) && s.passes(twice) {
+			twice := second.do(once)
+			if twice == once || strings.HasSuffix(twice, "/..") { // another path
+				continue
+			}
+			if pair(a, b) && s.passes(twice) {
 				s.t.Errorf("%s %s, %s, %s: %s passes", s.method, s.row.Template, first.name, second.name, twice)
 			}
 		}

@@ -49,7 +49,7 @@ func TestIdentity(t *testing.T) {
 		{"a slash in a name", "GET", tags + "c.s.t.a%2Fb/tags", scoped, "permitted", "catalog.EntityTagAssignments.List", nil},
 		{"two operations", "GET", "/api/2.0/genie/spaces/a%2Fconversations", scoped, "permitted", "dashboards.Genie.GetSpace", []string{"dashboards.Genie.GetSpace", "dashboards.Genie.ListConversations"}},
 		{"readings that disagree", "GET", "/api/2.1/clusters/..%2f..%2f2.0%2ftoken%2flist", free, "malformed_path", "", []string{"unmapped", "settings.Tokens.List"}},
-		{"two slashes", "GET", "//api/2.1/clusters/list", scoped, "malformed_path", "", nil},
+		{"two slashes", "GET", "//api/2.1/clusters/list", scoped, "malformed_path", "", []string{"unmapped", "compute.Clusters.List"}},
 		{"account-level", "GET", "/api/2.0/accounts/1/scim/v2/Users", free, "account_level_operation", "iam.AccountUsersV2.List", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
