@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,15 +181,20 @@ func TestOwnersForget(t *testing.T) {
 func TestOwnersDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		name, asked := "bob", make(map[int64]int)
 		owners := newOwners(func(_ context.Context, id int64) (Principal, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			asked[id]++
 			return NewPrincipal(id, name), nil
 		}, func() {}, time.Now)
 		defer owners.Close()
 		nameOf(owners, 42)
 		time.Sleep(2 * time.Minute)
+		mu.Lock()
 		name = "alice"
+		mu.Unlock()
 		for range 30 {
 			owners.Doubt()
 			if got := nameOf(owners, 42); got == "" {
@@ -196,9 +202,12 @@ func TestOwnersDoubt(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if got := nameOf(owners, 42); got != "alice" || asked[42] != 2 {
+		got := nameOf(owners, 42)
+		mu.Lock()
+		if got != "alice" || asked[42] != 2 {
 			t.Errorf("%q after %d questions", got, asked[42])
 		}
+		mu.Unlock()
 		nameOf(owners, 43)
 		time.Sleep(2 * time.Second)
 		if got := nameOf(owners, 43); got != "alice" {

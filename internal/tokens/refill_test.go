@@ -52,7 +52,7 @@ func TestRefill(t *testing.T) {
 	}{
 		{"many tokens: one list", 300, 1, 1, 0},
 		{"few tokens are looked up", 5, 1, 0, 5},
-		{"again and again: one list after the last, and one that it overtakes", 300, 100, 2, 0},
+		{"again and again: one list after the last, and one that it overtakes", 300, 100, 2, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
