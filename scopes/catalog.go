@@ -29,8 +29,10 @@ var unmapped = &Operation{
 // concurrent use.
 type Catalog struct {
 	rows      []Operation
-	templates []Template     // of rows
-	index     map[string]int // of rows, by method and template
+	templates []Template // of rows
+	wide      []bool     // which of rows isWide is true for
+	// index finds the row that an operation is, or stands for in unknown versions.
+	index map[*Operation]int
 	// normals are the shapes of the templates' normal forms. byName and byNormal are the
 	// rows by name and by normals.
 	normals          []string
@@ -94,24 +96,26 @@ func New(rows []Operation) (*Catalog, error) {
 // build fills the tries from c.rows.
 func (c *Catalog) build() {
 	// The tries point into c.rows, which must not be reallocated after this.
-	c.index = make(map[string]int, len(c.rows))
+	c.index = make(map[*Operation]int, len(c.rows))
 	c.normals = make([]string, len(c.rows))
 	c.byName, c.byNormal = make(map[string][]int), make(map[string][]int)
 	for i := range c.rows {
 		row := &c.rows[i]
 		c.normals[i] = normalShape(&c.templates[i])
-		c.index[row.Method+" "+row.Template] = i
+		c.index[row] = i
 		c.byName[row.Name] = append(c.byName[row.Name], i)
 		c.byNormal[c.normals[i]] = append(c.byNormal[c.normals[i]], i)
 		if t := &c.templates[i]; len(t.normal) > 0 && !t.isPreviewOf() {
 			c.normal.insert(t.normal, methodEdge{method: row.Method, op: row})
 		}
 	}
+	c.wide = make([]bool, len(c.rows))
 	anyVersion := make(map[string][]int)
 	var order []string
 	for i := range c.rows {
 		o, t := &c.rows[i], &c.templates[i]
-		c.root.insert(t.segs, methodEdge{o.Method, o, c.isWide(i)})
+		c.wide[i] = c.isWide(i)
+		c.root.insert(t.segs, methodEdge{o.Method, o, c.wide[i]})
 		if t.versioned {
 			rest := Template{segs: t.segs[2:]}
 			key := o.Method + " " + rest.shape()
@@ -131,8 +135,9 @@ func (c *Catalog) build() {
 		slices.SortFunc(of, func(a, b int) int {
 			return compareVersions(c.templates[b].segs[1].text, c.templates[a].segs[1].text)
 		})
-		newest := of[0]
-		api.version.insert(c.templates[newest].segs[2:], methodEdge{c.rows[newest].Method, c.forUnknownVersion(of), c.isWide(newest)})
+		newest, o := of[0], c.forUnknownVersion(of)
+		c.index[o] = newest
+		api.version.insert(c.templates[newest].segs[2:], methodEdge{o.Method, o, c.wide[newest]})
 	}
 }
 
@@ -176,8 +181,8 @@ func digest(rows []Operation) string {
 // With returns a copy of c with rows added. A row replaces the one in c that has
 // the same method and the same template, apart from parameter names. If it is a path of
 // an operation of c, it keeps that operation's name, and the scopes that it needs hold for
-// the operation's other paths too. A row for all methods holds for rows of single ones. Like [New], With returns an error for invalid or
-// conflicting rows. c does not change.
+// the operation's other paths too. A row for all methods holds for rows of single ones.
+// Like [New], With returns an error for invalid or conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	added := make([]Operation, len(rows), len(rows)+len(c.rows))
 	copy(added, rows)

@@ -52,7 +52,16 @@ var disagreements = func() []string {
 	return clauses
 }()
 
-// reason returns what is wrong with a path that servers read differently by cause.
+// reasonFor returns what is wrong with a path that servers read differently by cause. Two
+// slashes at its beginning say the most: they come from the host's URL.
+func (c cause) reasonFor(readings []Reading) string {
+	if strings.HasPrefix(readings[0].Path, "//") {
+		return causeAuthority.reason()
+	}
+	return c.reason()
+}
+
+// reason returns the clause for the cause that says most.
 func (c cause) reason() string {
 	for i, text := range disagreements {
 		if c&(1<<i) != 0 {
@@ -79,13 +88,10 @@ func Malformed(readings []Reading) string {
 			worst = c
 		}
 	}
-	switch {
-	case worst == 0:
+	if worst == 0 {
 		return ""
-	case strings.HasPrefix(readings[0].Path, "//"):
-		return causeAuthority.reason()
 	}
-	return worst.reason()
+	return worst.reasonFor(readings)
 }
 
 // disagrees reports whether a reading makes the path ambiguous: whether it is another
@@ -123,15 +129,16 @@ func agree(readings []Reading) error {
 		}
 		inName = inName || r.InName || r.Operation.Name != readings[0].Operation.Name
 	}
+	var why cause
 	switch {
-	case worst >= 0 && strings.HasPrefix(readings[0].Path, "//"):
-		return &PathError{Reason: causeAuthority.reason(), Readings: slices.Clone(readings)}
 	case worst >= 0:
-		return &PathError{Reason: readings[worst].cause.reason(), Readings: slices.Clone(readings)}
+		why = readings[worst].cause
 	case inName && all&causeDots != 0:
-		return &PathError{Reason: causeDots.reason(), Readings: slices.Clone(readings)}
+		why = causeDots
+	default:
+		return nil
 	}
-	return nil
+	return &PathError{Reason: why.reasonFor(readings), Readings: slices.Clone(readings)}
 }
 
 // plainer reports whether c explains more plainly than d why a path is read differently.

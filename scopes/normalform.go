@@ -93,20 +93,12 @@ func normalize(segs []segment, names bool) []segment {
 		kept = append(kept, *s)
 		texts = append(texts, s.text) // braces keep parameters apart from literals
 	}
-	for range synonyms { // each applies at most once
-		from, to := synonym(texts)
-		if from == 0 {
-			break
-		}
-		rest := kept[from:]
-		kept = nil
-		for _, text := range to {
-			kept = append(kept, segment{kind: literalSegment, text: text})
-		}
-		kept = append(kept, rest...)
-		texts = slices.Concat(to, texts[from:])
+	texts, unchanged := replaceSynonyms(texts)
+	normal := make([]segment, 0, len(texts))
+	for _, text := range texts[:len(texts)-unchanged] {
+		normal = append(normal, segment{kind: literalSegment, text: text})
 	}
-	return kept
+	return append(normal, kept[len(kept)-unchanged:]...)
 }
 
 // normalizePath appends the segments of a path in normal form to buf. Versions in the
@@ -135,18 +127,7 @@ func normalizeParts(parts []string) []string {
 			parts = parts[1:]
 		}
 	}
-	for range synonyms {
-		from, to := synonym(parts)
-		if from == 0 {
-			break
-		}
-		if len(to) <= from {
-			parts = parts[from-len(to):]
-			copy(parts, to)
-		} else {
-			parts = slices.Concat(to, parts[from:])
-		}
-	}
+	parts, _ = replaceSynonyms(parts)
 	return parts
 }
 
@@ -157,6 +138,26 @@ func (t *Template) isPreviewOf() bool {
 }
 
 func isAPI(part string) bool { return equalFold(part, "api") || equalFold(part, "ajax-api") }
+
+// replaceSynonyms replaces the first segments by their synonyms, and returns how many of the
+// last ones are as they were. It may change parts.
+func replaceSynonyms(parts []string) (replaced []string, unchanged int) {
+	unchanged = len(parts)
+	for range synonyms { // each applies at most once
+		from, to := synonym(parts)
+		if from == 0 {
+			break
+		}
+		unchanged = min(unchanged, len(parts)-from)
+		if len(to) <= from {
+			parts = parts[from-len(to):]
+			copy(parts, to)
+		} else {
+			parts = slices.Concat(to, parts[from:])
+		}
+	}
+	return parts, unchanged
+}
 
 // synonym returns how many of the first segments have a synonym, versions between them
 // included, and which.

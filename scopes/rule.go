@@ -24,25 +24,22 @@ func NewRule(t Template) Rule { return Rule{template: t} }
 // Rule returns a rule for the operations of c that a template covers. matches reports
 // whether the rule is for a method; "*" stands for all.
 func (c *Catalog) Rule(t Template, matches func(method string) bool) Rule {
-	values := c.hasValues(&t, matches)
-	if values {
-		t.normal = t.named
+	named := normalize(t.segs, true)
+	if len(named) == len(t.normal) || !c.hasValues(&t, named, matches) {
+		return c.rule(t, matches)
 	}
+	t.normal = named
 	r := c.rule(t, matches)
 	for i := range r.alike {
-		if values {
-			r.alike[i].normal = r.alike[i].named
-		}
+		r.alike[i].normal = normalize(r.alike[i].segs, true)
 	}
 	return r
 }
 
 // hasValues reports whether the segments of a template that may be versions are values of
-// parameters: whether the row that it is closest to then is no other, or closer.
-func (c *Catalog) hasValues(t *Template, matches func(method string) bool) bool {
-	if len(t.named) == len(t.normal) {
-		return false
-	}
+// parameters, as in its normal form named: whether the row that it is closest to then is no
+// other, or closer.
+func (c *Catalog) hasValues(t *Template, named []segment, matches func(method string) bool) bool {
 	closest := func(normal []segment) (row *Operation) {
 		as := Template{segs: t.segs, normal: normal}
 		for i := range c.rows {
@@ -52,10 +49,11 @@ func (c *Catalog) hasValues(t *Template, matches func(method string) bool) bool 
 		}
 		return row
 	}
-	named, plain := closest(t.named), closest(t.normal)
-	return named != nil && (plain == nil || named == plain || c.closer(named, plain))
+	with, without := closest(named), closest(t.normal)
+	return with != nil && (without == nil || with == without || c.closer(with, without))
 }
 
+// rule is Rule for a template whose normal form is settled.
 func (c *Catalog) rule(t Template, matches func(method string) bool) Rule {
 	r, shape := NewRule(t), normalShape(&t)
 	var within []Template // what the template covers of wide rows
@@ -74,7 +72,7 @@ func (c *Catalog) rule(t Template, matches func(method string) bool) Rule {
 			continue
 		}
 		ownRows = true
-		if c.isWide(i) {
+		if c.wide[i] {
 			within = append(within, substitute(theirs, values))
 		}
 	}

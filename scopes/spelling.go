@@ -1,5 +1,7 @@
 package scopes
 
+import "iter"
+
 // This file finds the operation that a path spells, where no row has the path or only a row
 // that stands for several operations.
 
@@ -11,14 +13,9 @@ func (n *node) walkSpelling(method string, parts []string, drops int) *methodEdg
 		return n.ops.find(method)
 	}
 	part, rest := parts[0], parts[1:]
-	if len(n.table) > 0 {
-		mask := uint32(len(n.table) - 1)
-		for i := hashSegment(part) & mask; n.table[i].next != nil; i = (i + 1) & mask {
-			if e := &n.table[i]; equalFold(e.text, part) {
-				if op := e.next.walkSpelling(method, rest, drops); op != nil {
-					return op
-				}
-			}
+	for next := range n.inAnyCase(part) {
+		if op := next.walkSpelling(method, rest, drops); op != nil {
+			return op
 		}
 	}
 	for j := range n.patterns {
@@ -96,18 +93,20 @@ func (c *Catalog) precedes(a, b *Operation) bool {
 // templateOf returns the template of a row of c, or of what c made of rows for unknown
 // versions.
 func (c *Catalog) templateOf(o *Operation) *Template {
-	return &c.templates[c.index[o.Method+" "+o.Template]]
+	return &c.templates[c.index[o]]
 }
 
-// eachLiteral calls visit for the children whose literal is s in any letter case.
-func (n *node) eachLiteral(s string, visit func(*node)) {
-	if len(n.table) == 0 {
-		return
-	}
-	mask := uint32(len(n.table) - 1)
-	for i := hashSegment(s) & mask; n.table[i].next != nil; i = (i + 1) & mask {
-		if e := &n.table[i]; equalFold(e.text, s) {
-			visit(e.next)
+// inAnyCase returns the children whose literal is s in any letter case.
+func (n *node) inAnyCase(s string) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		if len(n.table) == 0 {
+			return
+		}
+		mask := uint32(len(n.table) - 1)
+		for i := hashSegment(s) & mask; n.table[i].next != nil; i = (i + 1) & mask {
+			if e := &n.table[i]; equalFold(e.text, s) && !yield(e.next) {
+				return
+			}
 		}
 	}
 }
@@ -132,7 +131,9 @@ func (n *node) overlapping(segs []segment, visit func(*Operation)) {
 		}
 	}
 	if s.kind == literalSegment {
-		n.eachLiteral(s.text, func(next *node) { next.overlapping(rest, visit) })
+		for next := range n.inAnyCase(s.text) {
+			next.overlapping(rest, visit)
+		}
 	} else {
 		for i := range n.table {
 			if e := &n.table[i]; e.next != nil && (s.kind == restSegment || s.match(e.text, true)) {

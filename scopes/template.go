@@ -30,6 +30,8 @@ type segment struct {
 	around []string
 	// folded is around in small letters.
 	folded []string
+	// unicode is set if text is not ASCII.
+	unicode bool
 }
 
 // Template is a compiled path template. The catalog, routes files and policies use
@@ -48,7 +50,6 @@ type Template struct {
 	segs      []segment
 	versioned bool
 	normal    []segment // segs in normal form
-	named     []segment // the same with all that may be a value
 }
 
 // ParseTemplate compiles s; see [Template] for the grammar. The error says what is
@@ -79,7 +80,7 @@ func ParseTemplate(s string) (Template, error) {
 		t.segs[i] = seg
 	}
 	t.versioned = len(t.segs) > 2 && t.segs[0].is("api") && t.segs[1].kind == literalSegment && isVersion(t.segs[1].text)
-	t.normal, t.named = normalize(t.segs, false), normalize(t.segs, true)
+	t.normal = normalize(t.segs, false)
 	return t, nil
 }
 
@@ -90,7 +91,7 @@ func parseSegment(s string) (segment, error) {
 	if s == "*" {
 		return segment{kind: restSegment, text: s}, nil
 	}
-	seg := segment{text: s}
+	seg := segment{text: s, unicode: !isASCII(s)}
 	rest, fixed := s, 0
 	for {
 		i := strings.IndexAny(rest, "{}")
@@ -267,11 +268,11 @@ func withoutLastSlash(path string) string {
 func (s *segment) match(part string, fold bool) bool {
 	switch s.kind {
 	case literalSegment:
-		return part == s.text || fold && (equalFold(part, s.text) || !isASCII(s.text) && strings.EqualFold(part, s.text))
+		return part == s.text || fold && (equalFold(part, s.text) || s.unicode && strings.EqualFold(part, s.text))
 	case paramSegment:
 		return part != ""
 	case patternSegment:
-		if fold && !isASCII(s.text) {
+		if fold && s.unicode {
 			return matchPattern(s.folded, strings.ToLower(part), true)
 		}
 		return matchPattern(s.around, part, fold)
