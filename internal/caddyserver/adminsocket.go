@@ -91,7 +91,7 @@ func FindAdmin(given, config, adapter string) (string, error) {
 		address = "unix/" + address
 	}
 	if address == "" && config != "" {
-		configured, err := configuredAdmin(config, adapter)
+		configured, err := ConfiguredAdmin(config, adapter)
 		if err != nil {
 			return "", err
 		}
@@ -113,14 +113,18 @@ func FindAdmin(given, config, adapter string) (string, error) {
 	return parsed.String(), reachable(parsed)
 }
 
-// configuredAdmin returns the address that a configuration file sets.
-func configuredAdmin(file, adapter string) (string, error) {
-	admin, err := ReadAdmin(file, adapter)
+// ErrAdminOff says that a configuration turns the admin API off.
+var ErrAdminOff = errors.New("turns the admin API off")
+
+// ConfiguredAdmin returns the address of the admin API that a configuration file sets. It
+// fails with [ErrAdminOff] if that is none.
+func ConfiguredAdmin(file, adapter string) (string, error) {
+	admin, err := readAdmin(file, adapter)
 	switch {
 	case err != nil:
 		return "", err
 	case admin.Disabled:
-		return "", fmt.Errorf("%s turns the admin API off, so that gateway cannot be asked; write admin unix//run/scopegate/admin.sock|0600 there, or name another gateway with --address", file)
+		return "", fmt.Errorf("%s %w, so that gateway cannot be asked; write admin unix//run/scopegate/admin.sock|0600 there, or name another gateway with --address", file, ErrAdminOff)
 	case admin.Listen == "":
 		return caddy.DefaultAdminListen, nil
 	}

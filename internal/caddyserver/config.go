@@ -33,8 +33,8 @@ func ReadConfig(path, adapter string) ([]byte, error) {
 	return content, nil
 }
 
-// ReadAdmin returns the settings of the admin API in a configuration file.
-func ReadAdmin(path, adapter string) (admin caddy.AdminConfig, err error) {
+// readAdmin returns the settings of the admin API in a configuration file.
+func readAdmin(path, adapter string) (admin caddy.AdminConfig, err error) {
 	content, err := ReadConfig(path, adapter)
 	if err != nil {
 		return admin, err

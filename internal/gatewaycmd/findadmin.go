@@ -1,8 +1,7 @@
 package gatewaycmd
 
 import (
-	"cmp"
-	"fmt"
+	"errors"
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,15 +33,14 @@ func findAdmin(root *cobra.Command, args []string) error {
 		return nil // standard input, which Caddy reads
 	}
 	if given == "" && config != "" {
-		admin, err := caddyserver.ReadAdmin(config, value("adapter"))
+		configured, err := caddyserver.ConfiguredAdmin(config, value("adapter"))
 		switch {
+		case errors.Is(err, caddyserver.ErrAdminOff):
+			return err // Caddy would ask at its default address, where another gateway may run
 		case err != nil:
 			return nil //nolint:nilerr // Caddy will say so
-		case admin.Disabled:
-			// Caddy would ask at its default address, where another gateway may run.
-			return fmt.Errorf("%s turns the admin API off, so it does not say which gateway to %s; name it with --address", config, command.Name())
 		}
-		given = cmp.Or(admin.Listen, caddy.DefaultAdminListen)
+		given = configured
 	}
 	address, err := caddyserver.FindAdmin(given, "", "")
 	if err != nil {
