@@ -153,7 +153,7 @@ func check(t *testing.T, seed uint64) {
 				t.Fatalf("seed %d, %s: limit %d: %q", seed, name, limit, safe)
 			}
 			for _, c := range safe {
-				if c != '\n' && c != '\t' && invisible(c) {
+				if c != '\n' && c != '\t' && Invisible(c) {
 					t.Fatalf("seed %d, %s: %U in %q", seed, name, c, safe)
 				}
 			}

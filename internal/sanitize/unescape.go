@@ -142,7 +142,7 @@ func (s *scanner) unescape(depth int, as reading) (found seen) { //nolint:funlen
 		}
 		plain := plainOf(r)
 		switch {
-		case known && (r < 0 || invisible(r)):
+		case known && (r < 0 || Invisible(r)):
 			found.changed, before = true, text[i+size-1]
 			found.odd(k)
 		case known && r < utf8.RuneSelf:
@@ -192,9 +192,9 @@ func plainOf(r rune) []byte {
 // ellipsis is the character of a [Mark], which stands for three dots.
 const ellipsis = '\u2026'
 
-// invisible reports whether a character cannot be seen and is no white space, or changes
+// Invisible reports whether a character cannot be seen and is no white space, or changes
 // how the text around it is shown.
-func invisible(r rune) bool {
+func Invisible(r rune) bool {
 	switch {
 	case r < utf8.RuneSelf:
 		return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f

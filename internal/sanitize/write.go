@@ -63,7 +63,7 @@ func appendSafe(out []byte, text string, lines bool) ([]byte, int) {
 		return appendEscape(out, rune(c)), 1
 	}
 	r, size := utf8.DecodeRuneInString(text)
-	if invisible(r) {
+	if Invisible(r) {
 		return appendEscape(out, r), size
 	}
 	return utf8.AppendRune(out, r), size // U+FFFD for what is not UTF-8

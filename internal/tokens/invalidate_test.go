@@ -9,6 +9,19 @@ import (
 	"time"
 )
 
+// startHeld returns a resolver whose look-ups answer once release is closed.
+func startHeld(t *testing.T, answer func(context.Context, ID) (*Info, error)) (r *Resolver, service *scripted, release chan struct{}) {
+	t.Helper()
+	release = make(chan struct{})
+	service = &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+		<-release
+		return answer(ctx, id)
+	}}
+	r = NewResolver(service, quick)
+	t.Cleanup(r.Close)
+	return r, service, release
+}
+
 // TestInvalidateBeatsLookups changes a token while a look-up or a refresh of it is in
 // progress, whose answer must not be cached.
 func TestInvalidateBeatsLookups(t *testing.T) {
@@ -40,13 +53,7 @@ func TestInvalidateBeatsLookups(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
-					<-release
-					return test.during(ctx, id)
-				}}
-				r := NewResolver(service, quick)
-				defer r.Close()
+				r, service, release := startHeld(t, test.during)
 				if test.known > 0 {
 					info, _ := old(t.Context(), id)
 					r.cache.remember(id, info, time.Now().Add(-test.known), 0)
@@ -148,13 +155,7 @@ func TestWaitingRequestIsJudgedAgain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				service := &scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
-					<-release
-					return test.during(ctx, id)
-				}}
-				r := NewResolver(service, quick)
-				defer r.Close()
+				r, service, release := startHeld(t, test.during)
 				if test.known > 0 {
 					info, _ := old(t.Context(), id)
 					r.cache.remember(id, info, time.Now().Add(-test.known), 0)

@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
 // maxName is the longest name that is believed, in bytes. An e-mail address has at most
@@ -66,13 +68,7 @@ func plainText(text string) bool {
 
 // invisible reports whether a character does not show, or stands for one that was lost.
 func invisible(r rune) bool {
-	switch r {
-	case ' ':
-		return false
-	case utf8.RuneError, '\u2800': // a braille pattern without dots
-		return true
-	}
-	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return r != ' ' && (r == utf8.RuneError || !unicode.IsPrint(r) || sanitize.Invisible(r))
 }
 
 // lookAlikes are letters, without case, that look like letters of ASCII in one case or
