@@ -23,17 +23,6 @@ import (
 // openWarning is what a gateway says whose admin API is open to others.
 const openWarning = "the admin API is open to others"
 
-// privateDir returns a private folder with a path short enough for sockets.
-func privateDir(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "sg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return folder
-}
-
 // ask runs a command in the environment of a gateway, and returns what it printed.
 func ask(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
@@ -74,7 +63,7 @@ func answering(t *testing.T, path string) bool {
 func TestSidecarSocket(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	runtime := privateDir(t)
+	runtime := harness.TempDir(t)
 	r.env = append(r.env, "XDG_RUNTIME_DIR="+runtime)
 	report := func(args ...string) (string, error) {
 		return ask(t, r.env, append([]string{"scopes", "report"}, args...)...)
@@ -146,7 +135,7 @@ func TestSidecarSocket(t *testing.T) {
 func TestSocketInUse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	folder := privateDir(t)
+	folder := harness.TempDir(t)
 	admin, tcp := filepath.Join(folder, "made", "admin.sock"), processtest.FreeAddress(t)
 	listen, other := processtest.FreeAddress(t), processtest.FreeAddress(t)
 	r.start(t, listen, runFile(t, "admin unix/"+admin+"|0600", r.site(listen)))
@@ -166,7 +155,7 @@ func TestSocketInUse(t *testing.T) {
 		}
 	}
 	// A sidecar whose folder and port another one has, as in two containers, takes another name.
-	runtime := privateDir(t)
+	runtime := harness.TempDir(t)
 	if err := os.Mkdir(filepath.Join(runtime, "scopegate"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +178,7 @@ func TestSocketsTogether(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for i := range 6 {
-		socket := filepath.Join(privateDir(t), "admin.sock")
+		socket := filepath.Join(harness.TempDir(t), "admin.sock")
 		admin := "unix/" + socket + "|0600"
 		if i%2 == 1 {
 			admin = processtest.FreeAddress(t)
@@ -248,7 +237,7 @@ func TestSidecarForwarding(t *testing.T) {
 func TestSocketReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	folder := privateDir(t)
+	folder := harness.TempDir(t)
 	listen := processtest.FreeAddress(t)
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	write := func(admin string) {
@@ -303,7 +292,7 @@ func TestOpenAdmin(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	free := func() string { return processtest.FreeAddress(t) }
-	folder, public := privateDir(t), privateDir(t)
+	folder, public := harness.TempDir(t), harness.TempDir(t)
 	if err := os.Chmod(public, 0o777); err != nil {
 		t.Fatal(err)
 	}
