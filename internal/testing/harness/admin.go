@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Admin calls the admin API and returns the status and the body. If the body is an
@@ -24,13 +23,9 @@ func (g *Gateway) Admin(t testing.TB, method, target string) (status int, body s
 		return new(net.Dialer).DialContext(ctx, "unix", g.adminSocket)
 	}
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	response, err := transport.RoundTrip(r)
-	// Each configuration has an admin endpoint of its own at the same socket. One that is
-	// being replaced may close a connection that it accepted at the last moment.
-	for deadline := time.Now().Add(Patience); g.loads > 1 && HungUp(err) && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-		response, err = transport.RoundTrip(r)
-	}
+	// Each configuration has an admin endpoint of its own at the same socket, also one that
+	// cannot be loaded.
+	response, err := roundTrip(transport, r, g.tries > 1)
 	if err != nil {
 		t.Fatal(err)
 	}

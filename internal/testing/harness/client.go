@@ -48,17 +48,23 @@ func (g *Gateway) Send(t testing.TB, method, path string, change func(*http.Requ
 		change(r)
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
-	response, err := transport.RoundTrip(r)
-	// Caddy swaps the listening socket on a reload. A connection that the old socket
-	// accepted at the last moment is closed without reaching a handler.
-	for deadline := time.Now().Add(Patience); g.loads > 1 && HungUp(err) && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-		response, err = transport.RoundTrip(r)
-	}
+	response, err := roundTrip(transport, r, g.loads > 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return readAnswer(t, response)
+}
+
+// roundTrip makes a request, again and again if sockets were swapped and it is hung up on:
+// Caddy swaps the listening socket on a reload, and a connection that the old one accepted
+// at the last moment is closed without reaching a handler.
+func roundTrip(transport http.RoundTripper, r *http.Request, swapped bool) (*http.Response, error) {
+	response, err := transport.RoundTrip(r)
+	for deadline := time.Now().Add(Patience); swapped && HungUp(err) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		response, err = transport.RoundTrip(r)
+	}
+	return response, err
 }
 
 // SendAfterReload is Send for the first request after a reload. Caddy closes the old

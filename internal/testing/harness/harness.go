@@ -39,7 +39,8 @@ type Gateway struct {
 	Change func(config []byte) []byte
 
 	adminSocket string
-	loads       int
+	loads       int // that worked
+	tries       int // to load
 }
 
 // StartWorkspace starts a workspace that does not check scopes, so that every refusal
@@ -179,6 +180,7 @@ http://%s {
 	if g.Change != nil {
 		adapted = g.Change(adapted)
 	}
+	g.tries++
 	if err := caddy.Load(adapted, true); err != nil {
 		return err
 	}
