@@ -39,7 +39,10 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	}
 	calls, err := readSDK(sdkDir, names)
 	if err != nil {
-		return nil, err
+		// Report missing rules in the same run. Duplicates may come from the names that
+		// could not be read.
+		calls, _ := merge(calls)
+		return nil, errors.Join(append([]error{err}, rules.uncovered(calls)...)...)
 	}
 	calls, err = merge(calls)
 	if err != nil {

@@ -44,9 +44,19 @@ func run(out, sdkDir string, check bool, log io.Writer) error {
 	}
 	rows, err := shipped().generate(sdkDir)
 	if err != nil {
-		return fmt.Errorf("generating the catalog:\n%w\ncorrect the tables in cmd/scopegen, then run: go generate ./scopes", err)
+		return explained(err, "go generate ./scopes")
 	}
 	return output(out, rows, check, log)
+}
+
+// explained adds to an error of generate what to do: the lines to write, and the
+// command to run then.
+func explained(err error, then string) error {
+	todo := "correct the tables in cmd/scopegen"
+	if lines := linesToWrite(err); lines != "" {
+		todo = "write these lines, tabs between the columns, where they fit:\n" + lines
+	}
+	return fmt.Errorf("generating the catalog:\n%w\n\n%s\nthen run: %s", err, strings.TrimSuffix(todo, "\n"), then)
 }
 
 // output writes or checks the catalog file.
