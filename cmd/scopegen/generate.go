@@ -145,11 +145,11 @@ func checkRows(rows []scopes.Operation) error {
 			problems = append(problems, fmt.Errorf("%s: %s and %s are the same: remove the line from extra.tsv", at, other, row.Name))
 		}
 		seen[key] = row.Name
-		if other, found := named[row.Name]; found && (other.Access != row.Access || !slices.Equal(other.AnyOf, row.AnyOf)) {
+		if other, found := named[row.Name]; found && (other.Access != row.Access || other.Optional != row.Optional || !slices.Equal(other.AnyOf, row.AnyOf)) {
 			problems = append(problems, fmt.Errorf("%s: %s %s has the name %s too: rows of one name are one operation and must need the same scopes", at, other.Method, other.Template, row.Name))
 		}
 		named[row.Name] = row
-		for _, s := range row.AnyOf {
+		for _, s := range row.Scopes() {
 			if !slices.Contains(known, s) {
 				problems = append(problems, fmt.Errorf("%s: unknown scope %q", at, s))
 			}
