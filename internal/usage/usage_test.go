@@ -96,7 +96,11 @@ func seenToken(texts ...string) Token {
 		u := useOf(text)
 		t.Uses = append(t.Uses, u)
 		t.Calls += u.Calls
-		t.Denied += u.Denied
+		if u.Operation.Optional {
+			t.Optional += u.Denied
+		} else {
+			t.Denied += u.Denied
+		}
 		t.WouldDeny += u.WouldDeny
 		if u.Operation.Unmapped() {
 			t.Unmapped += u.Calls
