@@ -155,6 +155,9 @@ func (h *Handler) compile(w *workspace) error {
 	if h.enforcer.Rules, err = h.Rules.hash(); err != nil {
 		return err
 	}
+	if w.options.LearnedRoutes {
+		rules.Learned = learned{w}
+	}
 	h.enforcer.Judge = &judge.Judge{
 		Catalog:   w.catalog,
 		Rules:     rules,

@@ -64,6 +64,13 @@ type WorkspaceOptions struct {
 	// file is read when the configuration is loaded.
 	Routes string `json:"routes,omitempty"`
 
+	// Let refusals of the workspace that name scopes correct the catalog at once, until
+	// `routes` has a row for the operation: tokens that hold a scope which the workspace
+	// named are permitted, too. The workspace judges them again; what policies permit stays
+	// as it is. Corrections are kept with usage. In a Caddyfile: `routes learned`, or
+	// `routes <file> learned`. Default: off, refusals are only counted and shown.
+	LearnedRoutes bool `json:"learned_routes,omitempty"`
+
 	// What to do with tokens whose expiry the workspace does not state: their
 	// `expiry_time` is neither -1, for never, nor a time. `deny` refuses them with 503;
 	// `allow` judges them like others, but they exceed every `max_lifetime` and fail
