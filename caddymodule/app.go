@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/safelog/logencoder"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
@@ -209,8 +210,8 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	if n := len(w.open); n > 0 && len(w.handlers) == 1 {
 		h.logger.Warn("the routes file has rows that need no scope, or no token at all", zap.String("file", w.options.Routes), zap.Int("rows", n), zap.String("first", w.open[0].Method+" "+w.open[0].Template))
 	}
-	if len(w.unknown) > 0 && len(w.handlers) == 1 {
-		h.logger.Warn("the routes file names unknown scopes; they may be misspelled", zap.String("file", w.options.Routes), zap.Strings("scopes", w.unknown))
+	if len(w.handlers) == 1 {
+		scopenames.Warn(h.logger, w.unknown, scopenames.InRoutes, zap.String("file", w.options.Routes))
 	}
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -61,13 +62,13 @@ func parse(content []byte, path string) (*Routes, error) {
 		}
 		return nil, err
 	}
-	routes, known := new(Routes), scopes.KnownScopes()
+	routes := new(Routes)
 	for i := range rows {
 		if err := routes.open(&rows[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		for _, scope := range rows[i].Scopes() {
-			if !slices.Contains(known, scope) && !slices.Contains(routes.Unknown, scope) {
+			if !scopenames.Fine(scope, scopenames.InRoutes) && !slices.Contains(routes.Unknown, scope) {
 				routes.Unknown = append(routes.Unknown, scope)
 			}
 		}
