@@ -122,7 +122,8 @@ type Policy struct {
 	Match []Match `json:"match,omitempty"`
 
 	// The only scopes whose operations are permitted; `scim/v2/Me` is always
-	// permitted. Default: all, unless `allow` is set.
+	// permitted. A scope that is unknown adds nothing, with a warning. Default: all,
+	// unless `allow` is set.
 	Scopes []string `json:"scopes,omitempty"`
 
 	// Routes that are permitted in addition to those of `scopes`.

@@ -1,7 +1,9 @@
 package scopenames
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -33,5 +35,32 @@ func TestCompare(t *testing.T) {
 	}
 	if c := Compare(nil, nil); len(c.Gone) != 0 || c.Missing == nil {
 		t.Errorf("without lists: %+v", c)
+	}
+}
+
+// TestDocumentation holds the table of dotted names in the reference against the one that
+// judges.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(page), "### Dotted names of OAuth tokens")
+	section, _, found := strings.Cut(section, "\n## ")
+	if !ok || !found {
+		t.Fatal("the section is missing")
+	}
+	for _, a := range scopes.Aliases() {
+		row := ""
+		for line := range strings.Lines(section) {
+			family, _, _ := strings.Cut(a.Scope, ".")
+			if strings.HasPrefix(line, "| `") && (strings.Contains(line, "`"+a.Scope+"`") || strings.Contains(line, "`"+family+".*`")) {
+				row = line
+			}
+		}
+		if row == "" || (a.For == "") != strings.Contains(row, "nothing that is known") || a.For != "" && !strings.Contains(row, "`"+a.For+"`") {
+			t.Errorf("%s for %q: the reference says %q", a.Scope, a.For, row)
+		}
 	}
 }
