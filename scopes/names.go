@@ -7,7 +7,7 @@ import (
 
 // knownScopes are the known scopes of personal access tokens, sorted. Databricks
 // speaks of 55 names; these are the ones that have appeared in documentation, a
-// refusal or a scope picker. Account-level scopes and the dotted scopes of
+// refusal, a scope picker or a list that a user copied from one. Account-level scopes and the dotted scopes of
 // Databricks Apps are omitted, because no personal access token carries them.
 var knownScopes = []string{
 	"access-management",
@@ -18,14 +18,19 @@ var knownScopes = []string{
 	"all-apis",
 	"apps",
 	"authentication",
+	"bundle",
 	"cleanrooms",
 	"clusters",
 	"command-execution",
+	"custom-llms",
 	"dashboards",
 	"databricks-connect",
+	"dataclassification",
 	"dataquality",
+	"disaster-recovery",
 	"environments",
 	"files",
+	"forecasting",
 	"genie",
 	"global-init-scripts",
 	"identity",
@@ -33,6 +38,7 @@ var knownScopes = []string{
 	"instance-profiles",
 	"jobs",
 	"knowledge-assistants",
+	"libraries",
 	"marketplace",
 	"mlflow",
 	"model-serving",
@@ -41,8 +47,10 @@ var knownScopes = []string{
 	"notifications",
 	"pipelines",
 	"postgres",
+	"qualitymonitor",
 	"query-history",
 	"scim",
+	"search",
 	"secrets",
 	"settings",
 	"sharing",
