@@ -24,7 +24,8 @@ type Impact struct {
 	// Catalog and Candidate are the versions of the map in force and of the other one.
 	Catalog   string `json:"catalog"`
 	Candidate string `json:"candidate"`
-	// Refused are calls that pass now and would be refused, Permitted the reverse.
+	// Refused are calls that pass now and would be refused, Permitted the reverse. Refusals
+	// of what clients go on without, as telemetry, are left out.
 	Refused   Change `json:"refused"`
 	Permitted Change `json:"permitted"`
 	// Notes say what could not be compared.
@@ -196,6 +197,7 @@ func (t *tally) change(owner func(*tokens.Info) tokens.Principal) Change {
 // outcome is what becomes of a call.
 type outcome struct {
 	passes bool
+	quiet  bool // clients go on without the operation
 	needs  string
 	reason policy.Reason
 	policy string
@@ -221,7 +223,7 @@ func (c *comparison) use(info *tokens.Info, use *usage.Use, refused, permitted *
 				}
 			}
 			switch calls := use.Calls - min(use.Denied, use.Calls); {
-			case before.passes && !after.passes && calls > 0:
+			case before.passes && !after.passes && !after.quiet && calls > 0:
 				refused.add(info, use, calls, before, after)
 				return
 			case !before.passes && after.passes && c.Before != nil:
@@ -269,7 +271,7 @@ func (c *comparison) judge(j *judge.Judge, info *tokens.Info, method string, o *
 	}
 	ruling := policy.Decide(j.Subject(info), policy.Request{Method: method, Readings: readings}, j.Rules, c.Now)
 	return outcome{
-		passes: ruling.Allowed || ruling.Rehearsed, needs: judge.Needs(ruling.Operation),
+		passes: ruling.Allowed || ruling.Rehearsed, quiet: ruling.Operation.Optional, needs: judge.Needs(ruling.Operation),
 		reason: ruling.Reason, policy: ruling.Policy,
 	}, true
 }
