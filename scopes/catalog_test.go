@@ -186,7 +186,7 @@ func TestCatalogIsSound(t *testing.T) {
 			t.Errorf("%s and %s are both %s but need different scopes", at, other.Template, row.Name)
 		}
 		names[row.Name] = row
-		for _, s := range row.AnyOf {
+		for _, s := range row.Scopes() {
 			if !slices.Contains(known, s) {
 				t.Errorf("%s: unknown scope %s", at, s)
 			}
@@ -220,7 +220,7 @@ func TestSpecialRows(t *testing.T) {
 		{"GET", "/oidc/.well-known/oauth-authorization-server", "public"},
 		{"GET", "/aad/auth", "public"},
 		{"POST", "/telemetry-unauth", "public"},
-		{"POST", "/telemetry-ext", AllAPIs},
+		{"POST", "/telemetry-ext", "all-apis,optional"},
 		{"GET", "/api/2.0/accounts/1/scim/v2/Users", "account"},
 		{"GET", "/api/2.1/unity-catalog/shares", "sharing"},
 		{"GET", "/api/2.1/unity-catalog/iceberg-rest/v1/config", AllAPIs},
@@ -229,7 +229,7 @@ func TestSpecialRows(t *testing.T) {
 		{"POST", "/serving-endpoints/m/invocations/responses", AllAPIs},
 		{"POST", "/serving-endpoints/chat/completions", "model-serving"},
 		{"POST", "/sql/1.0/warehouses/abc", "sql"},
-		{"POST", "/sql/protocolv1/o/1/2-3", AllAPIs},
+		{"POST", "/sql/protocolv1/o/1/2-3", "clusters,sql"},
 		{"POST", "/spark.connect.SparkConnectService/ExecutePlan", "clusters"},
 		{"GET", "/driver-proxy-api/o/1/2/8787", "clusters"},
 		{"GET", "/driver-proxy-api/o/1/2/8787/a/b", "clusters"},
