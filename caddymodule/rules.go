@@ -240,9 +240,10 @@ func (p *Policy) compile() (policy.Policy, error) {
 
 // warnOfPolicies logs what is valid but most likely a mistake.
 func (h *Handler) warnOfPolicies() {
-	operations := h.enforcer.Judge.Catalog.Operations()
-	for i := range h.enforcer.Judge.Rules.Policies {
-		p := &h.enforcer.Judge.Rules.Policies[i]
+	by := h.enforcer.Judge()
+	operations := by.Catalog.Operations()
+	for i := range by.Rules.Policies {
+		p := &by.Rules.Policies[i]
 		scopenames.Warn(h.logger, p.Ceiling, scopenames.InPolicy, zap.String("policy", p.Name))
 		if !p.PermitsAny(operations) {
 			h.logger.Error("a policy permits nothing, because no operation of the catalog needs the scopes that it names; all requests with its tokens are refused", zap.String("policy", p.Name), zap.Strings("scopes", p.Ceiling))
