@@ -127,7 +127,7 @@ func (b bump) moduleFiles(version string) ([]newFile, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("upgrading the SDK: %w", err)
+		return nil, fmt.Errorf("upgrading the SDK, which only moves forward: %w", err)
 	}
 	return files, nil
 }

@@ -186,7 +186,7 @@ func TestBumpChangesNothing(t *testing.T) {
 		{"a version that is none", "../x", nil, []string{"name an exact version"}},
 		{"a module that cannot be upgraded", "v0.1.1", func(t *testing.T, m fakeModule) {
 			m.write(t, "bench/more.go", "package bench\n\nimport _ \"example.com/nowhere\"\n")
-		}, []string{"upgrading the SDK", "example.com/nowhere"}},
+		}, []string{"upgrading the SDK", "only moves forward", "example.com/nowhere"}},
 		{"no catalog", "v0.1.1", func(t *testing.T, m fakeModule) {
 			if err := os.Remove(filepath.Join(m.root, "scopes", "catalog.tsv")); err != nil {
 				t.Fatal(err)
