@@ -28,6 +28,7 @@ const (
 	paramExpiring  = "expiring"
 	paramOwner     = "owner"
 	paramUsed      = "used"
+	paramFile      = "file"
 )
 
 // Formats of answers.

@@ -14,7 +14,9 @@ type Metrics struct {
 	factsAge  prometheus.Histogram
 	unmapped  prometheus.Counter
 	outcomes  fixedCounters
-	open      prometheus.Gauge
+
+	disagreements boundedCounters
+	open          prometheus.Gauge
 
 	lookups     *prometheus.CounterVec
 	lookupTime  prometheus.Histogram
@@ -27,6 +29,9 @@ type Metrics struct {
 
 	mu          sync.Mutex
 	authorities map[*Authority]struct{}
+
+	mapChanges fixedCounters
+	mapRefused prometheus.Gauge
 
 	dropped fixedCounters
 	queues  *queueLengths
@@ -50,6 +55,9 @@ func New() *Metrics {
 			1, 5, 15, 30, 60, 120, 300, 900, 3600),
 		unmapped: t.counter("scopegate_unmapped_total",
 			"Requests for a path that is not in the catalog and therefore requires all-apis."),
+		disagreements: boundedCounters{vec: t.counters("scopegate_map_disagreements_total",
+			"Answers of the workspace that disagree with the map about scopes, by operation. Beyond 100 operations, the rest count as other.",
+			"operation")},
 		outcomes: fixed(t.counters("scopegate_outcomes_total",
 			"Requests that have ended, by how: answered, upgraded, client_left, upstream_reset, upstream_timeout, upstream_unreachable, failed, aborted or panicked.",
 			"outcome"), "answered", "upgraded", "client_left", "upstream_reset", "upstream_timeout", "upstream_unreachable", "failed", "aborted", "panicked"),
@@ -80,6 +88,13 @@ func New() *Metrics {
 			"Workspaces whose token look-ups fail, or have not worked yet, by reason.",
 			"reason"),
 		authorities: make(map[*Authority]struct{}),
+
+		// The map.
+		mapChanges: fixed(t.counters("scopegate_map_changes_total",
+			"Changes of map files (bundle and routes) that were noticed, by result: applied, or refused because they cannot be used.",
+			"result"), "applied", "refused"),
+		mapRefused: t.gauge("scopegate_map_refused",
+			"Workspaces whose map files on disk cannot be used, so that an earlier map is in force."),
 
 		// Audit.
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",
