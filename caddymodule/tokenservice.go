@@ -110,6 +110,9 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 // Seen implements [exchange.Tokens].
 func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
 
+// Learn implements [exchange.Tokens].
+func (s *tokenService) Learn(a usage.Answer) (first bool) { return s.usage.Learn(a) }
+
 // Owner implements [judge.TokenService]. A name that is not known is looked up in the
 // background.
 func (s *tokenService) Owner(info *tokens.Info) tokens.Principal {
@@ -129,11 +132,13 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		// It outlives this configuration, so it asks for the running one each time.
 		emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
 		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
+		verifier := oauth.NewVerifier(w.url, settings.Timeout)
+		verifier.Verified = watch.Learned
 		return &tokenService{
 			watch:    watch,
 			host:     w.host,
 			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
-			verifier: oauth.NewVerifier(w.url, settings.Timeout),
+			verifier: verifier,
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
 		}, nil // so there is no error to return above

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
 // TestMain makes this test binary serve as the command scopegate, for the scripts
@@ -19,7 +23,8 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -29,6 +34,33 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// workspaceCommand starts a workspace for a script, and signs the script in to it:
+//
+//	workspace [supported=<name>,…] [tokens=<name>,…]
+//
+// The arguments are its scope names, as its OAuth server and token-scopes list them;
+// "none" makes the workspace fail to answer.
+func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("workspace cannot fail")
+	}
+	lists := make(map[string][]string)
+	for _, arg := range args {
+		name, list, _ := strings.Cut(arg, "=")
+		lists[name] = strings.Split(list, ",")
+	}
+	workspace := fakeworkspace.New(fakeworkspace.WithScopeNames(lists["supported"], lists["tokens"]))
+	ts.Check(workspace.Start())
+	ts.Defer(workspace.Close)
+	for name, path := range map[string]string{"supported": "/oidc/.well-known/oauth-authorization-server", "tokens": "/api/2.0/token-scopes"} {
+		if slices.Equal(lists[name], []string{"none"}) {
+			workspace.Handle("GET "+path, http.NotFoundHandler())
+		}
+	}
+	ts.Setenv("DATABRICKS_HOST", workspace.URL())
+	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
 }
 
 // TestNoTestDoubles keeps the fake workspace, which mints tokens for anyone, out of

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -119,31 +119,20 @@ func (c *check) opened() {
 	c.warn("rows need no scope, or no token at all", details)
 }
 
-// unknownScopes warns of scopes that no published operation needs. They may be new, or
-// misspelled.
+// unknownScopes warns of scopes that no token carries as far as is known. They may be new,
+// or misspelled.
 func (c *check) unknownScopes() {
-	known := scopes.KnownScopes()
 	told := make(map[string]bool)
 	var details []string
 	for i := range c.routes.Rows {
 		for _, scope := range c.routes.Rows[i].Scopes() {
-			if told[scope] || slices.Contains(known, scope) {
-				continue
+			if problem := scopenames.Problem(scope, scopenames.InRoutes); problem != "" && !told[scope] {
+				told[scope] = true
+				details = append(details, c.at(i)+": "+problem)
 			}
-			told[scope] = true
-			details = append(details, c.at(i)+": "+unknownScope(scope, known))
 		}
 	}
 	c.warn("rows name unknown scopes; they may be misspelled", details)
-}
-
-// unknownScope says that a scope is unknown, and which one may have been meant.
-func unknownScope(scope string, known []string) string {
-	text := fmt.Sprintf("unknown scope %q", scope)
-	if nearest, ok := didyoumean.Nearest(scope, known); ok {
-		text += "; did you mean " + nearest + "?"
-	}
-	return text
 }
 
 // methods are those with which unmatched tries rows for all methods. The last one has no
