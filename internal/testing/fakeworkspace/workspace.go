@@ -28,6 +28,7 @@ type Workspace struct {
 	now         func() time.Time
 	workspaceID int64
 	scopeCheck  ScopeCheck
+	own         []ownRow
 	sloppyPaths bool
 	maxLog      int
 
@@ -171,7 +172,11 @@ func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
 			refusal = w.faults.credential(r, caller)
 		}
 		if refusal == nil {
-			refusal = caller.lacks(anyOf)
+			if own := w.ownScopes(r); own != nil {
+				refusal = own.lacks(caller)
+			} else {
+				refusal = caller.lacks(anyOf)
+			}
 		}
 		if refusal != nil {
 			fail(rw, r, refusal)
