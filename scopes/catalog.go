@@ -155,8 +155,8 @@ func (c *Catalog) forUnknownVersion(of []int) *Operation {
 		return newest
 	}
 	o := *newest
-	o.Access, o.AnyOf = narrow(ops)
 	o.Evidence = Inferred
+	o.narrow(ops)
 	o.Source = "unknown API version; the known versions need different scopes, so only a scope that all of them accept is enough"
 	return &o
 }
@@ -217,8 +217,8 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 			by = all[c.normals[i]]
 		}
 		if by != nil {
-			row.Access, row.AnyOf = narrow(by)
 			row.Evidence, row.Source = by[0].Evidence, by[0].Source
+			row.narrow(by)
 		}
 		added = append(added, row)
 	}

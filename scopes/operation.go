@@ -2,7 +2,6 @@ package scopes
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 )
 
@@ -26,11 +25,12 @@ const (
 	AccountOnly
 )
 
-// The words for these kinds in the any_of column.
+// The words for these kinds in the any_of column, and the one for [Operation.Optional].
 const (
 	wordAnyScope    = "*"
 	wordPublic      = "public"
 	wordAccountOnly = "account"
+	wordOptional    = "optional"
 )
 
 // String returns "scoped" for [ScopedAccess] and otherwise the word used in the
@@ -80,9 +80,13 @@ type Operation struct {
 	Method string
 	// Template is the path, in the grammar of [Template].
 	Template string
-	// AnyOf lists the scopes that permit the operation, sorted. A token needs only
-	// one of them. It is empty unless Access is ScopedAccess.
+	// AnyOf lists the alternatives that permit the operation, sorted. A token needs only
+	// one of them. An alternative is a scope, or several that are needed together, joined
+	// by [And]. AnyOf is empty unless Access is ScopedAccess.
 	AnyOf []string
+	// Optional means that clients go on without the operation, as with telemetry: they
+	// should be refused quietly, and need no scope for it.
+	Optional bool
 	// Access is the kind of permission required.
 	Access Access
 	// Evidence is how AnyOf and Access are known.
@@ -99,33 +103,6 @@ type Operation struct {
 // Unmapped reports whether o stands for the paths outside the catalog.
 func (o *Operation) Unmapped() bool { return o.Evidence == Unmapped }
 
-// Permits reports whether a token with the scopes held may call o. A public
-// operation is always permitted and an account-level one never; [AllAPIs] permits
-// all others. An empty list permits public operations only. Databricks lets a
-// token that was created without scopes do everything: detect such a token before
-// calling Permits.
-func (o *Operation) Permits(held []string) bool {
-	switch o.Access {
-	case Public:
-		return true
-	case AccountOnly:
-		return false
-	case AnyScope:
-		return len(held) > 0
-	}
-	for _, h := range held {
-		if h == AllAPIs || slices.Contains(o.AnyOf, h) {
-			return true
-		}
-	}
-	return false
-}
-
-// agrees reports whether o and p need the same scopes.
-func (o *Operation) agrees(p *Operation) bool {
-	return o.Access == p.Access && slices.Equal(o.AnyOf, p.AnyOf)
-}
-
 // Compare orders rows as in the catalog file: by template, then method, then name.
 func Compare(a, b Operation) int {
 	return cmp.Or(
@@ -133,32 +110,4 @@ func Compare(a, b Operation) int {
 		strings.Compare(a.Method, b.Method),
 		strings.Compare(a.Name, b.Name),
 	)
-}
-
-// narrow returns what a request needs if it could be any of the operations: a
-// token must be permitted to call all of them. Account-level overrides everything,
-// a scope overrides "any scope", and that overrides public. Scope lists are
-// intersected; if they have nothing in common, only all-apis satisfies both.
-func narrow(ops []*Operation) (Access, []string) {
-	access, anyOf := Public, []string(nil)
-	for _, o := range ops {
-		switch o.Access {
-		case AccountOnly:
-			return AccountOnly, nil
-		case ScopedAccess:
-			if access != ScopedAccess {
-				access, anyOf = ScopedAccess, slices.Clone(o.AnyOf)
-				continue
-			}
-			anyOf = slices.DeleteFunc(anyOf, func(s string) bool { return !slices.Contains(o.AnyOf, s) })
-		case AnyScope:
-			if access == Public {
-				access = AnyScope
-			}
-		}
-	}
-	if access == ScopedAccess && len(anyOf) == 0 {
-		anyOf = []string{AllAPIs}
-	}
-	return access, anyOf
 }

@@ -41,44 +41,6 @@ func TestOperationPermits(t *testing.T) {
 	}
 }
 
-func TestNarrow(t *testing.T) {
-	t.Parallel()
-	scoped := func(s ...string) *Operation { return &Operation{AnyOf: s} }
-	public, anyScope, account := &Operation{Access: Public}, &Operation{Access: AnyScope}, &Operation{Access: AccountOnly}
-	for _, test := range []struct {
-		name   string
-		ops    []*Operation
-		access Access
-		anyOf  []string
-	}{
-		{"the same", []*Operation{scoped("a"), scoped("a")}, ScopedAccess, []string{"a"}},
-		{"overlapping", []*Operation{scoped("a", "b"), scoped("b", "c")}, ScopedAccess, []string{"b"}},
-		{"disjoint", []*Operation{scoped("a"), scoped("b")}, ScopedAccess, []string{AllAPIs}},
-		{"disjoint, then one of them", []*Operation{scoped("a"), scoped("b"), scoped("a")}, ScopedAccess, []string{AllAPIs}},
-		{"scoped and public", []*Operation{public, scoped("a")}, ScopedAccess, []string{"a"}},
-		{"scoped and any scope", []*Operation{scoped("a"), anyScope}, ScopedAccess, []string{"a"}},
-		{"any scope and public", []*Operation{public, anyScope}, AnyScope, nil},
-		{"public", []*Operation{public, public}, Public, nil},
-		{"account-level and public", []*Operation{public, account}, AccountOnly, nil},
-		{"account-level and scoped", []*Operation{scoped("a"), account}, AccountOnly, nil},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			access, anyOf := narrow(test.ops)
-			if access != test.access || !slices.Equal(anyOf, test.anyOf) {
-				t.Fatalf("got %v %v, want %v %v", access, anyOf, test.access, test.anyOf)
-			}
-			// A token that meets the result may call every one of them.
-			o := &Operation{Access: access, AnyOf: anyOf}
-			for _, held := range [][]string{nil, {"a"}, {"b"}, {"c"}, {"a", "b"}, {AllAPIs}} {
-				all := !slices.ContainsFunc(test.ops, func(p *Operation) bool { return !p.Permits(held) })
-				if o.Permits(held) && !all {
-					t.Errorf("%v is permitted, but not by all", held)
-				}
-			}
-		})
-	}
-}
-
 func TestKnownScopes(t *testing.T) {
 	t.Parallel()
 	known := KnownScopes()

@@ -293,7 +293,7 @@ func (c *slowCatalog) search(method string, parts []string, fold bool) string {
 		return key(all[0])
 	}
 	o := *all[0]
-	o.Access, o.AnyOf = narrow(all)
+	o.narrow(all)
 	return key(&o)
 }
 

@@ -195,8 +195,8 @@ func (c *Catalog) spell(row, needs *Operation) *Operation {
 		return needs
 	}
 	o := *row
-	o.Access, o.AnyOf = narrow([]*Operation{row, needs})
 	o.Evidence = needs.Evidence
+	o.narrow([]*Operation{row, needs})
 	o.Source = "another spelling of " + row.Method + " " + row.Template + "; " + needs.Source
 	return &o
 }

@@ -22,10 +22,13 @@ const maxProblems = 20
 //
 //	method  template  any_of  evidence  operation  source
 //
-// The method "*" means all methods. any_of is a comma-separated list of scopes, or
+// The method "*" means all methods. any_of is a comma-separated list of alternatives, or
 // one of the words "*" (any scope is enough), "public" (no token is needed) and
-// "account" (a personal access token can never call it). The last three columns
-// are optional. Empty lines and lines that start with # are skipped.
+// "account" (a personal access token can never call it). An alternative is a scope, or
+// several that are needed together: "ai-gateway+unity-catalog". The word "optional" among
+// the alternatives marks an operation that clients go on without; alone it means
+// "all-apis,optional". The last three columns may be left out. Empty lines and lines that
+// start with # are skipped.
 //
 // file is the name to use in errors. Errors start with file and line, and say what
 // to write instead; one error reports up to 20 lines.
@@ -114,7 +117,19 @@ func (o *Operation) setAnyOf(s string) error {
 		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
 	default:
 		for s := range strings.SplitSeq(s, ",") {
-			o.AnyOf = append(o.AnyOf, strings.TrimSpace(s))
+			if s = strings.TrimSpace(s); s == wordOptional && !o.Optional {
+				o.Optional = true
+				continue
+			}
+			together := strings.Split(s, And)
+			for i := range together {
+				together[i] = strings.TrimSpace(together[i])
+			}
+			slices.Sort(together)
+			o.AnyOf = append(o.AnyOf, strings.Join(together, And))
+		}
+		if len(o.AnyOf) == 0 {
+			o.AnyOf = []string{AllAPIs}
 		}
 		slices.Sort(o.AnyOf)
 	}
@@ -123,8 +138,11 @@ func (o *Operation) setAnyOf(s string) error {
 
 // anyOf returns the any_of column.
 func (o *Operation) anyOf() string {
-	if o.Access != ScopedAccess {
+	switch {
+	case o.Access != ScopedAccess:
 		return o.Access.String()
+	case o.Optional:
+		return strings.Join(o.AnyOf, ",") + "," + wordOptional
 	}
 	return strings.Join(o.AnyOf, ",")
 }
@@ -146,23 +164,8 @@ func (o *Operation) checkColumns() error {
 	if o.Access > AccountOnly {
 		return fmt.Errorf("unknown access %d", o.Access)
 	}
-	if o.Access != ScopedAccess && len(o.AnyOf) > 0 {
-		return fmt.Errorf("any_of lists scopes for access %q: remove them", o.Access)
-	}
-	if o.Access == ScopedAccess && len(o.AnyOf) == 0 {
-		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
-	}
-	for i, s := range o.AnyOf {
-		switch {
-		case s == wordPublic || s == wordAccountOnly || s == wordAnyScope:
-			return fmt.Errorf("any_of has %q among scopes: it must stand alone", s)
-		case !isScope(s):
-			return fmt.Errorf("any_of has %q: use lower-case letters, digits and -.:_ in scopes", s)
-		case i > 0 && o.AnyOf[i-1] == s:
-			return fmt.Errorf("any_of has %q twice: write it once", s)
-		case i > 0 && o.AnyOf[i-1] > s:
-			return fmt.Errorf("any_of is not sorted: %q comes before %q", s, o.AnyOf[i-1])
-		}
+	if err := o.checkNeeds(); err != nil {
+		return err
 	}
 	if !slices.Contains(grades, o.Evidence) {
 		return fmt.Errorf("evidence %q: write documented, observed, sibling, inferred or operator", o.Evidence)
@@ -172,6 +175,64 @@ func (o *Operation) checkColumns() error {
 	}
 	if o.Source == "" || hasControl(o.Source) {
 		return fmt.Errorf("source %q: say in one line how the scopes are known", o.Source)
+	}
+	return nil
+}
+
+// checkNeeds checks Access, AnyOf and Optional.
+func (o *Operation) checkNeeds() error {
+	switch {
+	case o.Access == ScopedAccess && len(o.AnyOf) == 0:
+		return errors.New(`any_of is empty: write scopes, or "*", "public" or "account"`)
+	case o.Access != ScopedAccess && len(o.AnyOf) > 0:
+		return fmt.Errorf("any_of lists scopes for access %q: remove them", o.Access)
+	case o.Access != ScopedAccess && o.Optional:
+		return fmt.Errorf("optional does not go with access %q: remove it", o.Access)
+	}
+	for i, alternative := range o.AnyOf {
+		if err := checkAlternative(alternative); err != nil {
+			return err
+		}
+		if i > 0 && o.AnyOf[i-1] > alternative {
+			return fmt.Errorf("any_of is not sorted: %q comes before %q", alternative, o.AnyOf[i-1])
+		}
+		for k, other := range o.AnyOf {
+			switch {
+			case k == i:
+			case other == alternative:
+				return fmt.Errorf("any_of has %q twice: write it once", alternative)
+			case implies(alternative, other):
+				return fmt.Errorf("any_of has %q beside %q, which is enough: remove the former", alternative, other)
+			}
+		}
+	}
+	return nil
+}
+
+// maxTogether limits the scopes of one alternative.
+const maxTogether = 8
+
+// checkAlternative checks one element of AnyOf.
+func checkAlternative(alternative string) error {
+	together := strings.Split(alternative, And)
+	if len(together) > maxTogether {
+		return fmt.Errorf("any_of joins %d scopes by +: write at most %d", len(together), maxTogether)
+	}
+	for i, s := range together {
+		switch {
+		case s == wordPublic || s == wordAccountOnly || s == wordAnyScope:
+			return fmt.Errorf("any_of has %q among scopes: it must stand alone", s)
+		case s == wordOptional:
+			return fmt.Errorf("any_of has %q joined to a scope or twice: write it once, between commas", s)
+		case !isScope(s):
+			return fmt.Errorf("any_of has %q: use lower-case letters, digits and -.:_ in scopes", s)
+		case s == AllAPIs && len(together) > 1:
+			return fmt.Errorf("any_of joins all-apis to other scopes: it permits everything, so write it alone")
+		case i > 0 && together[i-1] == s:
+			return fmt.Errorf("any_of has %q twice in %q: write it once", s, alternative)
+		case i > 0 && together[i-1] > s:
+			return fmt.Errorf("any_of is not sorted: %q comes before %q", s, together[i-1])
+		}
 	}
 	return nil
 }

@@ -17,15 +17,21 @@ func TestParse(t *testing.T) {
 		"POST\t/d\t*\tsibling\tx.D\ts\n" +
 		"GET\t/e\tpublic\tobserved\tx.E\ts\n" +
 		"GET\t/f\taccount\tdocumented\tx.F\ts\n" +
-		"PUT\t/g/*\tjobs\n"
+		"PUT\t/g/*\tjobs\n" +
+		"GET\t/h\tc,b + a\tdocumented\tx.H\ts\n" +
+		"GET\t/i\toptional\tinferred\tx.I\ts\n" +
+		"GET\t/j\toptional,sql\tinferred\tx.J\ts\n"
 	got, err := Parse(strings.NewReader(text), "routes.tsv")
 	want := []Operation{
-		{"GET", "/a", []string{"sql"}, ScopedAccess, Documented, "x.A", "a page"},
-		{"*", "/b/{c}", []string{"jobs", "sql"}, ScopedAccess, Inferred, "x.B", "a guess"},
-		{"POST", "/d", nil, AnyScope, Sibling, "x.D", "s"},
-		{"GET", "/e", nil, Public, Observed, "x.E", "s"},
-		{"GET", "/f", nil, AccountOnly, Documented, "x.F", "s"},
-		{"PUT", "/g/*", []string{"jobs"}, ScopedAccess, Operator, "PUT /g/*", "routes.tsv:9"},
+		{Method: "GET", Template: "/a", AnyOf: []string{"sql"}, Evidence: Documented, Name: "x.A", Source: "a page"},
+		{Method: "*", Template: "/b/{c}", AnyOf: []string{"jobs", "sql"}, Evidence: Inferred, Name: "x.B", Source: "a guess"},
+		{Method: "POST", Template: "/d", Access: AnyScope, Evidence: Sibling, Name: "x.D", Source: "s"},
+		{Method: "GET", Template: "/e", Access: Public, Evidence: Observed, Name: "x.E", Source: "s"},
+		{Method: "GET", Template: "/f", Access: AccountOnly, Evidence: Documented, Name: "x.F", Source: "s"},
+		{Method: "PUT", Template: "/g/*", AnyOf: []string{"jobs"}, Evidence: Operator, Name: "PUT /g/*", Source: "routes.tsv:9"},
+		{Method: "GET", Template: "/h", AnyOf: []string{"a+b", "c"}, Evidence: Documented, Name: "x.H", Source: "s"},
+		{Method: "GET", Template: "/i", AnyOf: []string{AllAPIs}, Optional: true, Evidence: Inferred, Name: "x.I", Source: "s"},
+		{Method: "GET", Template: "/j", AnyOf: []string{"sql"}, Optional: true, Evidence: Inferred, Name: "x.J", Source: "s"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %v, %v", got, err)
@@ -60,6 +66,16 @@ func TestParseRefuses(t *testing.T) {
 		{"scope twice", "GET\t/a\tsql,sql", "twice"},
 		{"reserved word among scopes", "GET\t/a\tsql,public", "stand alone"},
 		{"star among scopes", "GET\t/a\t*,sql", "stand alone"},
+		{"star joined to a scope", "GET\t/a\tsql+*", "stand alone"},
+		{"all-apis joined to a scope", "GET\t/a\tall-apis+sql", "write it alone"},
+		{"nothing joined", "GET\t/a\tsql+", `any_of has ""`},
+		{"joined to itself", "GET\t/a\tsql+sql", `"sql" twice in "sql+sql"`},
+		{"the same joined twice", "GET\t/a\tjobs+sql,sql+jobs", `"jobs+sql" twice`},
+		{"more than enough", "GET\t/a\tjobs+sql,sql", `"jobs+sql" beside "sql", which is enough`},
+		{"too many joined", "GET\t/a\ta+b+c+d+e+f+g+h+i", "joins 9 scopes"},
+		{"optional twice", "GET\t/a\toptional,optional,sql", `"optional"`},
+		{"optional joined", "GET\t/a\toptional+sql", `"optional"`},
+		{"optional and public", "GET\t/a\toptional,public", "stand alone"},
 		{"unknown evidence", "GET\t/a\tsql\tdocs", `evidence "docs"`},
 		{"unmapped evidence", "GET\t/a\tsql\tunmapped", `evidence "unmapped"`},
 		{"control character", "GET\t/a\tsql\tinferred\tx\ta\x01b", "source"},
@@ -89,7 +105,7 @@ func TestParseRefuses(t *testing.T) {
 
 func TestFormatRefuses(t *testing.T) {
 	t.Parallel()
-	good := Operation{"GET", "/a", []string{"sql"}, ScopedAccess, Documented, "x.A", "s"}
+	good := Operation{Method: "GET", Template: "/a", AnyOf: []string{"sql"}, Evidence: Documented, Name: "x.A", Source: "s"}
 	if err := Format(&bytes.Buffer{}, []Operation{good}); err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +114,8 @@ func TestFormatRefuses(t *testing.T) {
 		"newline in a name":  func(o *Operation) { o.Name = "a\nb" },
 		"unsorted scopes":    func(o *Operation) { o.AnyOf = []string{"sql", "jobs"} },
 		"scopes and public":  func(o *Operation) { o.Access = Public },
+		"optional public":    func(o *Operation) { o.Access, o.AnyOf, o.Optional = Public, nil, true },
+		"unsorted together":  func(o *Operation) { o.AnyOf = []string{"sql+jobs"} },
 		"no scopes":          func(o *Operation) { o.AnyOf = nil },
 		"comma in a scope":   func(o *Operation) { o.AnyOf = []string{"a,b"} },
 		"unknown access":     func(o *Operation) { o.Access = 9 },
@@ -120,6 +138,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("# x\n\nPOST\t/d\t*\tsibling\tx.D\ts\r\nGET\t/e\tpublic\n")
 	f.Add("\ufeffGET\t/a/{b}.{c}:d\taccount\tobserved\n")
 	f.Add("GET\t/a\tsql\t\t\t\n")
+	f.Add("GET\t/a\tb+a,optional , c\nGET\t/b\toptional\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 4<<10 {
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -94,6 +95,18 @@ func warnOfUnknownScope(to io.Writer, scope string) {
 	fmt.Fprintf(to, "note: unknown scope %q%s\n", scope, hint)
 }
 
+// needs says what an operation needs, and what is special about that.
+func needs(e *judge.Explanation) string {
+	text := judge.Needs(e.Row)
+	if len(e.UnderPolicy) > 0 {
+		text += " (it is not known which)"
+	}
+	if e.Optional {
+		text += " (optional: clients go on without it)"
+	}
+	return text
+}
+
 func printExplanation(out io.Writer, e *judge.Explanation) {
 	line := func(name, value string) {
 		if value != "" {
@@ -108,7 +121,10 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 		if !e.Row.Unmapped() {
 			line("row", e.Row.Method+" "+e.Template)
 		}
-		line("needs", judge.Needs(e.Row))
+		line("needs", needs(e))
+		if len(e.UnderPolicy) > 0 {
+			line("in a policy", "scopes "+strings.Join(e.UnderPolicy, " ")+" (all of them, as long as that is not known)")
+		}
 		line("evidence", string(e.Evidence))
 		line("source", e.Source)
 	}

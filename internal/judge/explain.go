@@ -32,8 +32,13 @@ type Answer struct {
 
 // Details are what a person wants to know beside the answer.
 type Details struct {
-	Enforced bool     `json:"enforced"` // false if a denial is only recorded
-	Source   string   `json:"source"`
+	Enforced bool   `json:"enforced"` // false if a denial is only recorded
+	Source   string `json:"source"`
+	// UnderPolicy are the scopes that a policy must list to permit an operation of which
+	// it is not known which scope it needs. A token needs only one of them, see AnyOf.
+	UnderPolicy []string `json:"under_policy,omitempty"`
+	// Optional means that clients go on without the operation.
+	Optional bool     `json:"optional,omitempty"`
 	Policy   string   `json:"policy,omitempty"`   // that refused
 	Readings []string `json:"readings,omitempty"` // where there is more than one
 	Change   string   `json:"change,omitempty"`   // that would permit it
@@ -93,6 +98,10 @@ func (e *Explanation) describe(j *Judgement) {
 	e.Operation, e.Template = j.Operation.Name, j.Operation.Template
 	e.AnyOf = append(e.AnyOf, RequiredScopes(j.Operation)...)
 	e.Evidence, e.Source = j.Operation.Evidence, j.Operation.Source
+	e.Optional = j.Operation.Optional
+	if j.Operation.Doubtful() {
+		e.UnderPolicy = j.Operation.Scopes()
+	}
 	e.Decision, e.Reason, e.Policy = j.Decision, j.Reason, j.Policy
 	if j.Decision != Public {
 		e.tellReadings(j.Readings)
@@ -103,10 +112,13 @@ func (e *Explanation) describe(j *Judgement) {
 	case j.Reason == policy.MalformedPath:
 		e.Problem, e.Change = scopes.Malformed(j.Readings), plainForm
 		e.Row, e.Operation, e.Template, e.AnyOf, e.Evidence, e.Source = nil, "", "", []string{}, "", ""
+		e.UnderPolicy, e.Optional = nil, false
 	case j.Reason == policy.AccountLevelOperation:
 		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 	case j.SpellingOf != nil:
 		e.Change = fmt.Sprintf("send %s %s, which needs %s", j.SpellingOf.Method, j.SpellingOf.Template, Needs(j.SpellingOf))
+	case j.Reason == policy.MissingScope && j.Operation.Optional:
+		e.Change = "nothing: clients go on without it"
 	case j.Reason == policy.MissingScope:
 		e.Change = j.smallestChange()
 	}
@@ -150,17 +162,27 @@ func (j *Judgement) smallestChange() string {
 	case len(missing) == 1 && missing[0] == nil:
 		return "give the token any scope"
 	case len(common) == 1 && common[0] != scopes.AllAPIs:
-		return "add the scope " + common[0]
+		return j.add(common[0])
 	case len(common) > 1:
-		return "add one of the scopes " + strings.Join(common, ", ")
+		return "add one of the scopes " + inWords(common, ", ")
 	case len(readings) > 1:
 		return "send the path in its plain form, or give the token " + scopes.AllAPIs
 	}
 	return "give the token " + scopes.AllAPIs + ", or say in a routes file which scope the path needs"
 }
 
-// RequiredScopes names the scopes of which an operation needs one. An operation that
-// any scope opens is named so: there is no list to show.
+// add says which scopes of an alternative the token lacks.
+func (j *Judgement) add(alternative string) string {
+	missing := slices.DeleteFunc(strings.Split(alternative, scopes.And), func(s string) bool { return slices.Contains(j.Held, s) })
+	if len(missing) == 1 {
+		return "add the scope " + missing[0]
+	}
+	return "add the scopes " + strings.Join(missing, " and ")
+}
+
+// RequiredScopes lists the alternatives of which an operation needs one, as in
+// [scopes.Operation.AnyOf]. An operation that any scope opens is named so: there is no
+// list to show.
 func RequiredScopes(operation *scopes.Operation) []string {
 	if operation.Access == scopes.AnyScope {
 		return []string{"any"}
@@ -178,5 +200,15 @@ func Needs(operation *scopes.Operation) string {
 	case scopes.AccountOnly:
 		return "an account-level token"
 	}
-	return strings.Join(operation.AnyOf, " or ")
+	return inWords(operation.AnyOf, " or ")
+}
+
+// inWords joins alternatives.
+func inWords(anyOf []string, or string) string {
+	return strings.ReplaceAll(strings.Join(anyOf, or), scopes.And, " and ")
+}
+
+// NeedsInWords says what an operation needs as Databricks' refusals do: one of a list.
+func NeedsInWords(operation *scopes.Operation) string {
+	return inWords(RequiredScopes(operation), ", ")
 }

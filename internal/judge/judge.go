@@ -223,7 +223,7 @@ const mintsTokens = "authentication"
 func (j *Judge) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 	fresh := j.Freshness
 	for i := range readings {
-		if slices.Contains(readings[i].Row().AnyOf, mintsTokens) {
+		if slices.Contains(readings[i].Row().Scopes(), mintsTokens) {
 			fresh.MaxStale = 0
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/duration"
@@ -20,8 +21,9 @@ type Policy struct {
 	// Match selects the tokens that the policy applies to: those that meet every
 	// condition. None means all tokens.
 	Match []Condition
-	// Ceiling lists the only scopes whose operations are permitted. If Ceiling and
-	// Allow are both empty, all operations are.
+	// Ceiling lists the only scopes whose operations are permitted, see
+	// [scopes.Operation.PermitsStrictly]: nothing but the gateway enforces it. If Ceiling
+	// and Allow are both empty, all operations are.
 	Ceiling []string
 	// Allow lists routes that are permitted in addition to the ceiling's.
 	Allow []Route
@@ -70,7 +72,7 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 		if o.Access != scopes.ScopedAccess {
 			continue // public, any-scope and account-level operations don't count
 		}
-		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.Permits(p.Ceiling) {
+		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.PermitsStrictly(p.Ceiling) {
 			if !p.deniesRow(o.Method, o.Template) {
 				return true
 			}
@@ -150,10 +152,10 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 		switch {
 		// Clients look up their own user before anything else.
 		case reading.Operation.Access == scopes.AnyScope && reading.Operation.Name == whoAmI:
-		case reading.Operation.Permits(p.Ceiling):
+		case reading.Operation.PermitsStrictly(p.Ceiling):
 		case p.allows(request.Method, reading):
 		default:
-			return &objection{PolicyDenied, reading.Operation, p.permitted()}
+			return &objection{PolicyDenied, reading.Operation, p.permitted() + p.lacks(reading.Operation)}
 		}
 	}
 	return nil
@@ -188,6 +190,21 @@ func (p *Policy) permitted() string {
 		text += " its own routes"
 	}
 	return text
+}
+
+// lacks completes what permitted says for an operation of which it is not known which
+// scope it needs, and that the ceiling would permit if it were known.
+func (p *Policy) lacks(operation *scopes.Operation) string {
+	if !operation.Permits(p.Ceiling) {
+		return ""
+	}
+	var missing []string
+	for _, scope := range operation.Scopes() {
+		if !slices.Contains(p.Ceiling, scope) {
+			missing = append(missing, scope)
+		}
+	}
+	return "; this operation may need " + strings.Join(missing, ", ") + " as well"
 }
 
 // enforces reports whether the policy is enforced for a token rather than rehearsed.

@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/upstream"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Refusal is a refusal on its way to the client. It is an error, so that Caddy's error
@@ -162,8 +163,9 @@ func (f *Refusal) challenge() string {
 		return realm
 	case f.Reason == policy.MissingScope:
 		challenge := fmt.Sprintf(`%s, error="insufficient_scope", error_description="%s"`, realm, f.Message)
-		if required := judge.RequiredScopes(f.judgement.Operation); len(required) > 0 {
-			challenge += fmt.Sprintf(`, scope="%s"`, sanitize.String(strings.Join(required, " "), maxMessage))
+		if required := strings.Join(judge.RequiredScopes(f.judgement.Operation), " "); required != "" {
+			required = strings.ReplaceAll(required, scopes.And, " ") // the list has no other form
+			challenge += fmt.Sprintf(`, scope="%s"`, sanitize.String(required, maxMessage))
 		}
 		return challenge
 	}

@@ -82,6 +82,26 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestScopesNeededTogether: lists of alternatives are Databricks' own form, and what is
+// needed together reads as such.
+func TestScopesNeededTogether(t *testing.T) {
+	t.Parallel()
+	j := judge.Judgement{Decision: judge.Deny, Reason: policy.MissingScope, Operation: &scopes.Operation{Name: "x", AnyOf: []string{"ai-gateway+unity-catalog", "jobs"}}}
+	answer := For(&j, "")
+	const message = "Provided access token does not have required scopes: ai-gateway and unity-catalog, jobs"
+	if answer.Message != message {
+		t.Errorf("message %q", answer.Message)
+	}
+	header := make(http.Header)
+	answer.WriteHeaders(header, httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := header.Get("WWW-Authenticate"); !strings.HasSuffix(got, `, scope="ai-gateway unity-catalog jobs"`) {
+		t.Errorf("challenge %q", got)
+	}
+	if got := answer.errorInfo().Metadata["required_scopes"]; got != "ai-gateway+unity-catalog,jobs" {
+		t.Errorf("required_scopes %q", got)
+	}
+}
+
 func TestGRPCMessage(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -3,7 +3,6 @@ package refusal
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
@@ -61,7 +60,7 @@ func message(j *judge.Judgement) string {
 	case policy.PolicyDenied, policy.PolicyLifetime:
 		return fmt.Sprintf("Access denied by the gateway's policy %s, which %s.", j.Policy, j.Requirement)
 	case policy.MissingScope:
-		words += strings.Join(judge.RequiredScopes(j.Operation), ", ")
+		words += judge.NeedsInWords(j.Operation)
 		if row := j.SpellingOf; row != nil {
 			words += fmt.Sprintf(" (for this spelling of the path; %s %s needs %s)", row.Method, row.Template, judge.Needs(row))
 		}

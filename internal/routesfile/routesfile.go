@@ -66,7 +66,7 @@ func parse(content []byte, path string) (*Routes, error) {
 		if err := routes.open(&rows[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		for _, scope := range rows[i].AnyOf {
+		for _, scope := range rows[i].Scopes() {
 			if !slices.Contains(known, scope) && !slices.Contains(routes.Unknown, scope) {
 				routes.Unknown = append(routes.Unknown, scope)
 			}
