@@ -28,6 +28,7 @@ const (
 	paramExpiring  = "expiring"
 	paramOwner     = "owner"
 	paramUsed      = "used"
+	paramAll       = "all"
 )
 
 // Formats of answers.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
@@ -131,7 +132,7 @@ func writeRow(out *bytes.Buffer, row *scopes.Operation) error {
 }
 
 func sameNeeds(a, b *scopes.Operation) bool {
-	return a.Access == b.Access && strings.Join(a.AnyOf, ",") == strings.Join(b.AnyOf, ",")
+	return a.Access == b.Access && a.Optional == b.Optional && slices.Equal(a.AnyOf, b.AnyOf)
 }
 
 // key is equal for rows of which a catalog has one.
