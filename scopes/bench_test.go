@@ -56,11 +56,11 @@ func BenchmarkReadOdd(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		rows, err := Parse(strings.NewReader(catalogTSV), "catalog.tsv")
+		rows, templates, err := parse(strings.NewReader(catalogTSV), "catalog.tsv")
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := New(rows); err != nil {
+		if _, err := compile(rows, templates); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -51,10 +51,10 @@ type Catalog struct {
 func Default() *Catalog { return compileDefault() }
 
 var compileDefault = sync.OnceValue(func() *Catalog {
-	rows, err := Parse(strings.NewReader(catalogTSV), "catalog.tsv")
+	rows, templates, err := parse(strings.NewReader(catalogTSV), "catalog.tsv")
 	if err == nil {
 		var c *Catalog
-		if c, err = New(rows); err == nil {
+		if c, err = compile(rows, templates); err == nil {
 			return c
 		}
 	}
@@ -66,15 +66,23 @@ var compileDefault = sync.OnceValue(func() *Catalog {
 // template, apart from parameter names, are an error unless they need the same
 // scopes; then New keeps the first.
 func New(rows []Operation) (*Catalog, error) {
-	c := &Catalog{rows: make([]Operation, 0, len(rows))}
+	templates := make([]Template, len(rows))
+	for i := range rows {
+		var err error
+		if templates[i], err = rows[i].check(); err != nil {
+			return nil, fmt.Errorf("compiling %s %s: %w", rows[i].Method, rows[i].Template, err)
+		}
+	}
+	return compile(rows, templates)
+}
+
+// compile is New for valid rows, whose templates are parsed.
+func compile(rows []Operation, templates []Template) (*Catalog, error) {
+	c := &Catalog{rows: make([]Operation, 0, len(rows)), templates: make([]Template, 0, len(rows))}
 	seen := make(map[string]int, len(rows))
 	for i := range rows {
 		o := &rows[i]
-		t, err := o.check()
-		if err != nil {
-			return nil, fmt.Errorf("compiling %s %s: %w", o.Method, o.Template, err)
-		}
-		key := o.Method + " " + t.shape()
+		key := o.Method + " " + templates[i].shape()
 		if first, ok := seen[key]; ok {
 			if p := &c.rows[first]; !p.agrees(o) {
 				return nil, fmt.Errorf("compiling %s %s: %s needs %s and %s needs %s: keep one of them",
@@ -86,7 +94,7 @@ func New(rows []Operation) (*Catalog, error) {
 		row := *o
 		row.AnyOf = slices.Clone(o.AnyOf)
 		c.rows = append(c.rows, row)
-		c.templates = append(c.templates, t)
+		c.templates = append(c.templates, templates[i])
 	}
 	c.build()
 	c.version = sync.OnceValue(func() string { return digest(c.rows) })

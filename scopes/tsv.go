@@ -33,7 +33,14 @@ const maxProblems = 20
 // file is the name to use in errors. Errors start with file and line, and say what
 // to write instead; one error reports up to 20 lines.
 func Parse(r io.Reader, file string) ([]Operation, error) {
+	rows, _, err := parse(r, file)
+	return rows, err
+}
+
+// parse is Parse with the compiled templates.
+func parse(r io.Reader, file string) ([]Operation, []Template, error) {
 	var rows []Operation
+	var templates []Template
 	var problems []error
 	seen := make(map[string]int)
 	lines := bufio.NewScanner(r)
@@ -64,15 +71,15 @@ func Parse(r io.Reader, file string) ([]Operation, error) {
 			}
 			continue
 		}
-		rows = append(rows, row)
+		rows, templates = append(rows, row), append(templates, t)
 	}
 	if err := lines.Err(); err != nil {
 		problems = append(problems, fmt.Errorf("%s:%d: reading the line: %w", file, number+1, err))
 	}
 	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+		return nil, nil, errors.Join(problems...)
 	}
-	return rows, nil
+	return rows, templates, nil
 }
 
 // parseRow reads one line. at is the default for the source column.

@@ -128,7 +128,11 @@ func (r *Record) ErrorType() string {
 
 // Count counts the decision.
 func (r *Record) Count(m *metrics.Metrics) {
-	m.Decision(string(r.Decision), string(r.Reason), r.Enforced)
+	if r.Optional() {
+		m.Optional(r.Enforced)
+	} else {
+		m.Decision(string(r.Decision), string(r.Reason), r.Enforced)
+	}
 	if r.Facts.Source != "" {
 		m.FactsAge(r.FactsAge)
 	}

@@ -82,6 +82,13 @@ type Judgement struct {
 // Refused reports whether the request must not pass.
 func (j *Judgement) Refused() bool { return j.Decision == Deny && j.Enforced }
 
+// Optional reports whether the request was refused an operation that clients go on without,
+// for want of permission: no cause for alarm.
+func (j *Judgement) Optional() bool {
+	return j.Decision == Deny && j.Operation != nil && j.Operation.Optional &&
+		(j.Reason == policy.MissingScope || j.Reason == policy.PolicyDenied)
+}
+
 // OwnerID returns the numeric id of the token's owner, 0 where it is not known.
 func (j *Judgement) OwnerID() int64 {
 	if j.Facts.Info == nil {

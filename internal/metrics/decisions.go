@@ -13,6 +13,10 @@ func (m *Metrics) Decision(decision, reason string, enforced bool) {
 	m.decisions.of(decision, reason, enforced).Inc()
 }
 
+// Optional counts the refusal of an operation that clients go on without, in the place of
+// Decision.
+func (m *Metrics) Optional(enforced bool) { m.optional.add(mode(enforced), 1) }
+
 // FactsAge notes how old the facts were that a decision was based on.
 func (m *Metrics) FactsAge(age time.Duration) { m.factsAge.Observe(age.Seconds()) }
 
@@ -39,6 +43,14 @@ type decisionCounter struct {
 	counter          prometheus.Counter
 }
 
+// mode names the two kinds of decisions.
+func mode(enforced bool) string {
+	if enforced {
+		return "enforce"
+	}
+	return "observe"
+}
+
 func (d *decisionCounters) of(decision, reason string, enforced bool) prometheus.Counter {
 	known := d.known.Load()
 	if known != nil {
@@ -48,11 +60,7 @@ func (d *decisionCounters) of(decision, reason string, enforced bool) prometheus
 			}
 		}
 	}
-	mode := "observe"
-	if enforced {
-		mode = "enforce"
-	}
-	counter := d.vec.WithLabelValues(decision, reason, mode)
+	counter := d.vec.WithLabelValues(decision, reason, mode(enforced))
 	var more []decisionCounter
 	if known != nil {
 		more = append(more, *known...)

@@ -10,6 +10,7 @@ import (
 // Metrics counts what the gateway does. It is safe for concurrent use.
 type Metrics struct {
 	decisions decisionCounters
+	optional  fixedCounters
 	factsAge  prometheus.Histogram
 	unmapped  prometheus.Counter
 	outcomes  fixedCounters
@@ -41,6 +42,9 @@ func New() *Metrics {
 		decisions: decisionCounters{vec: t.counters("scopegate_decisions_total",
 			"Requests by decision (allow, deny, public), reason and mode (enforce; observe with mode observe, or if only a rehearsed policy refused).",
 			"decision", "reason", "mode")},
+		optional: fixed(t.counters("scopegate_optional_refusals_total",
+			"Refusals of calls that clients go on without, such as telemetry, by mode. They are not in scopegate_decisions_total.",
+			"mode"), "enforce", "observe"),
 		factsAge: t.histogram("scopegate_facts_age_seconds",
 			"Age of the token facts that decisions were based on.",
 			1, 5, 15, 30, 60, 120, 300, 900, 3600),

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -15,6 +16,9 @@ type choice struct {
 	// Held lists the scopes that the token holds. Among covers of equal size, the one
 	// with the most of them wins.
 	Held []string
+	// Strict asks for all alternatives of a doubtful operation that may be chosen: which of
+	// them works is not known, so none may be taken away.
+	Strict bool
 	// Breadth says how much each scope permits, see breadthOf; the default is that of
 	// the shipped catalog. Among covers that are still equal, the narrowest wins.
 	Breadth map[string]int
@@ -41,8 +45,8 @@ type coverage struct {
 func (c *coverage) AllAPIs() bool { return len(c.Because) > 0 }
 
 // coverOf returns the smallest set of scopes that permits all of the operations. Each
-// operation accepts any one of several scopes, so this is a minimum set cover, and it
-// is solved exactly.
+// operation accepts any one of several alternatives, so this is a minimum set cover, and it
+// is solved exactly. Optional operations need nothing.
 //
 // Of several smallest sets, the one with the most scopes that the token already holds
 // wins, then the narrowest, then the alphabetically first: the result does not depend
@@ -53,26 +57,19 @@ func coverOf(operations []scopes.Operation, candidates choice) coverage {
 	var out coverage
 	var needs [][]string
 	var anyScope []scopes.Operation
-	may := func(scope string) bool { return candidates.Only == nil || slices.Contains(candidates.Only, scope) }
 	for i := range operations {
 		o := &operations[i]
-		switch o.Access {
-		case scopes.Public:
-		case scopes.AccountOnly:
+		switch {
+		case o.Access == scopes.Public, o.Optional:
+		case o.Access == scopes.AccountOnly:
 			out.Impossible = append(out.Impossible, *o)
-		case scopes.AnyScope:
+		case o.Access == scopes.AnyScope:
 			anyScope = append(anyScope, *o)
 		default:
-			var need []string
-			for _, scope := range o.AnyOf {
-				if scope != scopes.AllAPIs && may(scope) {
-					need = append(need, scope)
-				}
-			}
-			switch {
+			switch need := candidates.needsOf(o); {
 			case len(need) > 0:
-				needs = append(needs, need)
-			case may(scopes.AllAPIs):
+				needs = append(needs, need...)
+			case candidates.may(scopes.AllAPIs):
 				out.Because = append(out.Because, *o)
 			default:
 				out.Uncovered = append(out.Uncovered, *o)
@@ -89,7 +86,7 @@ func coverOf(operations []scopes.Operation, candidates choice) coverage {
 	if len(anyScope) > 0 && len(out.Scopes) == 0 {
 		if one := candidates.any(); one != "" {
 			out.Scopes = []string{one}
-		} else if may(scopes.AllAPIs) && candidates.Only != nil {
+		} else if candidates.may(scopes.AllAPIs) && candidates.Only != nil {
 			out.Because, out.Scopes = anyScope, []string{scopes.AllAPIs}
 		} else {
 			out.Uncovered = append(out.Uncovered, anyScope...)
@@ -97,6 +94,46 @@ func coverOf(operations []scopes.Operation, candidates choice) coverage {
 	}
 	return out
 }
+
+// may reports whether a scope may be chosen.
+func (c *choice) may(scope string) bool { return c.Only == nil || slices.Contains(c.Only, scope) }
+
+// needsOf returns lists of scopes: the operation is permitted by sets that have a member of
+// each. There are none if only all-apis permits it.
+func (c *choice) needsOf(o *scopes.Operation) (needs [][]string) {
+	var alternatives [][]string
+	for _, alternative := range o.AnyOf {
+		together := strings.Split(alternative, scopes.And)
+		if alternative != scopes.AllAPIs && !slices.ContainsFunc(together, func(s string) bool { return !c.may(s) }) {
+			alternatives = append(alternatives, together)
+		}
+	}
+	if c.Strict && o.Doubtful() {
+		alternatives = [][]string{slices.Concat(alternatives...)}
+	}
+	if len(alternatives) == 0 || len(alternatives[0]) == 0 {
+		return nil
+	}
+	// A set has all of one alternative if it has one of each way to take a scope from
+	// every alternative.
+	needs = [][]string{nil}
+	for _, together := range alternatives {
+		var longer [][]string
+		for _, need := range needs {
+			for _, scope := range together {
+				longer = append(longer, append(slices.Clone(need), scope))
+			}
+		}
+		if len(longer) > maxWays {
+			break // more is asked for than is needed, of a row that no one writes
+		}
+		needs = longer
+	}
+	return needs
+}
+
+// maxWays bounds how much one operation adds to a search.
+const maxWays = 256
 
 // any returns the scope to hold if any is enough, and "" if there is only all-apis.
 func (c *choice) any() string {
@@ -130,7 +167,7 @@ func breadthOf(catalog []scopes.Operation) map[string]int {
 		if t := o.Template; o.Method == "*" || len(t) > 0 && t[len(t)-1] == '*' || len(t) > 4 && t[len(t)-4:] == "...}" {
 			weight = openEnded
 		}
-		for _, scope := range o.AnyOf {
+		for _, scope := range o.Scopes() {
 			if scope != scopes.AllAPIs {
 				breadth[scope] += weight
 			}

@@ -44,6 +44,14 @@ func TestCover(t *testing.T) {
 		{"all-apis, of those", []string{"a: x", "b: y"}, choice{Only: []string{"x", "all-apis"}}, "all-apis/x/b//"},
 		{"a row without scopes", []string{"a: "}, choice{}, "all-apis//a//"},
 		{"only those", []string{"a: x y", "b: z"}, choice{Only: []string{"y"}}, "y////b"},
+		{"two together", []string{"a: x+y"}, choice{}, "x y////"},
+		{"two together, or one", []string{"a: x+y z"}, choice{}, "z////"},
+		{"two together that others need", []string{"a: x+y z", "b: x", "c: y"}, choice{}, "x y////"},
+		{"two together, one of them held", []string{"a: x+y"}, choice{Only: []string{"x"}}, "////a"},
+		{"optional", []string{"a: optional all-apis", "b: x"}, choice{}, "x////"},
+		{"doubtful", []string{"a: doubtful x y"}, choice{}, "x////"},
+		{"doubtful, strictly", []string{"a: doubtful x y"}, choice{Strict: true}, "x y////"},
+		{"doubtful, strictly, one of them held", []string{"a: doubtful x y"}, choice{Strict: true, Only: []string{"y"}}, "y////"},
 		{"a scope twice", []string{"a: x x", "b: x x y"}, choice{}, "x////"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,7 +78,7 @@ func describe(c coverage) string {
 }
 
 // bruteForce tries every set of at most 12 scopes.
-func bruteForce(needs [][]string, names []string, c choice) []string {
+func bruteForce(operations []scopes.Operation, names []string, c choice) []string {
 	best, found := []string(nil), false
 	better := func(set []string) bool {
 		if len(set) != len(best) {
@@ -98,8 +106,8 @@ func bruteForce(needs [][]string, names []string, c choice) []string {
 				set = append(set, name)
 			}
 		}
-		meets := !slices.ContainsFunc(needs, func(need []string) bool {
-			return !slices.ContainsFunc(need, func(scope string) bool { return slices.Contains(set, scope) })
+		meets := !slices.ContainsFunc(operations, func(o scopes.Operation) bool {
+			return !o.Optional && (c.Strict && !o.PermitsStrictly(set) || !o.Permits(set))
 		})
 		if meets && (!found || better(set)) {
 			best, found = set, true
@@ -122,20 +130,24 @@ func checkCover(t *testing.T, random func(n int) int) {
 			c.Held = append(c.Held, name)
 		}
 	}
-	var needs [][]string
+	c.Strict = random(2) == 0
 	var operations []scopes.Operation
 	widest := 1 + random(min(4, scopeCount))
 	for i := range random(25) {
 		var need []string
 		for range 1 + random(widest) {
-			need = append(need, names[random(scopeCount)])
+			alternative := names[random(scopeCount)]
+			for random(4) == 0 {
+				alternative += scopes.And + names[random(scopeCount)]
+			}
+			need = append(need, alternative)
 		}
-		needs = append(needs, need)
-		operations = append(operations, op(fmt.Sprintf("o%d: %s", i, strings.Join(need, " "))))
+		kind := []string{"", "", "", "doubtful ", "optional "}[random(5)]
+		operations = append(operations, op(fmt.Sprintf("o%d: %s%s", i, kind, strings.Join(need, " "))))
 	}
 	got := coverOf(operations, c)
-	if want := bruteForce(needs, names, c); !slices.Equal(got.Scopes, want) || got.Greedy || got.AllAPIs() {
-		t.Fatalf("needs %v, held %v, breadth %v:\ngot  %v\nwant %v", needs, c.Held, c.Breadth, got.Scopes, want)
+	if want := bruteForce(operations, names, c); !slices.Equal(got.Scopes, want) || got.Greedy || got.AllAPIs() {
+		t.Fatalf("operations %v, held %v, breadth %v:\ngot  %v\nwant %v", operations, c.Held, c.Breadth, got.Scopes, want)
 	}
 	// The order of things does not count.
 	slices.Reverse(operations)

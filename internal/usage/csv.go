@@ -15,6 +15,7 @@ var columns = []string{
 	"autoscope_state", "inferred_scopes", "listed", "gone", "calls", "passed", "would_deny", "denied", "unmapped", "operations",
 	"first_seen", "last_seen", "last_used", "days", "active_days", "enough_evidence", "operations_cut",
 	"recorded_since", "tokens_cut", "evicted", "calls_cut", "cut_since", "evidence_missing",
+	"optional_denied",
 }
 
 // WriteCSV writes the report as CSV: a header and a line for each token. Lists are
@@ -41,6 +42,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			n(seen.Calls), n(seen.Passed()), n(seen.WouldDeny), n(seen.Denied), n(seen.Unmapped), strconv.Itoa(len(seen.Uses)),
 			stamp(seen.First), stamp(seen.Last), stamp(row.LastUsed), strconv.Itoa(row.Evidence.Days), strconv.Itoa(row.Evidence.ActiveDays), strconv.FormatBool(row.Evidence.Enough), n(seen.Cut.Entries),
 			stamp(r.Since), n(r.Cut.Entries), strconv.FormatBool(seen.Evicted), n(seen.Cut.Calls), stamp(seen.Cut.Since), harmless(row.Evidence.Doubt),
+			n(seen.Optional),
 		}); err != nil {
 			return err
 		}

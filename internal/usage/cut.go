@@ -142,10 +142,11 @@ const anyScope = "*"
 // needOf returns the scopes of which an operation needs one, joined by commas; "" if it
 // needs none.
 func needOf(id identity) string {
-	switch id.access {
-	case scopes.ScopedAccess:
+	switch {
+	case id.optional:
+	case id.access == scopes.ScopedAccess:
 		return id.anyOf
-	case scopes.AnyScope:
+	case id.access == scopes.AnyScope:
 		return anyScope
 	}
 	return ""

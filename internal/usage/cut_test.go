@@ -82,7 +82,7 @@ func TestEvictedTokenIsNotDenied(t *testing.T) {
 	if err := errors.Join(victim.WriteCSV(&csv), victim.WriteTable(&table)); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(csv.String(), ",true,26,2026-07-11T12:00:00Z,4 operations dropped since 2026-07-11\n") {
+	if !strings.Contains(csv.String(), ",true,26,2026-07-11T12:00:00Z,4 operations dropped since 2026-07-11,0\n") {
 		t.Errorf("CSV:\n%s", &csv)
 	}
 	if !strings.Contains(table.String(), "Cut: of 201 tokens, the least recently used, only a summary is kept.") {

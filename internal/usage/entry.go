@@ -21,15 +21,15 @@ const (
 
 // entry is what a recorder knows about one token. Times are epoch milliseconds.
 type entry struct {
-	ownerID                            int64
-	creator                            string
-	first, last                        int64
-	moved                              int64 // when it was last moved to the front
-	days                               int
-	calls, denied, wouldDeny, unmapped uint64
-	uses                               *simplelru.LRU[handle, *counts]
-	recent                             [8]recentUse // of uses
-	cut                                cutMS
+	ownerID                                      int64
+	creator                                      string
+	first, last                                  int64
+	moved                                        int64 // when it was last moved to the front
+	days                                         int
+	calls, denied, wouldDeny, optional, unmapped uint64
+	uses                                         *simplelru.LRU[handle, *counts]
+	recent                                       [8]recentUse // of uses
+	cut                                          cutMS
 }
 
 // recentUse caches the counts of a recently called operation: most tokens call only a
@@ -86,8 +86,12 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 	default:
 		wouldDeny = 1
 	}
-	e.denied += denied
-	e.wouldDeny += wouldDeny
+	if kind == use && c.Operation.Optional {
+		e.optional += denied
+	} else {
+		e.denied += denied
+		e.wouldDeny += wouldDeny
+	}
 	if kind != use {
 		return
 	}
@@ -154,7 +158,7 @@ func (e *entry) export(id string) Token {
 	t := Token{
 		ID: id, OwnerID: e.ownerID, Creator: text(e.creator),
 		First: timeOf(e.first), Last: timeOf(e.last), ActiveDays: e.days,
-		Calls: e.calls, Denied: e.denied, WouldDeny: e.wouldDeny, Unmapped: e.unmapped,
+		Calls: e.calls, Denied: e.denied, WouldDeny: e.wouldDeny, Optional: e.optional, Unmapped: e.unmapped,
 		Uses: make([]Use, 0, e.uses.Len()), Cut: e.cut.export(),
 	}
 	for _, h := range e.uses.Keys() {
@@ -189,6 +193,7 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 	e.calls = plus(e.calls, t.Calls)
 	e.denied = plus(e.denied, t.Denied)
 	e.wouldDeny = plus(e.wouldDeny, t.WouldDeny)
+	e.optional = plus(e.optional, t.Optional)
 	e.unmapped = plus(e.unmapped, t.Unmapped)
 	e.cut.add(importCut(t.Cut))
 	for i := range t.Uses {

@@ -18,6 +18,7 @@ type identity struct {
 	evidence               scopes.Evidence
 	access                 scopes.Access
 	anyOf                  string // joined by commas, which no scope holds
+	optional               bool
 }
 
 // handle is an identity in the size of a pointer. Equal identities share one handle,
@@ -31,13 +32,13 @@ func handleOf(o *scopes.Operation) handle {
 	}
 	clean := func(s string) string { return strings.ToValidUTF8(s, "") } // equal in JSON means equal here
 	return unique.Make(identity{
-		clean(o.Method), clean(o.Template), clean(o.Name), scopes.Evidence(clean(string(o.Evidence))), o.Access, clean(strings.Join(anyOf, ",")),
+		clean(o.Method), clean(o.Template), clean(o.Name), scopes.Evidence(clean(string(o.Evidence))), o.Access, clean(strings.Join(anyOf, ",")), o.Optional,
 	})
 }
 
 // operation is the reverse of handleOf.
 func (id identity) operation() scopes.Operation {
-	o := scopes.Operation{Method: id.method, Template: id.template, Name: id.name, Evidence: id.evidence, Access: id.access}
+	o := scopes.Operation{Method: id.method, Template: id.template, Name: id.name, Evidence: id.evidence, Access: id.access, Optional: id.optional}
 	if id.anyOf != "" {
 		o.AnyOf = strings.Split(id.anyOf, ",")
 	}

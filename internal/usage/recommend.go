@@ -27,7 +27,8 @@ type Recommendation struct {
 	// that there is nothing to recommend: Databricks treats it as everything.
 	Scopes []string `json:"scopes"`
 	// Needs lists Scopes with the operations that need each; for all-apis see AllAPIs.
-	// An operation that several of them permit is listed with the first. Operations that
+	// An operation that several of them permit is listed with the first, unless it needs
+	// several together, or it is not known which of them it needs. Operations that
 	// were dropped are listed as one of no calls, named "dropped".
 	Needs []Need `json:"needs"`
 	// Keep lists those of Scopes that the token holds by name, Drop what else it
@@ -42,6 +43,9 @@ type Recommendation struct {
 	// AllAPIs says why all-apis cannot be avoided; nil if it can. It is not
 	// recommended for a token that does not hold it: its calls passed in rehearsal only.
 	AllAPIs *AllAPIs `json:"all_apis,omitempty"`
+	// Optional lists operations that clients go on without, such as telemetry. They need no
+	// scope, and are in none of the other lists.
+	Optional []Use `json:"optional"`
 	// Refused lists operations that never passed, and RefusedNeed the further scopes
 	// that would permit those that were refused for lack of a scope.
 	Refused     []Use    `json:"refused"`
@@ -112,7 +116,7 @@ func recommend(seen Token, facts TokenFacts, now time.Time, doubt string) Recomm
 	r.note(now)
 	r.Scopes, r.Keep, r.Drop, r.Instead, r.RefusedNeed = list(r.Scopes), list(r.Keep), list(r.Drop), list(r.Instead), list(r.RefusedNeed)
 	r.Needs, r.Add, r.Refused, r.WouldBreak, r.Notes = list(r.Needs), list(r.Add), list(r.Refused), list(r.WouldBreak), list(r.Notes)
-	r.Older = list(r.Older)
+	r.Older, r.Optional = list(r.Older), list(r.Optional)
 	return r
 }
 
@@ -121,6 +125,10 @@ func recommend(seen Token, facts TokenFacts, now time.Time, doubt string) Recomm
 func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
 	facts := &r.Facts
 	for _, u := range seen.Uses {
+		if u.Operation.Optional {
+			r.Optional = append(r.Optional, u)
+			continue
+		}
 		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
 			r.WouldBreak = append(r.WouldBreak, u)
 		}
@@ -146,6 +154,25 @@ func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
 	return works, beyond
 }
 
+// requiredOf returns those of the chosen scopes that an operation is permitted by: the
+// first, or those that it needs together, or all that may be the right one.
+func requiredOf(o *scopes.Operation, chosen []string) []string {
+	if o.Doubtful() {
+		return intersect(o.Scopes(), chosen)
+	}
+	for _, scope := range chosen {
+		if slices.Contains(o.AnyOf, scope) {
+			return []string{scope}
+		}
+	}
+	for _, alternative := range o.AnyOf {
+		if together := strings.Split(alternative, scopes.And); len(intersect(together, chosen)) == len(together) {
+			return together
+		}
+	}
+	return nil
+}
+
 // missingScope is policy.MissingScope.
 const missingScope = "missing_scope"
 
@@ -160,15 +187,18 @@ func (r *Recommendation) needs(works []Use) {
 		if u.Operation.Access != scopes.ScopedAccess {
 			continue // any scope permits it
 		}
-		if i := slices.IndexFunc(r.Needs, func(n Need) bool { return u.Operation.Permits([]string{n.Scope}) }); i >= 0 {
-			r.Needs[i].Operations = append(r.Needs[i].Operations, u)
+		required := requiredOf(&u.Operation, r.Scopes)
+		for i := range r.Needs {
+			if slices.Contains(required, r.Needs[i].Scope) {
+				r.Needs[i].Operations = append(r.Needs[i].Operations, u)
+			}
 		}
 	}
 }
 
 // choose fills Scopes, Add and AllAPIs.
 func (r *Recommendation) choose(works, beyond []Use, held []string) {
-	candidates := choice{Held: held, Only: held}
+	candidates := choice{Held: held, Only: held, Strict: true}
 	if r.Facts.Unscoped() {
 		// The token may do everything, so any scope may be chosen. If it holds none by
 		// name, what Databricks saw decides between equals.
@@ -192,10 +222,10 @@ func (r *Recommendation) choose(works, beyond []Use, held []string) {
 		// all-apis to a token that was narrowed.
 		add = cover.Otherwise
 	}
-	for _, scope := range add {
+	for _, scope := range without(add, held...) {
 		need := Need{Scope: scope}
 		for _, u := range beyond {
-			if u.Operation.Permits([]string{scope}) {
+			if slices.Contains(requiredOf(&u.Operation, slices.Concat(held, add)), scope) {
 				need.Operations = append(need.Operations, u)
 			}
 		}
@@ -225,6 +255,20 @@ func (r *Recommendation) refused() {
 	}
 	cover := coverOf(operationsOf(missing), choice{Held: slices.Concat(r.Scopes, r.addNames(), r.Facts.Scopes)})
 	r.RefusedNeed = without(cover.Scopes, r.Facts.Scopes...)
+}
+
+// doubtful returns the operations for which several scopes are recommended because it is not
+// known which of them they need.
+func (r *Recommendation) doubtful() (uses []Use) {
+	for _, need := range r.Needs {
+		for _, u := range need.Operations {
+			again := slices.ContainsFunc(uses, func(v Use) bool { return handleOf(&v.Operation) == handleOf(&u.Operation) })
+			if !again && u.Operation.Doubtful() && len(intersect(u.Operation.Scopes(), r.Scopes)) > 1 {
+				uses = append(uses, u)
+			}
+		}
+	}
+	return uses
 }
 
 func (r *Recommendation) addNames() (names []string) {
@@ -261,6 +305,9 @@ func (r *Recommendation) note(now time.Time) {
 	}
 	if state := r.Facts.autoscope(); r.Change != nil && state == "running" {
 		say("autoscope is running: changing the scopes by hand ends it permanently")
+	}
+	for _, u := range r.doubtful() {
+		say("%s %s needs %s, and it is not known which of them: all are kept", u.Operation.Method, u.Operation.Template, strings.Join(intersect(u.Operation.Scopes(), r.Scopes), " or "))
 	}
 	if r.AllAPIs != nil {
 		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself requires")

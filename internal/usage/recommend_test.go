@@ -36,6 +36,15 @@ func TestRecommend(t *testing.T) {
 		{"a refusal", []string{"a: jobs", "refused b: sql"}, "jobs", "jobs/jobs////b/sql"},
 		{"a refusal of what is dropped", []string{"a: jobs", "refused b: sql"}, "jobs sql", "jobs/jobs/sql///b/"},
 		{"account-level", []string{"a: jobs", "would b: account"}, "jobs", "jobs/jobs////b/"},
+		{"together", []string{"a: jobs+sql"}, "jobs sql scim", "jobs sql/jobs sql/scim////"},
+		{"together, of a legacy token", []string{"a: jobs+sql scim+x+y"}, "", "jobs sql///jobs sql///"},
+		{"a rehearsed refusal for want of one of two", []string{"a: jobs", "would b: jobs+sql"}, "jobs", "jobs/jobs///sql//"},
+		{"doubtful: what is held stays", []string{"a: doubtful jobs sql"}, "jobs sql scim", "jobs sql/jobs sql/scim////"},
+		{"doubtful: one of them is held", []string{"a: doubtful jobs sql"}, "sql scim", "sql/sql/scim////"},
+		{"doubtful: refused", []string{"a: scim", "refused b: doubtful jobs sql"}, "scim", "scim/scim////b/jobs"},
+		{"optional calls need nothing", []string{"a: jobs", "b: optional sql"}, "jobs sql", "jobs/jobs/sql////"},
+		{"optional calls, refused", []string{"a: jobs", "refused b: optional all-apis", "would c: optional sql"}, "jobs", "jobs/jobs/////"},
+		{"optional calls of a legacy token", []string{"a: jobs", "b: optional all-apis"}, "", "jobs///jobs///"},
 		{"who am I", []string{"a: *"}, "y x", "x/x/y////"},
 		{"nothing seen", nil, "jobs", "//////"},
 		{"public alone", []string{"a: public"}, "jobs", "//////"},
@@ -74,7 +83,7 @@ func checkRecommendation(t *testing.T, r Recommendation, seen []string) {
 	}
 	for _, text := range seen {
 		u := useOf(text)
-		if o := &u.Operation; u.Passed() && r.Facts.permits(o) && o.Access != scopes.Public && !o.Permits(r.Scopes) {
+		if o := &u.Operation; u.Passed() && r.Facts.permits(o) && o.Access != scopes.Public && !o.Optional && !o.Permits(r.Scopes) {
 			t.Errorf("%s works today and would break", text)
 		}
 	}
@@ -199,6 +208,31 @@ func TestChange(t *testing.T) {
 	}
 	if newChange(id("t"), nil) != nil || newChange("$(reboot)", []string{"jobs"}) != nil {
 		t.Error("a change that must not be was made")
+	}
+}
+
+// TestRecommendOptional: what clients go on without is listed apart, and nowhere else.
+func TestRecommendOptional(t *testing.T) {
+	t.Parallel()
+	seen := seenToken("a: doubtful jobs sql", "refused b: optional all-apis", "c: optional scim")
+	r := recommend(seen, TokenFacts{Scopes: []string{"jobs", "sql", "scim"}}, noon, "")
+	if len(r.Optional) != 2 || len(r.Refused) > 0 || len(r.WouldBreak) > 0 || len(r.Add) > 0 || r.AllAPIs != nil {
+		t.Errorf("got %+v", r)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"optional   clients go on without these, so they need no scope\n             GET /api/2.0/b  30 calls, ",
+		"note       GET /api/2.0/a needs jobs or sql, and it is not known which of them: all are kept\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &text)
+		}
+	}
+	if strings.Count(text.String(), "all are kept") != 1 {
+		t.Errorf("it repeats itself:\n%s", &text)
 	}
 }
 

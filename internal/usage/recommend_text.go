@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // maxListed is how many operations a text lists under one heading.
@@ -92,6 +94,10 @@ func (r *Recommendation) writeFindings(t *textWriter) {
 		t.line("refused    always, and not counted")
 		t.uses(r.Refused)
 		t.scopes("           with ", r.RefusedNeed)
+	}
+	if len(r.Optional) > 0 {
+		t.line("optional   clients go on without these, so they need no scope")
+		t.uses(r.Optional)
 	}
 	if len(r.Older) > 0 {
 		t.line("older      not used since %s, and not counted", moment(r.Window))
@@ -203,7 +209,7 @@ func (t *textWriter) cut(c *Cut) {
 	t.line("cut        %s with %s%s, dropped since %s to stay within limits", count(c.Entries, "operation"), count(c.Calls, "call"), used, moment(c.Since))
 	var all []string
 	for _, need := range c.Needs {
-		text := strings.Join(need, " or ")
+		text := strings.ReplaceAll(strings.Join(need, " or "), scopes.And, " and ")
 		if text == anyScope {
 			text = "any scope"
 		}
@@ -220,4 +226,4 @@ func (t *textWriter) cut(c *Cut) {
 }
 
 // join formats a list of scopes.
-func join(scopes []string) string { return Clean(strings.Join(scopes, ", ")) }
+func join(names []string) string { return Clean(strings.Join(names, ", ")) }

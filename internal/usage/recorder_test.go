@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,6 +121,45 @@ func TestAlso(t *testing.T) {
 	token, ok := r.Token(id("t"))
 	if !ok || token.Calls != 1 || len(token.Uses) != 2 || token.Uses[0].Calls != 1 || token.Uses[1].Calls != 1 {
 		t.Errorf("%+v", token)
+	}
+}
+
+// TestOptionalIsCountedApart: refusals of what clients go on without are no denials, also
+// after they were saved.
+func TestOptionalIsCountedApart(t *testing.T) {
+	t.Parallel()
+	r, clock := newTestRecorder(t, 10, 10)
+	quiet, loud := op("a: optional all-apis"), op("b: sql")
+	for _, c := range []struct {
+		operation *scopes.Operation
+		reason    string
+		enforced  bool
+	}{{&quiet, "missing_scope", true}, {&quiet, "policy_denied", true}, {&quiet, "missing_scope", false}, {&loud, "missing_scope", true}, {&quiet, "token_expired", true}} {
+		call := allowed(id("t"), c.operation, clock.Time)
+		call.Allowed, call.Reason, call.Enforced = false, c.reason, c.enforced
+		r.Seen(call)
+	}
+	data, err := marshalSnapshot(r.State(), envelope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, _, err := unmarshalSnapshot(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _ := newTestRecorder(t, 10, 10)
+	again.Merge(saved)
+	for name, state := range map[string]State{"recorded": r.State(), "merged": again.State()} {
+		got, _ := state.Token(id("t"))
+		if got.Calls != 5 || got.Denied != 2 || got.WouldDeny != 0 || got.Optional != 2 || got.Passed() != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if i := slices.IndexFunc(got.Uses, func(u Use) bool { return u.Operation.Optional }); i < 0 || got.Uses[i].Denied != 2 || got.Uses[i].WouldDeny != 1 {
+			t.Errorf("%s: uses %+v", name, got.Uses)
+		}
+		if recent, _ := got.after(noon.Add(-time.Hour)); recent.Passed() != 1 {
+			t.Errorf("%s: within a window %+v", name, recent)
+		}
 	}
 }
 

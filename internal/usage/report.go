@@ -170,6 +170,7 @@ func (r *Row) notes(now time.Time) (notes []string) {
 	add(r.Seen != nil && !r.Evidence.Enough, "little evidence")
 	add(r.Seen != nil && r.Evidence.Doubt != "", "cut: "+Clean(r.Evidence.Doubt))
 	add(slices.Contains(slices.Concat(r.Used, r.Added), scopes.AllAPIs), "needs all-apis")
+	add(r.seen().Optional > 0, count(r.seen().Optional, "optional call")+" refused")
 	add(r.autoscope() == "running", "autoscope running")
 	return notes
 }

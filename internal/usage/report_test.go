@@ -47,6 +47,17 @@ func goodReport(t testing.TB) Report {
 	}, now)
 }
 
+// TestReportOptional: what clients go on without is noted, and no denial.
+func TestReportOptional(t *testing.T) {
+	t.Parallel()
+	seen := seenToken("a: jobs", "refused b: optional all-apis")
+	r := NewReport(State{Since: noon, Tokens: []Token{seen}}, []ListedToken{{ID: seen.ID, TokenFacts: TokenFacts{Scopes: []string{"jobs"}}}}, noon)
+	row := r.Rows[0]
+	if notes := strings.Join(row.notes(noon), ", "); notes != "30 optional calls refused" || row.Seen.Denied != 0 || row.uses() != "jobs" {
+		t.Errorf("got %s, %+v", notes, row)
+	}
+}
+
 func names(r Report) string {
 	known := map[string]string{id("revoked"): "revoked"}
 	var s []string

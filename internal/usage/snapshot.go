@@ -91,6 +91,7 @@ type opRow struct {
 	Access   string   `json:"access"`
 	AnyOf    []string `json:"any_of,omitempty"`
 	Evidence string   `json:"evidence,omitempty"`
+	Optional bool     `json:"optional,omitempty"`
 }
 
 type tokenRow struct {
@@ -103,6 +104,7 @@ type tokenRow struct {
 	Calls     uint64   `json:"calls"`
 	Denied    uint64   `json:"denied,omitempty"`
 	WouldDeny uint64   `json:"would_deny,omitempty"`
+	Optional  uint64   `json:"optional,omitempty"`
 	Unmapped  uint64   `json:"unmapped,omitempty"`
 	Uses      []useRow `json:"uses"`
 	Evicted   bool     `json:"evicted,omitempty"`
@@ -145,7 +147,7 @@ func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
 		t := &state.Tokens[i]
 		row := tokenRow{
 			ID: t.ID, OwnerID: t.OwnerID, Creator: text(t.Creator), First: t.First.UnixMilli(), Last: t.Last.UnixMilli(), Days: t.ActiveDays,
-			Calls: t.Calls, Denied: t.Denied, WouldDeny: t.WouldDeny, Unmapped: t.Unmapped,
+			Calls: t.Calls, Denied: t.Denied, WouldDeny: t.WouldDeny, Optional: t.Optional, Unmapped: t.Unmapped,
 			Uses: make([]useRow, 0, len(t.Uses)), Evicted: t.Evicted, Cut: cutRowOf(t.Cut),
 		}
 		for j := range t.Uses {
@@ -156,7 +158,7 @@ func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
 				n = len(out.Operations)
 				index[h] = n
 				o := &u.Operation
-				out.Operations = append(out.Operations, opRow{o.Method, o.Template, o.Name, o.Access.String(), o.AnyOf, string(o.Evidence)})
+				out.Operations = append(out.Operations, opRow{o.Method, o.Template, o.Name, o.Access.String(), o.AnyOf, string(o.Evidence), o.Optional})
 			}
 			row.Uses = append(row.Uses, useRow{n, u.Calls, u.Denied, u.WouldDeny, u.First.UnixMilli(), u.Last.UnixMilli(), u.Reason})
 		}
@@ -244,12 +246,12 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 	if r.Days < 0 || r.Days > math.MaxInt32 {
 		return Token{}, errors.New("its days are out of range")
 	}
-	if err := errors.Join(checkCounts(r.Calls, r.Denied, r.WouldDeny, r.Unmapped), checkTime(r.First), checkTime(r.Last)); err != nil {
+	if err := errors.Join(checkCounts(r.Calls, r.Denied, r.WouldDeny, r.Optional, r.Unmapped), checkTime(r.First), checkTime(r.Last)); err != nil {
 		return Token{}, err
 	}
 	t := Token{
 		ID: r.ID, OwnerID: r.OwnerID, Creator: text(r.Creator), First: timeOf(r.First), Last: timeOf(r.Last), ActiveDays: r.Days,
-		Calls: r.Calls, Denied: r.Denied, WouldDeny: r.WouldDeny, Unmapped: r.Unmapped, Uses: make([]Use, 0, len(r.Uses)), Evicted: r.Evicted,
+		Calls: r.Calls, Denied: r.Denied, WouldDeny: r.WouldDeny, Optional: r.Optional, Unmapped: r.Unmapped, Uses: make([]Use, 0, len(r.Uses)), Evicted: r.Evicted,
 	}
 	if r.Evicted && len(r.Uses) > 0 {
 		return Token{}, errors.New("it is evicted and has operations")
@@ -286,7 +288,7 @@ func (r *opRow) operation() (scopes.Operation, error) {
 	case slices.ContainsFunc(r.AnyOf, func(scope string) bool { return strings.ContainsAny(scope, ",\n") }):
 		return scopes.Operation{}, errors.New("it has an invalid scope")
 	}
-	o := scopes.Operation{Method: r.Method, Template: r.Template, AnyOf: r.AnyOf, Access: access, Evidence: scopes.Evidence(r.Evidence), Name: r.Name}
+	o := scopes.Operation{Method: r.Method, Template: r.Template, AnyOf: r.AnyOf, Access: access, Evidence: scopes.Evidence(r.Evidence), Name: r.Name, Optional: r.Optional}
 	return handleOf(&o).Value().operation(), nil // in the form that a recorder returns
 }
 

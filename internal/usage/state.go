@@ -52,6 +52,9 @@ type Token struct {
 	// Denied counts refusals, WouldDeny rehearsed ones.
 	Denied    uint64 `json:"denied"`
 	WouldDeny uint64 `json:"would_deny"`
+	// Optional counts refusals of operations that clients go on without. They are not
+	// in Denied, and rehearsed ones are not in WouldDeny.
+	Optional uint64 `json:"optional_denied,omitempty"`
 	// Unmapped counts calls of paths that the catalog does not have.
 	Unmapped uint64 `json:"unmapped"`
 	// Uses lists the operations, most called first.
@@ -64,7 +67,7 @@ type Token struct {
 }
 
 // Passed returns how many calls were not refused.
-func (t *Token) Passed() uint64 { return t.Calls - min(t.Denied, t.Calls) }
+func (t *Token) Passed() uint64 { return t.Calls - min(t.Denied+t.Optional, t.Calls) }
 
 // list turns nil into an empty list, which JSON distinguishes.
 func list[T any](s []T) []T {

@@ -7,16 +7,16 @@ package usage
 
 // summary is what stays of a token that was evicted. Times are epoch milliseconds.
 type summary struct {
-	ownerID                            int64
-	first, last                        int64
-	days                               int
-	calls, denied, wouldDeny, unmapped uint64
-	cut                                cutMS // its operations
+	ownerID                                      int64
+	first, last                                  int64
+	days                                         int
+	calls, denied, wouldDeny, optional, unmapped uint64
+	cut                                          cutMS // its operations
 }
 
 // summarize drops all operations at a time.
 func (e *entry) summarize(at int64) summary {
-	s := summary{e.ownerID, e.first, e.last, e.days, e.calls, e.denied, e.wouldDeny, e.unmapped, e.cut}
+	s := summary{e.ownerID, e.first, e.last, e.days, e.calls, e.denied, e.wouldDeny, e.optional, e.unmapped, e.cut}
 	for _, h := range e.uses.Keys() {
 		n, _ := e.uses.Peek(h)
 		s.cut.dropUse(h, n, at)
@@ -28,7 +28,7 @@ func (e *entry) summarize(at int64) summary {
 func (s *summary) export(id string) Token {
 	return Token{
 		ID: id, OwnerID: s.ownerID, First: timeOf(s.first), Last: timeOf(s.last), ActiveDays: s.days,
-		Calls: s.calls, Denied: s.denied, WouldDeny: s.wouldDeny, Unmapped: s.unmapped,
+		Calls: s.calls, Denied: s.denied, WouldDeny: s.wouldDeny, Optional: s.optional, Unmapped: s.unmapped,
 		Uses: []Use{}, Evicted: true, Cut: s.cut.export(),
 	}
 }
@@ -37,6 +37,6 @@ func (s *summary) export(id string) Token {
 func (s *summary) entry() *entry {
 	e := newEntry(s.first)
 	e.ownerID, e.last, e.days = s.ownerID, s.last, s.days
-	e.calls, e.denied, e.wouldDeny, e.unmapped, e.cut = s.calls, s.denied, s.wouldDeny, s.unmapped, s.cut
+	e.calls, e.denied, e.wouldDeny, e.optional, e.unmapped, e.cut = s.calls, s.denied, s.wouldDeny, s.optional, s.unmapped, s.cut
 	return e
 }

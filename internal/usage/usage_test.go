@@ -22,7 +22,7 @@ func id(name any) string {
 }
 
 // op makes an operation out of "name: scope scope". The words "*", "public" and
-// "account" stand for themselves.
+// "account" stand for themselves, and "optional" and "doubtful" may precede scopes.
 func op(text string) scopes.Operation {
 	name, needs, _ := strings.Cut(text, ": ")
 	o := scopes.Operation{Method: "GET", Template: "/api/2.0/" + name, Name: name, Evidence: scopes.Documented}
@@ -36,6 +36,11 @@ func op(text string) scopes.Operation {
 	case "unmapped":
 		o.AnyOf, o.Evidence = []string{scopes.AllAPIs}, scopes.Unmapped
 	default:
+		needs, o.Optional = strings.CutPrefix(needs, "optional ")
+		var doubtful bool
+		if needs, doubtful = strings.CutPrefix(needs, "doubtful "); doubtful {
+			o.Evidence = scopes.Inferred
+		}
 		o.AnyOf = strings.Fields(needs)
 	}
 	return o
@@ -91,7 +96,11 @@ func seenToken(texts ...string) Token {
 		u := useOf(text)
 		t.Uses = append(t.Uses, u)
 		t.Calls += u.Calls
-		t.Denied += u.Denied
+		if u.Operation.Optional {
+			t.Optional += u.Denied
+		} else {
+			t.Denied += u.Denied
+		}
 		t.WouldDeny += u.WouldDeny
 		if u.Operation.Unmapped() {
 			t.Unmapped += u.Calls

@@ -33,6 +33,7 @@ type useJSON struct {
 	AnyOf     []string        `json:"any_of"`
 	Access    string          `json:"access"`
 	Evidence  scopes.Evidence `json:"evidence,omitempty"`
+	Optional  bool            `json:"optional,omitempty"`
 	Calls     uint64          `json:"calls"`
 	Denied    uint64          `json:"denied"`
 	WouldDeny uint64          `json:"would_deny"`
@@ -45,7 +46,7 @@ type useJSON struct {
 func (u Use) MarshalJSON() ([]byte, error) {
 	o := &u.Operation
 	return json.Marshal(useJSON{
-		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence,
+		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional,
 		u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason,
 	})
 }
@@ -61,7 +62,7 @@ func (u *Use) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*u = Use{
-		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation},
+		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional},
 		Calls:     w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason,
 	}
 	return nil

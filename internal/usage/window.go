@@ -53,7 +53,7 @@ func were(n int, thing string) string {
 // recent.
 func (t *Token) after(from time.Time) (recent Token, older []Use) {
 	recent = *t
-	recent.Uses, recent.Calls, recent.Denied, recent.WouldDeny = nil, 0, 0, 0
+	recent.Uses, recent.Calls, recent.Denied, recent.WouldDeny, recent.Optional = nil, 0, 0, 0, 0
 	recent.First, recent.Last = time.Time{}, time.Time{}
 	for _, u := range t.Uses {
 		if u.Last.Before(from) {
@@ -67,7 +67,11 @@ func (t *Token) after(from time.Time) (recent Token, older []Use) {
 			u.Calls, u.Denied = 1, min(u.Denied, 1) // it may have been refused
 		}
 		recent.Calls += u.Calls
-		recent.Denied += u.Denied
+		if u.Operation.Optional {
+			recent.Optional += u.Denied
+		} else {
+			recent.Denied += u.Denied
+		}
 		if recent.First.IsZero() || first.Before(recent.First) {
 			recent.First = first
 		}
