@@ -133,3 +133,61 @@ func needsColumn(o *scopes.Operation) string {
 	}
 	return needs
 }
+
+// NewDrift compares what was learned with the rows in force.
+func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
+	d := Drift{At: now, Shipped: scopes.Default().Version(), Rows: []DriftRow{}}
+	rows, shipped := rowsOf(inForce), rowsOf(scopes.Default())
+	for i := range lessons {
+		l := &lessons[i]
+		d.Operations++
+		d.Agreed, d.Disagreed = plus(d.Agreed, l.Agreed), plus(d.Disagreed, l.Disagreed)
+		o := &l.Operation
+		row := DriftRow{
+			Operation: o.Name, Method: o.Method, Template: o.Template, Needs: needsColumn(o), Evidence: o.Evidence,
+			Named: list(l.Named), Agreed: l.Agreed, Disagreed: l.Disagreed, First: l.First, Last: l.Last,
+		}
+		if ships := shipped[rowKey(o)]; ships != nil {
+			row.ShippedNeeds = needsColumn(ships)
+		}
+		row.decide(l, rows[rowKey(o)])
+		d.Rows = append(d.Rows, row)
+	}
+	d.sort()
+	return d
+}
+
+// decide says what follows for a row in force, which is nil if there is none.
+func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
+	if inForce != nil {
+		r.Needs, r.Evidence = needsColumn(inForce), inForce.Evidence
+	}
+	right, known := l.Correction()
+	switch {
+	case l.Disagreed == 0:
+		r.State = DriftConfirmed
+	case l.Operation.Unmapped():
+		r.State, r.Problem = DriftUndecided, "paths that the map does not have, which are not kept; find them in the audit records, by the operation unmapped"
+	case inForce == nil:
+		r.State, r.Problem = DriftUndecided, "the map has no such row any more"
+	case !known:
+		r.State, r.Problem = DriftUndecided, "the answers do not say what is right"
+	default:
+		r.State, r.Correction = DriftWrong, needsColumn(&right)
+		if r.Correction == r.Needs {
+			r.State = DriftCorrected
+		}
+	}
+}
+
+// rowKey is equal for rows that stand for the same requests.
+func rowKey(o *scopes.Operation) string { return o.Method + " " + o.Template }
+
+func rowsOf(c *scopes.Catalog) map[string]*scopes.Operation {
+	all := c.Operations()
+	rows := make(map[string]*scopes.Operation, len(all))
+	for i := range all {
+		rows[rowKey(&all[i])] = &all[i]
+	}
+	return rows
+}
