@@ -12,6 +12,9 @@ type State struct {
 	Since time.Time `json:"since,omitzero"`
 	// Tokens are sorted by id.
 	Tokens []Token `json:"tokens"`
+	// Lessons are what the workspace's answers said about rows of the map. Those with the
+	// most disagreements come first.
+	Lessons []Lesson `json:"lessons,omitempty"`
 	// Cut counts tokens that are missing because there were too many.
 	Cut Cut `json:"cut,omitzero"`
 	// Unread are saved files whose counts are missing.

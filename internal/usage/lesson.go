@@ -1,0 +1,108 @@
+package usage
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Lesson is what the workspace's own answers said about one row of the map.
+type Lesson struct {
+	// Operation is the catalog's row at the time, without its source. A row that is
+	// corrected afterwards has lessons of its own.
+	Operation scopes.Operation
+	// Agreed counts answers that agree with the row, and Disagreed those that do not.
+	// Answers that say nothing about scopes count as neither.
+	Agreed, Disagreed uint64
+	// First and Last are when the first and the last of these answers came.
+	First, Last time.Time
+	// Refused are the refusals that named scopes, also those that agree, each list of
+	// names once. The most frequent come first.
+	Refused []Refusal
+	// Passed are the smallest sets of scopes with which tokens passed, also those that
+	// agree: a set is left out if another one is part of it. The most frequent come
+	// first.
+	Passed []Passage
+	// Cut means that there were more refusals or sets than are kept.
+	Cut bool
+}
+
+// Refusal is a list of scopes that the workspace named when it refused a token.
+type Refusal struct {
+	// Named are the scopes, sorted. Any one of them is enough, unless they are Together.
+	Named []string `json:"named"`
+	// Together means that the workspace said that all of them are needed.
+	Together bool `json:"together,omitempty"`
+	// Held are the scopes of all tokens that were refused so, sorted. None of them held
+	// everything that was named.
+	Held []string `json:"held"`
+	// Count is the number of such refusals.
+	Count uint64    `json:"count"`
+	First time.Time `json:"first_seen,omitzero"`
+	Last  time.Time `json:"last_seen,omitzero"`
+}
+
+// Passage is a set of scopes that was enough.
+type Passage struct {
+	// Held are all scopes of the token, sorted: one of them, or some of them together,
+	// is what was needed. A set of one is proof.
+	Held []string `json:"held"`
+	// Count is the number of requests that passed with them, or with more.
+	Count uint64    `json:"count"`
+	First time.Time `json:"first_seen,omitzero"`
+	Last  time.Time `json:"last_seen,omitzero"`
+}
+
+// lessonJSON is the JSON form of a Lesson. It shares its names with that of a [Use].
+type lessonJSON struct {
+	Operation string          `json:"operation"`
+	Method    string          `json:"method"`
+	Template  string          `json:"template"`
+	AnyOf     []string        `json:"any_of"`
+	Access    string          `json:"access"`
+	Evidence  scopes.Evidence `json:"evidence,omitempty"`
+	Optional  bool            `json:"optional,omitempty"`
+	Agreed    uint64          `json:"agreed"`
+	Disagreed uint64          `json:"disagreed"`
+	First     time.Time       `json:"first_seen,omitzero"`
+	Last      time.Time       `json:"last_seen,omitzero"`
+	Refused   []Refusal       `json:"refused"`
+	Passed    []Passage       `json:"passed"`
+	Cut       bool            `json:"cut,omitempty"`
+}
+
+// MarshalJSON puts the operation's fields next to the counts.
+func (l Lesson) MarshalJSON() ([]byte, error) {
+	o := &l.Operation
+	return json.Marshal(lessonJSON{
+		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional,
+		l.Agreed, l.Disagreed, l.First, l.Last, list(l.Refused), list(l.Passed), l.Cut,
+	})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (l *Lesson) UnmarshalJSON(data []byte) error {
+	var w lessonJSON
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	access, err := parseAccess(w.Access)
+	if err != nil {
+		return err
+	}
+	*l = Lesson{
+		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional},
+		Agreed:    w.Agreed, Disagreed: w.Disagreed, First: w.First, Last: w.Last, Refused: none(w.Refused), Passed: none(w.Passed), Cut: w.Cut,
+	}
+	return nil
+}
+
+// compareLessons puts the rows with the most disagreements first.
+func compareLessons(a, b Lesson) int {
+	return cmp.Or(cmp.Compare(b.Disagreed, a.Disagreed), scopes.Compare(a.Operation, b.Operation),
+		cmp.Compare(a.Operation.Access, b.Operation.Access), slices.Compare(a.Operation.AnyOf, b.Operation.AnyOf),
+		cmp.Compare(a.Operation.Evidence, b.Operation.Evidence))
+}
