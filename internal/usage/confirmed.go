@@ -25,12 +25,20 @@ func (a Answers) String() string {
 	return fmt.Sprintf("The workspace's answers confirm the map for %s, and contradict it for %d: see scopegate scopes drift.", count(a.Confirmed, "operation"), a.Contradicted)
 }
 
-// answers counts operations by what was learned about them.
+// answers counts operations by what was learned about them. One whose row was corrected
+// since is counted by what was learned about the row that came last.
 func (s *State) answers() (a Answers) {
+	last := make(map[string]*Lesson, len(s.Lessons))
 	for i := range s.Lessons {
-		if s.Lessons[i].Disagreed > 0 {
+		l := &s.Lessons[i]
+		if other := last[rowKey(&l.Operation)]; other == nil || l.Last.After(other.Last) {
+			last[rowKey(&l.Operation)] = l
+		}
+	}
+	for _, l := range last {
+		if l.Disagreed > 0 {
 			a.Contradicted++
-		} else if s.Lessons[i].Agreed > 0 {
+		} else if l.Agreed > 0 {
 			a.Confirmed++
 		}
 	}
@@ -38,7 +46,7 @@ func (s *State) answers() (a Answers) {
 }
 
 // Confirmed returns how often the workspace's answers agreed with the row of an operation.
-func (s *State) Confirmed(o *scopes.Operation) uint64 { return s.agreed()[rowKey(o)] }
+func (s *State) Confirmed(o *scopes.Operation) uint64 { return s.agreed()[rowAndNeeds(o)] }
 
 // confirm notes at each operation how often the workspace's answers agreed with its row.
 func (s *State) confirm() {
@@ -46,19 +54,23 @@ func (s *State) confirm() {
 	for i := range s.Tokens {
 		for j := range s.Tokens[i].Uses {
 			u := &s.Tokens[i].Uses[j]
-			u.Confirmed = agreed[rowKey(&u.Operation)]
+			u.Confirmed = agreed[rowAndNeeds(&u.Operation)]
 		}
 	}
 }
 
-// agreed returns by row how often answers agreed with it.
+// agreed returns by row and needs how often answers agreed.
 func (s *State) agreed() map[string]uint64 {
 	agreed := make(map[string]uint64, len(s.Lessons))
 	for i := range s.Lessons {
-		agreed[rowKey(&s.Lessons[i].Operation)] = s.Lessons[i].Agreed
+		l := &s.Lessons[i]
+		key := rowAndNeeds(&l.Operation)
+		agreed[key] = plus(agreed[key], l.Agreed)
 	}
 	return agreed
 }
+
+func rowAndNeeds(o *scopes.Operation) string { return rowKey(o) + " " + needsColumn(o) }
 
 // evidence says how the scopes of an operation are known.
 func (u *Use) evidence() string {

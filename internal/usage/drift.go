@@ -138,50 +138,116 @@ func needsColumn(o *scopes.Operation) string {
 func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
 	d := Drift{At: now, Shipped: scopes.Default().Version(), Rows: []DriftRow{}}
 	rows, shipped := rowsOf(inForce), rowsOf(scopes.Default())
+	about := make(map[string][]*Lesson) // by row
 	for i := range lessons {
 		l := &lessons[i]
-		d.Operations++
 		d.Agreed, d.Disagreed = plus(d.Agreed, l.Agreed), plus(d.Disagreed, l.Disagreed)
-		o := &l.Operation
-		row := DriftRow{
-			Operation: o.Name, Method: o.Method, Template: o.Template, Needs: needsColumn(o), Evidence: o.Evidence,
-			Named: list(l.Named), Agreed: l.Agreed, Disagreed: l.Disagreed, First: l.First, Last: l.Last,
-		}
-		if ships := shipped[rowKey(o)]; ships != nil {
+		about[rowKey(&l.Operation)] = append(about[rowKey(&l.Operation)], l)
+	}
+	d.Operations = len(about)
+	for key, lessons := range about {
+		row := newDriftRow(lessons, rows[key])
+		if ships := shipped[key]; ships != nil {
 			row.ShippedNeeds = needsColumn(ships)
 		}
-		row.decide(l, rows[rowKey(o)])
 		d.Rows = append(d.Rows, row)
 	}
 	d.sort()
 	return d
 }
 
-// decide says what follows for a row in force, which is nil if there is none.
-func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
-	if inForce != nil {
-		r.Needs, r.Evidence = needsColumn(inForce), inForce.Evidence
+// newDriftRow says what follows from lessons about a row in force, which is nil if there is
+// none. A lesson about a row that was in force before is evidence as well.
+func newDriftRow(lessons []*Lesson, inForce *scopes.Operation) DriftRow {
+	row := DriftRow{State: DriftConfirmed, Named: []string{}}
+	about := inForce
+	if about == nil {
+		about = &lessons[0].Operation
 	}
-	right, known := l.Correction()
-	switch {
-	case l.Disagreed == 0:
-		r.State = DriftConfirmed
-	case l.Operation.Unmapped():
-		r.State, r.Problem = DriftUndecided, "paths that the map does not have, which are not kept; find them in the audit records, by the operation unmapped"
-	case inForce == nil:
-		r.State, r.Problem = DriftUndecided, "the map has no such row any more"
-	case !known:
-		r.State, r.Problem = DriftUndecided, "the answers do not say what is right"
-	default:
-		r.State, r.Correction = DriftWrong, needsColumn(&right)
-		if r.Correction == r.Needs {
-			r.State = DriftCorrected
+	row.Operation, row.Method, row.Template = about.Name, about.Method, about.Template
+	row.Needs, row.Evidence = needsColumn(about), about.Evidence
+	var current, former *Lesson // the latter is of the answers that came last
+	for _, l := range lessons {
+		row.count(l)
+		switch {
+		case sameRow(&l.Operation, about):
+			current = joined(current, l)
+		case l.Disagreed > 0 && (former == nil || l.Last.After(former.Last)):
+			former = l
 		}
+	}
+	switch {
+	case inForce == nil && !about.Unmapped() && row.Disagreed > 0:
+		row.undecided("the map has no such row any more")
+	case current != nil && current.Disagreed > 0:
+		row.decide(current, about)
+	case former != nil && current != nil:
+		row.State, row.Correction = DriftCorrected, row.Needs
+	case former != nil:
+		row.decide(former, about)
+	}
+	return row
+}
+
+// count adds what a lesson counts.
+func (r *DriftRow) count(l *Lesson) {
+	r.Agreed, r.Disagreed = plus(r.Agreed, l.Agreed), plus(r.Disagreed, l.Disagreed)
+	for i := range l.Refused {
+		r.Named = without(append(r.Named, l.Refused[i].Named...))
+	}
+	if r.First.IsZero() || l.First.Before(r.First) {
+		r.First = l.First
+	}
+	if l.Last.After(r.Last) {
+		r.Last = l.Last
 	}
 }
 
-// rowKey is equal for rows that stand for the same requests.
-func rowKey(o *scopes.Operation) string { return o.Method + " " + o.Template }
+// decide says what follows for a row from a lesson with disagreements.
+func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
+	anyOf, ok := l.Correction()
+	right := scopes.Operation{AnyOf: anyOf, Optional: inForce.Optional}
+	switch {
+	case inForce.Unmapped():
+		r.undecided("the calls were of paths that the map does not have, and paths are not kept; find them in the audit records of the operation " + inForce.Name)
+	case l.Cut:
+		r.undecided("there were more different answers than are kept")
+	case !ok:
+		r.undecided("the answers contradict each other, or do not say what is enough; more calls, best by tokens with a single scope in mode observe, would tell")
+	case needsColumn(&right) == r.Needs && !inForce.Doubtful():
+		r.State, r.Correction = DriftCorrected, r.Needs
+	default:
+		r.State, r.Correction = DriftWrong, needsColumn(&right)
+	}
+}
+
+func (r *DriftRow) undecided(problem string) { r.State, r.Problem = DriftUndecided, problem }
+
+// sameRow reports whether two rows ask for the same, and are as sure of it.
+func sameRow(a, b *scopes.Operation) bool {
+	return needsColumn(a) == needsColumn(b) && a.Doubtful() == b.Doubtful()
+}
+
+// joined returns what two lessons about the same row say. The first may be nil.
+func joined(a, b *Lesson) *Lesson {
+	if a == nil {
+		return b
+	}
+	return &Lesson{
+		Operation: a.Operation, Agreed: plus(a.Agreed, b.Agreed), Disagreed: plus(a.Disagreed, b.Disagreed),
+		Refused: slices.Concat(a.Refused, b.Refused), Passed: slices.Concat(a.Passed, b.Passed), Cut: a.Cut || b.Cut,
+	}
+}
+
+// rowKey is equal for rows that stand for the same requests. Paths that no row has may
+// still be spellings of a row's operation, and have its method and template then.
+func rowKey(o *scopes.Operation) string {
+	key := o.Method + " " + o.Template
+	if o.Unmapped() {
+		key += " (spelled otherwise)"
+	}
+	return key
+}
 
 func rowsOf(c *scopes.Catalog) map[string]*scopes.Operation {
 	all := c.Operations()

@@ -36,7 +36,7 @@ STATE      OPERATION           REQUEST                          MAP SAYS  WORKSP
 wrong      internal.Secret     GET /api/2.0/customer/thing      jobs      reading                  0       17         2026-07-01  2026-07-01
 wrong      jobs.List           GET /api/2.2/jobs/list           jobs      jobs and reading or sql  0       12         2026-06-29  2026-07-01
 undecided  unmapped            * /{path...}                     all-apis  ?                        0       13         2026-07-01  2026-07-01
-corrected  iam.CurrentUser.Me  GET /api/2.0/preview/scim/v2/Me  scim      scim                      3       1          2026-07-01  2026-07-01
+corrected  iam.CurrentUser.Me  GET /api/2.0/preview/scim/v2/Me  scim      scim                     3       1          2026-07-01  2026-07-01
 confirmed  jobs.Get            GET /api/2.2/jobs/get            jobs      the same                 1204    0          2026-06-22  2026-07-01
 
 Undecided: * /{path...}: no path is kept.
