@@ -3,6 +3,7 @@ package usage
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -93,13 +94,20 @@ func (d *Drift) in(state DriftState) (rows []DriftRow) {
 	return rows
 }
 
-// Corrections returns the rows that should be corrected, as in a routes file.
+// Corrections returns the rows that should be corrected, as in a routes file. Answers name
+// scopes, so a row that needs none is an error, as is one that does not fit into a file.
 func (d *Drift) Corrections() ([]scopes.Operation, error) {
 	var lines strings.Builder
 	for _, r := range d.in(DriftWrong) {
 		lines.WriteString(strings.Join([]string{r.Method, r.Template, r.Correction, string(scopes.Observed), r.Operation, r.source()}, "\t") + "\n")
 	}
-	return scopes.Parse(strings.NewReader(lines.String()), "the gateway's answer")
+	rows, err := scopes.Parse(strings.NewReader(lines.String()), "the gateway's answer")
+	for i := range rows {
+		if rows[i].Access != scopes.ScopedAccess {
+			return nil, fmt.Errorf("the gateway's answer: %s %s would need no scope", rows[i].Method, rows[i].Template)
+		}
+	}
+	return rows, err
 }
 
 // source says how the correction is known.
