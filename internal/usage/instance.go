@@ -49,7 +49,7 @@ func (i *instance) prepare(counted *recorder, options Options, lease time.Durati
 		*i = newInstance(options)
 		i.unsaved, i.due = unsaved, due
 	}
-	if fresh := counted.Drain(); len(fresh.Tokens) > 0 || fresh.Cut.Entries > 0 {
+	if fresh := counted.Drain(); len(fresh.Tokens) > 0 || fresh.Cut.Entries > 0 || len(fresh.Lessons) > 0 {
 		i.unsaved.Merge(fresh)
 		i.due = true
 	}

@@ -32,6 +32,7 @@ const (
 type Ledger struct {
 	recorder *recorder // calls that no save has included yet
 	options  Options
+	learned  Learned
 
 	// saving and folding are held while one is under way. They are channels because
 	// waiting for them must be able to time out.
@@ -59,6 +60,12 @@ func NewLedger(options Options) *Ledger {
 
 // Seen counts a call, see [recorder.Seen].
 func (l *Ledger) Seen(c Call) { l.recorder.Seen(c) }
+
+// Learn counts an answer of the workspace, see [recorder.Learn].
+func (l *Ledger) Learn(a Answer) (first bool) {
+	l.learned.learn(&a)
+	return l.recorder.Learn(a)
+}
 
 // Keep saves what was and will be counted below a prefix of a store: at every
 // interval and by [Ledger.Close]. It replaces the store and interval set before; a

@@ -22,6 +22,7 @@ type recorder struct {
 	maxEntries, maxSummaries int
 	now                      func() time.Time
 	handles                  handles
+	lessons                  lessons
 	shards                   [shardCount]shard
 	// How many there are in all shards.
 	tokens, entries, summaries atomic.Int64
@@ -218,6 +219,7 @@ func (r *recorder) State() State {
 		}
 	}
 	sortTokens(state.Tokens)
+	state.Lessons = r.lessons.export(false)
 	r.mu.Lock()
 	state.Since, state.Cut = timeOf(r.since), r.cut.export()
 	r.mu.Unlock()
@@ -249,6 +251,7 @@ func (r *recorder) Drain() State {
 		}
 	}
 	sortTokens(state.Tokens)
+	state.Lessons = r.lessons.export(true)
 	r.mu.Lock()
 	state.Since, state.Cut = timeOf(r.since), r.cut.export()
 	r.cut = cutMS{}
@@ -277,6 +280,7 @@ func (r *recorder) Merge(state State) {
 		r.mergeShard(s, tokens, at)
 	}
 	r.evict()
+	r.lessons.merge(state.Lessons)
 }
 
 func (r *recorder) mergeShard(s *shard, tokens []*Token, at int64) {

@@ -32,6 +32,8 @@ type snapshot struct {
 	Cut        *cutRow    `json:"cut,omitempty"`
 	Operations []opRow    `json:"operations"`
 	Tokens     []tokenRow `json:"tokens"`
+	// Lessons are missing in files of older versions, which ignore them.
+	Lessons []lessonRow `json:"lessons,omitempty"`
 }
 
 // envelope says whose a snapshot is and for how long.
@@ -143,6 +145,16 @@ func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
 	out := snapshot{Version: snapshotVersion, envelope: envelope, Since: state.Since.UnixMilli(), Cut: cutRowOf(state.Cut),
 		Operations: []opRow{}, Tokens: make([]tokenRow, 0, len(state.Tokens))}
 	index := make(map[handle]int)
+	number := func(o *scopes.Operation) int {
+		h := handleOf(o)
+		n, known := index[h]
+		if !known {
+			n = len(out.Operations)
+			index[h] = n
+			out.Operations = append(out.Operations, opRow{o.Method, o.Template, o.Name, o.Access.String(), o.AnyOf, string(o.Evidence), o.Optional})
+		}
+		return n
+	}
 	for i := range state.Tokens {
 		t := &state.Tokens[i]
 		row := tokenRow{
@@ -152,17 +164,13 @@ func marshalSnapshot(state State, envelope envelope) ([]byte, error) {
 		}
 		for j := range t.Uses {
 			u := &t.Uses[j]
-			h := handleOf(&u.Operation)
-			n, known := index[h]
-			if !known {
-				n = len(out.Operations)
-				index[h] = n
-				o := &u.Operation
-				out.Operations = append(out.Operations, opRow{o.Method, o.Template, o.Name, o.Access.String(), o.AnyOf, string(o.Evidence), o.Optional})
-			}
-			row.Uses = append(row.Uses, useRow{n, u.Calls, u.Denied, u.WouldDeny, u.First.UnixMilli(), u.Last.UnixMilli(), u.Reason})
+			row.Uses = append(row.Uses, useRow{number(&u.Operation), u.Calls, u.Denied, u.WouldDeny, u.First.UnixMilli(), u.Last.UnixMilli(), u.Reason})
 		}
 		out.Tokens = append(out.Tokens, row)
+	}
+	for i := range state.Lessons {
+		l := &state.Lessons[i]
+		out.Lessons = append(out.Lessons, lessonRowOf(l, number(&l.Operation)))
 	}
 	data, err := json.Marshal(out)
 	if err != nil {
@@ -235,7 +243,8 @@ func (s *snapshot) state() (State, error) {
 		state.Tokens = append(state.Tokens, t)
 	}
 	sortTokens(state.Tokens)
-	return state, nil
+	state.Lessons, err = lessonsOf(s.Lessons, operations)
+	return state, err
 }
 
 func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {

@@ -1,0 +1,340 @@
+package usage
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/drift"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Answer is what the workspace's answer to one request says about scopes.
+type Answer struct {
+	// Operation is the row that the request was judged by.
+	Operation *scopes.Operation
+	// Held are the scopes of the token. The caller must not change them.
+	Held []string
+	// Agreed means that the answer agrees with the row.
+	Agreed bool
+	// Named are the scopes that a refusal named, sorted. They are empty if the request
+	// passed.
+	Named []string
+	// Together means that all of Named are needed.
+	Together bool
+	// At is when the request arrived.
+	At time.Time
+}
+
+const (
+	// maxLessons is how many rows have lessons: a few times the shipped map, so that rows
+	// of older maps stay.
+	maxLessons = 4096
+	// maxRefused and maxPassed limit the lists of one lesson.
+	maxRefused = 8
+	maxPassed  = 16
+	// maxHeld is how many scopes a token may hold for its answers to count. Databricks
+	// has 55.
+	maxHeld = 64
+)
+
+// lessons are what answers taught since the last drain, by row.
+type lessons struct {
+	known sync.Map // *scopes.Operation → *lesson
+	n     atomic.Int64
+
+	mu  sync.Mutex
+	all map[handle]*lesson
+}
+
+// lesson is a [Lesson] that is being learned. Its lists are not sorted.
+type lesson struct {
+	id   handle
+	row  scopes.Operation // of id
+	told atomic.Bool      // that there is a disagreement
+
+	mu                sync.Mutex
+	agreed, disagreed uint64
+	first, last       time.Time
+	refused           []Refusal
+	passed            []Passage
+	cut               bool
+	recent            [8]recentSet // of passed
+	next              int          // of recent, to be replaced
+}
+
+// recentSet remembers which element of passed counts a set of scopes.
+type recentSet struct {
+	hash uint64 // 0 for none
+	at   int
+}
+
+var seed = maphash.MakeSeed()
+
+// hash identifies a set of scopes, whatever their order.
+func hash(held []string) (sum uint64) {
+	for _, scope := range held {
+		sum += maphash.String(seed, scope)
+	}
+	return max(1, sum)
+}
+
+// Learn counts an answer. It reports whether it is the first in this process that
+// disagrees with the row. It is meant for every request that passes: if the row and the
+// scopes are known, it allocates nothing and waits for no store.
+func (r *recorder) Learn(a Answer) (first bool) {
+	l := r.lessons.of(&r.handles, a.Operation)
+	if l == nil {
+		return false
+	}
+	at := timeOf(a.At.UnixMilli())
+	l.mu.Lock()
+	if len(a.Named) == 0 {
+		l.pass(a.Held, at)
+	} else {
+		l.refuse(&a, at)
+	}
+	l.span(at, at)
+	if a.Agreed {
+		l.agreed = plus(l.agreed, 1)
+	} else {
+		l.disagreed = plus(l.disagreed, 1)
+	}
+	l.mu.Unlock()
+	return !a.Agreed && l.told.CompareAndSwap(false, true)
+}
+
+// span makes the lesson include the answers between two times.
+func (l *lesson) span(first, last time.Time) {
+	if l.agreed == 0 && l.disagreed == 0 {
+		l.first, l.last = first, last
+	}
+	l.first, l.last = earlier(l.first, first), later(l.last, last)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// of returns the lesson of a row, nil if there are too many.
+func (ls *lessons) of(handles *handles, o *scopes.Operation) *lesson {
+	if found, ok := ls.known.Load(o); ok {
+		return found.(*lesson)
+	}
+	l := ls.add(handles.of(o))
+	if l == nil {
+		return nil
+	}
+	if ls.n.Add(1) > maxKnown {
+		ls.known.Clear()
+		ls.n.Store(1)
+	}
+	ls.known.Store(o, l)
+	return l
+}
+
+func (ls *lessons) add(id handle) *lesson {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.all[id]
+	if l == nil && len(ls.all) < maxLessons {
+		l = &lesson{id: id, row: id.Value().operation()}
+		if ls.all == nil {
+			ls.all = make(map[handle]*lesson)
+		}
+		ls.all[id] = l
+	}
+	return l
+}
+
+// pass counts scopes with which a request passed. l is locked.
+func (l *lesson) pass(held []string, at time.Time) {
+	sum := hash(held)
+	for i := range l.recent {
+		if s := &l.recent[i]; s.hash == sum {
+			l.passed[s.at].add(1, at, at)
+			return
+		}
+	}
+	set := sortedSet(held)
+	if set == nil {
+		return
+	}
+	if i := l.addPassage(Passage{set, 1, at, at}); i >= 0 {
+		l.recent[l.next] = recentSet{sum, i}
+		l.next = (l.next + 1) % len(l.recent)
+	}
+}
+
+func (p *Passage) add(n uint64, first, last time.Time) {
+	p.Count, p.First, p.Last = plus(p.Count, n), earlier(p.First, first), later(p.Last, last)
+}
+
+// addPassage counts a set with the smallest one that it includes, and returns where that
+// is, -1 if there is no room. Of two sets the smaller one says more.
+func (l *lesson) addPassage(p Passage) int {
+	for i := range l.passed {
+		if includes(p.Held, l.passed[i].Held) {
+			l.passed[i].add(p.Count, p.First, p.Last)
+			return i
+		}
+	}
+	l.recent = [len(l.recent)]recentSet{} // they may move
+	l.passed = slices.DeleteFunc(l.passed, func(larger Passage) bool {
+		if !includes(larger.Held, p.Held) {
+			return false
+		}
+		p.add(larger.Count, larger.First, larger.Last)
+		return true
+	})
+	if len(l.passed) == maxPassed {
+		worst := 0
+		for i := range l.passed {
+			if len(l.passed[i].Held) > len(l.passed[worst].Held) {
+				worst = i
+			}
+		}
+		if len(p.Held) >= len(l.passed[worst].Held) {
+			return -1
+		}
+		l.passed = slices.Delete(l.passed, worst, worst+1)
+	}
+	l.passed = append(l.passed, p)
+	return len(l.passed) - 1
+}
+
+// refuse counts scopes that were named. l is locked.
+func (l *lesson) refuse(a *Answer, at time.Time) {
+	if held := sortedSet(a.Held); held != nil {
+		l.addRefusal(Refusal{a.Named, a.Together, held, 1, at, at})
+	}
+}
+
+func (l *lesson) addRefusal(r Refusal) {
+	for i := range l.refused {
+		known := &l.refused[i]
+		if known.Together == r.Together && slices.Equal(known.Named, r.Named) {
+			known.Count, known.First, known.Last = plus(known.Count, r.Count), earlier(known.First, r.First), later(known.Last, r.Last)
+			known.Held = union(known.Held, r.Held)
+			return
+		}
+	}
+	if len(l.refused) == maxRefused {
+		l.cut = true
+		return
+	}
+	l.refused = append(l.refused, r)
+}
+
+// export returns a copy, and starts over if asked to. There is nothing to copy if it is
+// false.
+func (l *lesson) export(drain bool) (Lesson, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.agreed == 0 && l.disagreed == 0 {
+		return Lesson{}, false
+	}
+	out := Lesson{Operation: l.row, Agreed: l.agreed, Disagreed: l.disagreed, First: l.first, Last: l.last,
+		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut}
+	out.sort()
+	if drain {
+		l.agreed, l.disagreed, l.cut = 0, 0, false
+		l.refused, l.passed = nil, nil
+		l.recent = [len(l.recent)]recentSet{}
+	}
+	return out, true
+}
+
+func (l *Lesson) sort() {
+	slices.SortFunc(l.Refused, func(a, b Refusal) int {
+		together := func(r Refusal) int { return map[bool]int{true: 1}[r.Together] }
+		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Named, b.Named), cmp.Compare(together(a), together(b)))
+	})
+	slices.SortFunc(l.Passed, func(a, b Passage) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Held, b.Held))
+	})
+}
+
+// export returns copies of all lessons, and makes them start over if asked to.
+func (ls *lessons) export(drain bool) []Lesson {
+	ls.mu.Lock()
+	all := make([]*lesson, 0, len(ls.all))
+	for _, l := range ls.all {
+		all = append(all, l)
+	}
+	ls.mu.Unlock()
+	var out []Lesson
+	for _, l := range all {
+		if lesson, ok := l.export(drain); ok {
+			out = append(out, lesson)
+		}
+	}
+	slices.SortFunc(out, compareLessons)
+	return out
+}
+
+// merge adds lessons of another recorder.
+func (ls *lessons) merge(all []Lesson) {
+	for i := range all {
+		from := &all[i]
+		l := ls.add(handleOf(&from.Operation))
+		if l == nil {
+			continue
+		}
+		l.mu.Lock()
+		l.span(from.First, from.Last)
+		l.agreed, l.disagreed = plus(l.agreed, from.Agreed), plus(l.disagreed, from.Disagreed)
+		l.cut = l.cut || from.Cut
+		for _, r := range from.Refused {
+			l.addRefusal(r)
+		}
+		for _, p := range from.Passed {
+			l.addPassage(p)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// sortedSet returns a sorted copy of a token's scopes, nil if they cannot be used.
+func sortedSet(held []string) []string {
+	if len(held) == 0 || len(held) > maxHeld || slices.ContainsFunc(held, func(s string) bool { return !drift.IsScope(s) }) {
+		return nil
+	}
+	set := slices.Clone(held)
+	slices.Sort(set)
+	return slices.Compact(set)
+}
+
+// union returns the scopes of two sorted sets, at most as many as a set may have.
+func union(a, b []string) []string {
+	if includes(a, b) {
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), maxHeld)]
+}
+
+// includes reports whether a sorted set has all of another.
+func includes(set, some []string) bool {
+	for _, s := range some {
+		if _, ok := slices.BinarySearch(set, s); !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,75 @@
+package usage
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Learned is what refusals of the workspace said that rows of the map permit beside what
+// they list. It only ever permits more, and only for rows that have not changed since. It
+// is safe for concurrent use.
+type Learned struct {
+	mu   sync.Mutex
+	rows sync.Map // handle → []string, alternatives
+	some atomic.Bool
+}
+
+// Permits reports whether a token with the scopes held may call an operation according to
+// the workspace. It is about scopes that the workspace judges again, and never about those
+// of a policy.
+func (l *Learned) Permits(o *scopes.Operation, held []string) bool {
+	if !l.some.Load() {
+		return false
+	}
+	found, ok := l.rows.Load(handleOf(o))
+	if !ok {
+		return false
+	}
+	more := scopes.Operation{AnyOf: found.([]string)}
+	return more.Permits(held)
+}
+
+// learn takes over what an answer says.
+func (l *Learned) learn(a *Answer) {
+	if a.Agreed || len(a.Named) == 0 {
+		return
+	}
+	l.add(a.Operation, Refusal{Named: a.Named, Together: a.Together, Held: a.Held})
+}
+
+// recall takes over what lessons say.
+func (l *Learned) recall(all []Lesson) {
+	for i := range all {
+		for _, r := range all[i].Refused {
+			l.add(&all[i].Operation, r)
+		}
+	}
+}
+
+// add takes over what a refusal names. Where a token held a part of that, the rest was
+// needed too, and naming it opens nothing by itself.
+func (l *Learned) add(o *scopes.Operation, r Refusal) {
+	more := r.Named
+	switch {
+	case r.Together:
+		more = []string{strings.Join(r.Named, scopes.And)}
+	case intersects(r.Held, r.Named):
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := handleOf(o)
+	known, _ := l.rows.Load(id)
+	all, _ := known.([]string)
+	all = append(slices.Clone(all), more...)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if len(all) <= maxAlternatives {
+		l.rows.Store(id, all)
+		l.some.Store(true)
+	}
+}
