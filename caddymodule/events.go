@@ -38,6 +38,12 @@ func (a *App) emit(name string, data map[string]any) {
 	}
 }
 
+// emit emits an event about the handler's workspace.
+func (h *Handler) emit(name string, data map[string]any) {
+	data["workspace"] = h.workspace.url
+	h.app.emit(name, data)
+}
+
 // expiryNotices outlive configurations, so that a reload repeats none.
 var expiryNotices = tokens.NewExpiryNotices()
 

@@ -110,7 +110,7 @@ func (h *Handler) provisionAudit() error {
 	}
 	e := &h.enforcer
 	e.Tokens = func() exchange.Tokens { return h.workspace.service() }
-	e.Judged = h.warnOfExpiry
+	e.Judged, e.Emit = h.warnOfExpiry, h.emit
 	e.Now, e.Metrics, e.Logger = h.app.now, h.app.metrics, h.logger
 	e.Workspace = h.workspace.host
 	e.RedactPath, e.Comment, e.OpenAfter = settings.redactsPath(), settings.commentMode(), settings.openAfter()

@@ -110,6 +110,9 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 // Seen implements [exchange.Tokens].
 func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
 
+// Learn implements [exchange.Tokens].
+func (s *tokenService) Learn(a usage.Answer) (first bool) { return s.usage.Learn(a) }
+
 // Owner implements [judge.TokenService]. A name that is not known is looked up in the
 // background.
 func (s *tokenService) Owner(info *tokens.Info) tokens.Principal {

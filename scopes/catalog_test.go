@@ -186,7 +186,7 @@ func TestCatalogIsSound(t *testing.T) {
 			t.Errorf("%s and %s are both %s but need different scopes", at, other.Template, row.Name)
 		}
 		names[row.Name] = row
-		for _, s := range row.AnyOf {
+		for _, s := range row.Scopes() {
 			if !slices.Contains(known, s) {
 				t.Errorf("%s: unknown scope %s", at, s)
 			}

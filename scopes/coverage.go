@@ -15,19 +15,29 @@ type Coverage struct {
 	Workspace, Account int
 	// ByEvidence counts rows by their evidence.
 	ByEvidence map[Evidence]int
-	// ByScope counts the rows that each scope permits. A row with several scopes
+	// ByScope counts the rows that name each scope. A row with several scopes
 	// counts for each of them. Rows that need no particular scope count under
 	// their word in the any_of column, "*" or "public".
 	ByScope map[string]int
-	// Unknown counts the rows that need all-apis only because nothing better is
-	// known: by inference, not because a page or a refusal says so.
+	// Doubtful are the rows of which it is not known which of their alternatives is
+	// right, see [Operation.Doubtful].
+	Doubtful []*Operation
+	// AllAPIs are the rows that only all-apis permits. They do not include optional
+	// rows, because nobody needs a scope for those.
+	AllAPIs []*Operation
+	// Optional are the rows that clients go on without.
+	Optional []*Operation
+	// Unknown counts the rows in AllAPIs for which nothing better is known: by
+	// inference, not because a page or a refusal says so.
 	Unknown int
 }
 
-// CoverageOf returns the coverage of rows.
+// CoverageOf returns the coverage of rows. The lists are sorted as in the catalog and
+// point into rows.
 func CoverageOf(rows []Operation) Coverage {
 	c := Coverage{ByEvidence: make(map[Evidence]int), ByScope: make(map[string]int)}
-	for _, row := range rows {
+	for i := range rows {
+		row := &rows[i]
 		if row.Access == AccountOnly {
 			c.Account++
 			continue
@@ -37,17 +47,34 @@ func CoverageOf(rows []Operation) Coverage {
 		if row.Access != ScopedAccess {
 			c.ByScope[row.Access.String()]++
 		}
-		for _, scope := range row.AnyOf {
+		for _, scope := range row.Scopes() {
 			c.ByScope[scope]++
 		}
-		if row.Evidence == Inferred && slices.Equal(row.AnyOf, []string{AllAPIs}) {
-			c.Unknown++
-		}
+		c.list(row)
+	}
+	for _, list := range [][]*Operation{c.Doubtful, c.AllAPIs, c.Optional} {
+		slices.SortFunc(list, func(a, b *Operation) int { return Compare(*a, *b) })
 	}
 	return c
 }
 
-// String returns a table of the rows by evidence, one per line.
+// list adds a row to the lists that it belongs to.
+func (c *Coverage) list(row *Operation) {
+	if row.Doubtful() {
+		c.Doubtful = append(c.Doubtful, row)
+	}
+	switch {
+	case row.Optional:
+		c.Optional = append(c.Optional, row)
+	case slices.Equal(row.AnyOf, []string{AllAPIs}):
+		c.AllAPIs = append(c.AllAPIs, row)
+		if row.Evidence == Inferred {
+			c.Unknown++
+		}
+	}
+}
+
+// String returns a table of the counts, one per line.
 func (c Coverage) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d workspace operations, %d account-level\n", c.Workspace, c.Account)
@@ -60,7 +87,11 @@ func (c Coverage) String() string {
 			line(string(e), c.ByEvidence[e], "")
 		}
 	}
-	line("unknown", c.Unknown, "  (inferred rows that need all-apis)")
+	b.WriteByte('\n')
+	line("doubtful", len(c.Doubtful), "  one of several scopes, and it is not known which")
+	line("all-apis", len(c.AllAPIs), "  nothing less is enough")
+	line("unknown", c.Unknown, "  of these, because nothing is known about them")
+	line("optional", len(c.Optional), "  clients go on without them")
 	return b.String()
 }
 

@@ -4,7 +4,7 @@ import "slices"
 
 // knownScopes are the known scopes of personal access tokens, sorted. Databricks
 // speaks of 55 names; these are the ones that have appeared in documentation, a
-// refusal or a scope picker. Account-level scopes and the dotted scopes of
+// refusal, a scope picker or a list that a user copied from one. Account-level scopes and the dotted scopes of
 // Databricks Apps are omitted, because no personal access token carries them.
 var knownScopes = []string{
 	"access-management",
@@ -15,14 +15,19 @@ var knownScopes = []string{
 	"all-apis",
 	"apps",
 	"authentication",
+	"bundle",
 	"cleanrooms",
 	"clusters",
 	"command-execution",
+	"custom-llms",
 	"dashboards",
 	"databricks-connect",
+	"dataclassification",
 	"dataquality",
+	"disaster-recovery",
 	"environments",
 	"files",
+	"forecasting",
 	"genie",
 	"global-init-scripts",
 	"identity",
@@ -30,6 +35,7 @@ var knownScopes = []string{
 	"instance-profiles",
 	"jobs",
 	"knowledge-assistants",
+	"libraries",
 	"marketplace",
 	"mlflow",
 	"model-serving",
@@ -38,8 +44,10 @@ var knownScopes = []string{
 	"notifications",
 	"pipelines",
 	"postgres",
+	"qualitymonitor",
 	"query-history",
 	"scim",
+	"search",
 	"secrets",
 	"settings",
 	"sharing",

@@ -39,7 +39,10 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 	}
 	calls, err := readSDK(sdkDir, names)
 	if err != nil {
-		return nil, err
+		// Report missing rules in the same run. Duplicates may come from the names that
+		// could not be read.
+		calls, _ := merge(calls)
+		return nil, errors.Join(append([]error{err}, rules.uncovered(calls)...)...)
 	}
 	calls, err = merge(calls)
 	if err != nil {
@@ -142,11 +145,11 @@ func checkRows(rows []scopes.Operation) error {
 			problems = append(problems, fmt.Errorf("%s: %s and %s are the same: remove the line from extra.tsv", at, other, row.Name))
 		}
 		seen[key] = row.Name
-		if other, found := named[row.Name]; found && (other.Access != row.Access || !slices.Equal(other.AnyOf, row.AnyOf)) {
+		if other, found := named[row.Name]; found && (other.Access != row.Access || other.Optional != row.Optional || !slices.Equal(other.AnyOf, row.AnyOf)) {
 			problems = append(problems, fmt.Errorf("%s: %s %s has the name %s too: rows of one name are one operation and must need the same scopes", at, other.Method, other.Template, row.Name))
 		}
 		named[row.Name] = row
-		for _, s := range row.AnyOf {
+		for _, s := range row.Scopes() {
 			if !slices.Contains(known, s) {
 				problems = append(problems, fmt.Errorf("%s: unknown scope %q", at, s))
 			}

@@ -68,13 +68,12 @@ func (rs rules) find(c *call) *rule {
 // rule without a call are errors.
 func (rs rules) apply(calls []call) ([]scopes.Operation, map[string]*rule, error) {
 	var rows []scopes.Operation
-	var problems []error
+	problems := rs.uncovered(calls)
 	from := make(map[string]*rule)
 	for i := range calls {
 		c := &calls[i]
 		r := rs.find(c)
 		if r == nil {
-			problems = append(problems, fmt.Errorf("%s: no rule covers %s, %s %s: add one to rules.tsv", c.at, c.name(), c.verb, c.template))
 			continue
 		}
 		r.uses++
@@ -93,6 +92,25 @@ func (rs rules) apply(calls []call) ([]scopes.Operation, map[string]*rule, error
 		}
 	}
 	return rows, from, errors.Join(problems...)
+}
+
+// uncovered reports the calls that no rule covers.
+func (rs rules) uncovered(calls []call) []error {
+	var problems []error
+	for i := range calls {
+		c := &calls[i]
+		if rs.find(c) != nil {
+			continue
+		}
+		problems = append(problems, &missingLine{
+			at:   c.at,
+			why:  fmt.Sprintf("no rule covers %s, %s %s", c.name(), c.verb, c.template),
+			file: "rules.tsv",
+			text: c.service() + ".*\t" + scopes.AllAPIs + "\tinferred\tnothing recorded",
+			hint: "the scopes, as far as they are known, and how; the first rule that matches applies",
+		})
+	}
+	return problems
 }
 
 // checkSiblings checks that each rule with the evidence "sibling" has at least one

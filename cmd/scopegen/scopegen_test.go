@@ -179,6 +179,49 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestMapPage holds docs/map.md to the formats it describes.
+func TestMapPage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/map.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	examples := 0
+	for line := range strings.Lines(page) {
+		if !strings.HasPrefix(line, "GET\t") {
+			continue
+		}
+		examples++
+		rows, err := scopes.Parse(strings.NewReader(line), "docs/map.md")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if op, err := scopes.Default().Read(rows[0].Method, rows[0].Template, nil); err != nil || op[0].Operation.Name != rows[0].Name {
+			t.Errorf("the example %q is about no operation of the catalog", line)
+		}
+	}
+	if examples == 0 {
+		t.Error("the page has no example of a row")
+	}
+	// What the any_of table shows must be valid, and the paths in it must parse.
+	table, _, _ := strings.Cut(page[strings.Index(page, "| any_of | meaning |"):], "\n\n")
+	for _, cell := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
+		if _, err := parseAnyOf(cell[1], "observed", "s"); err != nil {
+			t.Errorf("any_of %q: %v", cell[1], err)
+		}
+	}
+	for _, part := range []string{
+		"`documented`", "`observed`", "`sibling`", "`inferred`", "`operator`", "`doubtful`", "`unknown`", "`optional`",
+		"names.tsv", "rules.tsv", "extra.tsv", "evidence.tsv", "-bump", "-check", "internal/judge/change.go",
+	} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page does not mention %s", part)
+		}
+	}
+}
+
 func TestGlob(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -101,7 +101,7 @@ func readSDK(dir string, names *resourceNames) ([]call, error) {
 	}
 	s.checkClients(accounts)
 	s.checkConsumed(order)
-	s.problems = append(s.problems, names.check()...)
+	s.problems = append(s.problems, names.check(s.calls)...)
 	if len(s.calls) == 0 {
 		s.problems = append(s.problems, fmt.Errorf("reading %s: it has no operations", dir))
 	}

@@ -41,6 +41,19 @@ type Request struct {
 	Path string
 }
 
+type Bare struct {
+	// The name of the operation resource.
+	Name string
+	// The animal.
+	AnimalId string
+	// The pack.
+	Parent string
+	// The herd.
+	HerdName string
+	// The animal's own name.
+	AnimalName string
+}
+
 type Thing struct {
 	// The full resource path of the thing.
 	Name string
@@ -57,6 +70,11 @@ func method(iface, name, path string) string {
 	return fmt.Sprintf("func (a *%sImpl) %s(ctx context.Context, request Request) error {\n\tpath := %s\n\treturn a.client.Do(ctx, http.MethodGet, path, nil, nil, nil, nil)\n}\n\n", iface, name, path)
 }
 
+// bare is method for a request whose comments have no formats of names.
+func bare(name, path string) string {
+	return strings.ReplaceAll(method("zoo", name, path), "request Request", "request Bare")
+}
+
 func TestReadSDK(t *testing.T) {
 	t.Parallel()
 	dir := fakeSDK(t, method("zoo", "List", `"/api/2.0/animals"`)+
@@ -64,11 +82,18 @@ func TestReadSDK(t *testing.T) {
 		method("zoo", "Two", `fmt.Sprintf("/api/2.0/animals/%v/of/%v", request.AnimalId, request.AnimalId)`)+
 		method("zoo", "File", `fmt.Sprintf("/api/2.0/files%v", httpclient.EncodeMultiSegmentPathParameter(request.Path))`)+
 		method("keepers", "Cage", `fmt.Sprintf("/api/2.0/%v:clean", request.Name)`)+
+		// The path in front of these names lists or creates what they name.
+		bare("Named", `fmt.Sprintf("/api/2.0/animals/%v", request.Name)`)+
+		bare("NamedToo", `fmt.Sprintf("/api/2.0/animals/%v:feed", request.AnimalName)`)+
+		bare("Decided", `fmt.Sprintf("/api/2.0/zoo/%v:cancel", request.Name)`)+
+		bare("Plain", `fmt.Sprintf("/api/2.0/settings/%v", request.HerdName)`)+
+		bare("Deep", `fmt.Sprintf("/api/2.0/zoo/herds/%v", request.HerdName)`)+
+		bare("NoName", `fmt.Sprintf("/api/2.0/keeping/%v", request.AnimalId)`)+
 		method("accountZoo", "Get", `fmt.Sprintf("/api/2.0/accounts/%v/zoo/%v", a.client.ConfiguredAccountID(), request.AnimalId)`),
 		"service/zoo/ext.go", "package zoo\n\nfunc (a *ZooAPI) Extra(ctx context.Context) error {\n\treturn a.zooImpl.client.Do(ctx, \"POST\", \"/api/2.0/extra\", nil, nil, nil, nil)\n}\n",
 		"service/zoo/impl_test.go", "package zoo\n\nvar path = \"/api/2.0/only/in/a/test\"\n",
 		"internal/x/impl.go", "package x\n\nvar path = \"/api/2.0/only/internal\"\n")
-	names, err := readNames("")
+	names, err := readNames("zoo.Decided\toperations/{operation_id}\tnote\nzoo.Plain\t-\tnote\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +112,12 @@ func TestReadSDK(t *testing.T) {
 		"zoo.Two GET /api/2.0/animals/{animal_id}/of/{animal_id2} false true",
 		"zoo.File GET /api/2.0/files/{path...} false true",
 		"zoo.Keepers.Cage GET /api/2.0/zoos/{zoo_id}/cages/{cage_id}:clean false true",
+		"zoo.Named GET /api/2.0/animals/{name} false true",
+		"zoo.NamedToo GET /api/2.0/animals/{animal_name}:feed false true",
+		"zoo.Decided GET /api/2.0/zoo/operations/{operation_id}:cancel false true",
+		"zoo.Plain GET /api/2.0/settings/{herd_name} false true",
+		"zoo.Deep GET /api/2.0/zoo/herds/{herd_name} false true",
+		"zoo.NoName GET /api/2.0/keeping/{animal_id} false true",
 		"zoo.AccountZoo.Get GET /api/2.0/accounts/{account_id}/zoo/{animal_id} true true",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -111,7 +142,17 @@ func TestReadSDKRefuses(t *testing.T) {
 		{"several segments in the middle", method("zoo", "X", `fmt.Sprintf("/api/2.0/x%v/y", httpclient.EncodeMultiSegmentPathParameter(request.Path))`), "", "cannot be matched"},
 		{"method from a variable", "func (a *zooImpl) X(ctx context.Context, m string) error {\n\treturn a.client.Do(ctx, m, \"/api/2.0/a\")\n}\n", "", "the HTTP method"},
 		{"resource name without a format", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Thing.Name)`), "", "names.tsv"},
-		{"plain parameter among resource names", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Name)`) + method("zoo", "Y", `fmt.Sprintf("/api/2.0/%v", request.KeeperId)`), "", "has the same prefix as resource names"},
+		{"plain parameter among resource names", method("zoo", "X", `fmt.Sprintf("/api/2.0/%v", request.Name)`) + method("zoo", "Y", `fmt.Sprintf("/api/2.0/%v", request.KeeperId)`), "", "has the same prefix as resource names such as zoos/{zoo_id}/cages/{cage_id}"},
+		{"bare name after a service", bare("X", `fmt.Sprintf("/api/2.0/zoo/%v", request.Name)`) + method("zoo", "Y", `"/api/2.0/zoo/animals"`), "", "zoo.X at /api/2.0/zoo/{name} may be a resource name"},
+		{"bare name with a verb", bare("X", `fmt.Sprintf("/api/2.0/zoo/%v:cancel", request.Name)`), "", "may be a resource name"},
+		{"bare name before more", bare("X", `fmt.Sprintf("/api/2.0/zoo/%v/feed", request.Name)`), "", "may be a resource name"},
+		{"bare name after a version", bare("X", `fmt.Sprintf("/api/2.0/%v", request.Name)`), "", "may be a resource name"},
+		{"bare name after a service with a version of its own", bare("X", `fmt.Sprintf("/api/zoo/v1/%v", request.Name)`), "", "may be a resource name"},
+		{"bare name in an account", bare("X", `fmt.Sprintf("/api/2.0/accounts/%v/zoo/%v", a.client.ConfiguredAccountID(), request.Name)`), "", "may be a resource name"},
+		{"bare parent", bare("X", `fmt.Sprintf("/api/2.0/zoo/%v/animals", request.Parent)`), "", "parameter parent of zoo.X"},
+		{"other name after a service", bare("X", `fmt.Sprintf("/api/2.0/zoo/%v", request.AnimalName)`), "", "parameter animal_name of zoo.X"},
+		{"other name after a service with a version of its own", bare("X", `fmt.Sprintf("/api/zoo/v1/%v", request.HerdName)`), "", "parameter herd_name of zoo.X"},
+		{"a line of names.tsv that was not filled in", method("zoo", "X", `"/api/2.0/a"`), "zoo.X\t?\tnote\n", "names.tsv:1: the format"},
 		{"unused line of names.tsv", method("zoo", "X", `"/api/2.0/a"`), "zoo.Y\tys/{id}\tnote\n", "names.tsv:1"},
 		{"path in no call", method("zoo", "X", `"/api/2.0/a"`) + "var other = \"/api/2.0/b\"\n", "", "outside any call"},
 		{"account interface without an account", method("accountZoo", "X", `"/api/2.0/a"`), "", "names no account"},
@@ -120,14 +161,38 @@ func TestReadSDKRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			names, err := readNames(test.names)
-			if err != nil {
-				t.Fatal(err)
+			if err == nil {
+				_, err = readSDK(fakeSDK(t, test.funcs), names)
 			}
-			_, err = readSDK(fakeSDK(t, test.funcs), names)
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("got %v, want %q", err, test.says)
 			}
 		})
+	}
+}
+
+// TestLinesToWrite checks that one run tells all lines that are missing, ready to paste.
+func TestLinesToWrite(t *testing.T) {
+	t.Parallel()
+	dir := fakeSDK(t, bare("Get", `fmt.Sprintf("/api/2.0/zoo/%v", request.Name)`)+
+		bare("Other", `fmt.Sprintf("/api/2.0/zoo/%v/feed", request.Name)`)+
+		method("keepers", "Hire", `"/api/2.0/keepers"`)+method("keepers", "List", `fmt.Sprintf("/api/2.0/keepers/%v", request.KeeperId)`))
+	_, err := tables{rules: "zoo.Get\tsql\tinferred\ts\nzoo.Other\tsql\tinferred\ts\n"}.generate(dir)
+	want := "cmd/scopegen/names.tsv  (the format of the name, or - if it is one plain segment)\n" +
+		"\tzoo.Get\t?\thow you know\n\tzoo.Other\t?\thow you know\n" +
+		"cmd/scopegen/rules.tsv  (the scopes, as far as they are known, and how; the first rule that matches applies)\n" +
+		"\tzoo.Keepers.*\tall-apis\tinferred\tnothing recorded\n"
+	if diff := cmp.Diff(want, linesToWrite(explained(err, "x"))); diff != "" {
+		t.Error(diff)
+	}
+	for _, part := range []string{"service/zoo/impl.go:", want, "then run: x"} {
+		if text := explained(err, "x").Error(); !strings.Contains(text, part) {
+			t.Errorf("%s\nlacks %q", text, part)
+		}
+	}
+	// Errors that are not about missing lines name their own.
+	if lines := linesToWrite(os.ErrNotExist); lines != "" {
+		t.Errorf("got %q", lines)
 	}
 }
 

@@ -17,11 +17,12 @@ func catalogCommand(deps Deps) *cobra.Command {
 		Use:   "catalog [--config <file>] [--coverage | --diff <old.tsv>]",
 		Short: "Prints the map from operations to scopes, or statistics about it",
 		Long: `
-Prints the catalog: method, path template, the scopes of which any one suffices,
-evidence, operation and source, separated by tabs.
+Prints the catalog: method, path template, alternatives of scopes of which any one
+suffices (a+b: both are needed), evidence, operation and source, separated by tabs.
 
 --coverage prints how many rows there are for each grade of evidence and each scope
-  instead.
+  instead, and the rows of which not everything is known: doubtful ones, those that
+  need all-apis, and those that clients go on without.
 --diff prints the changes since another catalog, for reviewing an upgrade: + for
   added operations, - for removed ones, ~ for those that need other scopes. The exit
   code is 0 with and without changes.
@@ -67,6 +68,21 @@ func printCoverage(out io.Writer, c scopes.Coverage) error {
 			name = "(no token)"
 		}
 		fmt.Fprintf(&b, "%-24s %5d\n", name, c.ByScope[scope])
+	}
+	for _, list := range []struct {
+		title string
+		rows  []*scopes.Operation
+	}{
+		{"Doubtful: one of these scopes is right. A token needs one of them, a policy must list all", c.Doubtful},
+		{"Need all-apis: nothing less is enough, or (inferred) nothing better is known", c.AllAPIs},
+		{"Optional: clients go on without them", c.Optional},
+	} {
+		if len(list.rows) > 0 {
+			fmt.Fprintf(&b, "\n%s\n", list.title)
+		}
+		for _, row := range list.rows {
+			fmt.Fprintf(&b, "%-7s %s\t%s\t%s\t%s\n", row.Method, row.Template, judge.Needs(row), row.Evidence, row.Name)
+		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

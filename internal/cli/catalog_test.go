@@ -24,7 +24,14 @@ func TestCatalog(t *testing.T) {
 	}{
 		{"no changes", []string{"--diff", old}, []string{"0 added, 0 removed, 0 with other scopes\n"}, false},
 		{"an added row", []string{"--diff", old, "--config", "good"}, []string{"+ GET     /api/2.0/internal/things\tthings\tinternal.Things\n", "1 added, 0 removed"}, false},
-		{"coverage", []string{"--coverage"}, []string{" workspace operations, ", "\njobs  ", "\n(no token)  "}, false},
+		{"coverage", []string{"--coverage"}, []string{
+			" workspace operations, ", "\njobs  ", "\n(no token)  ", "\ndoubtful ", "\nall-apis ", "\nunknown ", "\noptional ",
+			"\nDoubtful: ", "\nGET     /api/2.0/sql/history/queries\tquery-history or sql\tinferred\tsql.QueryHistory.List\n",
+			"\nNeed all-apis: ", "\n*       /api/2.1/unity-catalog/iceberg-rest/{path...}\tall-apis\tobserved\ticeberg.REST\n",
+		}, false},
+		{"coverage of a configuration", []string{"--coverage", "--config", "optional"}, []string{
+			"\nOptional: ", "\nPOST    /api/2.0/internal/beacon\tall-apis\toperator\tPOST /api/2.0/internal/beacon\n",
+		}, false},
 		{"both", []string{"--coverage", "--diff", old}, []string{"coverage diff"}, true},
 		{"no such file", []string{"--diff", "nowhere.tsv"}, []string{"reading the old catalog: open nowhere.tsv"}, true},
 		{"an argument", []string{"jobs"}, []string{"unknown command"}, true},

@@ -53,19 +53,29 @@ func unreachable(string, string, string, http.Header, io.Reader) (*http.Response
 var testConfig = Config{
 	Workspace: "https://config.example.com",
 	Admin:     tokens.Admin{ClientID: "of the configuration"},
-	Judge: func() (*judge.Judge, error) {
-		catalog, err := scopes.Default().With([]scopes.Operation{{
-			Method: "GET", Template: "/api/2.0/internal/things", Access: scopes.ScopedAccess, AnyOf: []string{"things"},
-			Evidence: "documented", Name: "internal.Things", Source: "the owners",
-		}})
+	Judge:     judgeWith("GET\t/api/2.0/internal/things\tthings\tdocumented\tinternal.Things\tthe owners"),
+}
+
+// judgeWith returns what a configuration with a row of its own says.
+func judgeWith(row string) func() (*judge.Judge, error) {
+	return func() (*judge.Judge, error) {
+		rows, err := scopes.Parse(strings.NewReader(row), "routes.tsv")
+		if err != nil {
+			return nil, err
+		}
+		catalog, err := scopes.Default().With(rows)
 		return &judge.Judge{Catalog: catalog, Rules: policy.Rules{}, Now: time.Now}, err
-	},
+	}
 }
 
 func loadTestConfig(path, adapter string) (Config, error) {
 	switch path {
 	case "good":
 		return testConfig, nil
+	case "optional":
+		config := testConfig
+		config.Judge = judgeWith("POST\t/api/2.0/internal/beacon\toptional")
+		return config, nil
 	case "without workspace":
 		config := testConfig
 		config.Workspace = ""

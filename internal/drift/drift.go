@@ -10,6 +10,11 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+// EventDisagreement: the workspace disagrees with the map about an operation; the first time
+// for each. Data: workspace, operation, method, template, map (what the row lists), named
+// (what the workspace named, empty if the request passed), held (the token's scopes).
+const EventDisagreement = "databricks_map_disagreement"
+
 // Verdict is what an answer says about the row of the map that the request was judged by.
 type Verdict uint8
 

@@ -21,7 +21,9 @@ type Enforcer struct {
 	Judge  *judge.Judge
 	Tokens func() Tokens
 	// Judged is called after every judgement.
-	Judged  func(*judge.Judgement)
+	Judged func(*judge.Judgement)
+	// Emit emits an event. It does not wait.
+	Emit    func(event string, data map[string]any)
 	Now     func() time.Time
 	Metrics *metrics.Metrics
 	Logger  *zap.Logger
@@ -44,6 +46,9 @@ type Tokens interface {
 	judge.Forgetter
 	// Seen notes what a token was seen to use.
 	Seen(usage.Call)
+	// Learn notes what an answer of the workspace says about scopes. It reports whether it
+	// is the first one that disagrees with its row of the map.
+	Learn(usage.Answer) (first bool)
 }
 
 // Sinks are where records go.

@@ -164,7 +164,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	}
 	w, r := passthrough.Begin(&x.w, r)
 	defer w.End()
-	err := next.ServeHTTP(w, r)
+	err := x.serve(next, w, r)
 	x.passed()
 	switch {
 	case err != nil:

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/drift"
 )
 
 // responseTracker stands between this handler and the next ones: it notes what is
@@ -26,6 +27,10 @@ type responseTracker struct {
 
 	mu   sync.Mutex // of head
 	head responseHead
+
+	// peek is whether the beginning of an answer that may name scopes is kept, in peeked.
+	peek, peeking bool
+	peeked        []byte
 
 	sent      atomic.Int64
 	read      atomic.Int64          // the proxy may go on reading after it has answered
@@ -69,6 +74,7 @@ func (t *responseTracker) WriteHeader(status int) {
 			t.head = responseHead{status, t.now(), audit.SafeRequestID(t.Header().Get("X-Request-Id"))}
 		}
 		t.mu.Unlock()
+		t.peeking = first && t.peek && drift.Speaks(status)
 		if first && t.onHead != nil {
 			t.onHead(status)
 		}
@@ -79,6 +85,9 @@ func (t *responseTracker) WriteHeader(status int) {
 func (t *responseTracker) Write(b []byte) (int, error) {
 	t.begin()
 	n, err := t.ResponseWriter.Write(b)
+	if t.peeking {
+		t.keep(b)
+	}
 	t.wrote(int64(n), err)
 	return n, err
 }
@@ -86,9 +95,35 @@ func (t *responseTracker) Write(b []byte) (int, error) {
 // ReadFrom implements io.ReaderFrom. Its error may be the reader's.
 func (t *responseTracker) ReadFrom(r io.Reader) (int64, error) {
 	t.begin()
+	if t.peeking {
+		r = io.TeeReader(r, peekWriter{t})
+	}
 	n, err := t.ResponseWriterWrapper.ReadFrom(r)
 	t.wrote(n, nil)
 	return n, err
+}
+
+// keep keeps the beginning of an answer, and a byte more than may be used.
+func (t *responseTracker) keep(b []byte) {
+	t.peeked = append(t.peeked, b[:min(len(b), drift.MaxBody+1-len(t.peeked))]...)
+}
+
+type peekWriter struct{ *responseTracker }
+
+func (w peekWriter) Write(b []byte) (int, error) {
+	w.keep(b)
+	return len(b), nil
+}
+
+// endPeek returns what was kept of an answer, nil if that is not all of it, and keeps no
+// more: what is answered from now on is ours.
+func (t *responseTracker) endPeek() []byte {
+	kept := t.peeked
+	t.peek, t.peeking, t.peeked = false, false, nil
+	if len(kept) > drift.MaxBody {
+		return nil
+	}
+	return kept
 }
 
 // begin notes an implicit status 200.

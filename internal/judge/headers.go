@@ -168,6 +168,10 @@ const (
 	forwarding
 )
 
+// Conflicts reports whether a header, under any spelling, carries another credential or
+// makes some servers see another request than the judged one.
+func Conflicts(name string) bool { return headerKindOf(name) == conflicting }
+
 // headerKindOf returns the kind of a header under any spelling: some servers fold underscores
 // and dots into hyphens, so that Cookie_ or X_HTTP_Method would be taken for the real one.
 func headerKindOf(name string) headerKind {

@@ -23,6 +23,10 @@ func (m *Metrics) FactsAge(age time.Duration) { m.factsAge.Observe(age.Seconds()
 // Unmapped counts a request for a path that is not in the catalog.
 func (m *Metrics) Unmapped() { m.unmapped.Inc() }
 
+// MapDisagreement counts an answer of the workspace that disagrees with the map about an
+// operation, by the operation's name in the catalog.
+func (m *Metrics) MapDisagreement(operation string) { m.disagreements.of(operation).Inc() }
+
 // Outcome counts a request that has ended.
 func (m *Metrics) Outcome(outcome string) { m.outcomes.add(outcome, 1) }
 

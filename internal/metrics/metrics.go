@@ -14,7 +14,9 @@ type Metrics struct {
 	factsAge  prometheus.Histogram
 	unmapped  prometheus.Counter
 	outcomes  fixedCounters
-	open      prometheus.Gauge
+
+	disagreements boundedCounters
+	open          prometheus.Gauge
 
 	lookups     *prometheus.CounterVec
 	lookupTime  prometheus.Histogram
@@ -50,6 +52,9 @@ func New() *Metrics {
 			1, 5, 15, 30, 60, 120, 300, 900, 3600),
 		unmapped: t.counter("scopegate_unmapped_total",
 			"Requests for a path that is not in the catalog and therefore requires all-apis."),
+		disagreements: boundedCounters{vec: t.counters("scopegate_map_disagreements_total",
+			"Answers of the workspace that disagree with the map about scopes, by operation. Beyond 100 operations, the rest count as other.",
+			"operation")},
 		outcomes: fixed(t.counters("scopegate_outcomes_total",
 			"Requests that have ended, by how: answered, upgraded, client_left, upstream_reset, upstream_timeout, upstream_unreachable, failed, aborted or panicked.",
 			"outcome"), "answered", "upgraded", "client_left", "upstream_reset", "upstream_timeout", "upstream_unreachable", "failed", "aborted", "panicked"),

@@ -20,6 +20,8 @@ type Response interface {
 // It changes responses of a proxy only; those of other handlers pass as they are.
 type Exchange struct {
 	Response
+	// Proxied says that the response came by Caddy's proxy, once its header is written.
+	Proxied     bool
 	request     *http.Request
 	server      []string // the Server header that is not the workspace's
 	expectation *expectation
@@ -53,6 +55,7 @@ func (x *Exchange) WriteHeader(status int) {
 	x.wroteHeader = true
 	header := x.Header()
 	proxied := dropVia(header)
+	x.Proxied = proxied
 	if status == http.StatusSwitchingProtocols {
 		x.dropServer(header)
 	}

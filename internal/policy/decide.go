@@ -15,6 +15,20 @@ type Rules struct {
 	AllowUnscoped bool
 	// Policies narrow what tokens may do. Every policy that matches a token applies.
 	Policies []Policy
+	// Learned adds to what the catalog's rows permit to tokens by their scopes, nil for
+	// nothing. It does not add to what policies permit.
+	Learned Learned
+}
+
+// Learned is what the workspace was seen to accept.
+type Learned interface {
+	// Permits reports whether scopes are enough that the operation's row does not list.
+	Permits(operation *scopes.Operation, held []string) bool
+}
+
+// permits reports whether scopes are enough for an operation.
+func (r *Rules) permits(operation *scopes.Operation, held []string) bool {
+	return operation.Permits(held) || r.Learned != nil && r.Learned.Permits(operation, held)
 }
 
 // NeedOwnerName reports whether any policy tests the owner's name.
@@ -79,7 +93,7 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		switch operation := request.Readings[i].Operation; {
 		case operation.Access == scopes.AccountOnly:
 			return Ruling{Reason: AccountLevelOperation, Operation: operation}
-		case !operation.Permits(held):
+		case !rules.permits(operation, held):
 			row := request.Readings[i].SpellingOf
 			if row != nil && !operation.Unmapped() {
 				row = nil // the catalog has the path too, so another spelling needs no less

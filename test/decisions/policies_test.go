@@ -134,9 +134,9 @@ func TestPoliciesThatPermitNothing(t *testing.T) {
 		says   string // empty if the policy is valid
 	}{
 		{"a scope", "scopes sql\n", ""},
-		{"a scope that no operation needs", "scopes ai-functions\n", "no operation of the catalog needs ai-functions"},
-		{"such a scope and another", "scopes ai-functions sql\n", ""},
-		{"such a scope and a route", "scopes ai-functions\nallow GET /api/2.1/jobs/list\n", ""},
+		{"a scope that no operation needs", "scopes search\n", "no operation of the catalog needs search"},
+		{"such a scope and another", "scopes search sql\n", ""},
+		{"such a scope and a route", "scopes search\nallow GET /api/2.1/jobs/list\n", ""},
 		{"everything denied", "scopes sql\n" + all, "what it allows, it denies as well"},
 		{"only a denial of everything", all, "what it allows, it denies as well"},
 	} {
