@@ -254,9 +254,10 @@ func checkScope(name string) error {
 // warnOfPolicies logs what is valid but most likely a mistake.
 func (h *Handler) warnOfPolicies() {
 	known := scopes.KnownScopes()
-	operations := h.enforcer.Judge.Catalog.Operations()
-	for i := range h.enforcer.Judge.Rules.Policies {
-		p := &h.enforcer.Judge.Rules.Policies[i]
+	by := h.enforcer.Judge()
+	operations := by.Catalog.Operations()
+	for i := range by.Rules.Policies {
+		p := &by.Rules.Policies[i]
 		for _, scope := range p.Ceiling {
 			if !slices.Contains(known, scope) {
 				h.logger.Warn("a policy names an unknown scope", zap.String("policy", p.Name), zap.String("scope", scope))

@@ -29,6 +29,7 @@ const (
 	paramOwner     = "owner"
 	paramUsed      = "used"
 	paramAll       = "all"
+	paramFile      = "file"
 )
 
 // Formats of answers.

@@ -18,6 +18,7 @@ const (
 	routeHealth    = "health"
 	routeExplain   = "explain"
 	routeCatalog   = "catalog"
+	routeCompare   = "catalog/compare"
 	routeUsage     = "usage"
 	routeReport    = "report"
 	routeRecommend = "recommend"
@@ -39,6 +40,7 @@ type Route struct {
 //	GET    /databricks_scopes/health       is the process live, is it ready
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
 //	GET    /databricks_scopes/catalog      the catalog in use, tab-separated
+//	POST   /databricks_scopes/catalog/compare  what a map or routes file would do to the calls that were seen
 //	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
@@ -51,6 +53,7 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeHealth, s.health},
 		{http.MethodGet, Prefix + routeExplain, s.explain},
 		{http.MethodGet, Prefix + routeCatalog, s.catalog},
+		{http.MethodPost, Prefix + routeCompare, s.compare},
 		{http.MethodGet, Prefix + routeUsage, s.report},
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},

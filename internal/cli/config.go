@@ -22,6 +22,9 @@ type Config struct {
 	// Judge returns a judge by the file's rules, without tokens. It reads the routes
 	// file.
 	Judge func() (*judge.Judge, error)
+	// MapDate is the day of the shipped map that the file's map is based on; zero for that
+	// of this program.
+	MapDate time.Time
 }
 
 // configFlags are the flags that name a configuration file.

@@ -29,8 +29,9 @@ func (m *Merged) Changed() bool { return len(m.Added)+len(m.Replaced) > 0 }
 
 // Merge puts rows into a routes file, which is created if there is none. A row replaces
 // the one in the file with the same method and the same template, apart from parameter
-// names; the old line stays, commented out. All other lines stay as they are, and the
-// comment is put above rows that are added.
+// names. Rows of the file for other paths of the same operation get its needs, because
+// those of one operation are the same. What was there stays as a comment. All other lines
+// stay as they are, and the comment is put above rows that are added.
 //
 // The file is replaced as a whole, and only by one that [Load] accepts: after an error,
 // which names the file, it is as it was.
@@ -46,14 +47,15 @@ func Merge(path, comment string, rows []scopes.Operation) (*Merged, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if _, err := parse(old, path); err != nil {
+	before, err := Parse(old, path, scopes.Default())
+	if err != nil {
 		return nil, fmt.Errorf("nothing was written, because the file that is there cannot be loaded: %w", err)
 	}
-	content, merged, err := merge(old, comment, rows)
+	content, merged, err := merge(old, before.Catalog, comment, rows)
 	if err != nil || !merged.Changed() {
 		return merged, err
 	}
-	if _, err := parse(content, path); err != nil {
+	if _, err := Parse(content, path, scopes.Default()); err != nil {
 		return nil, fmt.Errorf("nothing was written, because the result could not be loaded: %w", err)
 	}
 	if err := replace(file, content); err != nil {
@@ -62,20 +64,25 @@ func Merge(path, comment string, rows []scopes.Operation) (*Merged, error) {
 	return merged, nil
 }
 
-// merge returns the content of a file with the rows in it.
-func merge(old []byte, comment string, rows []scopes.Operation) ([]byte, *Merged, error) {
+// merge returns the content of a file with the rows in it. The catalog has the names of
+// the file's rows.
+func merge(old []byte, catalog *scopes.Catalog, comment string, rows []scopes.Operation) ([]byte, *Merged, error) {
 	var out bytes.Buffer
 	merged := new(Merged)
-	left := make(map[string]*scopes.Operation, len(rows))
+	left, byName := make(map[string]*scopes.Operation, len(rows)), make(map[string]*scopes.Operation, len(rows))
 	for i := range rows {
-		left[key(&rows[i])] = &rows[i]
+		left[key(&rows[i])], byName[rows[i].Name] = &rows[i], &rows[i]
 	}
+	names := namesOf(catalog)
 	for line := range bytes.Lines(old) {
 		row := parseLine(line)
 		by := (*scopes.Operation)(nil)
 		if row != nil {
 			by = left[key(row)]
 			delete(left, key(row))
+			if same := byName[names[key(row)]]; by == nil && same != nil && same.Access == row.Access {
+				by = elsewhere(same, row)
+			}
 		}
 		switch {
 		case by == nil:
@@ -109,6 +116,23 @@ func merge(old []byte, comment string, rows []scopes.Operation) ([]byte, *Merged
 		}
 	}
 	return out.Bytes(), merged, nil
+}
+
+// elsewhere returns a row with what it says for another path of its operation.
+func elsewhere(row, path *scopes.Operation) *scopes.Operation {
+	other := *row
+	other.Method, other.Template = path.Method, path.Template
+	return &other
+}
+
+// namesOf returns the names of a catalog's rows by key.
+func namesOf(catalog *scopes.Catalog) map[string]string {
+	all := catalog.Operations()
+	names := make(map[string]string, len(all))
+	for i := range all {
+		names[key(&all[i])] = all[i].Name
+	}
+	return names
 }
 
 // parseLine returns the row in a line, nil if there is none. The line is one of a file

@@ -14,7 +14,10 @@ import (
 // observed returns a row that a workspace's answers prove.
 func observed(t testing.TB, line string) scopes.Operation {
 	t.Helper()
-	rows, err := scopes.Parse(strings.NewReader(line+"\tobserved\tx.Y\tseen"), "")
+	if !strings.Contains(line, "\tobserved\t") {
+		line += "\tobserved\tx.Y"
+	}
+	rows, err := scopes.Parse(strings.NewReader(line+"\tseen"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,6 +27,7 @@ func observed(t testing.TB, line string) scopes.Operation {
 const (
 	jobsRow   = "GET\t/api/2.2/jobs/list\tjobs"
 	sqlRow    = "GET\t/api/2.2/jobs/list\tsql"
+	namedRow  = sqlRow + "\tobserved\tjobs.List"
 	clusters  = "GET\t/api/2.1/clusters/list\tsql"
 	thingRow  = "GET\t/api/2.0/things/{id}\tsql"
 	thingsOld = "GET\t/api/2.0/things/{name}\tjobs"
@@ -45,6 +49,7 @@ func TestMerge(t *testing.T) {
 		{"there and new", sqlRow + "\n", []string{clusters, sqlRow}, sqlRow + "\n# why\n" + clusters + rest, 1, 0, 1},
 		{"the rest of a path", "GET\t/api/2.0/things/{path...}\tjobs\n", []string{"GET\t/api/2.0/things/*\tsql"}, "# replaced: GET\t/api/2.0/things/{path...}\tjobs\nGET\t/api/2.0/things/*\tsql" + rest, 0, 1, 0},
 		{"another method", "POST\t/api/2.0/things/{id}\tjobs\n", []string{thingRow}, "POST\t/api/2.0/things/{id}\tjobs\n# why\n" + thingRow + rest, 1, 0, 0},
+		{"another path of the operation", "GET\t/api/2.1/jobs/list\tjobs\n", []string{namedRow}, "# replaced: GET\t/api/2.1/jobs/list\tjobs\nGET\t/api/2.1/jobs/list\tsql\tobserved\tjobs.List\tseen\n# why\n" + namedRow + "\tseen\n", 1, 1, 0},
 		{"nothing", "# a\n", nil, "# a\n", 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,10 +75,10 @@ func TestMerge(t *testing.T) {
 				if content, err := os.ReadFile(file); err != nil || string(content) != test.want {
 					t.Errorf("%v, written is\n%s\nwant\n%s", err, content, test.want)
 				}
-				if _, err := Load(file); err != nil {
+				if _, err := Load(file, scopes.Default()); err != nil {
 					t.Error(err)
 				}
-				test.added, test.replaced, test.equal = 0, 0, len(rows)
+				test.added, test.replaced, test.equal = 0, 0, len(merged.Added)+len(merged.Replaced)+len(merged.Same)
 			}
 			info, err := os.Stat(file)
 			if want := fs.FileMode(0o640); err != nil || test.old != "" && info.Mode().Perm() != want {
@@ -145,21 +150,23 @@ func FuzzMerge(f *testing.F) {
 		f.Add(old)
 	}
 	f.Fuzz(func(t *testing.T, old string) {
-		if _, err := parse([]byte(old), "old"); err != nil {
+		before, err := Parse([]byte(old), "old", scopes.Default())
+		if err != nil {
 			t.Skip()
 		}
 		rows := []scopes.Operation{observed(t, sqlRow), observed(t, thingRow)}
-		content, merged, err := merge([]byte(old), "why", rows)
+		content, merged, err := merge([]byte(old), before.Catalog, "why", rows)
 		if err != nil || len(merged.Added)+len(merged.Replaced)+len(merged.Same) != 2 {
 			t.Fatalf("%v %+v", err, merged)
 		}
-		if _, err := parse(content, "new"); err != nil {
+		after, err := Parse(content, "new", scopes.Default())
+		if err != nil {
 			if len(old) > maxBytes/2 {
 				t.Skip() // too long for a file
 			}
 			t.Fatalf("%v\n%s", err, content)
 		}
-		again, merged, err := merge(content, "why", rows)
+		again, merged, err := merge(content, after.Catalog, "why", rows)
 		if err != nil || merged.Changed() || string(again) != string(content) {
 			t.Fatalf("%v %+v\n%s", err, merged, again)
 		}

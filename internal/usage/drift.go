@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
 	}
 	d.Operations = len(about)
 	for key, lessons := range about {
-		row := newDriftRow(lessons, rows[key])
+		row := newDriftRow(lessons, rows[key], func(name string) *Lesson { return elsewhere(about, rows, key, name) })
 		if ships := shipped[key]; ships != nil {
 			row.ShippedNeeds = needsColumn(ships)
 		}
@@ -164,9 +165,27 @@ func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
 	return d
 }
 
+// elsewhere returns what was learned about the other rows in force of an operation, nil for
+// nothing. A row of a routes file holds for all of them.
+func elsewhere(about map[string][]*Lesson, rows map[string]*scopes.Operation, key, name string) (other *Lesson) {
+	for _, k := range slices.Sorted(maps.Keys(about)) {
+		row := rows[k]
+		if k == key || row == nil || row.Name != name {
+			continue
+		}
+		for _, l := range about[k] {
+			if sameRow(&l.Operation, row) {
+				other = joined(other, l)
+			}
+		}
+	}
+	return other
+}
+
 // newDriftRow says what follows from lessons about a row in force, which is nil if there is
-// none. A lesson about a row that was in force before is evidence as well.
-func newDriftRow(lessons []*Lesson, inForce *scopes.Operation) DriftRow {
+// none. A lesson about a row that was in force before is evidence as well, and so is what
+// was learned about other rows of an operation.
+func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(name string) *Lesson) DriftRow {
 	row := DriftRow{State: DriftConfirmed, Named: []string{}}
 	about := inForce
 	if about == nil {
@@ -189,6 +208,12 @@ func newDriftRow(lessons []*Lesson, inForce *scopes.Operation) DriftRow {
 		row.undecided("the map has no such row any more")
 	case current != nil && current.Disagreed > 0:
 		row.decide(current, about)
+		if other := elsewhere(about.Name); other != nil && row.State == DriftWrong {
+			row.decide(joined(current, other), about)
+			if row.State == DriftUndecided {
+				row.undecided("the workspace treats the paths of this operation differently, and a row holds for all of them")
+			}
+		}
 	case former != nil && current != nil:
 		row.State, row.Correction = DriftCorrected, row.Needs
 	case former != nil:
@@ -229,17 +254,22 @@ func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
 	}
 }
 
-func (r *DriftRow) undecided(problem string) { r.State, r.Problem = DriftUndecided, problem }
+func (r *DriftRow) undecided(problem string) {
+	r.State, r.Correction, r.Problem = DriftUndecided, "", problem
+}
 
 // sameRow reports whether two rows ask for the same, and are as sure of it.
 func sameRow(a, b *scopes.Operation) bool {
 	return needsColumn(a) == needsColumn(b) && a.Doubtful() == b.Doubtful()
 }
 
-// joined returns what two lessons about the same row say. The first may be nil.
+// joined returns what two lessons about rows with the same needs say. One may be nil.
 func joined(a, b *Lesson) *Lesson {
-	if a == nil {
+	switch {
+	case a == nil:
 		return b
+	case b == nil:
+		return a
 	}
 	return &Lesson{
 		Operation: a.Operation, Agreed: plus(a.Agreed, b.Agreed), Disagreed: plus(a.Disagreed, b.Disagreed),

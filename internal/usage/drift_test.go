@@ -100,6 +100,42 @@ func TestNewDrift(t *testing.T) {
 	}
 }
 
+// TestNewDriftOfOneOperation: the rows of one operation need the same, so a correction of
+// one must not contradict what was learned about another.
+func TestNewDriftOfOneOperation(t *testing.T) {
+	const one, other = "/api/2.0/preview/scim/v2/Me", "/api/2.0/scim/v2/Me"
+	lesson := func(template string, disagreed uint64) Lesson {
+		return Lesson{Operation: rowOf(t, scopes.Default(), "GET", template), Disagreed: disagreed, First: noon, Last: noon}
+	}
+	refused := func(template, named string) Lesson {
+		l := lesson(template, 1)
+		l.Refused = []Refusal{{Named: []string{named}, Held: []string{"jobs"}, Count: 1}}
+		return l
+	}
+	passed := func(template string, held ...string) Lesson {
+		l := lesson(template, 0)
+		l.Agreed, l.Passed = 1, []Passage{{Held: held, Count: 1}}
+		return l
+	}
+	for _, test := range []struct {
+		name  string
+		other Lesson
+		right string // empty for undecided
+	}{
+		{"both are refused alike", refused(other, "scim"), "scim"},
+		{"what passes has the scope", passed(other, "jobs", "scim"), "scim"},
+		{"what passes does not", passed(other, "jobs"), ""},
+		{"they are refused differently", refused(other, "identity"), ""},
+	} {
+		d := NewDrift([]Lesson{refused(one, "scim"), test.other}, scopes.Default(), noon)
+		for _, r := range d.Rows {
+			if r.Disagreed > 0 && (r.Correction != test.right || (r.State == DriftUndecided) != (test.right == "")) {
+				t.Errorf("%s: %+v", test.name, r)
+			}
+		}
+	}
+}
+
 // TestNewDriftCounts: rows of two lessons are counted together, and two operations apart.
 func TestNewDriftCounts(t *testing.T) {
 	sql := rowOf(t, scopes.Default(), "GET", "/api/2.0/sql/warehouses")

@@ -1,0 +1,220 @@
+package routesfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// check looks for what is wrong with the rows of a file once they are over a catalog: what
+// the generator of the built-in catalog looks for, as far as it concerns an operator.
+type check struct {
+	routes *Routes
+	lines  []int
+}
+
+// at names a row.
+func (c *check) at(i int) string {
+	row := &c.routes.Rows[i]
+	text := row.Method + " " + row.Template
+	if i < len(c.lines) {
+		text = fmt.Sprintf("line %d: %s", c.lines[i], text)
+	}
+	return text
+}
+
+// warn adds a warning, if there is anything to warn of.
+func (c *check) warn(text string, details []string) {
+	if len(details) > 0 {
+		c.routes.Warnings = append(c.routes.Warnings, Warning{text, details[:min(len(details), MaxDetails)], len(details)})
+	}
+}
+
+// names refuses a row whose name belongs to an operation with other needs. Policies, records
+// and usage speak of operations by name: a policy that allows the one would allow the other.
+func (c *check) names() error {
+	type need struct{ anyOf, of string }
+	needs := make(map[string]need) // by name
+	var problems []error
+	note := func(o *scopes.Operation, of string) {
+		if o.Access != scopes.ScopedAccess && o.Access != scopes.AccountOnly {
+			return // what opens one path does not open others
+		}
+		anyOf := needsOf(o)
+		first, known := needs[o.Name]
+		if !known {
+			needs[o.Name] = need{anyOf, of}
+			return
+		}
+		if first.anyOf != anyOf && len(problems) < MaxDetails {
+			problems = append(problems, fmt.Errorf("%s needs %s, but %s, which has the operation name %s too, needs %s: rows of one name are one operation; give the row another name, or both the same scopes", of, anyOf, first.of, o.Name, first.anyOf))
+		}
+	}
+	ours := make(map[string]string) // rows of the file, by method and template
+	for i := range c.routes.Rows {
+		ours[c.routes.Rows[i].Method+" "+c.routes.Rows[i].Template] = c.at(i)
+	}
+	rows := c.routes.Catalog.Operations()
+	// Rows of the catalog first, so that it is the file's row that is told.
+	for _, own := range []bool{false, true} {
+		for i := range rows {
+			key := rows[i].Method + " " + rows[i].Template
+			at, isOurs := ours[key]
+			if isOurs == own {
+				if !isOurs {
+					at = key
+				}
+				note(&rows[i], at)
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// needsOf writes what a row needs as its column does.
+func needsOf(o *scopes.Operation) string {
+	if o.Access != scopes.ScopedAccess {
+		return o.Access.String()
+	}
+	return strings.Join(o.AnyOf, ",")
+}
+
+// opened warns of rows that need less than any scope in particular.
+func (c *check) opened() {
+	var details []string
+	for i := range c.routes.Opened {
+		row := &c.routes.Opened[i]
+		at := row.Method + " " + row.Template
+		if k := slices.IndexFunc(c.routes.Rows, func(o scopes.Operation) bool { return o.Method == row.Method && o.Template == row.Template }); k >= 0 {
+			at = c.at(k)
+		}
+		details = append(details, at)
+	}
+	c.warn("rows need no scope, or no token at all", details)
+}
+
+// unknownScopes warns of scopes that no published operation needs. They may be new, or
+// misspelled.
+func (c *check) unknownScopes() {
+	known := scopes.KnownScopes()
+	told := make(map[string]bool)
+	var details []string
+	for i := range c.routes.Rows {
+		for _, scope := range c.routes.Rows[i].Scopes() {
+			if told[scope] || slices.Contains(known, scope) {
+				continue
+			}
+			told[scope] = true
+			details = append(details, c.at(i)+": "+unknownScope(scope, known))
+		}
+	}
+	c.warn("rows name unknown scopes; they may be misspelled", details)
+}
+
+// unknownScope says that a scope is unknown, and which one may have been meant.
+func unknownScope(scope string, known []string) string {
+	text := fmt.Sprintf("unknown scope %q", scope)
+	if nearest, ok := didyoumean.Nearest(scope, known); ok {
+		text += "; did you mean " + nearest + "?"
+	}
+	return text
+}
+
+// methods are those with which unmatched tries rows for all methods. The last one has no
+// rows of its own.
+var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
+
+// unmatched warns of rows that no request reaches, because another row has all of their
+// paths or because requests with such a path are refused.
+func (c *check) unmatched() {
+	var details []string
+	for i := range c.routes.Rows {
+		row := &c.routes.Rows[i]
+		if by, reached := c.reached(row); !reached {
+			details = append(details, c.at(i)+by)
+		}
+	}
+	c.warn("rows can never match a request; remove them, or correct their paths", details)
+}
+
+// reached reports whether a request for a row's template reaches the row, and what it
+// reaches instead.
+func (c *check) reached(row *scopes.Operation) (instead string, reached bool) {
+	try := methods
+	if row.Method != "*" {
+		try = []string{row.Method}
+	}
+	if row.Method == "CONNECT" {
+		return ": requests with this method are refused", false
+	}
+	path := escaped(Sample(row.Template))
+	for _, method := range try {
+		readings, err := c.routes.Catalog.Read(method, path, nil)
+		if malformed, ok := errors.AsType[*scopes.PathError](err); ok {
+			instead = ": " + malformed.Reason + ", so requests with it are refused"
+			continue
+		}
+		for k := range readings {
+			o := readings[k].Operation
+			if o.Method == row.Method && o.Template == row.Template {
+				return "", true
+			}
+			instead = fmt.Sprintf(": %s %s has its paths", o.Method, o.Template)
+			if o.Unmapped() {
+				instead = ": no request has such a path"
+			}
+		}
+	}
+	return instead, false
+}
+
+// sampleValue is what parameters are in samples. No row has it as a literal.
+const sampleValue = "q7q7"
+
+// Sample returns a path that a template matches.
+func Sample(template string) string {
+	segments := strings.Split(template, "/")
+	for i, segment := range segments {
+		if segment == "*" || strings.HasSuffix(segment, "...}") {
+			segments[i] = sampleValue + "/" + sampleValue
+			continue
+		}
+		for {
+			before, rest, found := strings.Cut(segment, "{")
+			if !found {
+				break
+			}
+			_, after, _ := strings.Cut(rest, "}")
+			segment = before + sampleValue + after
+		}
+		segments[i] = segment
+	}
+	return strings.Join(segments, "/")
+}
+
+// escaped returns a path as clients and servers of Go send it.
+func escaped(path string) string {
+	u := url.URL{Path: path, RawPath: path}
+	return u.EscapedPath()
+}
+
+// lineNumbers returns the numbers of the lines that have rows, as [scopes.Parse] reads them.
+func lineNumbers(content []byte) (lines []int) {
+	number := 0
+	for line := range bytes.Lines(content) {
+		number++
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		if len(bytes.TrimSpace(line)) > 0 && line[0] != '#' {
+			lines = append(lines, number)
+		}
+	}
+	return lines
+}
