@@ -61,12 +61,14 @@ func (runningGateway) Judges() (judges []adminapi.Judge) {
 	if app == nil {
 		return nil
 	}
-	for _, h := range app.handlers {
-		key, err := h.offlineKey()
-		if err != nil {
-			continue // it was hashed when it was compiled
+	for _, w := range app.shared.used() {
+		for i, by := range w.inForce.Load().Judges { // all with one map
+			key, err := w.handlers[i].offlineKey(by.Catalog)
+			if err != nil {
+				continue // it was hashed when it was compiled
+			}
+			judges = append(judges, adminapi.Judge{Judge: by, Key: w.url + " " + key})
 		}
-		judges = append(judges, adminapi.Judge{Judge: h.enforcer.Judge, Key: h.workspace.url + " " + key})
 	}
 	return judges
 }
@@ -78,7 +80,7 @@ func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
 	}
 	for _, w := range app.shared.used() {
 		service := w.service()
-		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage})
+		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Compare: w.compare})
 	}
 	return workspaces
 }

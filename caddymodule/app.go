@@ -49,6 +49,7 @@ type App struct {
 	handlers []*Handler
 	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
+	atStart  bool                // no configuration ran before
 	unguard  func()              // restores OpenTelemetry's error handling
 	safeLogs bool                // some log hides secrets
 }
@@ -74,6 +75,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.now = clock
 	a.logger = ctx.Logger(Handler{})
 	a.safeLogs = logencoder.Used()
+	a.atStart = activeApp() == nil
 	a.events = newEvents(ctx)
 	a.carriers.OnExit(a.flush)
 	// Before any exporter is made.
@@ -114,6 +116,7 @@ func (a *App) Start() error {
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
 	}
+	a.watchMaps()
 	return nil
 }
 
@@ -145,6 +148,7 @@ func (a *App) flush() {
 // this one started but another app did not. Requests may still be in flight: Cleanup
 // comes later.
 func (a *App) Stop() error {
+	a.unwatchMaps()
 	if active := activeApp(); active != nil && active != a {
 		active.apply()
 	}
@@ -158,6 +162,7 @@ func (a *App) Cleanup() error {
 		a.unguard()
 	}
 	a.carriers.Close()
+	a.unwatchMaps() // Start may have failed
 	runningLogger.CompareAndSwap(a.logger, nil)
 	var errs []error
 	for _, w := range a.shared.all() {
@@ -206,12 +211,10 @@ func (a *App) join(h *Handler) (*workspace, error) {
 		return nil, err
 	}
 	a.handlers = append(a.handlers, h)
-	if n := len(w.open); n > 0 && len(w.handlers) == 1 {
-		h.logger.Warn("the routes file has rows that need no scope, or no token at all", zap.String("file", w.options.Routes), zap.Int("rows", n), zap.String("first", w.open[0].Method+" "+w.open[0].Template))
+	if now := w.inForce.Load(); len(w.handlers) == 1 {
+		a.tell().Warn(w.options.Routes, now.Warnings)
 	}
-	if len(w.unknown) > 0 && len(w.handlers) == 1 {
-		h.logger.Warn("the routes file names unknown scopes; they may be misspelled", zap.String("file", w.options.Routes), zap.Strings("scopes", w.unknown))
-	}
+	a.compareWithRunning(w, h)
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {
 			h.logger.Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))

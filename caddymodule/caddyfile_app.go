@@ -40,6 +40,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        insecure_http
 //	        sync           <duration>|off
 //	        routes         [<file>] [learned]
+//	        map            <file> {
+//	            key <base64>|<file>...
+//	        }
 //	        unknown_expiry deny|allow
 //	        expiry_warning <duration>
 //	        usage          <duration>|off
@@ -100,6 +103,7 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 		"insecure_http":  func() error { return flag(d, &o.InsecureHTTP) },
 		"sync":           func() error { return unmarshalInterval(d, &o.Sync, o.validateSync) },
 		"routes":         func() error { return o.unmarshalRoutes(d) },
+		"map":            func() error { o.Map = new(Map); return o.Map.unmarshal(d) },
 		"unknown_expiry": func() error { return choice(d, &o.UnknownExpiry, unknownExpiries) },
 		"expiry_warning": func() error { return duration(d, &o.ExpiryWarning, maxExpiryWarning) },
 		"usage":          func() error { return unmarshalInterval(d, &o.Usage, o.validateUsage) },

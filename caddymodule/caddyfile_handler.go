@@ -53,6 +53,9 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass|verify
 //	    routes          [<file>] [learned]
+//	    map             <file> {
+//	        key <base64>|<file>...
+//	    }
 //	    unknown_expiry  deny|allow
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off

@@ -12,6 +12,7 @@ import (
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/cli"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // loadConfig reads a configuration file for a command. It needs no network and no
@@ -25,16 +26,17 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 		return cli.Config{}, fmt.Errorf("%s has no databricks_scopes or databricks_gateway to judge by", path)
 	}
 	first := handlers[0]
-	key, err := first.offlineKey()
+	key, err := first.offlineKey(first.enforcer.Judge().Catalog)
 	for _, other := range handlers[1:] {
-		if otherKey, otherErr := other.offlineKey(); err == nil && otherErr == nil && otherKey != key {
+		if otherKey, otherErr := other.offlineKey(other.enforcer.Judge().Catalog); err == nil && otherErr == nil && otherKey != key {
 			return cli.Config{}, fmt.Errorf("%s has %d databricks_scopes handlers with different rules; give a file with the one to judge by", path, len(handlers))
 		}
 	}
 	config := cli.Config{
 		Workspace: first.workspace.url,
-		Judge:     func() (*judge.Judge, error) { return first.enforcer.Judge, err },
+		Judge:     func() (*judge.Judge, error) { return first.enforcer.Judge(), err },
 	}
+	config.MapDate = first.workspace.inForce.Load().BasedOn
 	if admin := first.workspace.options.Admin; admin != nil {
 		config.Admin = admin.credential()
 	}
@@ -42,9 +44,9 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 }
 
 // offlineKey is the same for handlers that give the same answers offline.
-func (h *Handler) offlineKey() (string, error) {
+func (h *Handler) offlineKey(catalog *scopes.Catalog) (string, error) {
 	rules, err := Rules{UnscopedTokens: h.UnscopedTokens, Policies: h.Policies}.hash()
-	return rules + " " + h.enforcer.Judge.Catalog.Version(), err
+	return rules + " " + catalog.Version(), err
 }
 
 // readHandlers returns the databricks_scopes handlers of a configuration file, with

@@ -32,9 +32,12 @@ func newEvents(ctx caddy.Context) events {
 // emit emits an event. Caddy runs an event's subscribers before it returns, and
 // neither a request nor a look-up must wait for a webhook. Without a running
 // configuration there is no one to tell.
-func (a *App) emit(name string, data map[string]any) {
+func (a *App) emit(name string, data map[string]any) { go a.emitNow(name, data) }
+
+// emitNow is emit for those who may wait for the subscribers.
+func (a *App) emitNow(name string, data map[string]any) {
 	if a != nil && a.events.app != nil {
-		go a.events.app.Emit(a.events.ctx, name, data)
+		a.events.app.Emit(a.events.ctx, name, data)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 func init() {
@@ -86,6 +87,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := h.Validate(); err != nil {
 		return err
 	}
+	if h.enforcer.Rules, err = h.Rules.hash(); err != nil {
+		return err
+	}
 	if h.workspace, err = h.app.join(h); err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	// So that the hash in a record can be found again, by scopegate validate too.
 	h.logger.Info("rules in force",
 		zap.String("mode", orDefault(h.Mode, modes)), zap.String("workspace", h.enforcer.Workspace), zap.Int("policies", len(h.Policies)),
-		zap.String("policy_hash", h.enforcer.Rules), zap.String("catalog", h.enforcer.Judge.Catalog.Version()))
+		zap.String("policy_hash", h.enforcer.Rules), zap.String("catalog", h.enforcer.Judge().Catalog.Version()))
 	h.warnOfPolicies()
 	return h.provisionAudit()
 }
@@ -146,28 +150,24 @@ func (h *Handler) Cleanup() error {
 	return nil
 }
 
-// compile makes the judge from the rules and what its workspace says.
-func (h *Handler) compile(w *workspace) error {
-	rules, err := h.Rules.compile(w.catalog)
+// judge makes the judge from the rules and what its workspace says, with a catalog.
+func (h *Handler) judge(w *workspace, catalog *scopes.Catalog) (*judge.Judge, error) {
+	rules, err := h.Rules.compile(catalog)
 	if err != nil {
-		return err
-	}
-	if h.enforcer.Rules, err = h.Rules.hash(); err != nil {
-		return err
+		return nil, err
 	}
 	if w.options.LearnedRoutes {
 		rules.Learned = learned{w}
 	}
-	h.enforcer.Judge = &judge.Judge{
-		Catalog:   w.catalog,
+	return &judge.Judge{
+		Catalog:   catalog,
 		Rules:     rules,
 		OAuth:     judge.OAuthMode(orDefault(h.OAuth, oauths)),
 		Observe:   h.Mode == modeObserve,
 		Freshness: w.options.freshness(),
 		Tokens:    lazyTokens{w},
 		Now:       clock,
-	}
-	return nil
+	}, nil
 }
 
 // ServeHTTP judges a request, records the decision, and passes the request on or

@@ -87,7 +87,7 @@ func (o *ordinaries) lookUp(t testing.TB, r *http.Request) {
 }
 
 func (o *ordinaries) judge(r *http.Request) judge.Judgement {
-	return o.handler.enforcer.Judge.Judge(r.Context(), judge.Of(r, time.Now()))
+	return o.handler.enforcer.Judge().Judge(r.Context(), judge.Of(r, time.Now()))
 }
 
 // TestDecisionAllocatesNothing holds the promise that an ordinary request with a

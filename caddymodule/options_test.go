@@ -20,6 +20,7 @@ func TestSyntaxNamesEveryOption(t *testing.T) {
 		"admin":             names(new(Admin).options(nil)),
 		"cache":             names(new(Cache).options(nil)),
 		"lookup":            names(new(Lookup).options(nil)),
+		"map":               names(new(Map).options(nil)),
 		"audit":             names(new(Audit).options(nil)),
 		"policy":            names(new(Policy).options(nil)),
 	}

@@ -133,11 +133,13 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		// It outlives this configuration, so it asks for the running one each time.
 		emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
 		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
+		verifier := oauth.NewVerifier(w.url, settings.Timeout)
+		verifier.Verified = watch.Learned
 		return &tokenService{
 			watch:    watch,
 			host:     w.host,
 			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
-			verifier: oauth.NewVerifier(w.url, settings.Timeout),
+			verifier: verifier,
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
 		}, nil // so there is no error to return above

@@ -15,11 +15,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/mapfiles"
 	"github.com/scopegate/scopegate/internal/merge"
-	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
-	"github.com/scopegate/scopegate/scopes"
 )
 
 // Workspace is a Databricks workspace whose tokens are judged.
@@ -60,8 +60,8 @@ type WorkspaceOptions struct {
 
 	// Path of a file with catalog rows that are added to the built-in catalog or
 	// override its rows of the same method and path. The columns, separated by
-	// tabs, are method, path template, scopes, evidence, operation and source. The
-	// file is read when the configuration is loaded.
+	// tabs, are method, path template, scopes, evidence, operation and source. A changed
+	// file takes effect within seconds; while it has a mistake, the rows before stay.
 	Routes string `json:"routes,omitempty"`
 
 	// Let refusals of the workspace that name scopes correct the catalog at once, until
@@ -70,6 +70,10 @@ type WorkspaceOptions struct {
 	// as it is. Corrections are kept with usage. In a Caddyfile: `routes learned`, or
 	// `routes <file> learned`. Default: off, refusals are only counted and shown.
 	LearnedRoutes bool `json:"learned_routes,omitempty"`
+
+	// A map that is used instead of the built-in one. `routes` go over it. Default: the
+	// built-in map.
+	Map *Map `json:"map,omitempty"`
 
 	// What to do with tokens whose expiry the workspace does not state: their
 	// `expiry_time` is neither -1, for never, nor a time. `deny` refuses them with 503;
@@ -109,6 +113,7 @@ func (o *WorkspaceOptions) validate() error {
 		oneOf("unknown_expiry", o.UnknownExpiry, unknownExpiries),
 		betweenDurations("expiry_warning", o.ExpiryWarning, maxExpiryWarning),
 		o.validateUsage(),
+		o.Map.validate(),
 	)
 }
 
@@ -199,9 +204,11 @@ func (r *registry) join(h *Handler) (*workspace, error) {
 	if err := checkScheme(w.url, w.options.InsecureHTTP); err != nil {
 		return nil, err
 	}
+	i := len(w.handlers)
+	h.enforcer.Judge = func() *judge.Judge { return w.inForce.Load().Judges[i] }
 	w.handlers = append(w.handlers, h)
-	if w.catalog != nil && reflect.DeepEqual(before, w.options) {
-		return w, h.compile(w) // nothing new for the others
+	if now := w.inForce.Load(); now != nil && reflect.DeepEqual(before, w.options) {
+		return w, w.addJudge(now.Map, now.Judges, h) // nothing new for the others
 	}
 	return w, w.compile()
 }
@@ -262,9 +269,9 @@ type workspace struct {
 	url      string
 	host     string // name of its host
 	options  WorkspaceOptions
-	catalog  *scopes.Catalog
-	open     []scopes.Operation // rows of the routes file that need no scope
-	unknown  []string           // scopes in the routes file
+	files    mapfiles.Files
+	inForce  atomic.Pointer[mapfiles.InForce]
+	watch    *mapfiles.Watch // nil before the app starts
 	handlers []*Handler
 
 	// service opens what knows its tokens on first use, when all handlers have stated
@@ -281,19 +288,4 @@ func checkScheme(workspace string, insecure bool) error {
 		return nil //nolint:nilerr // it is reported where the URL is needed
 	}
 	return workspaceurl.CheckScheme(u, insecure)
-}
-
-// compile loads the catalog and compiles the rules of the handlers with it.
-func (w *workspace) compile() error {
-	routes, err := routesfile.Load(w.options.Routes)
-	if err != nil {
-		return fmt.Errorf("reading routes: %w", err)
-	}
-	w.catalog, w.open, w.unknown = routes.Catalog, routes.Opened, routes.Unknown
-	for _, h := range w.handlers {
-		if err := h.compile(w); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,11 +1,19 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // TestMain makes this test binary serve as the command scopegate, for the scripts
@@ -19,7 +27,8 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -29,6 +38,57 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// workspaceCommand starts a workspace for a script, and signs the script in to it:
+//
+//	workspace [supported=<name>,…] [tokens=<name>,…]
+//
+// The arguments are its scope names, as its OAuth server and token-scopes list them;
+// "none" makes the workspace fail to answer.
+func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("workspace cannot fail")
+	}
+	lists := make(map[string][]string)
+	for _, arg := range args {
+		name, list, _ := strings.Cut(arg, "=")
+		lists[name] = strings.Split(list, ",")
+	}
+	workspace := fakeworkspace.New(fakeworkspace.WithScopeNames(lists["supported"], lists["tokens"]))
+	ts.Check(workspace.Start())
+	ts.Defer(workspace.Close)
+	for name, path := range map[string]string{"supported": "/oidc/.well-known/oauth-authorization-server", "tokens": "/api/2.0/token-scopes"} {
+		if slices.Equal(lists[name], []string{"none"}) {
+			workspace.Handle("GET "+path, http.NotFoundHandler())
+		}
+	}
+	ts.Setenv("DATABRICKS_HOST", workspace.URL())
+	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
+}
+
+// startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway
+// that learned what a file says, in the form of GET /databricks_scopes/drift, and sets
+// $GATEWAY to its address.
+func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: gateway <file>")
+	}
+	var drift usage.Drift
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &drift))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := drift
+		if r.FormValue("all") == "" {
+			answer = drift.Open()
+		}
+		write := map[string]func(*usage.Drift, io.Writer) error{"csv": (*usage.Drift).WriteCSV, "table": (*usage.Drift).WriteTable}[r.FormValue("format")]
+		if write == nil {
+			write = (*usage.Drift).WriteJSON
+		}
+		_ = write(&answer, w)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("GATEWAY", server.Listener.Addr().String())
 }
 
 // TestNoTestDoubles keeps the fake workspace, which mints tokens for anyone, out of

@@ -87,7 +87,7 @@ func (b bump) download(version string) (exact, dir string, err error) {
 
 // golang runs the go command in dir and returns its standard output.
 func (b bump) golang(dir string, args ...string) ([]byte, error) {
-	cmd := exec.Command("go", args...) //nolint:gosec // the arguments are ours, apart from the version
+	cmd := exec.Command("go", args...)
 	cmd.Dir, cmd.Env = dir, b.env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -138,7 +138,7 @@ func (b bump) upgraded(dir, version string) ([]newFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }() // what is left is in the temporary folder
 	for _, name := range []string{"go.mod", "go.sum"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -173,13 +173,13 @@ func replaceAll(files []newFile) error {
 		old, err := os.ReadFile(f.name)
 		if err == nil {
 			done = append(done, newFile{f.name, old})
-			err = os.WriteFile(f.name, f.text, 0o644) //nolint:gosec // files of the source tree
+			err = os.WriteFile(f.name, f.text, 0o644)
 		}
 		if err == nil {
 			continue
 		}
 		for _, d := range done {
-			if restore := os.WriteFile(d.name, d.text, 0o644); restore != nil { //nolint:gosec // as above
+			if restore := os.WriteFile(d.name, d.text, 0o644); restore != nil {
 				err = fmt.Errorf("%w; putting it back: %w", err, restore)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -74,6 +75,7 @@ func output(file string, rows []scopes.Operation, check bool, log io.Writer) err
 	if err != nil {
 		return err
 	}
+	text = dated(text, file, time.Now())
 	if check {
 		err = compare(file, text)
 	} else if err = os.WriteFile(file, text, 0o644); err != nil {

@@ -28,7 +28,7 @@ type Do func(address, method, uri string, header http.Header, body io.Reader) (*
 
 // Report returns a report in the format that the query names. Close it.
 func (c Client) Report(q ReportQuery) (io.ReadCloser, error) {
-	return c.do(http.MethodGet, routeUsage, q.encode())
+	return c.do(http.MethodGet, routeUsage, q.encode(), nil)
 }
 
 // TokenIDs returns the ids of all tokens of a workspace that the gateway reports on.
@@ -58,10 +58,25 @@ func (c Client) Recommend(q RecommendQuery) (*usage.Recommendation, error) {
 	return recommendation, nil
 }
 
+// DriftReport returns a report on the map in the format that the query names. Close it.
+func (c Client) DriftReport(q DriftQuery) (io.ReadCloser, error) {
+	return c.do(http.MethodGet, routeDrift, q.encode(), nil)
+}
+
+// Drift returns a report on the map, whatever the format that the query names.
+func (c Client) Drift(q DriftQuery) (*usage.Drift, error) {
+	q.Format = formatJSON
+	drift := new(usage.Drift)
+	if err := c.read(routeDrift, q.encode(), drift); err != nil {
+		return nil, err
+	}
+	return drift, nil
+}
+
 // Forget makes the gateway look up a token again before it judges the next request
 // with it.
 func (c Client) Forget(id tokens.ID) error {
-	answer, err := c.do(http.MethodDelete, routeToken+id.String(), nil)
+	answer, err := c.do(http.MethodDelete, routeToken+id.String(), nil, nil)
 	if err != nil {
 		return err
 	}
@@ -70,7 +85,12 @@ func (c Client) Forget(id tokens.ID) error {
 
 // read decodes the JSON that the gateway answers.
 func (c Client) read(route string, query url.Values, to any) error {
-	answer, err := c.do(http.MethodGet, route, query)
+	return c.exchange(http.MethodGet, route, query, nil, to)
+}
+
+// exchange sends a body and decodes the JSON that the gateway answers.
+func (c Client) exchange(method, route string, query url.Values, body io.Reader, to any) error {
+	answer, err := c.do(method, route, query, body)
 	if err != nil {
 		return err
 	}
@@ -81,12 +101,12 @@ func (c Client) read(route string, query url.Values, to any) error {
 	return nil
 }
 
-func (c Client) do(method, route string, query url.Values) (io.ReadCloser, error) {
+func (c Client) do(method, route string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	uri := Prefix + route
 	if len(query) > 0 {
 		uri += "?" + query.Encode()
 	}
-	answer, err := c.Do(c.Address, method, uri, nil, nil)
+	answer, err := c.Do(c.Address, method, uri, nil, body)
 	if err == nil && answer.StatusCode >= http.StatusBadRequest {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 		_ = answer.Body.Close() // it was only read

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/mapimpact"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
@@ -43,6 +44,10 @@ type Workspace struct {
 	URL    string
 	Tokens TokenService
 	Usage  UsageLedger
+	// Compare tells what the content of a file would do to the calls that were seen: a
+	// bundle in the place of the map, or rows in the place of the routes. The name is for
+	// errors, which are about the content if they are not a [*tokens.UnavailableError].
+	Compare func(ctx context.Context, content []byte, name string) (mapimpact.Impact, error)
 }
 
 // TokenService knows the tokens of one workspace. A [tokens.Resolver] has all methods

@@ -18,6 +18,7 @@ const (
 	paramMethod    = "method"
 	paramPath      = "path"
 	paramScopes    = "scopes"
+	paramKind      = "kind"
 	paramTokenID   = "token_id"
 	paramWorkspace = "workspace"
 	paramFormat    = "format"
@@ -28,6 +29,8 @@ const (
 	paramExpiring  = "expiring"
 	paramOwner     = "owner"
 	paramUsed      = "used"
+	paramAll       = "all"
+	paramFile      = "file"
 )
 
 // Formats of answers.

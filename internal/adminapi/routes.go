@@ -18,9 +18,11 @@ const (
 	routeHealth    = "health"
 	routeExplain   = "explain"
 	routeCatalog   = "catalog"
+	routeCompare   = "catalog/compare"
 	routeUsage     = "usage"
 	routeReport    = "report"
 	routeRecommend = "recommend"
+	routeDrift     = "drift"
 	routeTokens    = "tokens"
 	routeToken     = "tokens/" // and an id
 )
@@ -38,9 +40,11 @@ type Route struct {
 //	GET    /databricks_scopes/health       is the process live, is it ready
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
 //	GET    /databricks_scopes/catalog      the catalog in use, tab-separated
+//	POST   /databricks_scopes/catalog/compare  what a map or routes file would do to the calls that were seen
 //	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
+//	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func Routes(g Gateway) []Route {
@@ -49,9 +53,11 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeHealth, s.health},
 		{http.MethodGet, Prefix + routeExplain, s.explain},
 		{http.MethodGet, Prefix + routeCatalog, s.catalog},
+		{http.MethodPost, Prefix + routeCompare, s.compare},
 		{http.MethodGet, Prefix + routeUsage, s.report},
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
+		{http.MethodGet, Prefix + routeDrift, s.drift},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},
 		{http.MethodDelete, Prefix + routeToken, s.purge},
 	}

@@ -137,7 +137,7 @@ func anotherCatalog(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
 }
 
 func anotherWorkspace(g *fakeGateway, _ *fakeTokens, seen *fakeUsage) {
-	g.workspaces = append(g.workspaces, Workspace{"https://a.example.com", new(fakeTokens), seen})
+	g.workspaces = append(g.workspaces, Workspace{URL: "https://a.example.com", Tokens: new(fakeTokens), Usage: seen})
 }
 
 // TestFreshness holds that explanations rest on what a request would be judged by, and

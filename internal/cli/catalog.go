@@ -14,7 +14,7 @@ import (
 
 func catalogCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "catalog [--config <file>] [--coverage | --diff <old.tsv>]",
+		Use:   "catalog [--config <file>] [--coverage | --diff <old.tsv> | --diff <file> --against-usage | --export [<file>] [--sign <key.pem>]]",
 		Short: "Prints the map from operations to scopes, or statistics about it",
 		Long: `
 Prints the catalog: method, path template, alternatives of scopes of which any one
@@ -26,20 +26,31 @@ suffices (a+b: both are needed), evidence, operation and source, separated by ta
 --diff prints the changes since another catalog, for reviewing an upgrade: + for
   added operations, - for removed ones, ~ for those that need other scopes. The exit
   code is 0 with and without changes.
---config adds the routes of the databricks_scopes handler in a configuration file.
-` + adapterHelp,
+--config adds the map and routes of the databricks_scopes handler in a configuration
+  file. With --against-usage it names the gateway.
+` + adapterHelp + compareHelp + exportHelp + addressHelp,
 		Example: `  scopegate scopes catalog > catalog.tsv
   scopegate scopes catalog --diff catalog.tsv
-  scopegate scopes catalog --coverage --config Caddyfile`,
-		Args:         cobra.NoArgs,
+  scopegate scopes catalog --coverage --config Caddyfile
+  scopegate scopes catalog --diff routes.tsv --against-usage
+  scopegate scopes catalog --export map.tsv --sign key.pem`,
 		SilenceUsage: true,
 	}
 	flags := cmd.Flags()
-	config := addConfigFlags(cmd, "configuration file whose routes to add")
+	config := addConfigFlags(cmd, "configuration file whose map and routes to use")
 	coverage := flags.Bool("coverage", false, "print counts")
 	old := flags.String("diff", "", "catalog to compare with")
-	cmd.MarkFlagsMutuallyExclusive("coverage", "diff")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	comparison := addCompareFlags(cmd, addAddressFlag(cmd, deps, config))
+	export := addExportFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("coverage", "diff", "export")
+	cmd.Args = export.args
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case *comparison.againstUsage:
+			return comparison.run(cmd.OutOrStdout(), *old)
+		case *export.to != "" || *export.key != "":
+			return export.run(cmd, args, deps, config)
+		}
 		judge, err := config.judge(deps)
 		if err != nil {
 			return err

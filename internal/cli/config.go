@@ -22,6 +22,9 @@ type Config struct {
 	// Judge returns a judge by the file's rules, without tokens. It reads the routes
 	// file.
 	Judge func() (*judge.Judge, error)
+	// MapDate is the day of the shipped map that the file's map is based on; zero for that
+	// of this program.
+	MapDate time.Time
 }
 
 // configFlags are the flags that name a configuration file.
@@ -43,7 +46,7 @@ const adapterHelp = `--adapter names the adapter of the configuration file. Defa
 // named.
 func (f configFlags) judge(deps Deps) (*judge.Judge, error) {
 	if *f.path == "" {
-		return &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Now: time.Now}, nil
+		return &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, OAuth: judge.OAuthVerify, Now: time.Now}, nil
 	}
 	config, err := deps.LoadConfig(*f.path, *f.adapter)
 	if err != nil {

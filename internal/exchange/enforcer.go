@@ -18,7 +18,9 @@ import (
 // Enforcer enforces judgements on the requests of one handler. It must not be changed
 // once it is used, and all of its fields but Log must be set.
 type Enforcer struct {
-	Judge  *judge.Judge
+	// Judge returns the judge of new requests. It may return another one at any time; a
+	// request keeps the one that it began with.
+	Judge  func() *judge.Judge
 	Tokens func() Tokens
 	// Judged is called after every judgement.
 	Judged func(*judge.Judgement)

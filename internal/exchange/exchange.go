@@ -25,6 +25,7 @@ import (
 // exchange is one request and its answer on their way through the handler.
 type exchange struct {
 	e        *Enforcer
+	by       *judge.Judge
 	w        responseTracker
 	r        *http.Request
 	rec      *audit.Record
@@ -39,7 +40,7 @@ type exchange struct {
 // is kept, it leaves out what nothing else needs.
 func (e *Enforcer) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	e.Sinks.Begin()
-	x := &exchange{e: e, w: trackResponse(w, e.Now), r: r, span: trace.SpanFromContext(r.Context())}
+	x := &exchange{e: e, by: e.Judge(), w: trackResponse(w, e.Now), r: r, span: trace.SpanFromContext(r.Context())}
 	x.rec = &audit.Record{Time: e.Now(), Caller: audit.CallerOf(r, x.span), Outcome: audit.Answered}
 	x.rec.Brief = !e.Recorded && !x.span.IsRecording()
 	if x.rec.Brief {
@@ -48,7 +49,7 @@ func (e *Enforcer) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.rec.Method = audit.TruncateMethod(r.Method)
 	x.rec.Workspace = e.Workspace
 	x.rec.UserAgent = audit.TruncateUserAgent(r.UserAgent())
-	x.rec.Catalog = e.Judge.Catalog.Version()
+	x.rec.Catalog = x.by.Catalog.Version()
 	x.rec.Rules = e.Rules
 	if !e.RedactPath {
 		x.rec.Path = audit.TruncatePath(r.URL.EscapedPath(), r.RequestURI)
@@ -62,7 +63,7 @@ func (e *Enforcer) begin(w http.ResponseWriter, r *http.Request) *exchange {
 // judge decides, and completes the record by what is known of the token.
 func (x *exchange) judge() {
 	rec := x.rec
-	rec.Judgement = x.e.Judge.Judge(x.r.Context(), judge.Of(x.r, rec.Time))
+	rec.Judgement = x.by.Judge(x.r.Context(), judge.Of(x.r, rec.Time))
 	x.e.Judged(&rec.Judgement)
 	if rec.Brief {
 		return
@@ -100,7 +101,7 @@ func creatorOf(rec *audit.Record) string {
 // there would be nothing left to refuse. It is false where the request must not pass
 // for want of room.
 func (x *exchange) reserve() (ok bool) {
-	if x.e.Judge.Observe || x.rec.Refused() {
+	if x.by.Observe || x.rec.Refused() {
 		return true
 	}
 	x.reserved, ok = x.e.Sinks.Reserve()
@@ -148,7 +149,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
 		caddyserver.DistrustBody(x.r)
 	}
-	if x.e.Judge.Observe { // what belongs to the decision is left as it is
+	if x.by.Observe { // what belongs to the decision is left as it is
 		rec.Dropped = audit.TruncateNames(judge.DropForwarding(x.r, caddyserver.TrustedHeaders))
 	} else {
 		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r, caddyserver.TrustedHeaders))

@@ -77,6 +77,8 @@ var changes = map[string]effect{
 	"iamv2.WorkspaceIamV2.UpdateWorkspaceAssignmentProxy":        changesAny,
 	"iamv2.WorkspaceIamV2.DeleteWorkspaceAssignmentDetailProxy":  changesAny,
 	"iamv2.WorkspaceIamV2.UpdateWorkspaceAssignmentDetailProxy":  changesAny,
+	"permissionassignments.Delete":                               changesAny,
+	"permissionassignments.Update":                               changesAny,
 	"iamv2.AccountIamV2.DeleteWorkspaceAssignment":               changesAny,
 	"iamv2.AccountIamV2.UpdateWorkspaceAssignment":               changesAny,
 	"iamv2.AccountIamV2.DeleteWorkspaceAssignmentDetail":         changesAny,
@@ -97,6 +99,10 @@ var changes = map[string]effect{
 	"iam.AccountServicePrincipalsV2.Delete":              changesOwners,
 	"iam.AccountServicePrincipalsV2.Patch":               changesOwners,
 	"iam.AccountServicePrincipalsV2.Update":              changesOwners,
+	"scim.AccountUsers":                                  changesOwners,
+	"scim.AccountUser":                                   changesOwners,
+	"scim.AccountServicePrincipals":                      changesOwners,
+	"scim.AccountServicePrincipal":                       changesOwners,
 	"iamv2.WorkspaceIamV2.DeleteUserProxy":               changesOwners,
 	"iamv2.WorkspaceIamV2.UpdateUserProxy":               changesOwners,
 	"iamv2.WorkspaceIamV2.DeleteServicePrincipalProxy":   changesOwners,
@@ -122,13 +128,15 @@ var changes = map[string]effect{
 	"iamv2.AccountIamV2.UpdateGroup":                    changesAny,
 	"iamv2.AccountIamV2.CreateDirectGroupMember":        changesAny,
 	"iamv2.AccountIamV2.DeleteDirectGroupMember":        changesAny,
+	"scim.AccountGroups":                                changesAny,
+	"scim.AccountGroup":                                 changesAny,
 	"groups.Call":                                       changesAny,
 }
 
 // byPath are operations that stand for several. What they change shows in the path.
 var byPath = []string{
 	"scim.Collection", "scim.Resource", "iam.Permissions.Set", "iam.Permissions.Update", "permissions.Preview",
-	"account.Other",
+	"account.Other", "identity.AccountOther",
 }
 
 // WatchChange looks at a request that may change tokens as it passes, so that the change

@@ -30,6 +30,9 @@ type Metrics struct {
 	mu          sync.Mutex
 	authorities map[*Authority]struct{}
 
+	mapChanges fixedCounters
+	mapRefused prometheus.Gauge
+
 	dropped fixedCounters
 	queues  *queueLengths
 
@@ -85,6 +88,13 @@ func New() *Metrics {
 			"Workspaces whose token look-ups fail, or have not worked yet, by reason.",
 			"reason"),
 		authorities: make(map[*Authority]struct{}),
+
+		// The map.
+		mapChanges: fixed(t.counters("scopegate_map_changes_total",
+			"Changes of map files (bundle and routes) that were noticed, by result: applied, or refused because they cannot be used.",
+			"result"), "applied", "refused"),
+		mapRefused: t.gauge("scopegate_map_refused",
+			"Workspaces whose map files on disk cannot be used, so that an earlier map is in force."),
 
 		// Audit.
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",

@@ -8,16 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// The limits. The built-in catalog has 250 KB and fewer than 2,000 rows of at most 600
+// Limits of a file. The built-in catalog has 250 KB and fewer than 2,000 rows of at most 600
 // bytes.
 const (
 	maxSize  = 16 << 20
@@ -26,31 +24,60 @@ const (
 	maxError = 4 << 10 // bytes
 )
 
-// Routes is the built-in catalog with the rows of a file over it.
+// Routes are the rows of a file, and a catalog with these rows over it.
 type Routes struct {
 	Catalog *scopes.Catalog
+	// Rows are those of the file, as they are written there.
+	Rows []scopes.Operation
 	// Opened are rows of the file after which requests need no scope, or no token at
-	// all, and which the built-in catalog does not have like that.
+	// all, and which the catalog below does not have like that.
 	Opened []scopes.Operation
-	// Unknown are scopes in rows of the file that no published operation needs. They may be
-	// new, or misspelled.
-	Unknown []string
+	// Warnings say what is valid and most likely a mistake.
+	Warnings []Warning
 }
 
-// Load reads a file, unless the path is empty. Errors name the file, and the line where
-// there is one.
-func Load(path string) (*Routes, error) {
-	if path == "" {
-		return &Routes{Catalog: scopes.Default()}, nil
-	}
-	content, err := regularfile.Read(path, maxSize)
+// Warning is something in a file that is valid and most likely a mistake.
+type Warning struct {
+	// Text is the kind of mistake, and what to do about it.
+	Text string
+	// Details are what it is about, such as "line 3: GET /api/2.0/x", at most [MaxDetails]
+	// of Count.
+	Details []string
+	Count   int
+}
+
+// MaxDetails limits the details of a warning.
+const MaxDetails = 10
+
+// Load reads a file whose rows go over a catalog, unless the path is empty. Errors name the
+// file, and the line where there is one.
+func Load(path string, over *scopes.Catalog) (*Routes, error) {
+	content, err := Read(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(content, path)
+	return Parse(content, path, over)
 }
 
-func parse(content []byte, path string) (*Routes, error) {
+// Read returns the content of a file, nil if the path is empty.
+func Read(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return regularfile.Read(path, maxSize)
+}
+
+// Parse reads the content of a file whose rows go over a catalog. Errors name the file.
+func Parse(content []byte, path string, over *scopes.Catalog) (*Routes, error) {
+	rows, err := ParseRows(content, path)
+	if err != nil {
+		return nil, err
+	}
+	return Over(over, rows, lineNumbers(content), path)
+}
+
+// ParseRows reads rows within the bounds of this package.
+func ParseRows(content []byte, path string) ([]scopes.Operation, error) {
 	if err := checkText(content, path); err != nil {
 		return nil, err
 	}
@@ -61,44 +88,64 @@ func parse(content []byte, path string) (*Routes, error) {
 		}
 		return nil, err
 	}
-	routes, known := new(Routes), scopes.KnownScopes()
+	return rows, nil
+}
+
+// Over puts rows over a catalog. Lines are their numbers in the file, nil where there is
+// none.
+func Over(over *scopes.Catalog, rows []scopes.Operation, lines []int, path string) (*Routes, error) {
+	routes := &Routes{Rows: rows, Catalog: over}
+	if len(rows) == 0 {
+		return routes, nil
+	}
+	builtIn := rowsOf(over)
 	for i := range rows {
-		if err := routes.open(&rows[i]); err != nil {
+		if err := routes.open(&rows[i], builtIn); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		for _, scope := range rows[i].Scopes() {
-			if !slices.Contains(known, scope) && !slices.Contains(routes.Unknown, scope) {
-				routes.Unknown = append(routes.Unknown, scope)
-			}
-		}
 	}
-	if routes.Catalog, err = scopes.Default().With(rows); err != nil {
+	var err error
+	if routes.Catalog, err = over.With(rows); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	check := check{routes: routes, lines: lines}
+	taken, err := check.names()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(taken) > 0 {
+		if routes.Catalog, err = over.With(check.rename(taken)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	check.opened()
+	check.unknownScopes()
+	check.unmatched()
 	return routes, nil
 }
 
 // open notes a row that needs less than any scope in particular.
-func (r *Routes) open(row *scopes.Operation) error {
+func (r *Routes) open(row *scopes.Operation, builtIn map[string]bool) error {
 	if row.Access != scopes.Public && row.Access != scopes.AnyScope {
 		return nil
 	}
 	if row.Access == scopes.Public && !named(row.Template) {
 		return fmt.Errorf("%s %s is public: it would let everything pass that has no row of its own, without a token; name the paths that need none", row.Method, row.Template)
 	}
-	if !builtIn()[row.Method+" "+row.Template+" "+row.Access.String()] {
+	if !builtIn[row.Method+" "+row.Template+" "+row.Access.String()] {
 		r.Opened = append(r.Opened, *row)
 	}
 	return nil
 }
 
-var builtIn = sync.OnceValue(func() map[string]bool {
+// rowsOf returns the rows of a catalog with the kind of permission that they need.
+func rowsOf(catalog *scopes.Catalog) map[string]bool {
 	rows := make(map[string]bool)
-	for _, o := range scopes.Default().Operations() {
+	for _, o := range catalog.Operations() {
 		rows[o.Method+" "+o.Template+" "+o.Access.String()] = true
 	}
 	return rows
-})
+}
 
 // named reports whether a template has a literal segment besides where the API begins.
 func named(template string) bool {

@@ -66,7 +66,7 @@ func TestLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			routes, err := Load(path)
+			routes, err := Load(path, scopes.Default())
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("it took %s", took)
 			}
@@ -90,7 +90,7 @@ func TestLoad(t *testing.T) {
 // row for everything cannot loosen what the built-in catalog knows.
 func TestShadowing(t *testing.T) {
 	t.Parallel()
-	routes, err := parse([]byte("*\t/{path...}\t*\nGET\t/api/2.2/jobs/list\tsql\n"), "routes")
+	routes, err := Parse([]byte("*\t/{path...}\t*\nGET\t/api/2.2/jobs/list\tsql\n"), "routes", scopes.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,30 +102,115 @@ func TestShadowing(t *testing.T) {
 	}
 }
 
-func TestUnknownScopes(t *testing.T) {
+func TestWarnings(t *testing.T) {
 	t.Parallel()
-	routes, err := parse([]byte("GET\t/api/2.0/a\tjobz,sql\nGET\t/api/2.0/b\tjobz\nGET\t/api/2.0/c\tall-apis\n"), "routes")
-	if err != nil || !slices.Equal(routes.Unknown, []string{"jobz"}) {
-		t.Errorf("%+v, %v", routes, err)
+	const (
+		unknown   = "rows name unknown scopes; they may be misspelled"
+		unmatched = "rows can never match a request; remove them, or correct their paths"
+		taken     = "rows have the name of an operation that needs other scopes, and go by their path instead; give them names of their own, or the scopes of that operation"
+		opened    = "rows need no scope, or no token at all"
+	)
+	for _, test := range []struct {
+		name, content string
+		want          map[string][]string
+	}{
+		{"nothing", "# c\n\nGET\t/api/2.0/a\tsql\nGET\t/api/2.0/b\tall-apis\nPOST\t/api/2.0/c\tjobs+sql\n", nil},
+		{"unknown scopes, each once", "# c\r\n\r\nGET\t/api/2.0/a\tjobz,sql\nGET\t/api/2.0/b\tjobz\nGET\t/api/2.0/c\tsql+things\n",
+			map[string][]string{unknown: {`line 3: GET /api/2.0/a: unknown scope "jobz"; did you mean jobs?`, `line 5: GET /api/2.0/c: unknown scope "things"`}}},
+		{"scopes in another case are no scopes of tokens", "GET\t/api/2.0/a\tunity_catalog\n",
+			map[string][]string{unknown: {`line 1: GET /api/2.0/a: unknown scope "unity_catalog"; did you mean unity-catalog?`}}},
+		{"a method that is refused", "CONNECT\t/api/2.0/a\tsql\n", map[string][]string{unmatched: {"line 1: CONNECT /api/2.0/a: requests with this method are refused"}}},
+		{"all methods have rows of their own", "GET\t/a/b\tsql\nPOST\t/a/b\tsql\n*\t/a/b\tjobs\n", nil},
+		{"a path of a row beside it", "GET\t/a/{x}\tsql\nGET\t/a/{y...}\tjobs\n", nil},
+		{"a pattern behind a literal", "GET\t/a/x\tsql\nGET\t/a/{y}\tjobs\n", nil},
+		{"odd characters", "GET\t/\tsql\nGET\t/a/~user+x@y:z!$&'(),=\tsql\n", nil},
+		{"characters that clients encode", "GET\t/a/b c\tsql\nGET\t/a/ü\tsql\n", map[string][]string{unmatched: {
+			"line 1: GET /a/b c: the path percent-encodes characters that need no encoding: send them as they are, so requests with it are refused",
+			"line 2: GET /a/ü: the path percent-encodes characters that need no encoding: send them as they are, so requests with it are refused"}}},
+		{"a name of the catalog", "GET\t/api/2.0/a\tsql\toperator\tjobs.List\tx\n# c\n*\t/api/{path...}\tall-apis\toperator\tjobs.RunNow\n", map[string][]string{taken: {
+			"line 1: GET /api/2.0/a: jobs.List is the name of GET /api/2.2/jobs/list, which needs jobs",
+			"line 3: * /api/{path...}: jobs.RunNow is the name of POST /api/2.2/jobs/run-now, which needs jobs"}}},
+		{"opened", "GET\t/api/2.0/x\tpublic\n", map[string][]string{opened: {"line 1: GET /api/2.0/x"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			routes, err := Parse([]byte(test.content), "routes", scopes.Default())
+			if err != nil {
+				t.Fatal(err)
+			}
+			readings, err := routes.Catalog.Read("GET", "/api/2.0/a", nil)
+			if err != nil || strings.HasPrefix(readings[0].Operation.Name, "jobs.") {
+				t.Errorf("a row takes the name of an operation that needs other scopes: %+v, %v", readings, err)
+			}
+			got := make(map[string][]string)
+			for _, w := range routes.Warnings {
+				got[w.Text] = w.Details
+			}
+			if len(got) != len(test.want) {
+				t.Errorf("%q", got)
+			}
+			for text, details := range test.want {
+				if !slices.Equal(got[text], details) {
+					t.Errorf("%s:\n%q, want\n%q", text, got[text], details)
+				}
+			}
+		})
+	}
+}
+
+// TestNames: a name is one operation, for policies too.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, content, want string }{
+		{"two rows of the file", "GET\t/api/2.0/a\tsql\toperator\tours.Get\tx\n\nGET\t/api/2.0/b\tjobs\toperator\tours.Get\tx\n", "line 3: GET /api/2.0/b needs jobs, but line 1: GET /api/2.0/a, which has the operation name ours.Get too, needs sql"},
+		{"account and not", "GET\t/api/2.0/a\taccount\toperator\tours.Get\tx\nGET\t/api/2.0/b\tjobs\toperator\tours.Get\tx\n", "needs account"},
+		{"paths of one operation", "GET\t/api/2.1/jobs/list\tsql\nGET\t/api/2.2/jobs/list\tjobs\n", "which has the operation name jobs.List too"},
+		{"another path of an operation", "GET\t/api/2.0/a\tjobs\toperator\tjobs.List\tx\n", ""},
+		{"other scopes for an operation", "GET\t/api/2.1/jobs/list\tsql\n", ""},
+		{"one path needs no scope", "GET\t/api/2.1/jobs/list\t*\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(test.content), "routes", scopes.Default())
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "routes: ")):
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestShippedRows: the checks hold for the catalog that ships.
+func TestShippedRows(t *testing.T) {
+	t.Parallel()
+	rows := scopes.Default().Operations()
+	routes, err := Over(scopes.Default(), rows, nil, "catalog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range routes.Warnings {
+		t.Errorf("%s: %q", w.Text, w.Details)
 	}
 }
 
 func TestLoadMistakes(t *testing.T) {
 	t.Parallel()
-	if routes, err := Load(""); err != nil || routes.Catalog != scopes.Default() {
+	if routes, err := Load("", scopes.Default()); err != nil || routes.Catalog != scopes.Default() {
 		t.Errorf("without a file: %+v, %v", routes, err)
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Load(filepath.Join(t.TempDir(), "nowhere"), scopes.Default()); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := Load(t.TempDir()); !errors.Is(err, regularfile.ErrNotRegular) {
+	if _, err := Load(t.TempDir(), scopes.Default()); !errors.Is(err, regularfile.ErrNotRegular) {
 		t.Error(err)
 	}
 	large := filepath.Join(t.TempDir(), "large")
 	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 400<<20)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(large); !errors.Is(err, regularfile.ErrTooLarge) {
+	if _, err := Load(large, scopes.Default()); !errors.Is(err, regularfile.ErrTooLarge) {
 		t.Error(err)
 	}
 }
@@ -136,7 +221,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		routes, err := parse(content, "routes")
+		routes, err := Parse(content, "routes", scopes.Default())
 		if err != nil {
 			if len(err.Error()) > 2*maxError {
 				t.Errorf("an error of %d bytes", len(err.Error()))

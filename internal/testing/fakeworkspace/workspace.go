@@ -1,6 +1,7 @@
 package fakeworkspace
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -18,8 +19,8 @@ const (
 	adminUser = "admin@example.com"
 )
 
-// ScopeCheck returns what a request needs: any one of anyOf, any credential if anyOf is empty, or no
-// credential if public. The path is the one that the workspace acts on, escaped.
+// ScopeCheck returns what a request needs: any one of anyOf, in the form of [OwnScopes], any credential
+// if anyOf is empty, or no credential if public. The path is the one that the workspace acts on, escaped.
 type ScopeCheck func(method, escapedPath string) (anyOf []string, public bool)
 
 // Workspace is one fake workspace. Make it with [New]; it is an [http.Handler], and [Workspace.Start]
@@ -28,8 +29,11 @@ type Workspace struct {
 	now         func() time.Time
 	workspaceID int64
 	scopeCheck  ScopeCheck
+	own         []ownRow
 	sloppyPaths bool
-	maxLog      int
+
+	scopesSupported, tokenScopes []string
+	maxLog                       int
 
 	people     *directory
 	tokens     *tokenStore
@@ -73,6 +77,20 @@ func WithScopeCheck(check func(method, escapedPath string) (anyOf []string, publ
 // WithWorkspaceID sets the workspace id, which older clients call the org id.
 func WithWorkspaceID(id int64) Option { return func(w *Workspace) { w.workspaceID = id } }
 
+// WithScopeNames sets the names of scopes that the workspace says it has: in its OAuth
+// server's metadata (scopes_supported), and for personal access tokens (token-scopes). Nil
+// leaves the default, which is a few.
+func WithScopeNames(supported, forTokens []string) Option {
+	return func(w *Workspace) {
+		if supported != nil {
+			w.scopesSupported = supported
+		}
+		if forTokens != nil {
+			w.tokenScopes = forTokens
+		}
+	}
+}
+
 // WithMaxRequestLog keeps the last n requests; the default is 10000.
 func WithMaxRequestLog(n int) Option { return func(w *Workspace) { w.maxLog = n } }
 
@@ -90,14 +108,18 @@ func New(opts ...Option) *Workspace {
 		now:         time.Now,
 		workspaceID: DefaultWorkspaceID,
 		maxLog:      10000,
-		people:      newDirectory(),
-		tokens:      newTokenStore(),
-		keys:        &keyring{},
-		faults:      newFaults(),
-		jobs:        newJobStore(),
-		statements:  newStatementStore(),
-		files:       newFileStore(),
-		events:      &eventGate{},
+
+		scopesSupported: []string{"all-apis", "email", "offline_access", "openid", "profile", "sql"},
+		tokenScopes:     []string{"all-apis", "clusters", "jobs", "sql"},
+
+		people:     newDirectory(),
+		tokens:     newTokenStore(),
+		keys:       &keyring{},
+		faults:     newFaults(),
+		jobs:       newJobStore(),
+		statements: newStatementStore(),
+		files:      newFileStore(),
+		events:     &eventGate{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, opt := range opts {
@@ -171,7 +193,7 @@ func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
 			refusal = w.faults.credential(r, caller)
 		}
 		if refusal == nil {
-			refusal = caller.lacks(anyOf)
+			refusal = cmp.Or(w.ownScopes(r), &ownRow{OwnScopes: OwnScopes{AnyOf: anyOf}}).lacks(caller)
 		}
 		if refusal != nil {
 			fail(rw, r, refusal)

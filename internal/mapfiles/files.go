@@ -1,0 +1,137 @@
+// Package mapfiles makes the map of a workspace from its files, a signed bundle and the
+// operator's rows, and watches these files: a change takes effect without a reload of the
+// configuration.
+//
+// Files: files.go (which files, and how they become a map), contents.go (reading both of
+// them), watch.go (when to look), change.go (what happens when they have changed), tell.go
+// (log, events and metrics).
+package mapfiles
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/mapbundle"
+	"github.com/scopegate/scopegate/internal/routesfile"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Files are the files that the map of a workspace is made of.
+type Files struct {
+	// Bundle is the path of a signed bundle, whose rows are used instead of the shipped
+	// ones; empty for the shipped map.
+	Bundle string
+	// Keys are those by one of which the bundle must be signed.
+	Keys []mapbundle.PublicKey
+	// Routes is the path of a file with rows that go over the map; empty for none.
+	Routes string
+}
+
+// Any reports whether there are files at all.
+func (f Files) Any() bool { return f.Bundle != "" || f.Routes != "" }
+
+// Map is the map that the files make. It never changes.
+type Map struct {
+	// Catalog has all rows.
+	Catalog *scopes.Catalog
+	// Base is the bundle or the shipped map, without routes.
+	Base *scopes.Catalog
+	// BasedOn is the day of the shipped map that Base is, or was made from.
+	BasedOn time.Time
+	// Made is when the bundle was made; zero without one.
+	Made time.Time
+	// Routes are the operator's rows.
+	Routes []scopes.Operation
+	// Warnings say what is valid and most likely a mistake in the routes.
+	Warnings []routesfile.Warning
+	// Outdated says that the shipped map is used because the bundle is older; empty
+	// otherwise.
+	Outdated string
+
+	sum sum
+}
+
+// InForce is what the requests for one workspace are judged by. It never changes, and is
+// replaced as a whole.
+type InForce struct {
+	*Map
+	// Judges are those of the workspace's handlers.
+	Judges []*judge.Judge
+}
+
+// Load reads the files. A bundle that is older than the shipped map is not used, see
+// Map.Outdated: an upgraded binary must start, and must not go back. All other problems are
+// errors, which name the file.
+func (f Files) Load() (*Map, error) {
+	contents := f.read()
+	m, err := f.build(contents)
+	if err != nil {
+		return nil, err
+	}
+	if m.Outdated != "" {
+		contents.bundle = nil
+		shipped := Files{Routes: f.Routes}
+		outdated, sum := m.Outdated, m.sum
+		if m, err = shipped.build(contents); err != nil {
+			return nil, err
+		}
+		m.Outdated, m.sum = outdated, sum
+	}
+	return m, nil
+}
+
+// build makes the map of what was read.
+func (f Files) build(c contents) (*Map, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	m := &Map{Base: scopes.Default(), BasedOn: scopes.Date(), sum: c.sum()}
+	if f.Bundle != "" {
+		bundle, err := mapbundle.Open(c.bundle, f.Bundle, f.Keys)
+		if err != nil {
+			return nil, fmt.Errorf("reading map: %w", err)
+		}
+		m.Base, m.BasedOn, m.Made = bundle.Catalog, bundle.BasedOn, bundle.Made
+		if own := scopes.Date(); m.BasedOn.Before(own) {
+			m.Outdated = fmt.Sprintf("the bundle %s is based on the map of %s, and this scopegate ships that of %s: export it again, or remove map from the configuration",
+				f.Bundle, m.BasedOn.Format(time.DateOnly), own.Format(time.DateOnly))
+		}
+	}
+	routes, err := routesfile.Parse(c.routes, f.Routes, m.Base)
+	if err != nil {
+		return nil, fmt.Errorf("reading routes: %w", err)
+	}
+	m.Catalog, m.Routes, m.Warnings = routes.Catalog, routes.Rows, routes.Warnings
+	m.Catalog.Version() // which the first request would wait for
+	return m, nil
+}
+
+// Candidate returns the map after one of the files is replaced: the bundle, if the content
+// looks like one, and otherwise the routes. The note says why the gateway would refuse it
+// as it is, if that is only for want of a signature.
+func (f Files) Candidate(now *Map, content []byte, name string) (catalog *scopes.Catalog, note string, err error) {
+	if !mapbundle.Is(content) {
+		routes, err := routesfile.Parse(content, name, now.Base)
+		if err != nil {
+			return nil, "", err
+		}
+		return routes.Catalog, "", nil
+	}
+	bundle, err := mapbundle.Read(content, name)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.Bundle == "" {
+		note = "the configuration of the gateway has no option map, so it does not read bundles"
+	} else if _, err := mapbundle.Open(content, name, f.Keys); err != nil {
+		note = "the gateway would refuse the bundle as it is: " + err.Error()
+	} else if bundle.BasedOn.Before(scopes.Date()) {
+		note = "the gateway would refuse the bundle, because it ships a newer map"
+	}
+	routes, err := routesfile.Over(bundle.Catalog, now.Routes, nil, f.Routes)
+	if err != nil {
+		return nil, "", err
+	}
+	return routes.Catalog, note, nil
+}
