@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"slices"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // TestMain makes this test binary serve as the command scopegate, for the scripts
@@ -24,7 +28,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"workspace": workspaceCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -61,6 +65,30 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv("DATABRICKS_HOST", workspace.URL())
 	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
+}
+
+// startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway
+// that learned what a file says, in the form of GET /databricks_scopes/drift, and sets
+// $GATEWAY to its address.
+func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: gateway <file>")
+	}
+	var drift usage.Drift
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &drift))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := drift
+		if r.FormValue("all") == "" {
+			answer = drift.Open()
+		}
+		write := map[string]func(*usage.Drift, io.Writer) error{"csv": (*usage.Drift).WriteCSV, "table": (*usage.Drift).WriteTable}[r.FormValue("format")]
+		if write == nil {
+			write = (*usage.Drift).WriteJSON
+		}
+		_ = write(&answer, w)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("GATEWAY", server.Listener.Addr().String())
 }
 
 // TestNoTestDoubles keeps the fake workspace, which mints tokens for anyone, out of

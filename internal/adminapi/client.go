@@ -58,6 +58,21 @@ func (c Client) Recommend(q RecommendQuery) (*usage.Recommendation, error) {
 	return recommendation, nil
 }
 
+// DriftReport returns a report on the map in the format that the query names. Close it.
+func (c Client) DriftReport(q DriftQuery) (io.ReadCloser, error) {
+	return c.do(http.MethodGet, routeDrift, q.encode(), nil)
+}
+
+// Drift returns a report on the map, whatever the format that the query names.
+func (c Client) Drift(q DriftQuery) (*usage.Drift, error) {
+	q.Format = formatJSON
+	drift := new(usage.Drift)
+	if err := c.read(routeDrift, q.encode(), drift); err != nil {
+		return nil, err
+	}
+	return drift, nil
+}
+
 // Forget makes the gateway look up a token again before it judges the next request
 // with it.
 func (c Client) Forget(id tokens.ID) error {

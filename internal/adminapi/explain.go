@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -45,7 +46,25 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusBadRequest, "%w", err)
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return writeJSON(w, http.StatusOK, explanation{answer, s.confirmed(r.Context(), answer.Row)})
+}
+
+// explanation is an explanation of the running gateway.
+type explanation struct {
+	judge.Explanation
+	// Confirmed is how often the workspace's answers agreed with the row.
+	Confirmed uint64 `json:"confirmed_here,omitempty"`
+}
+
+// confirmed returns how often the workspace's answers agreed with a row, 0 if that is not
+// known.
+func (s *server) confirmed(ctx context.Context, row *scopes.Operation) uint64 {
+	workspace, err := workspaceOf(s, "") // judges that explain alike have the same
+	if err != nil || row == nil {
+		return 0
+	}
+	state, _ := workspace.Usage.State(ctx) // what can be read
+	return state.Confirmed(row)
 }
 
 // resolver looks up tokens.

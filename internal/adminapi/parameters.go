@@ -29,6 +29,7 @@ const (
 	paramExpiring  = "expiring"
 	paramOwner     = "owner"
 	paramUsed      = "used"
+	paramAll       = "all"
 	paramFile      = "file"
 )
 

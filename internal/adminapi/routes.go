@@ -22,6 +22,7 @@ const (
 	routeUsage     = "usage"
 	routeReport    = "report"
 	routeRecommend = "recommend"
+	routeDrift     = "drift"
 	routeTokens    = "tokens"
 	routeToken     = "tokens/" // and an id
 )
@@ -43,6 +44,7 @@ type Route struct {
 //	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
+//	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func Routes(g Gateway) []Route {
@@ -55,6 +57,7 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeUsage, s.report},
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
+		{http.MethodGet, Prefix + routeDrift, s.drift},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},
 		{http.MethodDelete, Prefix + routeToken, s.purge},
 	}

@@ -13,13 +13,13 @@ import (
 // The parent command.
 const (
 	Name  = "scopes"
-	Usage = "explain|catalog|verify|report|recommend|revoke"
+	Usage = "explain|catalog|verify|report|recommend|drift|revoke"
 	Short = "Explains which Databricks API scopes requests need and tokens use"
 	Long  = `
 Answers questions about Databricks API scopes with the code that judges requests.
 
 explain and catalog need no gateway, no network and no token. verify and revoke
-call a workspace. report and recommend ask a running gateway.
+call a workspace. report, recommend and drift ask a running gateway.
 `
 )
 
@@ -63,6 +63,7 @@ func Commands(deps Deps) []*cobra.Command {
 		verifyCommand(deps),
 		reportCommand(deps),
 		recommendCommand(deps),
+		driftCommand(deps),
 		revokeCommand(deps),
 	}
 	for _, cmd := range commands {

@@ -33,7 +33,7 @@ func TestProblem(t *testing.T) {
 		{"dotted on a personal access token", "sql.statement-execution", OnPAT, `only OAuth access tokens carry the scope "sql.statement-execution": on a personal access token it opens nothing`},
 		{"dotted in a policy", "dashboards.genie", InPolicy, `only OAuth access tokens carry the scope "dashboards.genie": in a policy it permits nothing; write genie`},
 		{"dotted in a policy, for nothing", "mcp.genie", InPolicy, `only OAuth access tokens carry the scope "mcp.genie": in a policy it permits nothing`},
-		{"dotted and misspelled", "sql.statement-exection", OnOAuth, `unknown scope "sql.statement-exection"; did you mean sql.statement-execution?`},
+		{"dotted and misspelled", "sql.statement_execution", OnOAuth, `unknown scope "sql.statement_execution"; did you mean sql.statement-execution?`},
 		{"dotted and unknown", "jobs.jobs", OnOAuth, `unknown scope "jobs.jobs"`},
 		{"control characters", "a\x1b[31mb", OnPAT, `unknown scope "a\u{1b}[31mb"`},
 		{"long", strings.Repeat("x", 1<<20), OnPAT, ""},

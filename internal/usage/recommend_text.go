@@ -144,7 +144,11 @@ func (t *textWriter) scopes(label string, scopes []string) {
 
 func (t *textWriter) uses(uses []Use) {
 	t.each(uses, func(u *Use) string {
-		return fmt.Sprintf("%s, %s to %s", count(u.Calls, "call"), date(u.First), date(u.Last))
+		calls := fmt.Sprintf("%s, %s to %s", count(u.Calls, "call"), date(u.First), date(u.Last))
+		if u.Confirmed > 0 {
+			calls += "; " + u.evidence()
+		}
+		return calls
 	})
 }
 

@@ -40,6 +40,8 @@ type Report struct {
 	Evicted int `json:"evicted,omitempty"`
 	// Unread are saved files whose counts are missing.
 	Unread []Unread `json:"unread,omitempty"`
+	// Map says what the workspace's answers say about the map.
+	Map Answers `json:"map,omitzero"`
 	// Listed is false if the workspace's list was unavailable: the report then has
 	// only tokens that were seen, without their scopes.
 	Listed bool `json:"listed"`
@@ -77,6 +79,8 @@ func NewReport(state State, listed []ListedToken, now time.Time) Report {
 	if !state.Since.IsZero() {
 		r.Days = max(1, daysBetween(state.Since, now))
 	}
+	state.confirm()
+	r.Map = state.answers()
 	seen := make(map[string]*Token, len(state.Tokens))
 	for i := range state.Tokens {
 		seen[state.Tokens[i].ID] = &state.Tokens[i]

@@ -65,6 +65,9 @@ func (r *Report) summary() string {
 	} else {
 		s += fmt.Sprintf("; %s recorded since %s (%s).", count(r.Calls, "call"), date(r.Since), count(r.Days, "day"))
 	}
+	if said := r.Map.String(); said != "" {
+		s += "\n" + said
+	}
 	if r.Cut.Entries > 0 {
 		s += fmt.Sprintf("\nCut: %s with %s, the least recently used, dropped since %s.", count(r.Cut.Entries, "token"), count(r.Cut.Calls, "call"), date(r.Cut.Since))
 	}

@@ -20,6 +20,9 @@ type Use struct {
 	First, Last              time.Time
 	// Reason is that of the last denial, enforced or rehearsed.
 	Reason string
+	// Confirmed is how often the workspace's answers agreed with the row, whichever the
+	// token. Reports and recommendations fill it in.
+	Confirmed uint64
 }
 
 // Passed reports whether at least one call passed, so that a client may rely on it.
@@ -40,6 +43,7 @@ type useJSON struct {
 	First     time.Time       `json:"first_seen,omitzero"`
 	Last      time.Time       `json:"last_seen,omitzero"`
 	Reason    string          `json:"reason,omitempty"`
+	Confirmed uint64          `json:"confirmed_here,omitempty"`
 }
 
 // MarshalJSON puts the operation's fields next to the counts.
@@ -47,7 +51,7 @@ func (u Use) MarshalJSON() ([]byte, error) {
 	o := &u.Operation
 	return json.Marshal(useJSON{
 		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional,
-		u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason,
+		u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason, u.Confirmed,
 	})
 }
 
@@ -63,7 +67,7 @@ func (u *Use) UnmarshalJSON(data []byte) error {
 	}
 	*u = Use{
 		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional},
-		Calls:     w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason,
+		Calls:     w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason, Confirmed: w.Confirmed,
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ func (s *State) Recommend(id string, facts TokenFacts, window time.Duration, now
 	if window > 0 {
 		from = now.Add(-window)
 	}
+	s.confirm()
 	seen, ok := s.Token(id)
 	if !ok {
 		return Recommendation{}, &NotSeenError{s.Since, s.doubt(nil, facts.Created, from)}

@@ -48,7 +48,7 @@ func TestUnknownNames(t *testing.T) {
 			t.Fatalf("an unknown name beside a known one: %d %s", got.StatusCode, got.Body)
 		}
 	}
-	signed := workspace.SignJWT(map[string]any{"scope": "openid sql.warehouses:read sql.statment-execution"})
+	signed := workspace.SignJWT(map[string]any{"scope": "openid sql.warehouses:read sql.statement_execution"})
 	for range 3 {
 		if got := g.Send(t, "GET", warehousesList, harness.Bearer(signed)); got.StatusCode != 200 {
 			t.Fatalf("an unknown name on an OAuth token: %d %s", got.StatusCode, got.Body)

@@ -35,7 +35,7 @@ func replace(t *testing.T, path, content string) {
 }
 
 // row is a row of a routes file for a path that the catalog does not have.
-func row(scope string) string {
+func mapRow(scope string) string {
 	return "GET\t" + harness.UnmappedPath + "\t" + scope + "\tdocumented\tours.Get\tour wiki\n"
 }
 
@@ -52,7 +52,7 @@ func awaitStatus(t *testing.T, g *harness.Gateway, path, token string, want int)
 func TestRoutesChangeWithoutReload(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "routes.tsv")
-	replace(t, file, row("sql"))
+	replace(t, file, mapRow("sql"))
 	g := harness.NewGateway(t, workspace)
 	g.Global = harness.TapEvents(mapfiles.EventChanged, mapfiles.EventRefused, mapfiles.EventNarrows)
 	// The other path is a path of the same operation once the file says so, and then the
@@ -69,7 +69,7 @@ func TestRoutesChangeWithoutReload(t *testing.T) {
 	}
 	first := g.Records(t, 2)[0]["catalog"]
 
-	replace(t, file, row("jobs")+strings.Replace(row("jobs"), harness.UnmappedPath, other, 1))
+	replace(t, file, mapRow("jobs")+strings.Replace(mapRow("jobs"), harness.UnmappedPath, other, 1))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
 	if got := g.Send(t, "GET", other, harness.Bearer(held.Value)); got.StatusCode != 403 || !strings.Contains(got.Body, "policy p") {
 		t.Errorf("the policy knows the old catalog: %d %s", got.StatusCode, got.Body)
@@ -88,7 +88,7 @@ func TestRoutesChangeWithoutReload(t *testing.T) {
 		t.Errorf("the admin API knows the old catalog: %s", explained)
 	}
 
-	replace(t, file, row("jobs\tx\ty"))
+	replace(t, file, mapRow("jobs\tx\ty"))
 	e = harness.NextEvent(t)
 	if e.Name() != mapfiles.EventRefused || !strings.Contains(fmt.Sprint(e.Data["problem"]), "routes.tsv:1") {
 		t.Errorf("%s %v", e.Name(), e.Data)
@@ -103,7 +103,7 @@ func TestRoutesChangeWithoutReload(t *testing.T) {
 		t.Errorf("not ready: %s", body)
 	}
 
-	replace(t, file, row("files"))
+	replace(t, file, mapRow("files"))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 	if got := g.Metric(t, "scopegate_map_refused"); got != 0 {
 		t.Errorf("scopegate_map_refused is %g", got)
@@ -151,7 +151,7 @@ func TestMapBundle(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	folder, key, now := t.TempDir(), newKey(t), time.Now()
 	bundle, routes := filepath.Join(folder, "map.tsv"), filepath.Join(folder, "routes.tsv")
-	replace(t, bundle, signedMap(t, row("sql"), now, key))
+	replace(t, bundle, signedMap(t, mapRow("sql"), now, key))
 	replace(t, routes, "GET\t/api/2.0/ours\tfiles\n")
 	g := harness.NewGateway(t, workspace)
 	g.Global = harness.TapEvents(mapfiles.EventRefused)
@@ -166,18 +166,18 @@ func TestMapBundle(t *testing.T) {
 		t.Fatal("the bundle and the routes are not in force")
 	}
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
-	replace(t, bundle, signedMap(t, row("jobs"), now.Add(time.Second), key))
+	replace(t, bundle, signedMap(t, mapRow("jobs"), now.Add(time.Second), key))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
 	if !needs("/api/2.0/ours", "files") {
 		t.Error("the routes are not over the new bundle")
 	}
-	good := signedMap(t, row("sql"), now.Add(2*time.Second), key)
+	good := signedMap(t, mapRow("sql"), now.Add(2*time.Second), key)
 	for name, content := range map[string]string{
-		"signed by another key":  signedMap(t, row("sql"), now.Add(2*time.Second), newKey(t)),
+		"signed by another key":  signedMap(t, mapRow("sql"), now.Add(2*time.Second), newKey(t)),
 		"cut off":                good[:len(good)/2],
 		"unsigned":               good[:strings.LastIndex(good, "# signature")],
-		"not a bundle":           row("sql"),
-		"older than that before": signedMap(t, row("sql"), now, key),
+		"not a bundle":           mapRow("sql"),
+		"older than that before": signedMap(t, mapRow("sql"), now, key),
 	} {
 		replace(t, bundle, content)
 		if e := harness.NextEvent(t); !strings.Contains(fmt.Sprint(e.Data["problem"]), "map.tsv") {
@@ -192,7 +192,7 @@ func TestMapBundle(t *testing.T) {
 	if err := g.TryLoad(t, block+"\nheader X-Load 1"); err == nil || !strings.Contains(err.Error(), "reading map: ") {
 		t.Errorf("%v", err)
 	}
-	replace(t, bundle, signedMap(t, row("sql"), now, key))
+	replace(t, bundle, signedMap(t, mapRow("sql"), now, key))
 	g.Load(t, block+"\nheader X-Load 2")
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 }
@@ -203,8 +203,8 @@ func TestNarrowingMap(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	folder := t.TempDir()
 	file, next := filepath.Join(folder, "routes.tsv"), filepath.Join(folder, "next.tsv")
-	replace(t, file, row("jobs"))
-	replace(t, next, row("sql")+"GET\t"+harness.ClustersList+"\tjobs\n")
+	replace(t, file, mapRow("jobs"))
+	replace(t, next, mapRow("sql")+"GET\t"+harness.ClustersList+"\tjobs\n")
 	g := harness.NewGateway(t, workspace)
 	g.Global = harness.TapEvents(mapfiles.EventNarrows)
 	g.Load(t, harness.GatewayBlock(workspace, "routes "+file))
@@ -269,7 +269,7 @@ func TestNarrowingMap(t *testing.T) {
 func TestMapChangesUnderLoad(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "routes.tsv")
-	replace(t, file, row("jobs"))
+	replace(t, file, mapRow("jobs"))
 	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "routes "+file))
 	token := g.Mint("jobs")
 	var clients sync.WaitGroup
@@ -310,7 +310,7 @@ func TestMapChangesUnderLoad(t *testing.T) {
 	}
 	for i, scope := range []string{"sql", "jobs"} {
 		before := []int64{refused.Load(), passed.Load()}[i]
-		replace(t, file, row(scope))
+		replace(t, file, mapRow(scope))
 		harness.WaitFor(t, "the map to change", func() bool { return []int64{refused.Load(), passed.Load()}[i] > before+10 })
 	}
 	close(stop)

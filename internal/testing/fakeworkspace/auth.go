@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,22 +22,6 @@ type Caller struct {
 	Scopes []string
 	// OAuth is true for an OAuth access token, false for a personal access token.
 	OAuth bool
-}
-
-// lacks returns a refusal if the credential has none of the scopes in anyOf.
-func (c Caller) lacks(anyOf []string) *refusal {
-	if len(c.Scopes) == 0 || len(anyOf) == 0 || slices.Contains(c.Scopes, "all-apis") {
-		return nil
-	}
-	for _, s := range anyOf {
-		if slices.Contains(c.Scopes, s) {
-			return nil
-		}
-	}
-	if c.OAuth {
-		return missingScopes("OAuth", anyOf)
-	}
-	return missingScopes("access", anyOf)
 }
 
 // credentialKind is what a credential looks like.

@@ -27,6 +27,9 @@
 //   - a missing scope, according to [WithScopeCheck]: 403 "Provided access token does not have required
 //     scopes: a, b". Any one of the scopes named is enough.
 //
+// With [WithOwnScopes] it requires other scopes for some requests than a published map says, and refuses
+// in another of Databricks' wordings.
+//
 // Services behind the front door send a string error_code: PERMISSION_DENIED for admin endpoints,
 // RESOURCE_DOES_NOT_EXIST for unknown ids, ENDPOINT_NOT_FOUND for unknown paths. Token Management
 // still returns expired tokens, and its list is not paginated.

@@ -17,6 +17,9 @@ type refusal struct {
 	code      any
 	message   string
 	challenge bool
+	// wording and scopes are of a refusal for lack of scopes; see [OwnScopes].
+	wording Wording
+	scopes  []string
 }
 
 // doorError is a refusal by the front door.
@@ -43,6 +46,9 @@ func missingScopes(kind string, anyOf []string) *refusal {
 
 // fail writes a refusal. No other function does.
 func fail(rw http.ResponseWriter, r *http.Request, e *refusal) {
+	if failAsWorded(rw, r, e) {
+		return
+	}
 	id := callOf(r).requestID
 	h := rw.Header()
 	body := map[string]any{"error_code": e.code, "message": e.message}

@@ -1,6 +1,7 @@
 package fakeworkspace
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -18,8 +19,8 @@ const (
 	adminUser = "admin@example.com"
 )
 
-// ScopeCheck returns what a request needs: any one of anyOf, any credential if anyOf is empty, or no
-// credential if public. The path is the one that the workspace acts on, escaped.
+// ScopeCheck returns what a request needs: any one of anyOf, in the form of [OwnScopes], any credential
+// if anyOf is empty, or no credential if public. The path is the one that the workspace acts on, escaped.
 type ScopeCheck func(method, escapedPath string) (anyOf []string, public bool)
 
 // Workspace is one fake workspace. Make it with [New]; it is an [http.Handler], and [Workspace.Start]
@@ -28,6 +29,7 @@ type Workspace struct {
 	now         func() time.Time
 	workspaceID int64
 	scopeCheck  ScopeCheck
+	own         []ownRow
 	sloppyPaths bool
 
 	scopesSupported, tokenScopes []string
@@ -191,7 +193,7 @@ func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
 			refusal = w.faults.credential(r, caller)
 		}
 		if refusal == nil {
-			refusal = caller.lacks(anyOf)
+			refusal = cmp.Or(w.ownScopes(r), &ownRow{OwnScopes: OwnScopes{AnyOf: anyOf}}).lacks(caller)
 		}
 		if refusal != nil {
 			fail(rw, r, refusal)

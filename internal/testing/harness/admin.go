@@ -11,6 +11,9 @@ import (
 	"testing"
 )
 
+// AdminAddress is where the admin API listens, as Caddy writes addresses.
+func (g *Gateway) AdminAddress() string { return "unix/" + g.adminSocket }
+
 // Admin calls the admin API and returns the status and the body. If the body is an
 // error in Caddy's JSON form, it returns the message only.
 func (g *Gateway) Admin(t testing.TB, method, target string) (status int, body string) {

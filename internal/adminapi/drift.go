@@ -1,0 +1,87 @@
+package adminapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// DriftQuery asks where the workspace's answers disagree with the map.
+type DriftQuery struct {
+	// Workspace is the URL of the workspace. It may be empty if there is only one.
+	Workspace string
+	// Format is json, csv or table. Default: json.
+	Format string
+	// All adds the operations about which there is nothing to do: those that the
+	// workspace confirmed, and those that were corrected.
+	All bool
+}
+
+func (q DriftQuery) encode() url.Values {
+	query := url.Values{}
+	set(query, paramWorkspace, q.Workspace)
+	set(query, paramFormat, q.Format)
+	setBool(query, paramAll, q.All)
+	return query
+}
+
+// driftFormats are the formats of [DriftQuery].
+var driftFormats = map[string]struct {
+	contentType string
+	write       func(*usage.Drift, io.Writer) error
+}{
+	"":          {"application/json", (*usage.Drift).WriteJSON},
+	formatJSON:  {"application/json", (*usage.Drift).WriteJSON},
+	formatCSV:   {"text/csv; charset=utf-8", (*usage.Drift).WriteCSV},
+	formatTable: {"text/plain; charset=utf-8", (*usage.Drift).WriteTable},
+}
+
+// drift says where the workspace's answers disagree with the map.
+func (s *server) drift(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if err := knownParameters(query, paramFormat, paramWorkspace, paramAll); err != nil {
+		return err
+	}
+	format, ok := driftFormats[query.Get(paramFormat)]
+	if !ok {
+		return errorf(http.StatusBadRequest, "%s must be json, csv or table, not %q", paramFormat, query.Get(paramFormat))
+	}
+	all, err := readBool(query, paramAll)
+	if err != nil {
+		return errorf(http.StatusBadRequest, "%w", err)
+	}
+	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	if err != nil {
+		return err
+	}
+	drift := s.driftOf(r.Context(), &workspace)
+	if !all {
+		drift = drift.Open()
+	}
+	w.Header().Set("Content-Type", format.contentType)
+	return format.write(&drift, w)
+}
+
+// driftOf compares what is known of a workspace's answers with the rows in force. Notes
+// say what is missing, and why.
+func (s *server) driftOf(ctx context.Context, w *Workspace) usage.Drift {
+	var notes []string
+	state, err := w.Usage.State(ctx)
+	if err != nil {
+		notes = append(notes, "what was learned could not be read in full: "+err.Error())
+	}
+	catalog := scopes.Default()
+	judge, err := judgeOf(s, func(j Judge) string { return j.Catalog.Version() })
+	if err == nil {
+		catalog = judge.Catalog
+	} else {
+		notes = append(notes, "handlers have different routes, so answers are compared with the map as it ships")
+	}
+	drift := usage.NewDrift(state.Lessons, catalog, s.Now())
+	drift.Notes = notes
+	return drift
+}

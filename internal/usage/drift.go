@@ -1,0 +1,297 @@
+package usage
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Drift is what a workspace's answers say about the map.
+type Drift struct {
+	At time.Time `json:"at"`
+	// Shipped is the version of the map that the gateway ships with.
+	Shipped string `json:"shipped_catalog"`
+	// Operations is the number of operations about which answers are known, and Agreed
+	// and Disagreed are the numbers of those answers, filtered out or not.
+	Operations int    `json:"operations"`
+	Agreed     uint64 `json:"agreed"`
+	Disagreed  uint64 `json:"disagreed"`
+	// Rows are sorted by state, then by method and template.
+	Rows []DriftRow `json:"rows"`
+	// Notes say what is missing, and why.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// DriftState is what follows from a workspace's answers about a row.
+type DriftState string
+
+// The states, in the order of reports.
+const (
+	// DriftWrong: the row should be corrected, and it is known how.
+	DriftWrong DriftState = "wrong"
+	// DriftUndecided: answers disagree with the row, and do not say what is right.
+	DriftUndecided DriftState = "undecided"
+	// DriftCorrected: answers disagreed, and the row in force says by now what they say.
+	DriftCorrected DriftState = "corrected"
+	// DriftConfirmed: all answers agreed with the row.
+	DriftConfirmed DriftState = "confirmed"
+)
+
+var driftStates = []DriftState{DriftWrong, DriftUndecided, DriftCorrected, DriftConfirmed}
+
+// DriftRow is an operation, what the map says about it, and what the workspace does.
+// Needs are in the form of the any_of column of a routes file.
+type DriftRow struct {
+	State     DriftState `json:"state"`
+	Operation string     `json:"operation"`
+	Method    string     `json:"method"`
+	Template  string     `json:"template"`
+	// Needs and Evidence are of the row in force, ShippedNeeds of the one that the gateway
+	// ships with; empty if there is none.
+	Needs        string          `json:"needs"`
+	Evidence     scopes.Evidence `json:"evidence"`
+	ShippedNeeds string          `json:"shipped_needs,omitempty"`
+	// Named are the scopes that the workspace's refusals named.
+	Named []string `json:"named"`
+	// Correction is what the operation needs according to the answers; empty if they do
+	// not say. Problem says then why.
+	Correction string `json:"correction,omitempty"`
+	Problem    string `json:"problem,omitempty"`
+	// Agreed and Disagreed count answers.
+	Agreed    uint64    `json:"agreed"`
+	Disagreed uint64    `json:"disagreed"`
+	First     time.Time `json:"first_seen,omitzero"`
+	Last      time.Time `json:"last_seen,omitzero"`
+}
+
+// sort orders rows as in reports.
+func (d *Drift) sort() {
+	slices.SortFunc(d.Rows, func(a, b DriftRow) int {
+		return cmp.Or(cmp.Compare(slices.Index(driftStates, a.State), slices.Index(driftStates, b.State)),
+			cmp.Compare(a.Template, b.Template), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Operation, b.Operation))
+	})
+}
+
+// Open returns a copy without the rows about which there is nothing to do.
+func (d Drift) Open() Drift {
+	d.Rows = slices.DeleteFunc(slices.Clone(d.Rows), func(r DriftRow) bool { return r.State != DriftWrong && r.State != DriftUndecided })
+	return d
+}
+
+// in returns the rows in a state.
+func (d *Drift) in(state DriftState) (rows []DriftRow) {
+	for i := range d.Rows {
+		if d.Rows[i].State == state {
+			rows = append(rows, d.Rows[i])
+		}
+	}
+	return rows
+}
+
+// Corrections returns the rows that should be corrected, as in a routes file. Answers name
+// scopes, so a row that needs none is an error, as is one that does not fit into a file.
+func (d *Drift) Corrections() ([]scopes.Operation, error) {
+	var lines strings.Builder
+	for _, r := range d.in(DriftWrong) {
+		lines.WriteString(strings.Join([]string{r.Method, r.Template, r.Correction, string(scopes.Observed), r.Operation, r.source()}, "\t") + "\n")
+	}
+	rows, err := scopes.Parse(strings.NewReader(lines.String()), "the gateway's answer")
+	for i := range rows {
+		if rows[i].Access != scopes.ScopedAccess {
+			return nil, fmt.Errorf("the gateway's answer: %s %s would need no scope", rows[i].Method, rows[i].Template)
+		}
+	}
+	return rows, err
+}
+
+// source says how the correction is known.
+func (r *DriftRow) source() string {
+	what := "calls that the workspace let pass"
+	if len(r.Named) > 0 {
+		what = "refusals of the workspace, which name " + strings.Join(r.Named, ", ")
+	}
+	days := date(r.First)
+	if last := date(r.Last); last != days {
+		days += " to " + last
+	}
+	return Clean(what + "; " + days)
+}
+
+// WriteJSON writes the report as JSON, which decodes into a [Drift] again.
+func (d *Drift) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(d)
+}
+
+// needsColumn is what an operation needs, as in the any_of column.
+func needsColumn(o *scopes.Operation) string {
+	if o.Access != scopes.ScopedAccess {
+		return o.Access.String()
+	}
+	needs := strings.Join(o.AnyOf, ",")
+	if o.Optional {
+		needs += ",optional"
+	}
+	return needs
+}
+
+// NewDrift compares what was learned with the rows in force.
+func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
+	d := Drift{At: now, Shipped: scopes.Default().Version(), Rows: []DriftRow{}}
+	rows, shipped := rowsOf(inForce), rowsOf(scopes.Default())
+	about := make(map[string][]*Lesson) // by row
+	for i := range lessons {
+		l := &lessons[i]
+		d.Agreed, d.Disagreed = plus(d.Agreed, l.Agreed), plus(d.Disagreed, l.Disagreed)
+		about[rowKey(&l.Operation)] = append(about[rowKey(&l.Operation)], l)
+	}
+	d.Operations = len(about)
+	for key, lessons := range about {
+		row := newDriftRow(lessons, rows[key], func(name string) *Lesson { return elsewhere(about, rows, key, name) })
+		if ships := shipped[key]; ships != nil {
+			row.ShippedNeeds = needsColumn(ships)
+		}
+		d.Rows = append(d.Rows, row)
+	}
+	d.sort()
+	return d
+}
+
+// elsewhere returns what was learned about the other rows in force of an operation, nil for
+// nothing. A row of a routes file holds for all of them.
+func elsewhere(about map[string][]*Lesson, rows map[string]*scopes.Operation, key, name string) (other *Lesson) {
+	for _, k := range slices.Sorted(maps.Keys(about)) {
+		row := rows[k]
+		if k == key || row == nil || row.Name != name {
+			continue
+		}
+		for _, l := range about[k] {
+			if sameRow(&l.Operation, row) {
+				other = joined(other, l)
+			}
+		}
+	}
+	return other
+}
+
+// newDriftRow says what follows from lessons about a row in force, which is nil if there is
+// none. A lesson about a row that was in force before is evidence as well, and so is what
+// was learned about other rows of an operation.
+func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(name string) *Lesson) DriftRow {
+	row := DriftRow{State: DriftConfirmed, Named: []string{}}
+	about := inForce
+	if about == nil {
+		about = &lessons[0].Operation
+	}
+	row.Operation, row.Method, row.Template = about.Name, about.Method, about.Template
+	row.Needs, row.Evidence = needsColumn(about), about.Evidence
+	var current, former *Lesson // the latter is of the answers that came last
+	for _, l := range lessons {
+		row.count(l)
+		switch {
+		case sameRow(&l.Operation, about):
+			current = joined(current, l)
+		case l.Disagreed > 0 && (former == nil || l.Last.After(former.Last)):
+			former = l
+		}
+	}
+	switch {
+	case inForce == nil && !about.Unmapped() && row.Disagreed > 0:
+		row.undecided("the map has no such row any more")
+	case current != nil && current.Disagreed > 0:
+		row.decide(current, about)
+		if other := elsewhere(about.Name); other != nil && row.State == DriftWrong {
+			row.decide(joined(current, other), about)
+			if row.State == DriftUndecided {
+				row.undecided("the workspace treats the paths of this operation differently, and a row holds for all of them")
+			}
+		}
+	case former != nil && current != nil:
+		row.State, row.Correction = DriftCorrected, row.Needs
+	case former != nil:
+		row.decide(former, about)
+	}
+	return row
+}
+
+// count adds what a lesson counts.
+func (r *DriftRow) count(l *Lesson) {
+	r.Agreed, r.Disagreed = plus(r.Agreed, l.Agreed), plus(r.Disagreed, l.Disagreed)
+	for i := range l.Refused {
+		r.Named = without(append(r.Named, l.Refused[i].Named...))
+	}
+	if r.First.IsZero() || l.First.Before(r.First) {
+		r.First = l.First
+	}
+	if l.Last.After(r.Last) {
+		r.Last = l.Last
+	}
+}
+
+// decide says what follows for a row from a lesson with disagreements.
+func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
+	anyOf, ok := l.Correction()
+	right := scopes.Operation{AnyOf: anyOf, Optional: inForce.Optional}
+	switch {
+	case inForce.Unmapped():
+		r.undecided("the calls were of paths that the map does not have, and paths are not kept; find them in the audit records of the operation " + inForce.Name)
+	case l.Cut:
+		r.undecided("there were more different answers than are kept")
+	case !ok:
+		r.undecided("the answers contradict each other, or do not say what is enough; more calls, best by tokens with a single scope in mode observe, would tell")
+	case needsColumn(&right) == r.Needs && !inForce.Doubtful():
+		r.State, r.Correction = DriftCorrected, r.Needs
+	default:
+		r.State, r.Correction = DriftWrong, needsColumn(&right)
+	}
+}
+
+func (r *DriftRow) undecided(problem string) {
+	r.State, r.Correction, r.Problem = DriftUndecided, "", problem
+}
+
+// sameRow reports whether two rows ask for the same, and are as sure of it.
+func sameRow(a, b *scopes.Operation) bool {
+	return needsColumn(a) == needsColumn(b) && a.Doubtful() == b.Doubtful()
+}
+
+// joined returns what two lessons about rows with the same needs say. One may be nil.
+func joined(a, b *Lesson) *Lesson {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &Lesson{
+		Operation: a.Operation, Agreed: plus(a.Agreed, b.Agreed), Disagreed: plus(a.Disagreed, b.Disagreed),
+		Refused: slices.Concat(a.Refused, b.Refused), Passed: slices.Concat(a.Passed, b.Passed), Cut: a.Cut || b.Cut,
+	}
+}
+
+// rowKey is equal for rows that stand for the same requests. Paths that no row has may
+// still be spellings of a row's operation, and have its method and template then.
+func rowKey(o *scopes.Operation) string {
+	key := o.Method + " " + o.Template
+	if o.Unmapped() {
+		key += " (spelled otherwise)"
+	}
+	return key
+}
+
+func rowsOf(c *scopes.Catalog) map[string]*scopes.Operation {
+	all := c.Operations()
+	rows := make(map[string]*scopes.Operation, len(all))
+	for i := range all {
+		rows[rowKey(&all[i])] = &all[i]
+	}
+	return rows
+}
