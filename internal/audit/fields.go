@@ -77,7 +77,7 @@ var fields = complete([]field{
 	{name: "required_scopes", key: "databricks.scope.required", about: "alternatives of which the operation requires any one; `a+b` stands for two scopes that are needed together", accessor: words(func(r *Record) *[]string { return &operation(r).AnyOf })},
 	{name: "evidence", key: "databricks.scope.evidence", about: "basis for these scopes: `documented`, `observed`, `sibling`, `inferred`, or `unmapped` for a path outside the catalog", accessor: text(func(r *Record) string { return string(operation(r).Evidence) })},
 	{name: "optional", key: "databricks.scope.optional", about: "a refusal of an operation that clients go on without, such as telemetry: no cause for alarm", accessor: truth(func(r *Record) bool { return r.Optional() })},
-	{name: "catalog", key: "databricks.scope.catalog", about: "version of the catalog, including the operator's `routes`", accessor: text(func(r *Record) string { return r.Catalog })},
+	{name: "catalog", key: "databricks.scope.catalog", about: "hash of the map in force: built-in or `map`, with the operator's `routes` over it; it changes when [these files](map.md#files-that-change) do", accessor: text(func(r *Record) string { return r.Catalog })},
 	{name: "policy", key: semconv.SecurityRuleNameKey, about: "policy that refused the request", accessor: untrusted(func(r *Record) string { return r.Policy })},
 	{name: "policy_asks", key: "databricks.scope.policy_asks", about: "what that policy requires", accessor: untrusted(func(r *Record) string { return r.Requirement })},
 	{name: "policy_hash", key: "databricks.scope.policy_hash", about: "hash of the rules in force: mode, `unscoped_tokens`, `oauth` and policies", accessor: text(func(r *Record) string { return r.Rules })},

@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/mapimpact"
 )
 
 func TestCatalog(t *testing.T) {
@@ -44,6 +49,51 @@ func TestCatalog(t *testing.T) {
 			for _, part := range test.says {
 				if !strings.Contains(out, part) {
 					t.Errorf("it lacks %q:\n%.400s", part, out)
+				}
+			}
+		})
+	}
+}
+
+// TestCompare: a file that would refuse calls fails, and says which.
+func TestCompare(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	if err := os.WriteFile(file, []byte("GET\t/api/2.0/x\tsql\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := mapimpact.Line{
+		TokenID: strings.Repeat("ab", 32), Owner: "etl@example.com", Operation: "ours.Get", Method: "GET", Template: "/api/2.0/x",
+		Now: "jobs", Then: "sql", Reason: "policy_denied", Policy: "p", Calls: 7, Last: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+	}
+	some := mapimpact.Change{Operations: 1, Tokens: 1, Calls: 7, Lines: []mapimpact.Line{line}}
+	for _, test := range []struct {
+		name   string
+		impact mapimpact.Impact
+		says   []string
+		fails  string
+	}{
+		{"nothing", mapimpact.Impact{}, []string{"No calls pass today and would be refused.\nNo calls are refused today and would pass.\n"}, ""},
+		{"refused", mapimpact.Impact{Refused: some, Notes: []string{"a note"}}, []string{
+			"7 calls of 1 operation by 1 token pass today and would be refused:\n",
+			"ours.Get   GET     jobs       sql         abababababab  etl@example.com  7      2026-12-01  policy_denied by p\n", "Note: a note\n",
+		}, file + " would refuse 7 calls of 1 operation by 1 token"},
+		{"permitted", mapimpact.Impact{Permitted: some}, []string{"7 calls of 1 operation by 1 token are refused today and would pass:\n"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			gateway := func(address, method, uri string, header http.Header, body io.Reader) (*http.Response, error) {
+				content, err := io.ReadAll(body)
+				if err != nil || string(content) != "GET\t/api/2.0/x\tsql\n" || method != http.MethodPost || !strings.HasPrefix(uri, "/databricks_scopes/catalog/compare?") {
+					t.Errorf("%s %s %q %v", method, uri, content, err)
+				}
+				return answering(test.impact)(address, method, uri, header, body)
+			}
+			out, err := run(t, gateway, "", "catalog", "--diff", file, "--against-usage")
+			if test.fails == "" && err != nil || test.fails != "" && (err == nil || !strings.Contains(err.Error(), test.fails)) {
+				t.Errorf("%v, want %q", err, test.fails)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(out, part) {
+					t.Errorf("it lacks %q:\n%s", part, out)
 				}
 			}
 		})
