@@ -39,7 +39,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        lookup { ... }
 //	        insecure_http
 //	        sync           <duration>|off
-//	        routes         <file>
+//	        routes         [<file>] [learned]
 //	        map            <file> {
 //	            key <base64>|<file>...
 //	        }
@@ -102,12 +102,31 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 		"lookup":         func() error { o.Lookup = new(Lookup); return eachOption(d, o.Lookup.options(d)) },
 		"insecure_http":  func() error { return flag(d, &o.InsecureHTTP) },
 		"sync":           func() error { return unmarshalInterval(d, &o.Sync, o.validateSync) },
-		"routes":         func() error { return oneArg(d, &o.Routes) },
+		"routes":         func() error { return o.unmarshalRoutes(d) },
 		"map":            func() error { o.Map = new(Map); return o.Map.unmarshal(d) },
 		"unknown_expiry": func() error { return choice(d, &o.UnknownExpiry, unknownExpiries) },
 		"expiry_warning": func() error { return duration(d, &o.ExpiryWarning, maxExpiryWarning) },
 		"usage":          func() error { return unmarshalInterval(d, &o.Usage, o.validateUsage) },
 	}
+}
+
+// unmarshalRoutes reads a file, the word learned, or both.
+func (o *WorkspaceOptions) unmarshalRoutes(d *caddyfile.Dispenser) error {
+	const learned = "learned"
+	args := d.RemainingArgs()
+	if n := len(args); n > 0 && args[n-1] == learned {
+		o.LearnedRoutes, args = true, args[:n-1]
+	}
+	switch {
+	case len(args) == 0 && o.LearnedRoutes:
+		return nil
+	case len(args) == 0 || args[0] == "":
+		return d.Err("routes needs a file, the word learned, or both")
+	case len(args) > 1:
+		return d.Errf("routes takes a file and then the word learned; %q is one too many", args[1])
+	}
+	o.Routes = args[0]
+	return nil
 }
 
 func (a *Admin) unmarshal(d *caddyfile.Dispenser) error {

@@ -52,7 +52,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    sync            <duration>|off
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass|verify
-//	    routes          <file>
+//	    routes          [<file>] [learned]
 //	    map             <file> {
 //	        key <base64>|<file>...
 //	    }

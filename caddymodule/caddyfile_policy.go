@@ -47,11 +47,6 @@ func (p *Policy) options(d *caddyfile.Dispenser) options {
 			if p.Scopes = d.RemainingArgs(); len(p.Scopes) == 0 {
 				return d.Err("scopes needs at least one scope")
 			}
-			for _, scope := range p.Scopes {
-				if err := checkScope(scope); err != nil {
-					return at(d, err)
-				}
-			}
 			return nil
 		},
 		"allow":          func() error { return routeArgs(d, &p.Allow) },

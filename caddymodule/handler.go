@@ -156,6 +156,9 @@ func (h *Handler) judge(w *workspace, catalog *scopes.Catalog) (*judge.Judge, er
 	if err != nil {
 		return nil, err
 	}
+	if w.options.LearnedRoutes {
+		rules.Learned = learned{w}
+	}
 	return &judge.Judge{
 		Catalog:   catalog,
 		Rules:     rules,

@@ -13,9 +13,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -76,6 +76,9 @@ func (r *Rules) compile(catalog *scopes.Catalog) (policy.Rules, error) {
 		p.Bind(catalog)
 		switch {
 		case p.PermitsAny(catalog.Operations()):
+		case slices.ContainsFunc(p.Ceiling, func(scope string) bool { return !scopenames.Fine(scope, scopenames.InPolicy) }):
+			// Databricks may have the scope before the catalog does. The policy refuses its
+			// tokens everything, see warnOfPolicies.
 		case len(p.Deny) == 0:
 			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: no operation of the catalog needs %s; add a scope, allow a route, or name operations in a routes file", p.Name, strings.Join(p.Ceiling, " or "))
 		default:
@@ -119,7 +122,8 @@ type Policy struct {
 	Match []Match `json:"match,omitempty"`
 
 	// The only scopes whose operations are permitted; `scim/v2/Me` is always
-	// permitted. Default: all, unless `allow` is set.
+	// permitted. A scope that is unknown adds nothing, with a warning. Default: all,
+	// unless `allow` is set.
 	Scopes []string `json:"scopes,omitempty"`
 
 	// Routes that are permitted in addition to those of `scopes`.
@@ -219,11 +223,6 @@ func (p *Policy) compile() (policy.Policy, error) {
 		}
 		out.Match = append(out.Match, condition)
 	}
-	for _, scope := range p.Scopes {
-		if err := checkScope(scope); err != nil {
-			return fail(err)
-		}
-	}
 	for _, list := range []struct {
 		from []Route
 		to   *[]policy.Route
@@ -239,29 +238,15 @@ func (p *Policy) compile() (policy.Policy, error) {
 	return out, out.Validate()
 }
 
-// checkScope refuses a name that is most likely misspelled. A name unlike any known
-// scope may be one that Databricks has not published.
-func checkScope(name string) error {
-	if slices.Contains(scopes.KnownScopes(), name) {
-		return nil
-	}
-	if nearest, ok := didyoumean.Nearest(name, scopes.KnownScopes()); ok {
-		return fmt.Errorf("unknown scope %q; did you mean %s?", name, nearest)
-	}
-	return nil
-}
-
 // warnOfPolicies logs what is valid but most likely a mistake.
 func (h *Handler) warnOfPolicies() {
-	known := scopes.KnownScopes()
 	by := h.enforcer.Judge()
 	operations := by.Catalog.Operations()
 	for i := range by.Rules.Policies {
 		p := &by.Rules.Policies[i]
-		for _, scope := range p.Ceiling {
-			if !slices.Contains(known, scope) {
-				h.logger.Warn("a policy names an unknown scope", zap.String("policy", p.Name), zap.String("scope", scope))
-			}
+		scopenames.Warn(h.logger, p.Ceiling, scopenames.InPolicy, zap.String("policy", p.Name))
+		if !p.PermitsAny(operations) {
+			h.logger.Error("a policy permits nothing, because no operation of the catalog needs the scopes that it names; all requests with its tokens are refused", zap.String("policy", p.Name), zap.Strings("scopes", p.Ceiling))
 		}
 		for _, route := range slices.Concat(p.Allow, p.Deny) {
 			if !slices.ContainsFunc(operations, func(o scopes.Operation) bool { return route.Covers(&o) }) {

@@ -17,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // tokenServices holds the token services of all configurations in use. A reload finds
@@ -132,11 +133,13 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		// It outlives this configuration, so it asks for the running one each time.
 		emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
 		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
+		verifier := oauth.NewVerifier(w.url, settings.Timeout)
+		verifier.Verified = watch.Learned
 		return &tokenService{
 			watch:    watch,
 			host:     w.host,
 			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
-			verifier: oauth.NewVerifier(w.url, settings.Timeout),
+			verifier: verifier,
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
 			usage:    usage.NewLedger(usage.Options{Now: a.now}),
 		}, nil // so there is no error to return above
@@ -199,6 +202,14 @@ func (l lazyTokens) Owner(info *tokens.Info) tokens.Principal { return l.service
 
 func (l lazyTokens) WorkspaceID() int64 { return l.service().WorkspaceID() }
 
+// learned is what a workspace's refusals taught. It opens the token service on first use.
+type learned struct{ *workspace }
+
+// Permits implements [policy.Learned].
+func (l learned) Permits(o *scopes.Operation, held []string) bool {
+	return l.service().usage.Learned().Permits(o, held)
+}
+
 const defaultUsage = 5 * time.Minute
 
 // keepUsage begins, or goes on, to save what tokens are seen to use.
@@ -210,6 +221,11 @@ func (w *workspace) keepUsage(storage certmagic.Storage, logger *zap.Logger) {
 	}
 	every := cmp.Or(time.Duration(w.options.Usage), defaultUsage)
 	ledger.Keep(usage.CaddyStorage(storage), usage.StoragePrefix(w.url), every, usageWarner(logger))
+	if w.options.LearnedRoutes {
+		if err := ledger.Recall(); err != nil {
+			logger.Warn("routes learned: what was learned earlier is not known yet; the gateway goes on with what it knows, and tries again", zap.Error(err))
+		}
+	}
 }
 
 // usageWarner logs why usage cannot be saved, once for as long as the reason is the

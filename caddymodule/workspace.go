@@ -64,6 +64,13 @@ type WorkspaceOptions struct {
 	// file takes effect within seconds; while it has a mistake, the rows before stay.
 	Routes string `json:"routes,omitempty"`
 
+	// Let refusals of the workspace that name scopes correct the catalog at once, until
+	// `routes` has a row for the operation: tokens that hold a scope which the workspace
+	// named are permitted, too. The workspace judges them again; what policies permit stays
+	// as it is. Corrections are kept with usage. In a Caddyfile: `routes learned`, or
+	// `routes <file> learned`. Default: off, refusals are only counted and shown.
+	LearnedRoutes bool `json:"learned_routes,omitempty"`
+
 	// A map that is used instead of the built-in one. `routes` go over it. Default: the
 	// built-in map.
 	Map *Map `json:"map,omitempty"`

@@ -25,7 +25,7 @@ func ExampleCatalog_Read() {
 // An attack: the path of a file that some servers resolve to another operation. Such a
 // path is an error, which holds what it could be.
 func ExampleCatalog_Read_traversal() {
-	_, err := scopes.Default().Read("POST", "/api/2.0/fs/files/..%2f..%2f../2.2/jobs/run-now", nil)
+	_, err := scopes.Default().Read("POST", "/api/2.0/fs/directories/..%2f..%2f../2.2/jobs/run-now", nil)
 	fmt.Println(err)
 	var malformed *scopes.PathError
 	if errors.As(err, &malformed) {

@@ -1,6 +1,9 @@
 package scopes
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // knownScopes are the known scopes of personal access tokens, sorted. Databricks
 // speaks of 55 names; these are the ones that have appeared in documentation, a
@@ -63,3 +66,15 @@ var knownScopes = []string{
 // list is incomplete because Databricks has not published one: a name that is
 // missing here may still be valid.
 func KnownScopes() []string { return slices.Clone(knownScopes) }
+
+// signInScopes are about signing in rather than the API (OpenID Connect Core 1.0,
+// sections 5.4 and 11). No operation needs one.
+var signInScopes = []string{"address", "email", "offline_access", "openid", "phone", "profile"}
+
+// IsSignIn reports whether a scope name of OAuth access tokens is about signing in, such
+// as "openid", and grants no access to the API.
+func IsSignIn(name string) bool { return slices.Contains(signInScopes, name) }
+
+// IsDotted reports whether a name has the form of those that only OAuth access tokens
+// carry: a part of an API, or a qualifier, as in "sql.queries" and "sql:restricted-query".
+func IsDotted(name string) bool { return strings.ContainsAny(name, ".:") }

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
@@ -26,7 +28,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -36,6 +38,33 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// workspaceCommand starts a workspace for a script, and signs the script in to it:
+//
+//	workspace [supported=<name>,…] [tokens=<name>,…]
+//
+// The arguments are its scope names, as its OAuth server and token-scopes list them;
+// "none" makes the workspace fail to answer.
+func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("workspace cannot fail")
+	}
+	lists := make(map[string][]string)
+	for _, arg := range args {
+		name, list, _ := strings.Cut(arg, "=")
+		lists[name] = strings.Split(list, ",")
+	}
+	workspace := fakeworkspace.New(fakeworkspace.WithScopeNames(lists["supported"], lists["tokens"]))
+	ts.Check(workspace.Start())
+	ts.Defer(workspace.Close)
+	for name, path := range map[string]string{"supported": "/oidc/.well-known/oauth-authorization-server", "tokens": "/api/2.0/token-scopes"} {
+		if slices.Equal(lists[name], []string{"none"}) {
+			workspace.Handle("GET "+path, http.NotFoundHandler())
+		}
+	}
+	ts.Setenv("DATABRICKS_HOST", workspace.URL())
+	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
 }
 
 // startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway

@@ -36,6 +36,12 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	case query.Get(paramScopes) != "":
 		info.Scopes = strings.Split(query.Get(paramScopes), ",")
 	}
+	switch kind := query.Get(paramKind); {
+	case kind == "oauth" && query.Get(paramTokenID) == "":
+		info.OAuth = true
+	case kind != "" && kind != "pat":
+		return errorf(http.StatusBadRequest, "%s must be pat or oauth, and tokens with a %s are pat", paramKind, paramTokenID)
+	}
 	answer, err := judge.Explain(query.Get(paramMethod), query.Get(paramPath), judge.Subject(info))
 	if err != nil {
 		return errorf(http.StatusBadRequest, "%w", err)

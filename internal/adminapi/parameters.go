@@ -18,6 +18,7 @@ const (
 	paramMethod    = "method"
 	paramPath      = "path"
 	paramScopes    = "scopes"
+	paramKind      = "kind"
 	paramTokenID   = "token_id"
 	paramWorkspace = "workspace"
 	paramFormat    = "format"

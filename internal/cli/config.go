@@ -46,7 +46,7 @@ const adapterHelp = `--adapter names the adapter of the configuration file. Defa
 // named.
 func (f configFlags) judge(deps Deps) (*judge.Judge, error) {
 	if *f.path == "" {
-		return &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Now: time.Now}, nil
+		return &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, OAuth: judge.OAuthVerify, Now: time.Now}, nil
 	}
 	config, err := deps.LoadConfig(*f.path, *f.adapter)
 	if err != nil {

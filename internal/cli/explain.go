@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/judge"
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/internal/scopenames"
 )
 
 func explainCommand(deps Deps) *cobra.Command {
@@ -26,9 +24,9 @@ request it also prints the smallest change that would permit it.
 --scopes are the scopes that the token holds, separated by commas. A token without
   scopes may do everything, unless the configuration says unscoped_tokens deny.
   Default: none.
---as describes the token further, for policies: owner=<name or id>,
-  creator=<name or id>, comment=<text>, token=<id>, lifetime=<duration or never>,
-  separated by commas. Give owner and creator twice for both name and id: what is
+--as describes the token further, for policies: kind=<pat or oauth>, owner=<name or
+  id>, creator=<name or id>, comment=<text>, token=<id>, lifetime=<duration or never>,
+  separated by commas. An OAuth token may hold names such as sql.statement-execution. Give owner and creator twice for both name and id: what is
   not given is unknown, and matches.
 --config judges by the routes and rules of the databricks_scopes handler in a
   Caddyfile or JSON configuration.
@@ -62,12 +60,18 @@ request it also prints the smallest change that would permit it.
 		case len(args) < 2:
 			return errors.New("explain needs a method and a path, such as GET /api/2.1/jobs/list")
 		}
-		for _, scope := range *held {
-			warnOfUnknownScope(cmd.ErrOrStderr(), scope)
-		}
 		subject, err := parseSubject(*as)
 		if err != nil {
 			return err
+		}
+		place := scopenames.OnPAT
+		if subject.Info.OAuth {
+			place = scopenames.OnOAuth
+		}
+		for _, scope := range *held {
+			if problem := scopenames.Problem(scope, place); problem != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", problem)
+			}
 		}
 		subject.Info.Scopes = *held
 		answer, err := judge.Explain(args[0], args[1], subject)
@@ -81,18 +85,6 @@ request it also prints the smallest change that would permit it.
 		return nil
 	}
 	return cmd
-}
-
-func warnOfUnknownScope(to io.Writer, scope string) {
-	known := scopes.KnownScopes()
-	if slices.Contains(known, scope) {
-		return
-	}
-	hint := ""
-	if nearest, ok := didyoumean.Nearest(scope, known); ok {
-		hint = "; did you mean " + nearest + "?"
-	}
-	fmt.Fprintf(to, "note: unknown scope %q%s\n", scope, hint)
 }
 
 // needs says what an operation needs, and what is special about that.
@@ -134,6 +126,13 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 			name = ""
 		}
 		line(name, reading)
+	}
+	for i, alias := range e.Aliases {
+		name := "by alias"
+		if i > 0 {
+			name = ""
+		}
+		line(name, alias)
 	}
 	line("policy", e.Policy)
 	verdict := fmt.Sprintf("%s (%s)", e.Decision, e.Reason)

@@ -36,7 +36,21 @@ func TestExplain(t *testing.T) {
 		{name: "no path", args: "GET", says: []string{"explain needs a method and a path"}, fails: true},
 		{name: "URL", args: "GET https://example.com/api", says: []string{"the path must begin with a slash; leave out scheme and host"}, fails: true},
 		{name: "unknown file", args: "GET / --config bad --adapter yaml", says: []string{`no file bad for adapter "yaml"`}, fails: true},
-		{name: "unknown property", args: "GET / --as color=red", says: []string{"--as color: write owner="}, fails: true},
+		{name: "unknown property", args: "GET / --as color=red", says: []string{"--as color: write kind=, owner="}, fails: true},
+		{name: "unknown kind", args: "GET / --as kind=jwt", says: []string{"write kind=pat or kind=oauth"}, fails: true},
+		{name: "an alias", args: "POST /api/2.0/sql/statements --scopes sql.statement-execution --as kind=oauth", says: []string{
+			"needs      sql\n", "by alias   sql.statement-execution stands for sql here: the API reference", "verdict    allow (permitted)\n",
+		}, lacks: "note:"},
+		{name: "an alias of another operation", args: "GET /api/2.0/sql/warehouses --scopes sql.statement-execution --as kind=oauth", says: []string{
+			"verdict    deny (missing_scope)\n", "to permit  add the scope sql\n",
+		}, lacks: "by alias"},
+		{name: "no alias for a personal access token", args: "POST /api/2.0/sql/statements --scopes sql.statement-execution", says: []string{
+			"verdict    deny (missing_scope)\n", "to permit  add the scope sql\n",
+		}, lacks: "by alias"},
+		{name: "an OAuth token without scopes", args: "GET /api/2.1/jobs/list --as kind=oauth", says: []string{"verdict    deny (missing_scope)"}},
+		{name: "an OAuth token where none are taken", args: "GET /api/2.1/jobs/list --scopes jobs --as kind=oauth --config good", says: []string{
+			"verdict    deny (unsupported_credential)\n", "to permit  set oauth verify in the gateway's configuration",
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, err := run(t, unreachable, test.input, append([]string{"explain"}, strings.Fields(test.args)...)...)

@@ -31,6 +31,11 @@ func setProperty(subject *policy.Subject, name, value string) (err error) {
 		subject.Info.Owner = subject.Owner
 	case "creator":
 		subject.Info.Creator, err = addTo(subject.Info.Creator, value)
+	case "kind":
+		if value != "pat" && value != "oauth" {
+			return errors.New("write kind=pat or kind=oauth")
+		}
+		subject.Info.OAuth = value == "oauth"
 	case "comment":
 		subject.Info.Comment = value
 	case "token":
@@ -46,7 +51,7 @@ func setProperty(subject *policy.Subject, name, value string) (err error) {
 			subject.Info.Created, subject.Info.Expires = now, tokens.ExpiresAt(now.Add(lifetime))
 		}
 	default:
-		return errors.New("write owner=, creator=, comment=, token= or lifetime=")
+		return errors.New("write kind=, owner=, creator=, comment=, token= or lifetime=")
 	}
 	return err
 }

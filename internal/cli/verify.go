@@ -17,8 +17,8 @@ import (
 
 func verifyCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "verify [--workspace <url>] [--profile <name> | --config <file>] [--application-id <id>]",
-		Short: "Proves for a workspace that a token's id is the hash of its value",
+		Use:   "verify [--workspace <url>] [--profile <name> | --config <file>] [--application-id <id>] [--json]",
+		Short: "Proves for a workspace that a token's id is the hash of its value, and compares its scope names",
 		Long: `
 scopegate relies on one rule: the id of a token is the SHA-256 of its value. This
 command proves it for a workspace. It creates a token with a lifetime of one minute,
@@ -27,18 +27,25 @@ prints the results, never the token. It also counts the tokens that the gateway 
 not judge, because the workspace does not say when they expire, or says something of
 them that makes no sense.
 
+It also compares the workspace's own lists of scope names with those that this version
+knows: scopes_supported of its OAuth server, which it asks without a credential, and
+GET /api/2.0/token-scopes. If one cannot be read, it says so and goes on.
+
 ` + signInHelp + `--application-id also proves the rule for a token on behalf of this service
   principal.
+--json prints a JSON object.
 
-The exit code is 0 only if the rule holds.
+The exit code is 0 only if the rule holds. Names that differ do not change it: they are
+for your information.
 `,
 		Example: `  scopegate scopes verify --workspace https://example.cloud.databricks.com --profile admin
-  scopegate scopes verify --config Caddyfile`,
+  scopegate scopes verify --config Caddyfile --json`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
 	admin := addSignInFlags(cmd)
 	application := cmd.Flags().String("application-id", "", "service principal to create a token on behalf of")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		url, credential, err := admin.resolve(deps, "")
 		if err != nil {
@@ -48,9 +55,17 @@ The exit code is 0 only if the rule holds.
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		report, err := tokens.Verify(ctx, url, credential, tokens.VerifyOptions{ApplicationID: *application})
-		printProof(cmd.OutOrStdout(), url, report)
+		names := readNames(ctx, url, credential)
+		if *asJSON {
+			err = errors.Join(err, printJSON(cmd.OutOrStdout(), newVerifyAnswer(url, report, names, err), ""))
+		} else {
+			printProof(cmd.OutOrStdout(), url, report)
+			printNames(cmd.OutOrStdout(), &names)
+		}
 		if err == nil {
-			fmt.Fprintln(cmd.OutOrStdout(), "The rule holds on this workspace.")
+			if !*asJSON {
+				fmt.Fprintln(cmd.OutOrStdout(), "The rule holds on this workspace.")
+			}
 			return nil
 		}
 		if outage, ok := errors.AsType[*tokens.UnavailableError](err); ok && outage.Outage == tokens.IDRuleBroken {

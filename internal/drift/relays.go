@@ -19,7 +19,7 @@ func relays(o *scopes.Operation) bool {
 		return true
 	case warehouse:
 		return false
-	case !strings.HasPrefix(o.Template, "/api/"), o.Method == "*":
+	case !strings.HasPrefix(o.Template, "/api/"), o.Method == "*", strings.Contains(o.Template, "/ai-gateway/"):
 		return true
 	case strings.Contains(o.Template, "...}"):
 		// A path of a file is one parameter that contains slashes.
@@ -27,7 +27,7 @@ func relays(o *scopes.Operation) bool {
 	}
 	for segment := range strings.SplitSeq(o.Template, "/") {
 		switch segment {
-		case "invocations", "proxy", "mcp", "external-function", "ai-gateway", "driver-proxy", "driver-proxy-api":
+		case "invocations", "proxy", "mcp", "external-function", "driver-proxy", "driver-proxy-api":
 			return true
 		}
 	}

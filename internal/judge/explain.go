@@ -42,6 +42,9 @@ type Details struct {
 	Policy   string   `json:"policy,omitempty"`   // that refused
 	Readings []string `json:"readings,omitempty"` // where there is more than one
 	Change   string   `json:"change,omitempty"`   // that would permit it
+	// Aliases say which scopes of an OAuth token stand for others here, and how that is
+	// known.
+	Aliases []string `json:"aliases,omitempty"`
 
 	// Problem says what is wrong with a path that cannot be judged.
 	Problem string `json:"-"`
@@ -78,9 +81,13 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	}
 	var judged Judgement
 	judged.setReadings(readings)
-	if policy.Public(readings) {
+	judged.Facts.Info = subject.Info
+	switch {
+	case policy.Public(readings):
 		judged.Decision, judged.Reason = Public, policy.PublicRoute
-	} else {
+	case subject.Info.OAuth && j.OAuth != OAuthVerify:
+		j.decideUnverified(&judged)
+	default:
 		judged.Held = policy.Held(subject.Info, j.Rules)
 		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))
 		judged.blameThePath(readings)
@@ -106,13 +113,16 @@ func (e *Explanation) describe(j *Judgement) {
 	if j.Decision != Public {
 		e.tellReadings(j.Readings)
 	}
+	e.Aliases = j.aliases()
 	switch {
 	case j.Policy != "":
 		e.Change = fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
 	case j.Reason == policy.MalformedPath:
 		e.Problem, e.Change = scopes.Malformed(j.Readings), plainForm
 		e.Row, e.Operation, e.Template, e.AnyOf, e.Evidence, e.Source = nil, "", "", []string{}, "", ""
-		e.UnderPolicy, e.Optional = nil, false
+		e.UnderPolicy, e.Optional, e.Aliases = nil, false, nil
+	case j.Reason == policy.UnsupportedCredential:
+		e.Change = "set oauth verify in the gateway's configuration, or use a personal access token"
 	case j.Reason == policy.AccountLevelOperation:
 		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 	case j.SpellingOf != nil:
@@ -146,7 +156,7 @@ func (j *Judgement) smallestChange() string {
 	for _, reading := range readings {
 		operation := reading.Operation
 		switch {
-		case operation.Permits(j.Held):
+		case policy.Permits(operation, j.Facts.Info, j.Held):
 		case operation.Access == scopes.AnyScope:
 			missing = append(missing, nil)
 		default:

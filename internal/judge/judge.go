@@ -95,10 +95,8 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
 		out.Token = tokens.IDOf(raw)
 		j.decideJWT(ctx, r, raw, readings, out)
-	case j.OAuth == OAuthPass:
-		out.Decision, out.Reason = Allow, policy.PassedOAuth
 	default:
-		out.refuse(policy.UnsupportedCredential, "an OAuth access token")
+		j.decideUnverified(out)
 	}
 }
 
@@ -147,10 +145,7 @@ func (j *Judge) decideJWT(ctx context.Context, r *Request, raw string, readings 
 		out.unresolved(err)
 		return
 	}
-	// An OAuth token always says its scopes: one without any holds none.
-	rules := j.Rules
-	rules.AllowUnscoped = false
-	j.decideFacts(r, tokens.Facts{Info: info, At: r.Arrived, Source: FromToken}, readings, rules, out)
+	j.decideFacts(r, tokens.Facts{Info: info, At: r.Arrived, Source: FromToken}, readings, j.Rules, out)
 }
 
 // decideFacts judges a request by what is known of its token.

@@ -151,9 +151,9 @@ func TestJudgeOAuth(t *testing.T) {
 	}{
 		{OAuthDeny, fakeService{}, Deny, policy.UnsupportedCredential},
 		{OAuthPass, fakeService{}, Allow, policy.PassedOAuth},
-		{OAuthVerify, fakeService{info: tokens.Info{Scopes: []string{"jobs"}}}, Allow, policy.Permitted},
+		{OAuthVerify, fakeService{info: tokens.Info{OAuth: true, Scopes: []string{"jobs"}}}, Allow, policy.Permitted},
 		// Unlike a personal access token, one without scopes holds none.
-		{OAuthVerify, fakeService{}, Deny, policy.MissingScope},
+		{OAuthVerify, fakeService{info: tokens.Info{OAuth: true}}, Deny, policy.MissingScope},
 		{OAuthVerify, fakeService{err: oauth.ErrInvalid}, Deny, policy.UnknownToken},
 		{OAuthVerify, fakeService{err: oauth.ErrExpired}, Deny, policy.TokenExpired},
 	} {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -43,6 +44,8 @@ type Watch struct {
 	mu   sync.Mutex
 	down time.Time       // when look-ups stopped working, zero while they work
 	told map[string]bool // the kinds of unusable answers that were told
+
+	names scopenames.Notices
 }
 
 // New returns a watch over a workspace's look-ups. Log and emit find the logger and
@@ -121,6 +124,18 @@ func (w *Watch) Unjudgeable(id tokens.ID, err *tokens.UnavailableError) {
 		append(w.fields(err), zap.String("kind", kind), zap.String("token_id", id.String()))...)
 }
 
+// Learned implements [tokens.InfoObserver]. It warns of names of scopes that are unknown,
+// each once.
+func (w *Watch) Learned(info *tokens.Info) {
+	place := scopenames.OnPAT
+	if info.OAuth {
+		place = scopenames.OnOAuth
+	}
+	w.names.See(w.log, info.Scopes, place, func() []zap.Field {
+		return []zap.Field{zap.String("workspace", w.workspace), zap.String("token_id", info.ID.String())}
+	})
+}
+
 // unjudged reports requests for which there were no facts.
 func (w *Watch) unjudged(r tokens.TallyReport) {
 	w.log().Error("requests cannot be judged, because their tokens cannot be looked up",
@@ -141,4 +156,5 @@ var (
 	_ tokens.Observer      = (*Watch)(nil)
 	_ tokens.SyncObserver  = (*Watch)(nil)
 	_ tokens.TokenObserver = (*Watch)(nil)
+	_ tokens.InfoObserver  = (*Watch)(nil)
 )

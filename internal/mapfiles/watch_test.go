@@ -174,7 +174,7 @@ func TestRoutesChange(t *testing.T) {
 			t.Errorf("%v", r.logs.All())
 		}
 
-		for _, broken := range []string{"GET\t/api/2.0/x\n", "\x00", "GET\t/api/2.0/x\tpublic\nGET\t/{a...}\tpublic\n", "GET\t/api/2.0/a\tsql\toperator\tjobs.List\tx\n"} {
+		for _, broken := range []string{"GET\t/api/2.0/x\n", "\x00", "GET\t/api/2.0/x\tpublic\nGET\t/{a...}\tpublic\n", "GET\t/api/2.0/a\tsql\toperator\ta.B\tx\nGET\t/api/2.0/b\tjobs\toperator\ta.B\tx\n"} {
 			before, events := r.InForce.Load(), len(r.eventsSoFar())
 			r.write("routes.tsv", broken)
 			looks(10)

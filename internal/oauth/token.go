@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 const (
@@ -195,21 +196,19 @@ func (c *claims) scopes() []string {
 // (OpenID Connect Core 1.0, sections 5.4 and 11). It rejects characters outside the
 // alphabet of scopes (RFC 6749, section 3.3), such as a tab, which another reader
 // might treat as a separator.
-func apiScopes(list []string) (scopes []string, ok bool) {
+func apiScopes(list []string) (api []string, ok bool) {
 	for _, scope := range list {
 		for i := range len(scope) {
 			if c := scope[i]; c <= ' ' || c == '"' || c == '\\' || c >= 0x7f {
 				return nil, false
 			}
 		}
-		switch scope {
-		case "", "openid", "profile", "email", "address", "phone", "offline_access":
-		default:
-			scopes = append(scopes, scope)
+		if scope != "" && !scopes.IsSignIn(scope) {
+			api = append(api, scope)
 		}
 	}
-	slices.Sort(scopes)
-	return slices.Compact(scopes), true
+	slices.Sort(api)
+	return slices.Compact(api), true
 }
 
 func isString(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '"' }
@@ -236,5 +235,6 @@ func (t *token) info(id tokens.ID, workspaceID int64) *tokens.Info {
 		Created:     numericDate(t.claims.IssuedAt),
 		Expires:     tokens.ExpiresAt(numericDate(t.claims.Expires)),
 		Scopes:      t.scopes,
+		OAuth:       true,
 	}
 }

@@ -65,6 +65,11 @@ type Verifier struct {
 	slots chan struct{}
 
 	misconfigured error
+
+	// Verified, unless nil, is told what a token says when its signature was checked, and
+	// so again of the same token every few minutes. It must not block. Set it before the
+	// first [Verifier.Verify].
+	Verified func(*tokens.Info)
 }
 
 // verifiedToken is a cache entry. It is valid only while the key that signed the
@@ -159,6 +164,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*tokens.Info, error)
 	}
 	info := token.info(id, set.workspaceID)
 	v.verified.Add(id, verifiedToken{info: info, kid: token.header.KeyID, key: key, at: now})
+	if v.Verified != nil {
+		v.Verified(info)
+	}
 	return info, nil
 }
 

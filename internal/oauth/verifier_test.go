@@ -204,7 +204,7 @@ func TestInfo(t *testing.T) {
 	owner, _ := w.AdminClient()
 	want := &tokens.Info{
 		ID: tokens.IDOf(raw), Owner: tokens.NewPrincipal(0, owner), Creator: tokens.NewPrincipal(0, owner), WorkspaceID: w.WorkspaceID(), Scopes: []string{"sql"},
-		Created: time.Unix(c.Now().Unix(), 0), Expires: tokens.ExpiresAt(time.Unix(c.Now().Add(time.Hour).Unix(), 0)),
+		OAuth: true, Created: time.Unix(c.Now().Unix(), 0), Expires: tokens.ExpiresAt(time.Unix(c.Now().Add(time.Hour).Unix(), 0)),
 	}
 	if diff := cmp.Diff(want, info); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

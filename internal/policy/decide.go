@@ -27,8 +27,8 @@ type Learned interface {
 }
 
 // permits reports whether scopes are enough for an operation.
-func (r *Rules) permits(operation *scopes.Operation, held []string) bool {
-	return operation.Permits(held) || r.Learned != nil && r.Learned.Permits(operation, held)
+func (r *Rules) permits(operation *scopes.Operation, info *tokens.Info, held []string) bool {
+	return Permits(operation, info, held) || r.Learned != nil && r.Learned.Permits(operation, held)
 }
 
 // NeedOwnerName reports whether any policy tests the owner's name.
@@ -93,7 +93,7 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		switch operation := request.Readings[i].Operation; {
 		case operation.Access == scopes.AccountOnly:
 			return Ruling{Reason: AccountLevelOperation, Operation: operation}
-		case !rules.permits(operation, held):
+		case !rules.permits(operation, info, held):
 			row := request.Readings[i].SpellingOf
 			if row != nil && !operation.Unmapped() {
 				row = nil // the catalog has the path too, so another spelling needs no less
@@ -136,9 +136,10 @@ func Public(readings []scopes.Reading) bool {
 var everything = []string{scopes.AllAPIs}
 
 // Held returns the scopes that a token may use under the rules. Only granted
-// scopes count: what Databricks inferred from use is observation, not permission.
+// scopes count: what Databricks inferred from use is observation, not permission. An OAuth
+// token always says its scopes: one without any holds none.
 func Held(info *tokens.Info, rules Rules) []string {
-	if len(info.Scopes) == 0 && rules.AllowUnscoped {
+	if len(info.Scopes) == 0 && rules.AllowUnscoped && !info.OAuth {
 		return everything
 	}
 	return info.Scopes

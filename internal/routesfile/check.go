@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/scopegate/scopegate/internal/didyoumean"
+	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -36,45 +37,64 @@ func (c *check) warn(text string, details []string) {
 	}
 }
 
-// names refuses a row whose name belongs to an operation with other needs. Policies, records
-// and usage speak of operations by name: a policy that allows the one would allow the other.
-func (c *check) names() error {
-	type need struct{ anyOf, of string }
-	needs := make(map[string]need) // by name
-	var problems []error
-	note := func(o *scopes.Operation, of string) {
-		if o.Access != scopes.ScopedAccess && o.Access != scopes.AccountOnly {
-			return // what opens one path does not open others
-		}
-		anyOf := needsOf(o)
-		first, known := needs[o.Name]
-		if !known {
-			needs[o.Name] = need{anyOf, of}
-			return
-		}
-		if first.anyOf != anyOf && len(problems) < MaxDetails {
-			problems = append(problems, fmt.Errorf("%s needs %s, but %s, which has the operation name %s too, needs %s: rows of one name are one operation; give the row another name, or both the same scopes", of, anyOf, first.of, o.Name, first.anyOf))
-		}
-	}
-	ours := make(map[string]string) // rows of the file, by method and template
+// names refuses rows of one name with different needs, and returns the rows whose name is that
+// of an operation of the catalog below with other needs. Policies, records and usage speak
+// of operations by name: a policy that allows the one would allow the other.
+func (c *check) names() (taken map[int]string, err error) {
+	ours := make(map[string]int) // rows of the file, by method and template
 	for i := range c.routes.Rows {
-		ours[c.routes.Rows[i].Method+" "+c.routes.Rows[i].Template] = c.at(i)
+		ours[c.routes.Rows[i].Method+" "+c.routes.Rows[i].Template] = i
 	}
-	rows := c.routes.Catalog.Operations()
-	// Rows of the catalog first, so that it is the file's row that is told.
-	for _, own := range []bool{false, true} {
-		for i := range rows {
-			key := rows[i].Method + " " + rows[i].Template
-			at, isOurs := ours[key]
-			if isOurs == own {
-				if !isOurs {
-					at = key
+	rows := c.routes.Catalog.Operations() // with the names that the catalog below gives them
+	first := make(map[string]*scopes.Operation)
+	var problems []error
+	for i := range rows {
+		o := &rows[i]
+		k, isOurs := ours[o.Method+" "+o.Template]
+		if !isOurs || !narrows(o) {
+			continue
+		}
+		other := first[o.Name]
+		if other == nil {
+			first[o.Name] = o
+		} else if needsOf(other) != needsOf(o) && len(problems) < MaxDetails {
+			problems = append(problems, fmt.Errorf("%s needs %s, but %s, which has the operation name %s too, needs %s: rows of one name are one operation; give one of them another name, or both the same scopes",
+				c.at(k), needsOf(o), c.at(ours[other.Method+" "+other.Template]), o.Name, needsOf(other)))
+		}
+	}
+	taken = make(map[int]string)
+	for i := range rows {
+		o := &rows[i]
+		if _, isOurs := ours[o.Method+" "+o.Template]; isOurs || !narrows(o) {
+			continue
+		}
+		if own := first[o.Name]; own != nil && needsOf(own) != needsOf(o) {
+			for k := range c.routes.Rows {
+				if c.routes.Rows[k].Name == o.Name {
+					taken[k] = fmt.Sprintf("%s: %s is the name of %s %s, which needs %s", c.at(k), o.Name, o.Method, o.Template, needsOf(o))
 				}
-				note(&rows[i], at)
 			}
 		}
 	}
-	return errors.Join(problems...)
+	return taken, errors.Join(problems...)
+}
+
+// narrows reports whether a row says what an operation needs on all of its paths. What opens
+// one path does not open others.
+func narrows(o *scopes.Operation) bool {
+	return o.Access == scopes.ScopedAccess || o.Access == scopes.AccountOnly
+}
+
+// rename gives rows whose name is taken names of their own, and warns of it.
+func (c *check) rename(taken map[int]string) (renamed []scopes.Operation) {
+	renamed = slices.Clone(c.routes.Rows)
+	var details []string
+	for _, i := range slices.Sorted(maps.Keys(taken)) {
+		renamed[i].Name = renamed[i].Method + " " + renamed[i].Template
+		details = append(details, taken[i])
+	}
+	c.warn("rows have the name of an operation that needs other scopes, and go by their path instead; give them names of their own, or the scopes of that operation", details)
+	return renamed
 }
 
 // needsOf writes what a row needs as its column does.
@@ -99,31 +119,20 @@ func (c *check) opened() {
 	c.warn("rows need no scope, or no token at all", details)
 }
 
-// unknownScopes warns of scopes that no published operation needs. They may be new, or
-// misspelled.
+// unknownScopes warns of scopes that no token carries as far as is known. They may be new,
+// or misspelled.
 func (c *check) unknownScopes() {
-	known := scopes.KnownScopes()
 	told := make(map[string]bool)
 	var details []string
 	for i := range c.routes.Rows {
 		for _, scope := range c.routes.Rows[i].Scopes() {
-			if told[scope] || slices.Contains(known, scope) {
-				continue
+			if problem := scopenames.Problem(scope, scopenames.InRoutes); problem != "" && !told[scope] {
+				told[scope] = true
+				details = append(details, c.at(i)+": "+problem)
 			}
-			told[scope] = true
-			details = append(details, c.at(i)+": "+unknownScope(scope, known))
 		}
 	}
 	c.warn("rows name unknown scopes; they may be misspelled", details)
-}
-
-// unknownScope says that a scope is unknown, and which one may have been meant.
-func unknownScope(scope string, known []string) string {
-	text := fmt.Sprintf("unknown scope %q", scope)
-	if nearest, ok := didyoumean.Nearest(scope, known); ok {
-		text += "; did you mean " + nearest + "?"
-	}
-	return text
 }
 
 // methods are those with which unmatched tries rows for all methods. The last one has no

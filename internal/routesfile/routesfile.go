@@ -109,8 +109,14 @@ func Over(over *scopes.Catalog, rows []scopes.Operation, lines []int, path strin
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	check := check{routes: routes, lines: lines}
-	if err := check.names(); err != nil {
+	taken, err := check.names()
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(taken) > 0 {
+		if routes.Catalog, err = over.With(check.rename(taken)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	check.opened()
 	check.unknownScopes()

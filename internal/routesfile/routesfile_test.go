@@ -107,6 +107,7 @@ func TestWarnings(t *testing.T) {
 	const (
 		unknown   = "rows name unknown scopes; they may be misspelled"
 		unmatched = "rows can never match a request; remove them, or correct their paths"
+		taken     = "rows have the name of an operation that needs other scopes, and go by their path instead; give them names of their own, or the scopes of that operation"
 		opened    = "rows need no scope, or no token at all"
 	)
 	for _, test := range []struct {
@@ -126,6 +127,9 @@ func TestWarnings(t *testing.T) {
 		{"characters that clients encode", "GET\t/a/b c\tsql\nGET\t/a/ü\tsql\n", map[string][]string{unmatched: {
 			"line 1: GET /a/b c: the path percent-encodes characters that need no encoding: send them as they are, so requests with it are refused",
 			"line 2: GET /a/ü: the path percent-encodes characters that need no encoding: send them as they are, so requests with it are refused"}}},
+		{"a name of the catalog", "GET\t/api/2.0/a\tsql\toperator\tjobs.List\tx\n# c\n*\t/api/{path...}\tall-apis\toperator\tjobs.RunNow\n", map[string][]string{taken: {
+			"line 1: GET /api/2.0/a: jobs.List is the name of GET /api/2.2/jobs/list, which needs jobs",
+			"line 3: * /api/{path...}: jobs.RunNow is the name of POST /api/2.2/jobs/run-now, which needs jobs"}}},
 		{"opened", "GET\t/api/2.0/x\tpublic\n", map[string][]string{opened: {"line 1: GET /api/2.0/x"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -133,6 +137,10 @@ func TestWarnings(t *testing.T) {
 			routes, err := Parse([]byte(test.content), "routes", scopes.Default())
 			if err != nil {
 				t.Fatal(err)
+			}
+			readings, err := routes.Catalog.Read("GET", "/api/2.0/a", nil)
+			if err != nil || strings.HasPrefix(readings[0].Operation.Name, "jobs.") {
+				t.Errorf("a row takes the name of an operation that needs other scopes: %+v, %v", readings, err)
 			}
 			got := make(map[string][]string)
 			for _, w := range routes.Warnings {
@@ -143,7 +151,7 @@ func TestWarnings(t *testing.T) {
 			}
 			for text, details := range test.want {
 				if !slices.Equal(got[text], details) {
-					t.Errorf("%s: %q, want %q", text, got[text], details)
+					t.Errorf("%s:\n%q, want\n%q", text, got[text], details)
 				}
 			}
 		})
@@ -155,7 +163,6 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, content, want string }{
 		{"two rows of the file", "GET\t/api/2.0/a\tsql\toperator\tours.Get\tx\n\nGET\t/api/2.0/b\tjobs\toperator\tours.Get\tx\n", "line 3: GET /api/2.0/b needs jobs, but line 1: GET /api/2.0/a, which has the operation name ours.Get too, needs sql"},
-		{"a name of the catalog", "GET\t/api/2.0/a\tsql\toperator\tjobs.List\tx\n", "line 1: GET /api/2.0/a needs sql, but GET /api/2.2/jobs/list, which has the operation name jobs.List too, needs jobs"},
 		{"account and not", "GET\t/api/2.0/a\taccount\toperator\tours.Get\tx\nGET\t/api/2.0/b\tjobs\toperator\tours.Get\tx\n", "needs account"},
 		{"paths of one operation", "GET\t/api/2.1/jobs/list\tsql\nGET\t/api/2.2/jobs/list\tjobs\n", "which has the operation name jobs.List too"},
 		{"another path of an operation", "GET\t/api/2.0/a\tjobs\toperator\tjobs.List\tx\n", ""},

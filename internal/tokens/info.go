@@ -27,6 +27,10 @@ type Info struct {
 	// the token was never narrowed, which Databricks treats as all-apis.
 	Scopes []string
 
+	// OAuth means an OAuth access token: its scopes may be names that no personal access
+	// token carries.
+	OAuth bool
+
 	// Creator minted the token. For a token on behalf of a service principal this is
 	// the admin, not the owner.
 	Creator Principal

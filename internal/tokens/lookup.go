@@ -107,6 +107,7 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		}
 		r.own.forget(req.id)
 		r.cache.remember(req.id, info, asked, since)
+		r.learned(info)
 		return fact{info: info, at: asked, since: since}, nil
 	case errors.Is(err, ErrUnknownToken):
 		r.health.answered()

@@ -99,6 +99,22 @@ type TokenObserver interface {
 	Unjudgeable(id ID, err *UnavailableError)
 }
 
+// InfoObserver is an [Observer] that is also told what was learned of tokens, by look-ups
+// and from lists, and so perhaps again and again of the same. Learned must not block.
+type InfoObserver interface {
+	Learned(info *Info)
+}
+
+func (r *Resolver) learned(infos ...*Info) {
+	o, ok := r.observer.(InfoObserver)
+	if !ok {
+		return
+	}
+	for _, info := range infos {
+		o.Learned(info)
+	}
+}
+
 // remember remembers that a token's own look-up failed.
 func (r *Resolver) remember(id ID, own *UnavailableError, asked time.Time, since uint64) {
 	r.unusable(own.Kind(), 1)

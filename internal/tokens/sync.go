@@ -106,6 +106,7 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 		r.listWorked()
 		r.skipFaulty(list, faulty)
 		r.cache.replace(list, started, since)
+		r.learned(list...)
 		r.synced("listed", len(list), now.Sub(started))
 	case errors.Is(ctx.Err(), context.Canceled):
 	default:

@@ -62,15 +62,25 @@ type lesson struct {
 	refused           []Refusal
 	passed            []Passage
 	cut               bool
-	recent            [8]recentSet // of passed
-	next              int          // of recent, to be replaced
+	counted           []string      // the scopes that were counted last
+	at                int           // in passed
+	recent            [64]recentSet // by hash
+	misses            int           // sets that were not in recent
 }
 
 // recentSet remembers which element of passed counts a set of scopes.
 type recentSet struct {
 	hash uint64 // 0 for none
-	at   int
+	at   int    // -1 if none does
 }
+
+// How many sets of scopes are looked at closely, which takes microseconds, until the lesson
+// is drained: that many, and then some. Where each token has other scopes, most of them say
+// nothing new. Those of answers that disagree are all looked at.
+const (
+	closeLooks = 256
+	someLooks  = 64
+)
 
 var seed = maphash.MakeSeed()
 
@@ -93,7 +103,7 @@ func (r *recorder) Learn(a Answer) (first bool) {
 	at := timeOf(a.At.UnixMilli())
 	l.mu.Lock()
 	if len(a.Named) == 0 {
-		l.pass(a.Held, at)
+		l.pass(a.Held, a.Agreed, at)
 	} else {
 		l.refuse(&a, at)
 	}
@@ -161,21 +171,27 @@ func (ls *lessons) add(id handle) *lesson {
 }
 
 // pass counts scopes with which a request passed. l is locked.
-func (l *lesson) pass(held []string, at time.Time) {
-	sum := hash(held)
-	for i := range l.recent {
-		if s := &l.recent[i]; s.hash == sum {
-			l.passed[s.at].add(1, at, at)
-			return
-		}
-	}
-	set := sortedSet(held)
-	if set == nil {
+func (l *lesson) pass(held []string, agreed bool, at time.Time) {
+	if len(held) == len(l.counted) && len(held) > 0 && &held[0] == &l.counted[0] {
+		l.passed[l.at].add(1, at, at) // the same token again
 		return
 	}
-	if i := l.addPassage(Passage{set, 1, at, at}); i >= 0 {
-		l.recent[l.next] = recentSet{sum, i}
-		l.next = (l.next + 1) % len(l.recent)
+	sum := hash(held)
+	recent := &l.recent[sum%uint64(len(l.recent))]
+	if recent.hash != sum {
+		if l.misses++; agreed && l.misses > closeLooks && l.misses%someLooks != 0 {
+			return
+		}
+		*recent = recentSet{sum, -1}
+		if set := sortedSet(held); set != nil {
+			i := l.addPassage(Passage{set, 1, at, at}) // which may clear recent
+			*recent = recentSet{sum, i}
+		}
+	} else if recent.at >= 0 {
+		l.passed[recent.at].add(1, at, at)
+	}
+	if recent.at >= 0 {
+		l.counted, l.at = held, recent.at
 	}
 }
 
@@ -192,7 +208,7 @@ func (l *lesson) addPassage(p Passage) int {
 			return i
 		}
 	}
-	l.recent = [len(l.recent)]recentSet{} // they may move
+	l.forget() // they may move
 	l.passed = slices.DeleteFunc(l.passed, func(larger Passage) bool {
 		if !includes(larger.Held, p.Held) {
 			return false
@@ -214,6 +230,11 @@ func (l *lesson) addPassage(p Passage) int {
 	}
 	l.passed = append(l.passed, p)
 	return len(l.passed) - 1
+}
+
+// forget forgets where sets of scopes are counted.
+func (l *lesson) forget() {
+	l.recent, l.counted = [len(l.recent)]recentSet{}, nil
 }
 
 // refuse counts scopes that were named. l is locked.
@@ -253,7 +274,8 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 	if drain {
 		l.agreed, l.disagreed, l.cut = 0, 0, false
 		l.refused, l.passed = nil, nil
-		l.recent = [len(l.recent)]recentSet{}
+		l.misses = 0
+		l.forget()
 	}
 	return out, true
 }

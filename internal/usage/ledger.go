@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,9 @@ type Ledger struct {
 	lease    time.Duration
 	instance instance
 	nextFold time.Time
+	recalled time.Time // when Learned was completed from the store; zero before that
+
+	recalls atomic.Bool // Learned is in use
 
 	work    sync.Mutex // guards the following
 	stop    func()     // ends the flushes; nil while there are none
@@ -102,6 +106,7 @@ func (l *Ledger) Keep(store Store, prefix string, every time.Duration, onError f
 			case <-timer.C:
 			}
 			timer.Reset(every)
+			l.recallAgain(ctx)
 			if err := l.flush(ctx); err != nil && (ctx.Err() == nil || SetAside(err)) {
 				onError(err)
 			}

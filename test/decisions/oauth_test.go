@@ -8,6 +8,8 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
+const warehousesList = "/api/2.0/sql/warehouses"
+
 func TestOAuthVerify(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	g := harness.StartGateway(t, workspace, "oauth verify")
@@ -17,7 +19,7 @@ func TestOAuthVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(foreign.Close)
-	pat := g.Mint("jobs")
+	pat, dotted := g.Mint("jobs"), g.Mint("sql.warehouses:read")
 	for _, test := range []struct {
 		name, token, path string
 		status            int
@@ -33,6 +35,11 @@ func TestOAuthVerify(t *testing.T) {
 		{"another workspace", foreign.SignJWT(nil), harness.JobsList, 403, "unknown_token"},
 		{"signature changed", sign(nil)[:len(sign(nil))-8] + "AAAAAAAA", harness.JobsList, 403, "unknown_token"},
 		{"personal access tokens still work", pat.Value, harness.JobsList, 200, "permitted"},
+		{"an alias", sign(map[string]any{"scope": "openid sql.warehouses:read"}), warehousesList, 200, "permitted"},
+		{"an alias of other operations", sign(map[string]any{"scope": "sql.statement-execution"}), warehousesList, 403, "missing_scope"},
+		{"an alias for reading what is account-level", sign(map[string]any{"scope": "sql.warehouses:read"}), "/api/2.0/accounts/a/workspaces", 403, "account_level_operation"},
+		{"a name that opens nothing", sign(map[string]any{"scope": "catalog.catalogs:read"}), "/api/2.1/unity-catalog/catalogs", 403, "missing_scope"},
+		{"no alias on a personal access token", dotted.Value, warehousesList, 403, "missing_scope"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(g.ReadRecords(t))

@@ -81,7 +81,7 @@ func TestTargets(t *testing.T) {
 func TestMethods(t *testing.T) {
 	r := startRig(t, "")
 	for _, tt := range []struct{ name, method, target, token, want string }{
-		{"write for read", "POST", "/api/2.0/fs/files/a", "files", scope},
+		{"write for read", "POST", "/api/2.0/fs/directories/a", "files", scope},
 		{"patch for put", "PATCH", "/api/2.0/fs/files/a", "files", scope},
 		{"HEAD out of scope", "HEAD", "/api/2.1/clusters/list", "files", scope},
 		{"HEAD in scope", "HEAD", "/api/2.0/fs/files/a", "files", passes},

@@ -42,7 +42,7 @@ func (w *Workspace) authorizationServer(rw http.ResponseWriter, r *http.Request)
 		"authorization_endpoint":                issuer + "/v1/authorize",
 		"token_endpoint":                        issuer + "/v1/token",
 		"jwks_uri":                              issuer + "/jwks.json",
-		"scopes_supported":                      []string{"all-apis", "email", "offline_access", "openid", "profile", "sql"},
+		"scopes_supported":                      w.scopesSupported,
 		"response_types_supported":              []string{"code", "id_token"},
 		"grant_types_supported":                 []string{"client_credentials"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},

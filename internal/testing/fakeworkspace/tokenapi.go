@@ -12,6 +12,7 @@ func (w *Workspace) registerTokenAPI() {
 	w.on(w.listOwnTokens, "GET /api/2.0/token/list")
 	w.on(w.deleteOwnToken, "POST /api/2.0/token/delete")
 	w.on(w.patchOwnToken, "PATCH /api/2.0/token/{id}")
+	w.on(w.listTokenScopes, "GET /api/2.0/token-scopes")
 }
 
 func (w *Workspace) createOwnToken(rw http.ResponseWriter, r *http.Request) {
@@ -79,6 +80,19 @@ func (w *Workspace) patchOwnToken(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ok(rw, struct{}{})
+}
+
+// listTokenScopes lists the scopes that a token can have. No document gives the form of the
+// real answer.
+func (w *Workspace) listTokenScopes(rw http.ResponseWriter, _ *http.Request) {
+	type scope struct {
+		Name string `json:"name"`
+	}
+	scopes := make([]scope, 0, len(w.tokenScopes))
+	for _, name := range w.tokenScopes {
+		scopes = append(scopes, scope{name})
+	}
+	ok(rw, map[string]any{"scopes": scopes})
 }
 
 func (w *Workspace) ownedBy(r *http.Request) func(settings.TokenInfo) bool {

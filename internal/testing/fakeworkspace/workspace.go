@@ -31,7 +31,9 @@ type Workspace struct {
 	scopeCheck  ScopeCheck
 	own         []ownRow
 	sloppyPaths bool
-	maxLog      int
+
+	scopesSupported, tokenScopes []string
+	maxLog                       int
 
 	people     *directory
 	tokens     *tokenStore
@@ -75,6 +77,20 @@ func WithScopeCheck(check func(method, escapedPath string) (anyOf []string, publ
 // WithWorkspaceID sets the workspace id, which older clients call the org id.
 func WithWorkspaceID(id int64) Option { return func(w *Workspace) { w.workspaceID = id } }
 
+// WithScopeNames sets the names of scopes that the workspace says it has: in its OAuth
+// server's metadata (scopes_supported), and for personal access tokens (token-scopes). Nil
+// leaves the default, which is a few.
+func WithScopeNames(supported, forTokens []string) Option {
+	return func(w *Workspace) {
+		if supported != nil {
+			w.scopesSupported = supported
+		}
+		if forTokens != nil {
+			w.tokenScopes = forTokens
+		}
+	}
+}
+
 // WithMaxRequestLog keeps the last n requests; the default is 10000.
 func WithMaxRequestLog(n int) Option { return func(w *Workspace) { w.maxLog = n } }
 
@@ -92,14 +108,18 @@ func New(opts ...Option) *Workspace {
 		now:         time.Now,
 		workspaceID: DefaultWorkspaceID,
 		maxLog:      10000,
-		people:      newDirectory(),
-		tokens:      newTokenStore(),
-		keys:        &keyring{},
-		faults:      newFaults(),
-		jobs:        newJobStore(),
-		statements:  newStatementStore(),
-		files:       newFileStore(),
-		events:      &eventGate{},
+
+		scopesSupported: []string{"all-apis", "email", "offline_access", "openid", "profile", "sql"},
+		tokenScopes:     []string{"all-apis", "clusters", "jobs", "sql"},
+
+		people:     newDirectory(),
+		tokens:     newTokenStore(),
+		keys:       &keyring{},
+		faults:     newFaults(),
+		jobs:       newJobStore(),
+		statements: newStatementStore(),
+		files:      newFileStore(),
+		events:     &eventGate{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, opt := range opts {

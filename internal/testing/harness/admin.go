@@ -18,7 +18,13 @@ func (g *Gateway) AdminAddress() string { return "unix/" + g.adminSocket }
 // error in Caddy's JSON form, it returns the message only.
 func (g *Gateway) Admin(t testing.TB, method, target string) (status int, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+target, nil)
+	return g.AdminBody(t, method, target, "")
+}
+
+// AdminBody is Admin with a body.
+func (g *Gateway) AdminBody(t testing.TB, method, target, sent string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+target, strings.NewReader(sent))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,39 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/scopegate/scopegate/internal/policy"
+)
+
+// decideUnverified judges an OAuth access token that is not verified: it is passed on or
+// refused, whatever it says.
+func (j *Judge) decideUnverified(out *Judgement) {
+	out.Enforced = true
+	if j.OAuth == OAuthPass {
+		out.Decision, out.Reason = Allow, policy.PassedOAuth
+		return
+	}
+	out.refuse(policy.UnsupportedCredential, "an OAuth access token")
+}
+
+// aliases says which scopes of an OAuth access token the judgement rests on that are only
+// aliases of those which the operations name.
+func (j *Judgement) aliases() (told []string) {
+	if j.Facts.Info == nil || !j.Facts.Info.OAuth {
+		return nil
+	}
+	for _, operation := range slices.Insert(j.Also(), 0, j.Operation) {
+		if operation.Permits(j.Held) {
+			continue
+		}
+		for _, a := range operation.AliasesIn(j.Held) {
+			text := fmt.Sprintf("%s stands for %s here: %s", a.Scope, a.For, a.Source)
+			if !slices.Contains(told, text) {
+				told = append(told, text)
+			}
+		}
+	}
+	return told
+}

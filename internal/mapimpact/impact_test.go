@@ -1,0 +1,160 @@
+package mapimpact
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+var now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+
+func catalogOf(t *testing.T, rows string) *scopes.Catalog {
+	t.Helper()
+	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := scopes.Default().With(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
+
+// seen is one use of one token.
+type seen struct {
+	token, method, path string
+	calls, denied       uint64
+}
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	const path, things = "/api/2.0/x", "/api/2.0/things/{id}/parts/{rest...}"
+	held := map[string][]string{"jobs": {"jobs"}, "sql": {"sql"}, "both": {"jobs", "sql"}, "unscoped": nil, "all": {"all-apis"}}
+	ceiling := policy.Policy{Name: "p", Ceiling: []string{"sql", "jobs"}, Match: nil}
+	for _, test := range []struct {
+		name          string
+		before, after string
+		uses          []seen
+		policies      []policy.Policy
+		refused       string
+		permitted     string
+	}{
+		{"nothing", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tjobs\n", []seen{{"jobs", "GET", path, 3, 0}}, nil, "", ""},
+		{"another scope", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tsql\n",
+			[]seen{{"jobs", "GET", path, 3, 0}, {"sql", "GET", path, 2, 2}, {"both", "GET", path, 9, 0}, {"unscoped", "GET", path, 9, 0}, {"all", "GET", path, 9, 0}}, nil,
+			"jobs 3 missing_scope jobs→sql", "sql 2 missing_scope jobs→sql"},
+		{"calls that were refused in the past do not count", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tsql\n",
+			[]seen{{"jobs", "GET", path, 3, 2}}, nil, "jobs 1 missing_scope jobs→sql", ""},
+		{"none passed", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tsql\n", []seen{{"jobs", "GET", path, 3, 3}}, nil, "", ""},
+		{"both scopes", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tjobs+sql\n",
+			[]seen{{"jobs", "GET", path, 3, 0}, {"both", "GET", path, 3, 0}}, nil, "jobs 3 missing_scope jobs→jobs and sql", ""},
+		{"the row is gone", "GET\t" + path + "\tjobs\n", "", []seen{{"jobs", "GET", path, 3, 0}}, nil, "jobs 3 missing_scope jobs→all-apis", ""},
+		{"a template", "GET\t" + things + "\tjobs\n", "GET\t" + things + "\tsql\n", []seen{{"jobs", "GET", things, 3, 0}}, nil, "jobs 3 missing_scope jobs→sql", ""},
+		{"account", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\taccount\n", []seen{{"unscoped", "GET", path, 3, 0}}, nil, "unscoped 3 account_level_operation jobs→an account-level token", ""},
+		{"all methods", "*\t" + path + "\tjobs\n", "*\t" + path + "\tsql\n", []seen{{"jobs", "*", path, 3, 0}}, nil, "jobs 3 missing_scope jobs→sql", ""},
+		{"one of all methods", "*\t" + path + "\tjobs\n", "*\t" + path + "\tjobs\nPUT\t" + path + "\tsql\n", []seen{{"jobs", "*", path, 3, 0}}, nil, "jobs 3 missing_scope jobs→sql", ""},
+		{"telemetry", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tsql,optional\n", []seen{{"jobs", "GET", path, 3, 0}}, nil, "", ""},
+		{"only the policy is strict", "GET\t" + path + "\tjobs\tdocumented\n", "GET\t" + path + "\tjobs,files\tinferred\n",
+			[]seen{{"jobs", "GET", path, 3, 0}}, []policy.Policy{ceiling}, "jobs 3 policy_denied jobs→files or jobs", ""},
+		{"a rehearsed policy", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tjobs,files\tinferred\n",
+			[]seen{{"jobs", "GET", path, 3, 0}}, []policy.Policy{{Name: "p", Ceiling: []string{"jobs"}, Observe: true}}, "", ""},
+		{"revoked tokens", "GET\t" + path + "\tjobs\n", "GET\t" + path + "\tsql\n", []seen{{"revoked", "GET", path, 3, 0}}, nil, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			judgeOf := func(rows string) *judge.Judge {
+				return &judge.Judge{Catalog: catalogOf(t, rows), Rules: policy.Rules{AllowUnscoped: true, Policies: test.policies}, Now: func() time.Time { return now }}
+			}
+			before, after := judgeOf(test.before), judgeOf(test.after)
+			in := Input{Before: []*judge.Judge{before}, After: []*judge.Judge{after}, Now: now, Owner: func(info *tokens.Info) tokens.Principal { return info.Owner }}
+			names := make(map[string]string)
+			for name, held := range held {
+				info := &tokens.Info{ID: tokens.IDOf(name), Scopes: held, Expires: tokens.NeverExpires}
+				names[info.ID.String()] = name
+				in.Tokens = append(in.Tokens, info)
+			}
+			for _, use := range test.uses {
+				var o scopes.Operation
+				for _, row := range before.Catalog.Operations() {
+					if row.Method == use.method && row.Template == use.path {
+						o = row
+					}
+				}
+				in.Usage.Tokens = append(in.Usage.Tokens, usage.Token{ID: tokens.IDOf(use.token).String(), Uses: []usage.Use{{Operation: o, Calls: use.calls, Denied: use.denied}}})
+			}
+			impact := Compare(in)
+			text := func(c Change) string {
+				var lines []string
+				for _, l := range c.Lines {
+					lines = append(lines, fmt.Sprintf("%s %d %s %s→%s", names[l.TokenID], l.Calls, l.Reason, l.Now, l.Then))
+				}
+				if c.Tokens != len(lines) || (c.Calls == 0) != (len(lines) == 0) {
+					t.Errorf("%+v", c)
+				}
+				return strings.Join(lines, "; ")
+			}
+			if got := text(impact.Refused); got != test.refused {
+				t.Errorf("refused: %s, want %s", got, test.refused)
+			}
+			if got := text(impact.Permitted); got != test.permitted {
+				t.Errorf("permitted: %s, want %s", got, test.permitted)
+			}
+			if !Touches(in) && test.refused+test.permitted != "" {
+				t.Error("Touches denies it")
+			}
+			// By what was recorded.
+			in.Before = nil
+			if got := text(Compare(in).Refused); got != test.refused && len(test.policies) == 0 {
+				t.Errorf("by what was recorded: %s, want %s", got, test.refused)
+			}
+		})
+	}
+}
+
+// TestEveryRowIsRead: for every row there is a path that names its operation, so that no call
+// is left out.
+func TestEveryRowIsRead(t *testing.T) {
+	t.Parallel()
+	catalog := scopes.Default()
+	c := comparison{samples: make(map[sampleKey][]scopes.Reading)}
+	for _, o := range catalog.Operations() {
+		named := false
+		for _, method := range methodsOf(&o) {
+			for _, reading := range c.read(catalog, method, o.Template) {
+				named = named || reading.Operation.Name == o.Name
+			}
+		}
+		if !named {
+			t.Errorf("%s %s", o.Method, o.Template)
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	j := &judge.Judge{Catalog: scopes.Default(), Now: time.Now}
+	info := &tokens.Info{ID: tokens.IDOf("t"), Scopes: []string{"jobs"}}
+	readings, err := scopes.Default().Read("GET", "/nowhere", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	impact := Compare(Input{
+		Before: []*judge.Judge{j}, After: []*judge.Judge{j}, Now: now, Tokens: []*tokens.Info{info},
+		Owner: func(info *tokens.Info) tokens.Principal { return info.Owner },
+		Usage: usage.State{
+			Tokens: []usage.Token{{ID: info.ID.String(), Cut: usage.Cut{Entries: 1}, Uses: []usage.Use{{Operation: *readings[0].Operation, Calls: 4}}}},
+			Unread: []usage.Unread{{}},
+		},
+	})
+	if got := strings.Join(impact.Notes, "\n"); len(impact.Notes) != 3 || !strings.Contains(got, "4 calls were of paths outside the map") || !strings.Contains(got, "of 1 tokens") {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,318 @@
+package operations
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/mapbundle"
+	"github.com/scopegate/scopegate/internal/mapfiles"
+	"github.com/scopegate/scopegate/internal/mapimpact"
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// replace replaces a file as operators should: by a rename.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// row is a row of a routes file for a path that the catalog does not have.
+func mapRow(scope string) string {
+	return "GET\t" + harness.UnmappedPath + "\t" + scope + "\tdocumented\tours.Get\tour wiki\n"
+}
+
+// awaitStatus sends a request until it is answered with a status.
+func awaitStatus(t *testing.T, g *harness.Gateway, path, token string, want int) {
+	t.Helper()
+	harness.WaitFor(t, fmt.Sprintf("%s to be answered with %d", path, want), func() bool {
+		return g.Send(t, "GET", path, harness.Bearer(token)).StatusCode == want
+	})
+}
+
+// TestRoutesChangeWithoutReload: a changed routes file takes effect for requests, records,
+// policies and the admin API; one with a mistake does not, and is told.
+func TestRoutesChangeWithoutReload(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	replace(t, file, mapRow("sql"))
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventChanged, mapfiles.EventRefused, mapfiles.EventNarrows)
+	// The other path is a path of the same operation once the file says so, and then the
+	// policy denies it too.
+	const other = "/api/2.0/another-spelling"
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+file+"\npolicy p {\ndeny GET "+harness.UnmappedPath+"\nmatch comment held\n}"))
+	token := g.Mint("jobs")
+	held := workspace.Mint(fakeworkspace.TokenSpec{Comment: "held", Lifetime: time.Hour})
+	if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value)); got.StatusCode != 403 || !strings.Contains(got.Body, "scopes: sql") {
+		t.Fatalf("before: %d %s", got.StatusCode, got.Body)
+	}
+	if got := g.Send(t, "GET", other, harness.Bearer(held.Value)); got.StatusCode != 404 { // from the workspace
+		t.Fatalf("another path: %d %s", got.StatusCode, got.Body)
+	}
+	first := g.Records(t, 2)[0]["catalog"]
+
+	replace(t, file, mapRow("jobs")+strings.Replace(mapRow("jobs"), harness.UnmappedPath, other, 1))
+	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
+	if got := g.Send(t, "GET", other, harness.Bearer(held.Value)); got.StatusCode != 403 || !strings.Contains(got.Body, "policy p") {
+		t.Errorf("the policy knows the old catalog: %d %s", got.StatusCode, got.Body)
+	}
+	e := harness.NextEvent(t)
+	if e.Name() != mapfiles.EventChanged || e.Data["before"] != first {
+		t.Errorf("%s %v, the first record has %s", e.Name(), e.Data, first)
+	}
+	harness.WaitFor(t, "a record with the new catalog", func() bool {
+		content, err := os.ReadFile(g.AuditLog)
+		return err == nil && strings.Contains(string(content), fmt.Sprintf(`"catalog":%q`, e.Data["catalog"]))
+	})
+	_, catalog := g.Admin(t, "GET", "/databricks_scopes/catalog")
+	_, explained := g.Admin(t, "GET", "/databricks_scopes/explain?method=GET&path="+other+"&scopes=sql")
+	if !strings.Contains(catalog, "GET\t"+other+"\tjobs\t") || !strings.Contains(explained, `"any_of":["jobs"]`) {
+		t.Errorf("the admin API knows the old catalog: %s", explained)
+	}
+
+	replace(t, file, mapRow("jobs\tx\ty"))
+	e = harness.NextEvent(t)
+	if e.Name() != mapfiles.EventRefused || !strings.Contains(fmt.Sprint(e.Data["problem"]), "routes.tsv:1") {
+		t.Errorf("%s %v", e.Name(), e.Data)
+	}
+	if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value)); got.StatusCode != 404 {
+		t.Errorf("a malformed file is in force: %d %s", got.StatusCode, got.Body)
+	}
+	if got := g.Metric(t, "scopegate_map_refused"); got != 1 {
+		t.Errorf("scopegate_map_refused is %g", got)
+	}
+	if status, body := g.Admin(t, "GET", "/databricks_scopes/health"); status != 200 {
+		t.Errorf("not ready: %s", body)
+	}
+
+	replace(t, file, mapRow("files"))
+	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
+	if got := g.Metric(t, "scopegate_map_refused"); got != 0 {
+		t.Errorf("scopegate_map_refused is %g", got)
+	}
+	for range 2 { // of the last change
+		harness.NextEvent(t)
+	}
+	g.Load(t, "respond ok")
+	harness.WaitFor(t, "the watch to end", func() bool { return harness.Goroutines("internal/mapfiles") == 0 })
+}
+
+// signedMap returns a signed bundle of the shipped map with rows over it.
+func signedMap(t *testing.T, rows string, made time.Time, key mapbundle.PrivateKey) string {
+	t.Helper()
+	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := scopes.Default().With(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := mapbundle.Write(catalog, scopes.Date(), made)
+	if err == nil {
+		content, err = mapbundle.Sign(content, key)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func newKey(t *testing.T) mapbundle.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mapbundle.PrivateKey(key)
+}
+
+// TestMapBundle: a bundle is the map, routes go over it, and a changed one takes effect if
+// it is signed.
+func TestMapBundle(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	folder, key, now := t.TempDir(), newKey(t), time.Now()
+	bundle, routes := filepath.Join(folder, "map.tsv"), filepath.Join(folder, "routes.tsv")
+	replace(t, bundle, signedMap(t, mapRow("sql"), now, key))
+	replace(t, routes, "GET\t/api/2.0/ours\tfiles\n")
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventRefused)
+	block := harness.GatewayBlock(workspace, fmt.Sprintf("routes %s\nmap %s {\nkey %s\n}", routes, bundle, key.Public()))
+	g.Load(t, block)
+	token := g.Mint("jobs")
+	needs := func(path, scope string) bool {
+		_, body := g.Admin(t, "GET", "/databricks_scopes/explain?method=GET&scopes=x&path="+path)
+		return strings.Contains(body, fmt.Sprintf(`"any_of":[%q]`, scope))
+	}
+	if !needs(harness.UnmappedPath, "sql") || !needs("/api/2.0/ours", "files") || !needs(harness.JobsList, "jobs") {
+		t.Fatal("the bundle and the routes are not in force")
+	}
+	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
+	replace(t, bundle, signedMap(t, mapRow("jobs"), now.Add(time.Second), key))
+	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
+	if !needs("/api/2.0/ours", "files") {
+		t.Error("the routes are not over the new bundle")
+	}
+	good := signedMap(t, mapRow("sql"), now.Add(2*time.Second), key)
+	for name, content := range map[string]string{
+		"signed by another key":  signedMap(t, mapRow("sql"), now.Add(2*time.Second), newKey(t)),
+		"cut off":                good[:len(good)/2],
+		"unsigned":               good[:strings.LastIndex(good, "# signature")],
+		"not a bundle":           mapRow("sql"),
+		"older than that before": signedMap(t, mapRow("sql"), now, key),
+	} {
+		replace(t, bundle, content)
+		if e := harness.NextEvent(t); !strings.Contains(fmt.Sprint(e.Data["problem"]), "map.tsv") {
+			t.Errorf("%s: %v", name, e.Data)
+		}
+		if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value)); got.StatusCode != 404 {
+			t.Errorf("%s: it is in force: %d %s", name, got.StatusCode, got.Body)
+		}
+	}
+	// A reload is how an operator goes back; a bundle that no key signed is refused there too.
+	replace(t, bundle, good[:len(good)-10])
+	if err := g.TryLoad(t, block+"\nheader X-Load 1"); err == nil || !strings.Contains(err.Error(), "reading map: ") {
+		t.Errorf("%v", err)
+	}
+	replace(t, bundle, signedMap(t, mapRow("sql"), now, key))
+	g.Load(t, block+"\nheader X-Load 2")
+	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
+}
+
+// TestNarrowingMap: what a file would refuse can be asked for, and is told before it is in
+// force, when the file changes and when a configuration is loaded.
+func TestNarrowingMap(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	folder := t.TempDir()
+	file, next := filepath.Join(folder, "routes.tsv"), filepath.Join(folder, "next.tsv")
+	replace(t, file, mapRow("jobs"))
+	replace(t, next, mapRow("sql")+"GET\t"+harness.ClustersList+"\tjobs\n")
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventNarrows)
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+file))
+	narrow := workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Scopes: []string{"jobs"}, Lifetime: time.Hour})
+	wide := g.Mint("jobs", "sql", "clusters")
+	for range 3 {
+		g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(narrow.Value))
+		g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(wide.Value))
+		g.Send(t, "GET", harness.ClustersList, harness.Bearer(narrow.Value))
+	}
+	g.Records(t, 9)
+
+	var impact mapimpact.Impact
+	compare := func() mapimpact.Impact {
+		content, err := os.ReadFile(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, body := g.AdminBody(t, "POST", "/databricks_scopes/catalog/compare?file="+url.QueryEscape(next), string(content))
+		impact = mapimpact.Impact{}
+		if err := json.Unmarshal([]byte(body), &impact); status != 200 || err != nil {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+		return impact
+	}
+	harness.WaitFor(t, "the name of the owner", func() bool {
+		lines := compare().Refused.Lines
+		return len(lines) == 1 && lines[0].Owner == "etl@example.com"
+	})
+	if got := impact.Refused; got.Calls != 3 || got.Tokens != 1 || got.Operations != 1 || got.Lines[0].TokenID != narrow.Info.TokenId || got.Lines[0].Operation != "ours.Get" {
+		t.Errorf("%+v", got)
+	}
+	if got := impact.Permitted; got.Calls != 3 || got.Lines[0].TokenID != narrow.Info.TokenId || got.Lines[0].Operation != "compute.Clusters.List" {
+		t.Errorf("%+v", got)
+	}
+	if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(narrow.Value)); got.StatusCode != 404 {
+		t.Errorf("asking changed the rules: %d", got.StatusCode)
+	}
+
+	check := func(calls uint64) {
+		t.Helper()
+		if e := harness.NextEvent(t); e.Data["calls"] != calls || e.Data["tokens"] != 1 || e.Data["operations"] != 1 {
+			t.Errorf("%v", e.Data)
+		}
+	}
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+next))
+	check(4)
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+file))
+	awaitStatus(t, g, harness.UnmappedPath, narrow.Value, 404)
+	content, err := os.ReadFile(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, file, string(content))
+	awaitStatus(t, g, harness.UnmappedPath, narrow.Value, 403)
+	if e := harness.NextEvent(t); e.Name() != mapfiles.EventNarrows || e.Data["calls"].(uint64) < 5 {
+		t.Errorf("%v", e.Data)
+	}
+}
+
+// TestMapChangesUnderLoad: every answer is that of one map or of the other, and none waits.
+func TestMapChangesUnderLoad(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	replace(t, file, mapRow("jobs"))
+	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "routes "+file))
+	token := g.Mint("jobs")
+	var clients sync.WaitGroup
+	var passed, refused atomic.Int64
+	stop := make(chan struct{})
+	for range 4 {
+		clients.Go(func() {
+			client := &http.Client{Transport: new(http.Transport)}
+			defer client.CloseIdleConnections()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r, err := http.NewRequest("GET", g.URL+harness.UnmappedPath, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				harness.Bearer(token.Value)(r)
+				answer, err := client.Do(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer.Body.Close()
+				switch answer.StatusCode {
+				case 404:
+					passed.Add(1)
+				case 403:
+					refused.Add(1)
+				default:
+					t.Errorf("status %d", answer.StatusCode)
+				}
+			}
+		})
+	}
+	for i, scope := range []string{"sql", "jobs"} {
+		before := []int64{refused.Load(), passed.Load()}[i]
+		replace(t, file, mapRow(scope))
+		harness.WaitFor(t, "the map to change", func() bool { return []int64{refused.Load(), passed.Load()}[i] > before+10 })
+	}
+	close(stop)
+	clients.Wait()
+}
