@@ -193,27 +193,23 @@ func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(na
 	}
 	row.Operation, row.Method, row.Template = about.Name, about.Method, about.Template
 	row.Needs, row.Evidence = needsColumn(about), about.Evidence
-	var current, former *Lesson // the latter is of the answers that came last
+	var current, before, former *Lesson // the last one is of the answers that came last
 	for _, l := range lessons {
 		row.count(l)
 		switch {
 		case sameRow(&l.Operation, about):
 			current = joined(current, l)
+			continue
 		case l.Disagreed > 0 && (former == nil || l.Last.After(former.Last)):
 			former = l
 		}
+		before = joined(before, l)
 	}
 	switch {
 	case inForce == nil && !about.Unmapped() && row.Disagreed > 0:
 		row.undecided("the map has no such row any more")
 	case current != nil && current.Disagreed > 0:
-		row.decide(current, about)
-		if other := elsewhere(about.Name); other != nil && row.State == DriftWrong {
-			row.decide(joined(current, other), about)
-			if row.State == DriftUndecided {
-				row.undecided("the workspace treats the paths of this operation differently, and a row holds for all of them")
-			}
-		}
+		row.decideFrom(current, before, elsewhere(about.Name), about)
 	case former != nil && current != nil:
 		row.State, row.Correction = DriftCorrected, row.Needs
 	case former != nil:
@@ -236,6 +232,24 @@ func (r *DriftRow) count(l *Lesson) {
 	}
 }
 
+// decideFrom says what follows for a row from a lesson about it, from those about what was
+// in force before, and from those about other rows of its operation. The workspace may have
+// changed since the former ones, so they count only if they fit.
+func (r *DriftRow) decideFrom(current, before, other *Lesson, inForce *scopes.Operation) {
+	all := joined(current, other)
+	if before != nil {
+		if r.decide(joined(all, before), inForce); r.State == DriftWrong {
+			return
+		}
+	}
+	if r.decide(all, inForce); r.State == DriftWrong || other == nil {
+		return
+	}
+	if r.decide(current, inForce); r.State == DriftWrong {
+		r.undecided("the workspace treats the paths of this operation differently, and a row holds for all of them")
+	}
+}
+
 // decide says what follows for a row from a lesson with disagreements.
 func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
 	anyOf, ok := l.Correction()
@@ -248,9 +262,9 @@ func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
 	case !ok:
 		r.undecided("the answers contradict each other, or do not say what is enough; more calls, best by tokens with a single scope in mode observe, would tell")
 	case needsColumn(&right) == r.Needs && !inForce.Doubtful():
-		r.State, r.Correction = DriftCorrected, r.Needs
+		r.State, r.Correction, r.Problem = DriftCorrected, r.Needs, ""
 	default:
-		r.State, r.Correction = DriftWrong, needsColumn(&right)
+		r.State, r.Correction, r.Problem = DriftWrong, needsColumn(&right), ""
 	}
 }
 
