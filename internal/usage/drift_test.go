@@ -49,6 +49,9 @@ func TestNewDrift(t *testing.T) {
 	refuse := func(c *scopes.Catalog, at time.Time, held string, named ...string) Lesson {
 		return Lesson{Operation: rowOf(t, c, "GET", jobs), Disagreed: 2, First: at, Last: at, Refused: []Refusal{{Named: named, Held: []string{held}, Count: 2}}}
 	}
+	pass := func(c *scopes.Catalog, at time.Time, held ...string) Lesson {
+		return Lesson{Operation: rowOf(t, c, "GET", jobs), Disagreed: 2, First: at, Last: at, Passed: []Passage{{Held: held, Count: 2}}}
+	}
 	unmapped := Lesson{Operation: scopes.Operation{Method: "*", Template: "/{path...}", AnyOf: []string{scopes.AllAPIs}, Evidence: scopes.Unmapped, Name: "unmapped"},
 		Disagreed: 1, First: noon, Last: noon, Passed: []Passage{{Held: []string{"sql"}, Count: 1}}}
 	spelled := rowOf(t, shipped, "GET", jobs)
@@ -76,7 +79,9 @@ func TestNewDrift(t *testing.T) {
 		{"corrected and confirmed", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), agree(corrected, later)}, DriftCorrected, "reading", ""},
 		{"corrected otherwise", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftWrong, "reading", ""},
 		{"corrected otherwise, and confirmed", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading"), agree(otherwise, later)}, DriftCorrected, "sql", ""},
-		{"corrected, and wrong again", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), refuse(corrected, later, "reading", "sql")}, DriftWrong, "sql", ""},
+		{"corrected, and wrong again", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), refuse(corrected, later, "reading", "sql")}, DriftWrong, "reading+sql", ""},
+		{"corrected, and the workspace changed", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), pass(corrected, later, "files")}, DriftWrong, "files,reading", ""},
+		{"corrected, and the workspace wants what it did before", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), refuse(corrected, later, "reading", "jobs")}, DriftWrong, "jobs+reading", ""},
 		{"doubtful, and both are right", either, []Lesson{refuse(either, noon, "x", "jobs", "reading")}, DriftWrong, "jobs,reading", ""},
 		{"doubtful no more", proven, []Lesson{refuse(either, noon, "x", "jobs", "reading")}, DriftCorrected, "jobs,reading", ""},
 		{"an optional row stays so", optional, []Lesson{refuse(optional, noon, "jobs", "reading")}, DriftWrong, "reading,optional", ""},

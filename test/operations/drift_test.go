@@ -199,6 +199,9 @@ func TestDrift(t *testing.T) {
 	load("mode observe\nroutes " + file)
 	visit(func(d *dissent) []string { return d.observed })
 
+	if status, body := g.Admin(t, "GET", "/databricks_scopes/explain?method=GET&path=/api/2.1/unity-catalog/catalogs"); status != 200 || !strings.Contains(body, `"confirmed_here":3`) {
+		t.Errorf("what was confirmed: %d %s", status, body)
+	}
 	drift := g.drift(t)
 	for i := range all {
 		d := &all[i]
