@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel/trace"
@@ -32,6 +33,8 @@ type exchange struct {
 	span     trace.Span // of Caddy's tracing directive, if it is on
 	reserved audit.Reservation
 	onward   context.Context // of the request that is passed on, if it is not the client's
+	// conflicting says that the client sent a header that could stand for another request.
+	conflicting bool
 
 	life life
 }
@@ -149,11 +152,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	if rec.Facts.Source == "" && rec.Reason != policy.PassedOAuth {
 		caddyserver.DistrustBody(x.r)
 	}
-	if x.by.Observe { // what belongs to the decision is left as it is
-		rec.Dropped = audit.TruncateNames(judge.DropForwarding(x.r, caddyserver.TrustedHeaders))
-	} else {
-		rec.Dropped = audit.TruncateNames(rec.DropHeaders(x.r, caddyserver.TrustedHeaders))
-	}
+	x.dropHeaders()
 	defer x.watchChange()() // also when the next handler panics
 	x.w.watchBody(x.r)
 	if x.e.Recorded {
@@ -177,6 +176,18 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		x.unanswered(upstream.NoHandler()) // Caddy would answer an empty 200
 	}
 	return nil
+}
+
+// dropHeaders takes out what must not leave. In mode observe, what belongs to the decision is
+// left as it is.
+func (x *exchange) dropHeaders() {
+	drop := x.rec.DropHeaders
+	if x.by.Observe {
+		drop = judge.DropForwarding
+	}
+	dropped := drop(x.r, caddyserver.TrustedHeaders)
+	x.conflicting = slices.ContainsFunc(dropped, judge.Conflicts)
+	x.rec.Dropped = audit.TruncateNames(dropped)
 }
 
 // upstreamStatus returns the status that the next handlers answered, 0 if they did not

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -73,13 +72,8 @@ func (x *exchange) reliable(a *usage.Answer) bool {
 		return false // the scopes may have changed
 	case rec.Facts.Source == judge.FromToken && len(a.Named) == 0:
 		return false // some scopes of OAuth have other names, which may be enough
-	case slices.ContainsFunc(rec.Dropped, judge.Conflicts):
+	case x.conflicting: // it may have been taken for another request, or another user's
 		return false
-	}
-	for name := range x.r.Header { // where nothing is dropped
-		if judge.Conflicts(name) {
-			return false // it may have been taken for another request, or another user's
-		}
 	}
 	return spells(rec.Operation, x.r.URL.Path)
 }
