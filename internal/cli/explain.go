@@ -115,7 +115,7 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 		}
 		line("needs", needs(e))
 		if len(e.UnderPolicy) > 0 {
-			line("in a policy", "scopes "+strings.Join(e.UnderPolicy, " ")+" (all of them, as long as that is not known)")
+			line("in policy", "scopes "+strings.Join(e.UnderPolicy, " ")+", all of them until it is known which")
 		}
 		line("evidence", string(e.Evidence))
 		line("source", e.Source)

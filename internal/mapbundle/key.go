@@ -13,11 +13,11 @@ import (
 	"github.com/scopegate/scopegate/internal/regularfile"
 )
 
-// PublicKey verifies bundles, and PrivateKey signs them.
-type (
-	PublicKey  ed25519.PublicKey
-	PrivateKey ed25519.PrivateKey
-)
+// PublicKey verifies bundles.
+type PublicKey ed25519.PublicKey
+
+// PrivateKey signs bundles.
+type PrivateKey ed25519.PrivateKey
 
 // maxKeyFile limits a file with a key, in bytes.
 const maxKeyFile = 64 << 10
@@ -53,7 +53,7 @@ func LoadPublicKey(value string) (PublicKey, error) {
 
 // parsePublicKey returns nil for what does not look like a key.
 func parsePublicKey(text []byte) (PublicKey, error) {
-	der := text
+	var der []byte
 	if block, _ := pem.Decode(text); block != nil {
 		if block.Type != "PUBLIC KEY" {
 			return nil, fmt.Errorf("it is not a public key but %q: %s", kindOf(block.Type), takePublic)

@@ -183,7 +183,7 @@ func replace(file string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name()) // after the rename there is none
+	defer func() { _ = os.Remove(temporary.Name()) }() // after the rename there is none
 	_, err = temporary.Write(content)
 	if err == nil {
 		err = temporary.Chmod(mode)

@@ -62,7 +62,10 @@ func TestUnknownNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(content) {
-		var entry struct{ Level, Msg, Scope, Problem, Policy, File, TokenID string }
+		var entry struct {
+			Level, Msg, Scope, Problem, Policy, TokenID string
+			First                                       []string // of the rows of a file
+		}
 		if err := json.Unmarshal(bytes.ReplaceAll(line, []byte("token_id"), []byte("TokenID")), &entry); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
@@ -70,9 +73,13 @@ func TestUnknownNames(t *testing.T) {
 		case strings.HasPrefix(entry.Msg, "a policy permits nothing") && entry.Level == "error" && entry.Policy == "closed":
 			closed++
 		case entry.Problem != "":
-			told[fmt.Sprintf("%s|%v|%s", entry.Policy, entry.File != "", entry.Problem)]++
-			if entry.Policy == "" && entry.File == "" && len(entry.TokenID) != 64 {
+			told[entry.Policy+"|"+entry.Problem]++
+			if entry.Policy == "" && len(entry.TokenID) != 64 {
 				t.Errorf("it does not say on which token: %s", line)
+			}
+		case strings.HasPrefix(entry.Msg, "the routes file: "):
+			for _, row := range entry.First {
+				told[row]++
 			}
 		case strings.HasPrefix(entry.Msg, "more names"):
 			told["more"]++
@@ -82,13 +89,13 @@ func TestUnknownNames(t *testing.T) {
 		t.Errorf("it is said %d times that a policy permits nothing", closed)
 	}
 	for _, want := range []string{
-		`closed|false|unknown scope "unity_catalog"; did you mean unity-catalog?`,
-		`closed|false|only OAuth access tokens carry the scope "sql.statement-execution": in a policy it permits nothing; write sql`,
-		`open|false|unknown scope "jbos"; did you mean jobs?`,
-		`|true|unknown scope "jbos"; did you mean jobs?`,
-		`|true|unknown scope "teleport"`,
-		`|false|unknown scope "unity_catalog"; did you mean unity-catalog?`,
-		`|false|unknown scope "teleport"`,
+		`closed|unknown scope "unity_catalog"; did you mean unity-catalog?`,
+		`closed|only OAuth access tokens carry the scope "sql.statement-execution": in a policy it permits nothing; write sql`,
+		`open|unknown scope "jbos"; did you mean jobs?`,
+		`line 1: GET /api/2.0/things: unknown scope "teleport"`,
+		`line 2: GET /api/2.0/others: unknown scope "jbos"; did you mean jobs?`,
+		`|unknown scope "unity_catalog"; did you mean unity-catalog?`,
+		`|unknown scope "teleport"`,
 		"more",
 	} {
 		if told[want] != 1 {

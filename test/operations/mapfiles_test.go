@@ -240,6 +240,28 @@ func TestNarrowingMap(t *testing.T) {
 	if got := impact.Permitted; got.Calls != 3 || got.Lines[0].TokenID != narrow.Info.TokenId || got.Lines[0].Operation != "compute.Clusters.List" {
 		t.Errorf("%+v", got)
 	}
+	ask := func(file string) (string, error) {
+		return harness.Command(t, "", "scopes", "catalog", "--diff", file, "--against-usage", "--address", g.AdminAddress())
+	}
+	out, err := ask(next)
+	if err == nil || !strings.Contains(err.Error(), "would refuse 3 calls of 1 operation by 1 token") || !strings.Contains(out, narrow.Info.TokenId[:12]+"  etl@example.com") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := ask(file); err != nil || !strings.Contains(out, "No calls pass today and would be refused") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	key := newKey(t)
+	bundle := filepath.Join(folder, "bundle.tsv")
+	replace(t, bundle, signedMap(t, "GET\t"+harness.ClustersList+"\tjobs\n", time.Now(), key))
+	// The routes stay over the bundle, so only one direction changes.
+	if out, err := ask(bundle); err != nil || !strings.Contains(out, "3 calls of 1 operation by 1 token are refused today and would pass") || !strings.Contains(out, "has no option map") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	broken := filepath.Join(folder, "broken.tsv")
+	replace(t, broken, "GET\tno-slash\tsql\n")
+	if _, err := ask(broken); err == nil || !strings.Contains(err.Error(), "broken.tsv:1: parsing template") {
+		t.Errorf("%v", err)
+	}
 	if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(narrow.Value)); got.StatusCode != 404 {
 		t.Errorf("asking changed the rules: %d", got.StatusCode)
 	}
@@ -262,6 +284,26 @@ func TestNarrowingMap(t *testing.T) {
 	awaitStatus(t, g, harness.UnmappedPath, narrow.Value, 403)
 	if e := harness.NextEvent(t); e.Name() != mapfiles.EventNarrows || e.Data["calls"].(uint64) < 5 {
 		t.Errorf("%v", e.Data)
+	}
+}
+
+// TestNarrowingMapAtStart: a process that starts with another map than the last one had tells
+// what it refuses, by what was recorded.
+func TestNarrowingMapAtStart(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	replace(t, file, mapRow("jobs"))
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventNarrows)
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+file))
+	token := g.Mint("jobs")
+	g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value))
+	g.Records(t, 1)
+	harness.Stop(t)
+	replace(t, file, mapRow("sql"))
+	g.Load(t, harness.GatewayBlock(workspace, "routes "+file))
+	if e := harness.NextEvent(t); e.Name() != mapfiles.EventNarrows || e.Data["calls"] != uint64(1) || e.Data["tokens"] != 1 {
+		t.Errorf("%s %v", e.Name(), e.Data)
 	}
 }
 
