@@ -116,7 +116,8 @@ func fromBody(body []byte) Named {
 }
 
 func (a *Answer) grpc() bool {
-	return strings.HasPrefix(a.Header.Get("Content-Type"), "application/grpc")
+	kind := a.Header["Content-Type"] // for every answer, so without Get
+	return len(kind) > 0 && strings.HasPrefix(kind[0], "application/grpc")
 }
 
 // trailer returns a field of the header, or of the trailers after the body.

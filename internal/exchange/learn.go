@@ -35,24 +35,25 @@ func (x *exchange) learn(w *passthrough.Exchange, whole bool) {
 	if !w.Proxied || !learnsFrom(&rec.Judgement) {
 		return
 	}
-	answer := drift.Answer{Status: x.w.answered().status, Header: x.w.Header()}
-	a := usage.Answer{Operation: rec.Operation, Held: rec.Held, At: rec.Time}
-	verdict := drift.Silent
+	// Only the handler writes the head, so reading it here needs no lock.
+	answer := drift.Answer{Status: x.w.head.status, Header: x.w.Header()}
 	if answer.Succeeded() {
-		verdict = drift.Passed(rec.Operation, rec.Held)
-	} else {
-		if whole {
-			answer.Body = peeked
+		switch drift.Passed(rec.Operation, rec.Held) {
+		case drift.Agreed:
+			x.e.Tokens().Learn(usage.Answer{Operation: rec.Operation, Held: rec.Held, At: rec.Time, Agreed: true})
+		case drift.Disagreed:
+			x.disagree(drift.Named{})
 		}
-		named := answer.Named()
-		verdict = drift.Refused(rec.Operation, rec.Held, named)
-		a.Named, a.Together = named.Scopes, named.Together
+		return
 	}
-	switch a.Agreed = verdict == drift.Agreed; {
-	case a.Agreed:
-		x.e.Tokens().Learn(a)
-	case verdict == drift.Disagreed && x.reliable(&a):
-		x.disagree(&a)
+	if whole {
+		answer.Body = peeked
+	}
+	switch named := answer.Named(); drift.Refused(rec.Operation, rec.Held, named) {
+	case drift.Agreed:
+		x.e.Tokens().Learn(usage.Answer{Operation: rec.Operation, Held: rec.Held, At: rec.Time, Agreed: true, Named: named.Scopes, Together: named.Together})
+	case drift.Disagreed:
+		x.disagree(named)
 	}
 }
 
@@ -65,12 +66,12 @@ func learnsFrom(j *judge.Judgement) bool {
 
 // reliable reports whether a disagreement is about the row. What agrees needs no such
 // look, because nothing follows from it alone.
-func (x *exchange) reliable(a *usage.Answer) bool {
+func (x *exchange) reliable(named drift.Named) bool {
 	rec := x.rec
 	switch {
 	case rec.Facts.Source == tokens.FromStale:
 		return false // the scopes may have changed
-	case rec.Facts.Source == judge.FromToken && len(a.Named) == 0:
+	case rec.Facts.Source == judge.FromToken && len(named.Scopes) == 0:
 		return false // some scopes of OAuth have other names, which may be enough
 	case x.conflicting: // it may have been taken for another request, or another user's
 		return false
@@ -96,17 +97,22 @@ func spells(o *scopes.Operation, path string) bool {
 
 // disagree counts an answer that disagrees with the map, and tells the operator of the
 // first one for each row.
-func (x *exchange) disagree(a *usage.Answer) {
-	first := x.e.Tokens().Learn(*a)
-	x.e.Metrics.MapDisagreement(a.Operation.Name)
+func (x *exchange) disagree(named drift.Named) {
+	if !x.reliable(named) {
+		return
+	}
+	rec, o := x.rec, x.rec.Operation
+	first := x.e.Tokens().Learn(usage.Answer{Operation: o, Held: rec.Held, At: rec.Time, Named: named.Scopes, Together: named.Together})
+	x.e.Metrics.MapDisagreement(o.Name)
 	if !first {
 		return
 	}
-	o := a.Operation
-	said := map[string]any{
-		"operation": o.Name, "method": o.Method, "template": o.Template, "map": safe(strings.Join(judge.RequiredScopes(o), ",")),
-		"named": strings.Join(a.Named, ","), "held": safe(strings.Join(a.Held, ",")),
-	}
-	x.e.Logger.Warn("the workspace disagrees with the map about the scopes that an operation needs; run scopegate scopes drift, which writes the row for a routes file; more of these answers are only counted", zap.Any("answer", said))
-	x.e.Emit(drift.EventDisagreement, said)
+	needs, held := safe(strings.Join(judge.RequiredScopes(o), ",")), safe(strings.Join(rec.Held, ","))
+	x.e.Logger.Warn("the workspace disagrees with the map about the scopes that an operation needs; run scopegate scopes drift, which writes the row for a routes file; more of these answers are only counted",
+		zap.String("operation", o.Name), zap.String("method", o.Method), zap.String("template", o.Template),
+		zap.String("map", needs), zap.Strings("named", named.Scopes), zap.String("held", held))
+	x.e.Emit(drift.EventDisagreement, map[string]any{
+		"operation": o.Name, "method": o.Method, "template": o.Template,
+		"map": needs, "named": strings.Join(named.Scopes, ","), "held": held,
+	})
 }

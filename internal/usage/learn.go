@@ -100,7 +100,7 @@ func (r *recorder) Learn(a Answer) (first bool) {
 	if l == nil {
 		return false
 	}
-	at := timeOf(a.At.UnixMilli())
+	at := a.At
 	l.mu.Lock()
 	if len(a.Named) == 0 {
 		l.pass(a.Held, a.Agreed, at)
@@ -173,7 +173,8 @@ func (ls *lessons) add(id handle) *lesson {
 // pass counts scopes with which a request passed. l is locked.
 func (l *lesson) pass(held []string, agreed bool, at time.Time) {
 	if len(held) == len(l.counted) && len(held) > 0 && &held[0] == &l.counted[0] {
-		l.passed[l.at].add(1, at, at) // the same token again
+		p := &l.passed[l.at] // the same token again
+		p.Count, p.Last = plus(p.Count, 1), later(p.Last, at)
 		return
 	}
 	sum := hash(held)
@@ -260,6 +261,9 @@ func (l *lesson) addRefusal(r Refusal) {
 	l.refused = append(l.refused, r)
 }
 
+// inMS returns a time as it is saved.
+func inMS(t time.Time) time.Time { return timeOf(t.UnixMilli()) }
+
 // export returns a copy, and starts over if asked to. There is nothing to copy if it is
 // false.
 func (l *lesson) export(drain bool) (Lesson, bool) {
@@ -268,8 +272,16 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 	if l.agreed == 0 && l.disagreed == 0 {
 		return Lesson{}, false
 	}
-	out := Lesson{Operation: l.row, Agreed: l.agreed, Disagreed: l.disagreed, First: l.first, Last: l.last,
+	out := Lesson{Operation: l.row, Agreed: l.agreed, Disagreed: l.disagreed, First: inMS(l.first), Last: inMS(l.last),
 		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut}
+	for i := range out.Refused {
+		r := &out.Refused[i]
+		r.First, r.Last = inMS(r.First), inMS(r.Last)
+	}
+	for i := range out.Passed {
+		p := &out.Passed[i]
+		p.First, p.Last = inMS(p.First), inMS(p.Last)
+	}
 	out.sort()
 	if drain {
 		l.agreed, l.disagreed, l.cut = 0, 0, false

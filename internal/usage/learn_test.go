@@ -8,7 +8,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/testing/race"
@@ -245,5 +247,71 @@ func TestLearned(t *testing.T) {
 		if got := restarted.Learned().Permits(&strict, []string{"q"}); got != step.want {
 			t.Errorf("after %s: %v", step.after, got)
 		}
+	}
+}
+
+// Answers that come while lessons are drained are counted once, before or after.
+func TestLearnWhileDrained(t *testing.T) {
+	t.Parallel()
+	r, sum := newRecorder(Options{}), newRecorder(Options{})
+	rows := []scopes.Operation{op("a: x"), op("b: x"), op("c: y")}
+	const workers, each = 4, 2000
+	var learning sync.WaitGroup
+	for w := range workers {
+		learning.Go(func() {
+			for i := range each {
+				r.Learn(answerOf(&rows[i%3], fmt.Sprintf("x s%d", (i+w)%9)))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { learning.Wait(); close(done) }()
+	for more := true; more; {
+		select {
+		case <-done:
+			more = false
+		default:
+		}
+		sum.Merge(r.Drain())
+	}
+	total := uint64(0)
+	for _, l := range sum.State().Lessons {
+		total += l.Agreed + l.Disagreed
+	}
+	if total != workers*each {
+		t.Errorf("%d answers of %d", total, workers*each)
+	}
+}
+
+// A store that hangs keeps no request waiting, and delays a start for two seconds.
+func TestLearnWhileStoreHangs(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{"save", "list", "load"} {
+		synctest.Test(t, func(t *testing.T) {
+			o := op("a: x")
+			store := &stuck{memory: newMemory(), in: in, release: make(chan struct{})}
+			l := newTestLedger(store, time.Now)
+			first := newTestLedger(store.memory, time.Now) // which has something to load
+			first.Learn(answerOf(&o, "x", "z"))
+			flush(t, first)
+			l.Learn(answerOf(&o, "x"))
+			flushed := make(chan error)
+			go func() { flushed <- l.flush(t.Context()) }()
+			synctest.Wait()
+			began := time.Now()
+			l.Learn(answerOf(&o, "x", "y"))
+			if !l.Learned().Permits(&o, []string{"y"}) || time.Since(began) != 0 {
+				t.Errorf("%s: learned after %s", in, time.Since(began))
+			}
+			err := l.Recall()
+			if took := time.Since(began); (err != nil) != (in != "save") || took > recallTimeout+grace {
+				t.Errorf("%s: %v after %s", in, err, took)
+			}
+			close(store.release)
+			<-flushed
+			if err := l.Recall(); err != nil || !l.Learned().Permits(&o, []string{"z"}) {
+				t.Errorf("%s: %v", in, err)
+			}
+		})
 	}
 }

@@ -33,12 +33,11 @@ func (l *Learned) Permits(o *scopes.Operation, held []string) bool {
 	return more.Permits(held)
 }
 
-// learn takes over what an answer says.
+// learn takes over what an answer says that disagrees.
 func (l *Learned) learn(a *Answer) {
-	if a.Agreed || len(a.Named) == 0 {
-		return
+	if len(a.Named) > 0 {
+		l.add(a.Operation, Refusal{Named: a.Named, Together: a.Together, Held: a.Held})
 	}
-	l.add(a.Operation, Refusal{Named: a.Named, Together: a.Together, Held: a.Held})
 }
 
 // recall takes over what lessons say.

@@ -67,7 +67,9 @@ func (l *Ledger) Seen(c Call) { l.recorder.Seen(c) }
 
 // Learn counts an answer of the workspace, see [recorder.Learn].
 func (l *Ledger) Learn(a Answer) (first bool) {
-	l.learned.learn(&a)
+	if !a.Agreed {
+		l.learned.learn(&a)
+	}
 	return l.recorder.Learn(a)
 }
 
