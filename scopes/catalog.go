@@ -86,7 +86,7 @@ func compile(rows []Operation, templates []Template) (*Catalog, error) {
 		if first, ok := seen[key]; ok {
 			if p := &c.rows[first]; !p.agrees(o) {
 				return nil, fmt.Errorf("compiling %s %s: %s needs %s and %s needs %s: keep one of them",
-					o.Method, o.Template, p.Name, p.anyOf(), o.Name, o.anyOf())
+					o.Method, o.Template, p.Name, p.Needs(), o.Name, o.Needs())
 			}
 			continue
 		}

@@ -49,7 +49,7 @@ func TestPrecedence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := readings[0].Operation.anyOf(); got != test.want {
+			if got := readings[0].Operation.Needs(); got != test.want {
 				t.Fatalf("got %s, want %s", got, test.want)
 			}
 		})
@@ -64,7 +64,7 @@ func TestUnknownVersionOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	op := readings[0].Operation
-	if op.anyOf() != "b" || op.Template != "/api/2.10/x" || op.Evidence != Inferred {
+	if op.Needs() != "b" || op.Template != "/api/2.10/x" || op.Evidence != Inferred {
 		t.Fatalf("got %v", op)
 	}
 }
@@ -97,14 +97,14 @@ func TestWith(t *testing.T) {
 	}
 	for path, want := range map[string]string{"/a/1": "z", "/b": "y", "/c/1/2": "w", "/d": AllAPIs} {
 		readings, err := c.Read("GET", path, nil)
-		if err != nil || readings[0].Operation.anyOf() != want {
+		if err != nil || readings[0].Operation.Needs() != want {
 			t.Errorf("%s: %v, %v, want %s", path, readings, err, want)
 		}
 	}
 	if len(c.Operations()) != 4 || len(base.Operations()) != 3 {
 		t.Errorf("%d rows, of %d before", len(c.Operations()), len(base.Operations()))
 	}
-	if readings, _ := base.Read("GET", "/a/1", nil); readings[0].Operation.anyOf() != "x" {
+	if readings, _ := base.Read("GET", "/a/1", nil); readings[0].Operation.Needs() != "x" {
 		t.Error("the original catalog has changed")
 	}
 	if base.Version() == c.Version() {
@@ -250,7 +250,7 @@ func TestSpecialRows(t *testing.T) {
 		{"POST", "/", AllAPIs},
 	} {
 		readings, err := Default().Read(test.method, test.path, nil)
-		if err != nil || readings[0].Operation.anyOf() != test.want {
+		if err != nil || readings[0].Operation.Needs() != test.want {
 			t.Errorf("%s %s: %v, %v, want %s", test.method, test.path, readings, err, test.want)
 		}
 	}

@@ -99,17 +99,17 @@ func (c *clientCall) check(t *testing.T, o *Operation) {
 	}
 	if onlyAllAPIs(o) != onlyAllAPIs(&c.needs) || onlyAllAPIs(o) != (c.whyAllAPIs != "") {
 		t.Errorf("%s: %s needs %s, the call %s, because %q: only what nothing less is enough for says why",
-			c, o.Name, o.anyOf(), c.needs.anyOf(), c.whyAllAPIs)
+			c, o.Name, o.Needs(), c.needs.Needs(), c.whyAllAPIs)
 	}
 	if c.needs.Access != ScopedAccess || c.needs.Optional {
 		if o.Access != c.needs.Access {
-			t.Errorf("%s: %s needs %s, want %s", c, o.Name, o.anyOf(), c.needs.anyOf())
+			t.Errorf("%s: %s needs %s, want %s", c, o.Name, o.Needs(), c.needs.Needs())
 		}
 		return
 	}
 	for _, alternative := range c.needs.AnyOf {
 		if held := strings.Split(alternative, And); !o.Permits(held) {
-			t.Errorf("%s: %s needs %s, so a token with %s is refused", c, o.Name, o.anyOf(), alternative)
+			t.Errorf("%s: %s needs %s, so a token with %s is refused", c, o.Name, o.Needs(), alternative)
 		}
 	}
 }

@@ -297,7 +297,7 @@ func (c *slowCatalog) search(method string, parts []string, fold bool) string {
 	return key(&o)
 }
 
-func key(o *Operation) string { return o.Name + " " + o.Template + " " + o.anyOf() }
+func key(o *Operation) string { return o.Name + " " + o.Template + " " + o.Needs() }
 
 var (
 	slowVersion = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)

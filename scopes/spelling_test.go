@@ -49,8 +49,8 @@ func TestSpellings(t *testing.T) {
 			continue
 		}
 		r := &readings[0]
-		if r.Operation.Name != test.name || r.Operation.anyOf() != test.needs {
-			t.Errorf("%s %s: got %s, which needs %s; want %s, which needs %s", test.method, test.path, r.Operation.Name, r.Operation.anyOf(), test.name, test.needs)
+		if r.Operation.Name != test.name || r.Operation.Needs() != test.needs {
+			t.Errorf("%s %s: got %s, which needs %s; want %s, which needs %s", test.method, test.path, r.Operation.Name, r.Operation.Needs(), test.name, test.needs)
 		}
 		if row := r.Row(); row.Unmapped() != (test.name == "unmapped") {
 			t.Errorf("%s %s: the row is %s", test.method, test.path, row.Template)
@@ -198,8 +198,8 @@ func TestWithSpeaksOfOperations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o := readings[0].Operation; o.anyOf() != test.want || o.Name != test.named {
-				t.Errorf("got %s, which needs %s", o.Name, o.anyOf())
+			if o := readings[0].Operation; o.Needs() != test.want || o.Name != test.named {
+				t.Errorf("got %s, which needs %s", o.Name, o.Needs())
 			}
 		})
 	}

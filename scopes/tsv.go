@@ -143,8 +143,8 @@ func (o *Operation) setAnyOf(s string) error {
 	return nil
 }
 
-// anyOf returns the any_of column.
-func (o *Operation) anyOf() string {
+// Needs returns what o needs as the any_of column says it, see [Parse].
+func (o *Operation) Needs() string {
 	switch {
 	case o.Access != ScopedAccess:
 		return o.Access.String()
@@ -292,5 +292,5 @@ func Format(w io.Writer, rows []Operation) error {
 
 // write writes o as one line.
 func (o *Operation) write(w io.Writer) {
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Method, o.Template, o.anyOf(), o.Evidence, o.Name, o.Source)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Method, o.Template, o.Needs(), o.Evidence, o.Name, o.Source)
 }

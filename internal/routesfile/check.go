@@ -57,9 +57,9 @@ func (c *check) names() (taken map[int]string, err error) {
 		other := first[o.Name]
 		if other == nil {
 			first[o.Name] = o
-		} else if needsOf(other) != needsOf(o) && len(problems) < MaxDetails {
+		} else if other.Needs() != o.Needs() && len(problems) < MaxDetails {
 			problems = append(problems, fmt.Errorf("%s needs %s, but %s, which has the operation name %s too, needs %s: rows of one name are one operation; give one of them another name, or both the same scopes",
-				c.at(k), needsOf(o), c.at(ours[other.Method+" "+other.Template]), o.Name, needsOf(other)))
+				c.at(k), o.Needs(), c.at(ours[other.Method+" "+other.Template]), o.Name, other.Needs()))
 		}
 	}
 	taken = make(map[int]string)
@@ -68,10 +68,10 @@ func (c *check) names() (taken map[int]string, err error) {
 		if _, isOurs := ours[o.Method+" "+o.Template]; isOurs || !narrows(o) {
 			continue
 		}
-		if own := first[o.Name]; own != nil && needsOf(own) != needsOf(o) {
+		if own := first[o.Name]; own != nil && own.Needs() != o.Needs() {
 			for k := range c.routes.Rows {
 				if c.routes.Rows[k].Name == o.Name {
-					taken[k] = fmt.Sprintf("%s: %s is the name of %s %s, which needs %s", c.at(k), o.Name, o.Method, o.Template, needsOf(o))
+					taken[k] = fmt.Sprintf("%s: %s is the name of %s %s, which needs %s", c.at(k), o.Name, o.Method, o.Template, o.Needs())
 				}
 			}
 		}
@@ -95,14 +95,6 @@ func (c *check) rename(taken map[int]string) (renamed []scopes.Operation) {
 	}
 	c.warn("rows have the name of an operation that needs other scopes, and go by their path instead; give them names of their own, or the scopes of that operation", details)
 	return renamed
-}
-
-// needsOf writes what a row needs as its column does.
-func needsOf(o *scopes.Operation) string {
-	if o.Access != scopes.ScopedAccess {
-		return o.Access.String()
-	}
-	return strings.Join(o.AnyOf, ",")
 }
 
 // opened warns of rows that need less than any scope in particular.

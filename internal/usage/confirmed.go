@@ -70,7 +70,7 @@ func (s *State) agreed() map[string]uint64 {
 	return agreed
 }
 
-func rowAndNeeds(o *scopes.Operation) string { return rowKey(o) + " " + needsColumn(o) }
+func rowAndNeeds(o *scopes.Operation) string { return rowKey(o) + " " + o.Needs() }
 
 // evidence says how the scopes of an operation are known.
 func (u *Use) evidence() string {

@@ -129,15 +129,3 @@ func (d *Drift) WriteJSON(w io.Writer) error {
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(d)
 }
-
-// needsColumn is what an operation needs, as in the any_of column.
-func needsColumn(o *scopes.Operation) string {
-	if o.Access != scopes.ScopedAccess {
-		return o.Access.String()
-	}
-	needs := strings.Join(o.AnyOf, ",")
-	if o.Optional {
-		needs += ",optional"
-	}
-	return needs
-}

@@ -22,7 +22,7 @@ func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
 	for key, lessons := range about {
 		row := newDriftRow(lessons, rows[key], func(name string) *Lesson { return elsewhere(about, rows, key, name) })
 		if ships := shipped[key]; ships != nil {
-			row.ShippedNeeds = needsColumn(ships)
+			row.ShippedNeeds = ships.Needs()
 		}
 		d.Rows = append(d.Rows, row)
 	}
@@ -57,7 +57,7 @@ func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(na
 		about = &lessons[0].Operation
 	}
 	row.Operation, row.Method, row.Template = about.Name, about.Method, about.Template
-	row.Needs, row.Evidence = needsColumn(about), about.Evidence
+	row.Needs, row.Evidence = about.Needs(), about.Evidence
 	var current, before, former *Lesson // the last one is of the answers that came last
 	for _, l := range lessons {
 		row.count(l)
@@ -126,10 +126,10 @@ func (r *DriftRow) decide(l *Lesson, inForce *scopes.Operation) {
 		r.undecided("there were more different answers than are kept")
 	case !ok:
 		r.undecided("the answers contradict each other, or do not say what is enough; more calls, best by tokens with a single scope in mode observe, would tell")
-	case needsColumn(&right) == r.Needs && !inForce.Doubtful():
+	case right.Needs() == r.Needs && !inForce.Doubtful():
 		r.State, r.Correction, r.Problem = DriftCorrected, r.Needs, ""
 	default:
-		r.State, r.Correction, r.Problem = DriftWrong, needsColumn(&right), ""
+		r.State, r.Correction, r.Problem = DriftWrong, right.Needs(), ""
 	}
 }
 
@@ -139,7 +139,7 @@ func (r *DriftRow) undecided(problem string) {
 
 // sameRow reports whether two rows ask for the same, and are as sure of it.
 func sameRow(a, b *scopes.Operation) bool {
-	return needsColumn(a) == needsColumn(b) && a.Doubtful() == b.Doubtful()
+	return a.Needs() == b.Needs() && a.Doubtful() == b.Doubtful()
 }
 
 // joined returns what two lessons about rows with the same needs say. One may be nil.

@@ -56,31 +56,21 @@ type Passage struct {
 	Last  time.Time `json:"last_seen,omitzero"`
 }
 
-// lessonJSON is the JSON form of a Lesson. It shares its names with that of a [Use].
+// lessonJSON is the JSON form of a Lesson.
 type lessonJSON struct {
-	Operation string          `json:"operation"`
-	Method    string          `json:"method"`
-	Template  string          `json:"template"`
-	AnyOf     []string        `json:"any_of"`
-	Access    string          `json:"access"`
-	Evidence  scopes.Evidence `json:"evidence,omitempty"`
-	Optional  bool            `json:"optional,omitempty"`
-	Agreed    uint64          `json:"agreed"`
-	Disagreed uint64          `json:"disagreed"`
-	First     time.Time       `json:"first_seen,omitzero"`
-	Last      time.Time       `json:"last_seen,omitzero"`
-	Refused   []Refusal       `json:"refused"`
-	Passed    []Passage       `json:"passed"`
-	Cut       bool            `json:"cut,omitempty"`
+	operationJSON
+	Agreed    uint64    `json:"agreed"`
+	Disagreed uint64    `json:"disagreed"`
+	First     time.Time `json:"first_seen,omitzero"`
+	Last      time.Time `json:"last_seen,omitzero"`
+	Refused   []Refusal `json:"refused"`
+	Passed    []Passage `json:"passed"`
+	Cut       bool      `json:"cut,omitempty"`
 }
 
 // MarshalJSON puts the operation's fields next to the counts.
 func (l Lesson) MarshalJSON() ([]byte, error) {
-	o := &l.Operation
-	return json.Marshal(lessonJSON{
-		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional,
-		l.Agreed, l.Disagreed, l.First, l.Last, list(l.Refused), list(l.Passed), l.Cut,
-	})
+	return json.Marshal(lessonJSON{operationJSONOf(&l.Operation), l.Agreed, l.Disagreed, l.First, l.Last, list(l.Refused), list(l.Passed), l.Cut})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -89,14 +79,11 @@ func (l *Lesson) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return err
 	}
-	access, err := parseAccess(w.Access)
+	o, err := w.operation()
 	if err != nil {
 		return err
 	}
-	*l = Lesson{
-		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional},
-		Agreed:    w.Agreed, Disagreed: w.Disagreed, First: w.First, Last: w.Last, Refused: none(w.Refused), Passed: none(w.Passed), Cut: w.Cut,
-	}
+	*l = Lesson{Operation: o, Agreed: w.Agreed, Disagreed: w.Disagreed, First: w.First, Last: w.Last, Refused: none(w.Refused), Passed: none(w.Passed), Cut: w.Cut}
 	return nil
 }
 

@@ -28,8 +28,9 @@ type Use struct {
 // Passed reports whether at least one call passed, so that a client may rely on it.
 func (u *Use) Passed() bool { return u.Calls > u.Denied }
 
-// useJSON is the JSON form of a Use. It shares its names with scopes explain.
-type useJSON struct {
+// operationJSON is the JSON form of an operation in reports. It shares its names with scopes
+// explain.
+type operationJSON struct {
 	Operation string          `json:"operation"`
 	Method    string          `json:"method"`
 	Template  string          `json:"template"`
@@ -37,22 +38,32 @@ type useJSON struct {
 	Access    string          `json:"access"`
 	Evidence  scopes.Evidence `json:"evidence,omitempty"`
 	Optional  bool            `json:"optional,omitempty"`
-	Calls     uint64          `json:"calls"`
-	Denied    uint64          `json:"denied"`
-	WouldDeny uint64          `json:"would_deny"`
-	First     time.Time       `json:"first_seen,omitzero"`
-	Last      time.Time       `json:"last_seen,omitzero"`
-	Reason    string          `json:"reason,omitempty"`
-	Confirmed uint64          `json:"confirmed_here,omitempty"`
+}
+
+func operationJSONOf(o *scopes.Operation) operationJSON {
+	return operationJSON{o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional}
+}
+
+func (w *operationJSON) operation() (scopes.Operation, error) {
+	access, err := parseAccess(w.Access)
+	return scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional}, err
+}
+
+// useJSON is the JSON form of a Use.
+type useJSON struct {
+	operationJSON
+	Calls     uint64    `json:"calls"`
+	Denied    uint64    `json:"denied"`
+	WouldDeny uint64    `json:"would_deny"`
+	First     time.Time `json:"first_seen,omitzero"`
+	Last      time.Time `json:"last_seen,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
+	Confirmed uint64    `json:"confirmed_here,omitempty"`
 }
 
 // MarshalJSON puts the operation's fields next to the counts.
 func (u Use) MarshalJSON() ([]byte, error) {
-	o := &u.Operation
-	return json.Marshal(useJSON{
-		o.Name, o.Method, o.Template, list(o.AnyOf), o.Access.String(), o.Evidence, o.Optional,
-		u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason, u.Confirmed,
-	})
+	return json.Marshal(useJSON{operationJSONOf(&u.Operation), u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason, u.Confirmed})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -61,14 +72,11 @@ func (u *Use) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return err
 	}
-	access, err := parseAccess(w.Access)
+	o, err := w.operation()
 	if err != nil {
 		return err
 	}
-	*u = Use{
-		Operation: scopes.Operation{Method: w.Method, Template: w.Template, AnyOf: none(w.AnyOf), Access: access, Evidence: w.Evidence, Name: w.Operation, Optional: w.Optional},
-		Calls:     w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason, Confirmed: w.Confirmed,
-	}
+	*u = Use{Operation: o, Calls: w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason, Confirmed: w.Confirmed}
 	return nil
 }
 
