@@ -34,8 +34,8 @@ type Answer struct {
 type Details struct {
 	Enforced bool   `json:"enforced"` // false if a denial is only recorded
 	Source   string `json:"source"`
-	// UnderPolicy are the scopes that a policy must list to permit an operation of which
-	// it is not known which scope it needs. A token needs only one of them, see AnyOf.
+	// UnderPolicy are the alternatives of which a policy must list one to permit an
+	// operation of which it is not known which scope it needs. A token needs less, see AnyOf.
 	UnderPolicy []string `json:"under_policy,omitempty"`
 	// Optional means that clients go on without the operation.
 	Optional bool     `json:"optional,omitempty"`
@@ -106,8 +106,8 @@ func (e *Explanation) describe(j *Judgement) {
 	e.AnyOf = append(e.AnyOf, RequiredScopes(j.Operation)...)
 	e.Evidence, e.Source = j.Operation.Evidence, j.Operation.Source
 	e.Optional = j.Operation.Optional
-	if j.Operation.Doubtful() {
-		e.UnderPolicy = j.Operation.Scopes()
+	if strict := j.Operation.Strict(); !slices.Equal(strict, j.Operation.AnyOf) {
+		e.UnderPolicy = strict
 	}
 	e.Decision, e.Reason, e.Policy = j.Decision, j.Reason, j.Policy
 	if j.Decision != Public {
