@@ -193,6 +193,17 @@ func TestPolicyRoutes(t *testing.T) {
 // not known whether that concerns the calls, and a note says so.
 func TestRowsForSinglePaths(t *testing.T) {
 	t.Parallel()
+	small := func(rows string) *scopes.Catalog {
+		parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalog, err := scopes.New(parsed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return catalog
+	}
 	info := &tokens.Info{ID: tokens.IDOf("t"), Scopes: []string{"jobs"}, Expires: tokens.NeverExpires}
 	for _, test := range []struct {
 		used, added string
@@ -214,11 +225,11 @@ func TestRowsForSinglePaths(t *testing.T) {
 	} {
 		used, added := strings.Fields(test.used), strings.Fields(test.added)
 		rows := used[0] + "\t" + used[1] + "\tjobs\toperator\tthings.Get\tx\n"
-		before := catalogOf(t, rows)
+		before := small(rows)
 		in := Input{Now: now, Tokens: []*tokens.Info{info}, Owner: func(info *tokens.Info) tokens.Principal { return info.Owner }, Usage: useOf(t, before, used[0], used[1], 3, info)}
 		in.Before = []*judge.Judge{{Catalog: before, Now: time.Now}}
 		for _, scope := range []string{"sql", "jobs"} { // jobs makes no difference
-			in.After = []*judge.Judge{{Catalog: catalogOf(t, rows+added[0]+"\t"+added[1]+"\t"+scope+"\toperator\tthings.Prod\tx\n"), Now: time.Now}}
+			in.After = []*judge.Judge{{Catalog: small(rows + added[0] + "\t" + added[1] + "\t" + scope + "\toperator\tthings.Prod\tx\n"), Now: time.Now}}
 			in.Tokens = nil
 			impact := Compare(in)
 			notes := strings.Join(impact.Notes, "\n")
