@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +260,61 @@ func TestPublicKeys(t *testing.T) {
 				t.Errorf("the error has the key: %v", err)
 			}
 		})
+	}
+}
+
+// TestKeysStaySecret: a private key in place of a public one, or of a path, is in no error,
+// however it is written.
+func TestKeysStaySecret(t *testing.T) {
+	t.Parallel()
+	private := ed25519.PrivateKey(keyOf("a"))
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range map[string][]byte{"PKCS #8": der, "seed and public key": private, "seed and more": append(private.Seed(), 1)} {
+		padded := base64.StdEncoding.EncodeToString(secret)
+		for form, test := range map[string]struct{ text, says string }{
+			"base64":                    {padded, takePublic},
+			"without padding":           {strings.TrimRight(padded, "="), takePublic},
+			"for URLs":                  {base64.URLEncoding.EncodeToString(secret), takePublic},
+			"for URLs, without padding": {base64.RawURLEncoding.EncodeToString(secret), takePublic},
+			"in lines":                  {padded[:20] + "\n" + padded[20:], takePublic},
+			"with spaces":               {" " + padded[:20] + " " + padded[20:], takePublic},
+			"hexadecimal":               {hex.EncodeToString(secret), takePublic},
+			"PEM":                       {string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), takePublic},
+			"PEM in one line":           {"-----BEGIN PRIVATE KEY----- " + padded + " -----END PRIVATE KEY-----", takePublic},
+			"cut off":                   {padded[1:], ""},
+			"quoted":                    {strconv.Quote(padded), "no file is found there"},
+			"with its name":             {"key=" + padded, ""},
+			"in a folder":               {"/keys/" + padded, ""},
+		} {
+			_, public := LoadPublicKey(test.text)
+			_, signing := LoadPrivateKey(test.text)
+			for _, err := range []error{public, signing} {
+				if err == nil {
+					t.Errorf("%s, %s: it is accepted", name, form)
+				} else if strings.Contains(err.Error(), padded[24:40]) || strings.Contains(err.Error(), test.text[10:30]) {
+					t.Errorf("%s, %s: the error has the key: %v", name, form, err)
+				}
+			}
+			if public != nil && !strings.Contains(public.Error(), test.says) {
+				t.Errorf("%s, %s: %v, want %q", name, form, public, test.says)
+			}
+		}
+	}
+}
+
+// TestPathLikeKey: a path that could be base64 is one if there is such a file.
+func TestPathLikeKey(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	name := strings.Repeat("keys", 12)
+	if err := os.WriteFile(name, []byte(keyOf("a").Public().String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if key, err := LoadPublicKey(name); err != nil || !bytes.Equal(key, keyOf("a").Public()) {
+		t.Errorf("%v %v", key, err)
 	}
 }
 
