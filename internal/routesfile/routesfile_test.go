@@ -1,6 +1,7 @@
 package routesfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -217,7 +218,8 @@ func TestLoadMistakes(t *testing.T) {
 
 // FuzzParse: whatever a file has, it is an error of bounded size or a catalog that answers.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"GET\t/api/2.0/x\tsql\n", "# c\n\n*\t/{path...}\t*\t\tx\ty\n", "\xff\xfe", "POST\t/api/{v}/{a}\tpublic", "GET\t/a/{b}-{c}\tpublic"} {
+	for _, seed := range []string{"GET\t/api/2.0/x\tsql\n", "# c\n\n*\t/{path...}\t*\t\tx\ty\n", "\xff\xfe", "POST\t/api/{v}/{a}\tpublic", "GET\t/a/{b}-{c}\tpublic",
+		"GET\t/api/2.1/jobs/list\tsql\n", "*\t/api/2.0/jobs/list\tsql\toperator\tjobs.RunNow\nGET\t/api/2.0/preview/jobs/list\tfiles\n", "GET\t/api/2.2/jobs/list\tsql,files\nGET\t/api/2.1/jobs/list\tsql,files\toperator\tjobs.RunNow\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -233,6 +235,13 @@ func FuzzParse(f *testing.F) {
 		}
 		if readings, err := routes.Catalog.Read("GET", "/no/such/path/anywhere", nil); err != nil || readings[0].Operation.Access == scopes.Public {
 			t.Errorf("an unmapped path is public: %+v, %v", readings, err)
+		}
+		var whole bytes.Buffer
+		if err := scopes.Format(&whole, routes.Catalog.Operations()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseMap(whole.Bytes(), "map"); err != nil {
+			t.Errorf("what is in force cannot be exported: %v", err)
 		}
 	})
 }
