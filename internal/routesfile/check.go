@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -30,11 +31,19 @@ func (c *check) at(i int) string {
 	return text
 }
 
+// maxDetail limits a detail of a warning, in bytes.
+const maxDetail = 1 << 10
+
 // warn adds a warning, if there is anything to warn of.
 func (c *check) warn(text string, details []string) {
-	if len(details) > 0 {
-		c.routes.Warnings = append(c.routes.Warnings, Warning{text, details[:min(len(details), MaxDetails)], len(details)})
+	if len(details) == 0 {
+		return
 	}
+	shown := details[:min(len(details), MaxDetails)]
+	for i := range shown {
+		shown[i] = sanitize.String(shown[i], maxDetail)
+	}
+	c.routes.Warnings = append(c.routes.Warnings, Warning{text, shown, len(details)})
 }
 
 // warnings warns of all that is valid and most likely a mistake.
