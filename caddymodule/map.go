@@ -194,6 +194,9 @@ func (w *workspace) seen() mapfiles.Seen {
 	}
 }
 
+// base is the map without routes, see [adminapi.Workspace].
+func (w *workspace) base() *scopes.Catalog { return w.inForce.Load().Base }
+
 // compare tells what a file would do to the calls that were seen, see [adminapi.Workspace].
 func (w *workspace) compare(ctx context.Context, content []byte, name string) (mapimpact.Impact, error) {
 	now := w.inForce.Load()

@@ -184,6 +184,9 @@ func TestMapBundle(t *testing.T) {
 	if !needs(harness.UnmappedPath, "sql") || !needs("/api/2.0/ours", "files") || !needs(harness.JobsList, "jobs") {
 		t.Fatal("the bundle and the routes are not in force")
 	}
+	if _, base := g.Admin(t, "GET", "/databricks_scopes/catalog?base=true"); !strings.Contains(base, mapRow("sql")) || strings.Contains(base, "/api/2.0/ours") {
+		t.Errorf("what routes go over is not the bundle: %.400s", base)
+	}
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 	replace(t, bundle, signedMap(t, mapRow("jobs"), now.Add(time.Second), key))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
