@@ -214,7 +214,7 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	}
 	a.handlers = append(a.handlers, h)
 	if now := w.inForce.Load(); len(w.handlers) == 1 {
-		a.tell().Warn(w.options.Routes, now.Warnings)
+		a.tell().Warn(w.files, now.Map)
 	}
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {

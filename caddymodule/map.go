@@ -171,3 +171,6 @@ func (w *workspace) seen() mapfiles.Seen {
 		Owner: func(info *tokens.Info) tokens.Principal { return w.service().Owner(info) },
 	}
 }
+
+// base is the map without routes, see [adminapi.Workspace].
+func (w *workspace) base() *scopes.Catalog { return w.inForce.Load().Base }

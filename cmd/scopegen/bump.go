@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -37,11 +38,11 @@ func (b bump) to(version string) error {
 	if err != nil {
 		return explained(err, "go run ./cmd/scopegen -bump "+version) // nothing was written
 	}
-	catalog, err := format(rows)
+	file := filepath.Join(b.root, "scopes", "catalog.tsv")
+	catalog, err := format(rows, file, time.Now())
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(b.root, "scopes", "catalog.tsv")
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the catalog: %w", err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,10 @@ func TestCatalog(t *testing.T) {
 		t.Fatalf("%v\n%.200s", err, shipped)
 	}
 	if err := os.WriteFile(old, []byte(shipped), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -39,6 +44,7 @@ func TestCatalog(t *testing.T) {
 		}, false},
 		{"both", []string{"--coverage", "--diff", old}, []string{"coverage diff"}, true},
 		{"no such file", []string{"--diff", "nowhere.tsv"}, []string{"reading the old catalog: open nowhere.tsv"}, true},
+		{"a FIFO", []string{"--diff", fifo}, []string{"not a file, but a FIFO"}, true},
 		{"an argument", []string{"jobs"}, []string{"unknown command"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -84,7 +84,11 @@ The exit code is 0 with and without disagreements.
 		case *rows:
 			return scopes.Format(cmd.OutOrStdout(), corrections)
 		}
-		return writeRoutes(cmd.OutOrStdout(), *write, drift.At, corrections)
+		base, err := client.Base(query.Workspace)
+		if err != nil {
+			return withHint(err)
+		}
+		return writeRoutes(cmd.OutOrStdout(), *write, drift.At, corrections, base)
 	}
 	return cmd
 }
@@ -101,9 +105,10 @@ func noteDrift(to io.Writer, drift *usage.Drift) {
 	}
 }
 
-// writeRoutes puts rows into a routes file, and says what to do with it.
-func writeRoutes(out io.Writer, file string, at time.Time, rows []scopes.Operation) error {
-	merged, err := routesfile.Merge(file, "from scopegate scopes drift, "+at.UTC().Format(time.DateOnly), rows)
+// writeRoutes puts rows into a routes file that goes over the gateway's map, and says what to
+// do with it.
+func writeRoutes(out io.Writer, file string, at time.Time, rows []scopes.Operation, over *scopes.Catalog) error {
+	merged, err := routesfile.Merge(file, "from scopegate scopes drift, "+at.UTC().Format(time.DateOnly), rows, over)
 	if err != nil {
 		return fmt.Errorf("writing the routes file: %w", err)
 	}

@@ -40,7 +40,7 @@ func (f Files) refusal(now *Map, bundle *mapbundle.Bundle, content []byte, prefi
 		return "the configuration of the gateway has no option map, so it does not read bundles"
 	}
 	problem := ""
-	if _, err := mapbundle.Open(content, name, f.Keys); prefixed {
+	if _, err := f.open(content, name); prefixed {
 		problem = name + ": something stands before its first line, such as a byte order mark: copy it again"
 	} else if err != nil {
 		problem = err.Error()

@@ -27,6 +27,17 @@ type Files struct {
 	Keys []mapbundle.PublicKey
 	// Routes is the path of a file with rows that go over the map; empty for none.
 	Routes string
+	// Now is the clock by which a bundle from the future is refused; nil for time.Now.
+	Now func() time.Time
+}
+
+// open reads a bundle as one that takes effect.
+func (f Files) open(content []byte, name string) (*mapbundle.Bundle, error) {
+	now := f.Now
+	if now == nil {
+		now = time.Now
+	}
+	return mapbundle.Open(content, name, f.Keys, now())
 }
 
 // Any reports whether there are files at all.
@@ -44,8 +55,9 @@ type Map struct {
 	Made time.Time
 	// Routes are the operator's rows.
 	Routes []scopes.Operation
-	// Warnings say what is valid and most likely a mistake in the routes.
-	Warnings []routesfile.Warning
+	// Warnings say what is valid and most likely a mistake in the routes, and MapWarnings
+	// in the bundle.
+	Warnings, MapWarnings []routesfile.Warning
 	// Outdated says that the shipped map is used because the bundle is older; empty
 	// otherwise.
 	Outdated string
@@ -87,11 +99,11 @@ func (f Files) build(c contents) (*Map, error) {
 	}
 	m := &Map{Base: scopes.Default(), BasedOn: scopes.Date(), sum: c.sum()}
 	if f.Bundle != "" {
-		bundle, err := mapbundle.Open(c.bundle, f.Bundle, f.Keys)
+		bundle, err := f.open(c.bundle, f.Bundle)
 		if err != nil {
 			return nil, fmt.Errorf("reading map: %w", err)
 		}
-		m.Base, m.BasedOn, m.Made = bundle.Catalog, bundle.BasedOn, bundle.Made
+		m.Base, m.BasedOn, m.Made, m.MapWarnings = bundle.Catalog, bundle.BasedOn, bundle.Made, bundle.Warnings
 		m.Outdated = outdated(f.Bundle, bundle)
 	}
 	routes, err := routesfile.Parse(c.routes, f.Routes, m.Base)

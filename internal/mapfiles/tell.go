@@ -89,17 +89,22 @@ func firstOf(change mapimpact.Change) (operations []string) {
 	return operations
 }
 
-// Warn logs warnings about routes.
-func (t Tell) Warn(file string, warnings []routesfile.Warning) {
+// Warn logs what is most likely a mistake in the files of a map.
+func (t Tell) Warn(files Files, of *Map) {
+	t.warn("the map bundle: ", files.Bundle, of.MapWarnings)
+	t.warn("the routes file: ", files.Routes, of.Warnings)
+}
+
+func (t Tell) warn(in, file string, warnings []routesfile.Warning) {
 	for _, w := range warnings {
-		t.Log.Warn("the routes file: "+w.Text, zap.String("file", file), zap.Int("count", w.Count), zap.Strings("first", w.Details))
+		t.Log.Warn(in+w.Text, zap.String("file", file), zap.Int("count", w.Count), zap.Strings("first", w.Details))
 	}
 }
 
 func (t Tell) applied(workspace string, files Files, before, now *Map) {
 	t.Log.Info("changed map files are in force", append(files.fields(workspace),
 		zap.String("catalog", now.Catalog.Version()), zap.String("before", before.Catalog.Version()))...)
-	t.Warn(files.Routes, now.Warnings)
+	t.Warn(files, now)
 	go t.Emit(EventChanged, map[string]any{
 		"workspace": workspace, "catalog": now.Catalog.Version(), "before": before.Catalog.Version(), "rows": len(now.Catalog.Operations()),
 	})

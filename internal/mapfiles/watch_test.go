@@ -57,6 +57,7 @@ func newRig(t *testing.T, files func(folder string) Files) *rig {
 	r := &rig{t: t, folder: t.TempDir(), logs: logs}
 	r.Watch = &Watch{Workspace: "https://w.example.com", InForce: new(atomic.Pointer[InForce])}
 	r.Files = files(r.folder)
+	r.Files.Now = func() time.Time { return scopes.Date() } // that of synctest is before it
 	r.Prepare = func(catalog *scopes.Catalog) ([]*judge.Judge, error) {
 		return []*judge.Judge{{Catalog: catalog, Now: time.Now}}, r.refuses
 	}
@@ -382,6 +383,8 @@ func TestBundles(t *testing.T) {
 			{"by none of the keys", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(3), keyOf("b")) }},
 			{"to go back, keep it there and run scopegate reload --force", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(1), keyOf("a")) }},
 			{"export it again, or remove map", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, -1), at(3), keyOf("a")) }},
+			{"set the clock of the machine that is wrong", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(25), keyOf("a")) }},
+			{"set the clock of the machine that is wrong", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, 2), at(3), keyOf("a")) }},
 			{"it is no map bundle", func() { r.write("map.tsv", fmt.Sprintf(row, "sql")) }},
 			{"no such file", func() { _ = os.Remove(r.Files.Bundle) }},
 		} {
@@ -405,6 +408,31 @@ func TestBundles(t *testing.T) {
 		looks(4)
 		if got := r.needs("/api/2.2/jobs/list") + " " + r.needs("/api/2.0/x"); got != "sql clusters" {
 			t.Errorf("needs %s", got)
+		}
+	})
+}
+
+// TestOpenedByBundle: a bundle is held to the same as routes, and its signature does not make
+// up for it.
+func TestOpenedByBundle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, bundleAndRoutes)
+		own := scopes.Date()
+		r.write("routes.tsv", "")
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, own, keyOf("a"))
+		r.load()
+		defer r.Close()
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "*"), own, own.Add(time.Hour), keyOf("a"))
+		looks(3)
+		warned := r.logs.FilterMessage("the map bundle: rows need no scope, or no token at all").All()
+		if len(warned) != 1 || !strings.Contains(fmt.Sprint(warned[0].ContextMap()["first"]), "GET /api/2.2/jobs/list") || warned[0].ContextMap()["file"] != r.Files.Bundle {
+			t.Errorf("%v", r.logs.All())
+		}
+		r.logs.TakeAll()
+		r.Tell.Warn(r.Files, r.InForce.Load().Map) // as a configuration does
+		if r.logs.Len() != 1 {
+			t.Errorf("%v", r.logs.All())
 		}
 	})
 }

@@ -136,6 +136,25 @@ func signedMap(t *testing.T, rows string, made time.Time, key mapbundle.PrivateK
 	return string(content)
 }
 
+// signedRows returns a signed bundle of rows that scopegate itself would not write.
+func signedRows(t *testing.T, rows string, made time.Time, key mapbundle.PrivateKey) string {
+	t.Helper()
+	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := scopes.New(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := mapbundle.Sign(fmt.Appendf(nil, "# scopegate map bundle 1\n# based on: %s\n# made: %s\n# catalog: %s\n%s",
+		scopes.Date().Format(time.DateOnly), made.UTC().Format(time.RFC3339), catalog.Version(), rows), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
 func newKey(t *testing.T) mapbundle.PrivateKey {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -165,6 +184,9 @@ func TestMapBundle(t *testing.T) {
 	if !needs(harness.UnmappedPath, "sql") || !needs("/api/2.0/ours", "files") || !needs(harness.JobsList, "jobs") {
 		t.Fatal("the bundle and the routes are not in force")
 	}
+	if _, base := g.Admin(t, "GET", "/databricks_scopes/catalog?base=true"); !strings.Contains(base, mapRow("sql")) || strings.Contains(base, "/api/2.0/ours") {
+		t.Errorf("what routes go over is not the bundle: %.400s", base)
+	}
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 	replace(t, bundle, signedMap(t, mapRow("jobs"), now.Add(time.Second), key))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
@@ -178,6 +200,8 @@ func TestMapBundle(t *testing.T) {
 		"unsigned":               good[:strings.LastIndex(good, "# signature")],
 		"not a bundle":           mapRow("sql"),
 		"older than that before": signedMap(t, mapRow("sql"), now, key),
+		"from the future":        signedMap(t, mapRow("sql"), now.AddDate(900, 0, 0), key),
+		"public for everything":  signedRows(t, "*\t/{path...}\tpublic\tdocumented\tall.X\tx\n", now.Add(2*time.Second), key),
 	} {
 		replace(t, bundle, content)
 		if e := harness.NextEvent(t); !strings.Contains(fmt.Sprint(e.Data["problem"]), "map.tsv") {
