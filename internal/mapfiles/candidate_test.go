@@ -25,7 +25,8 @@ func TestCandidate(t *testing.T) {
 		return string(content)
 	}
 	good := bundle(scopes.Date(), made)
-	files := Files{Bundle: "map.tsv", Keys: []mapbundle.PublicKey{keyOf("a").Public()}}
+	now := func() time.Time { return made }
+	files := Files{Bundle: "map.tsv", Keys: []mapbundle.PublicKey{keyOf("a").Public()}, Now: now}
 	for _, test := range []struct {
 		name    string
 		files   Files
@@ -37,7 +38,7 @@ func TestCandidate(t *testing.T) {
 		{"routes with a byte order mark", files, "\ufeffGET\t/api/2.0/x\tsql\n", ""},
 		{"older than the one in force", files, bundle(scopes.Date(), made.Add(-time.Second)), "before the one in force"},
 		{"based on an older map", files, bundle(scopes.Date().AddDate(0, 0, -1), made), "and this scopegate ships that of"},
-		{"signed by another key", Files{Bundle: "map.tsv", Keys: []mapbundle.PublicKey{keyOf("b").Public()}}, good, "by none of the keys"},
+		{"signed by another key", Files{Bundle: "map.tsv", Keys: []mapbundle.PublicKey{keyOf("b").Public()}, Now: now}, good, "by none of the keys"},
 		{"unsigned", files, good[:strings.LastIndex(good, "# signature")], "unsigned or cut off"},
 		{"no option map", Files{}, good, "no option map"},
 		{"a byte order mark", files, "\ufeff" + good, "something stands before its first line"},
