@@ -58,7 +58,7 @@ func (t Tell) impact(ctx context.Context, workspace string, impact mapimpact.Imp
 		}
 		return
 	}
-	t.Log.Warn("the new map refuses calls that passed; to see which, run scopegate scopes catalog --diff <file> --against-usage",
+	t.Log.Warn("the new map refuses calls that passed; to see all of them once it is in force, run scopegate scopes catalog --diff <the file before> --against-usage, which lists them as permitted",
 		append(fields, zap.Int("operations", refused.Operations), zap.Int("tokens", refused.Tokens), zap.Uint64("calls", refused.Calls),
 			zap.Strings("first", firstOf(refused)))...)
 	told := make(chan struct{})

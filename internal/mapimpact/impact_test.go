@@ -233,7 +233,7 @@ func TestRowsForSinglePaths(t *testing.T) {
 			in.Tokens = nil
 			impact := Compare(in)
 			notes := strings.Join(impact.Notes, "\n")
-			if got := strings.Contains(notes, "3 calls were of operations") && strings.Contains(notes, test.added); got != (test.want && scope == "sql") || impact.Refused.Calls > 0 {
+			if got := strings.Contains(notes, "calls of operations (3)") && strings.Contains(notes, test.added); got != (test.want && scope == "sql") || impact.Refused.Calls > 0 {
 				t.Errorf("%s for %s over %s: %q", test.added, scope, test.used, impact.Notes)
 			}
 		}
@@ -275,7 +275,7 @@ func TestNotes(t *testing.T) {
 			Unread: []usage.Unread{{}},
 		},
 	})
-	if got := strings.Join(impact.Notes, "\n"); len(impact.Notes) != 3 || !strings.Contains(got, "4 calls were of paths outside the map") || !strings.Contains(got, "of 1 tokens") {
+	if got := strings.Join(impact.Notes, "\n"); len(impact.Notes) != 3 || !strings.Contains(got, "calls of paths outside the map (4)") || !strings.Contains(got, "to stay within limits (1)") {
 		t.Errorf("%q", got)
 	}
 }

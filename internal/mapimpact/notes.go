@@ -34,14 +34,14 @@ func (c *comparison) note(seen *usage.Token) {
 // lines returns the notes as text.
 func (n *notes) lines(unread bool) (lines []string) {
 	if n.unmapped > 0 {
-		lines = append(lines, fmt.Sprintf("%d calls were of paths outside the map, which are not kept: what another map says of them is not known", n.unmapped))
+		lines = append(lines, fmt.Sprintf("calls of paths outside the map (%d) could not be compared: paths are not kept", n.unmapped))
 	}
 	if n.covered > 0 {
-		lines = append(lines, fmt.Sprintf("%d calls were of operations of which the other map has rows for single paths, such as %s %s: paths are not kept, so it is not known which of the calls these rows change",
+		lines = append(lines, fmt.Sprintf("calls of operations (%d) for which the other map has rows of single paths, such as %s %s, could not be compared: paths are not kept",
 			n.covered, n.example.Method, n.example.Template))
 	}
 	if n.summaries > 0 {
-		lines = append(lines, fmt.Sprintf("of %d tokens, some operations were dropped from usage to stay within limits", n.summaries))
+		lines = append(lines, fmt.Sprintf("tokens of which some operations were dropped to stay within limits (%d) are compared by the others only", n.summaries))
 	}
 	if unread {
 		lines = append(lines, "some saved usage could not be read")
