@@ -271,7 +271,7 @@ func TestNarrowingMap(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "would refuse 3 calls of 1 operation by 1 token") || !strings.Contains(out, narrow.Info.TokenId[:12]+"  etl@example.com") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := ask(file); err != nil || !strings.Contains(out, "No calls pass today and would be refused") {
+	if out, err := ask(file); err != nil || !strings.Contains(out, "No call that passes today would be refused") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	key := newKey(t)
