@@ -104,6 +104,7 @@ func TestConfirmsWithoutAnswer(t *testing.T) {
 		if state, _ := l.State(t.Context()); len(state.Lessons) != 0 || time.Since(began) > confirmTimeout {
 			t.Errorf("after %s, %+v", time.Since(began), state.Lessons)
 		}
+		time.Sleep(time.Second) // it has given up
 		for i := range 200 {
 			said.mu.Lock()
 			said.held[[sha256.Size]byte{byte(i)}] = "x"

@@ -44,7 +44,7 @@ type lesson struct {
 	first, last       time.Time
 	refused           []Refusal
 	passed            []Passage
-	cut               bool
+	cut, crowded      bool
 	counted           []string      // the scopes that were counted last
 	at                int           // in passed
 	recent            [64]recentSet // by hash
@@ -260,8 +260,7 @@ func (p *Passage) add(n uint64, first, last time.Time) {
 }
 
 // addPassage counts a set with the smallest one that it includes, and returns where that
-// is, -1 if there is no room. Of two sets the smaller one says more. What the row permits
-// anyway may be dropped in silence, see [Lesson.full].
+// is, -1 if there is no room. Of two sets the smaller one says more.
 func (l *lesson) addPassage(p Passage) int {
 	for i := range l.passed {
 		if includes(p.Held, l.passed[i].Held) {
@@ -285,18 +284,24 @@ func (l *lesson) addPassage(p Passage) int {
 			}
 		}
 		if len(p.Held) >= len(l.passed[worst].Held) {
-			l.cut = l.cut || !l.clear(p.Held)
+			l.drop(p.Held)
 			return -1
 		}
-		l.cut = l.cut || !l.clear(l.passed[worst].Held)
+		l.drop(l.passed[worst].Held)
 		l.passed = slices.Delete(l.passed, worst, worst+1)
 	}
 	l.passed = append(l.passed, p)
 	return len(l.passed) - 1
 }
 
-// clear reports whether the row permits a set, and is in no doubt about that.
-func (l *lesson) clear(held []string) bool { return l.row.Permits(held) && !l.row.Doubtful() }
+// drop notes that there is no room for a set.
+func (l *lesson) drop(held []string) {
+	if l.row.Permits(held) && !l.row.Doubtful() {
+		l.crowded = true
+	} else {
+		l.cut = true
+	}
+}
 
 // forget forgets where sets of scopes are counted.
 func (l *lesson) forget() {
@@ -344,7 +349,7 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 		return Lesson{}, false
 	}
 	out := Lesson{Operation: l.row, Agreed: l.agreed, Disagreed: l.disagreed, First: inMS(l.first), Last: inMS(l.last),
-		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut}
+		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut, Crowded: l.crowded}
 	for i := range out.Refused {
 		r := &out.Refused[i]
 		r.First, r.Last = inMS(r.First), inMS(r.Last)
@@ -355,7 +360,7 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 	}
 	out.sort()
 	if drain {
-		l.agreed, l.disagreed, l.cut = 0, 0, false
+		l.agreed, l.disagreed, l.cut, l.crowded = 0, 0, false, false
 		l.refused, l.passed = nil, nil
 		l.misses = 0
 		l.forget()
@@ -402,7 +407,7 @@ func (ls *lessons) merge(all []Lesson) {
 		l.mu.Lock()
 		l.span(from.First, from.Last)
 		l.agreed, l.disagreed = plus(l.agreed, from.Agreed), plus(l.disagreed, from.Disagreed)
-		l.cut = l.cut || from.Cut
+		l.cut, l.crowded = l.cut || from.Cut, l.crowded || from.Crowded
 		for _, r := range from.Refused {
 			l.addRefusal(r)
 		}
