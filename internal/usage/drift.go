@@ -24,6 +24,9 @@ type Drift struct {
 	Disagreed  uint64 `json:"disagreed"`
 	// Rows are sorted by state, then by method and template.
 	Rows []DriftRow `json:"rows"`
+	// Upstream are the rows that the gateway ships with and that answers contradict, as if
+	// they were in force: answers about rows of the operator's own say nothing about them.
+	Upstream []DriftRow `json:"upstream,omitempty"`
 	// Notes say what is missing, and why.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -10,8 +10,18 @@ import (
 
 // NewDrift compares what was learned with the rows in force.
 func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
+	shipped := rowsOf(scopes.Default())
+	d := newDrift(lessons, rowsOf(inForce), shipped, now)
+	aboutShipped := slices.DeleteFunc(slices.Clone(lessons), func(l Lesson) bool {
+		row := shipped[rowKey(&l.Operation)]
+		return row == nil || row.Name != l.Operation.Name || !sameRow(row, &l.Operation)
+	})
+	d.Upstream = newDrift(aboutShipped, shipped, shipped, now).Open().Rows
+	return d
+}
+
+func newDrift(lessons []Lesson, rows, shipped map[string]*scopes.Operation, now time.Time) Drift {
 	d := Drift{At: now, Shipped: scopes.Default().Version(), Rows: []DriftRow{}}
-	rows, shipped := rowsOf(inForce), rowsOf(scopes.Default())
 	about := make(map[string][]*Lesson) // by row
 	for i := range lessons {
 		l := &lessons[i]
@@ -20,10 +30,7 @@ func NewDrift(lessons []Lesson, inForce *scopes.Catalog, now time.Time) Drift {
 	}
 	d.Operations = len(about)
 	for key, lessons := range about {
-		row := newDriftRow(lessons, rows[key], func(name string) *Lesson { return elsewhere(about, rows, key, name) })
-		if ships := shipped[key]; ships != nil {
-			row.ShippedNeeds = ships.Needs()
-		}
+		row := newDriftRow(lessons, rows[key], shipped[key], func(name string) *Lesson { return elsewhere(about, rows, key, name) })
 		d.Rows = append(d.Rows, row)
 	}
 	d.sort()
@@ -48,9 +55,11 @@ func elsewhere(about map[string][]*Lesson, rows map[string]*scopes.Operation, ke
 }
 
 // newDriftRow says what follows from lessons about a row in force, which is nil if there is
-// none. A lesson about a row that was in force before is evidence as well, and so is what
-// was learned about other rows of an operation.
-func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(name string) *Lesson) DriftRow {
+// none, as is the one that the gateway ships with. A lesson about a row that was in force
+// before is evidence as well, and so is what was learned about other rows of an operation.
+// But a row of the operator's own is his decision: it takes an answer about that row to
+// contradict it.
+func newDriftRow(lessons []*Lesson, inForce, ships *scopes.Operation, elsewhere func(name string) *Lesson) DriftRow {
 	row := DriftRow{State: DriftConfirmed, Named: []string{}}
 	about := inForce
 	if about == nil {
@@ -58,6 +67,9 @@ func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(na
 	}
 	row.Operation, row.Method, row.Template = about.Name, about.Method, about.Template
 	row.Needs, row.Evidence = about.Needs(), about.Evidence
+	if ships != nil {
+		row.ShippedNeeds = ships.Needs()
+	}
 	var current, before, former *Lesson // the last one is of the answers that came last
 	for _, l := range lessons {
 		row.count(l)
@@ -79,6 +91,9 @@ func newDriftRow(lessons []*Lesson, inForce *scopes.Operation, elsewhere func(na
 		row.State, row.Correction = DriftCorrected, row.Needs
 	case former != nil:
 		row.decide(former, about)
+		if own := ships == nil || !sameRow(ships, about); own && row.State == DriftWrong {
+			row.undecided("answers contradicted the row that was in force before, and there is none yet about the one of your routes file or map")
+		}
 	}
 	return row
 }

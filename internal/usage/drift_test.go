@@ -40,6 +40,8 @@ func TestNewDrift(t *testing.T) {
 	shipped := scopes.Default()
 	corrected := mapOf(t, "GET\t"+jobs+"\treading\tobserved")
 	otherwise := mapOf(t, "GET\t"+jobs+"\tsql\tobserved")
+	locked := mapOf(t, "GET\t"+jobs+"\tall-apis")
+	account := mapOf(t, "GET\t"+jobs+"\taccount")
 	either := mapOf(t, "GET\t"+jobs+"\tjobs,reading\tinferred")
 	proven := mapOf(t, "GET\t"+jobs+"\tjobs,reading\tobserved")
 	optional := mapOf(t, "GET\t"+jobs+"\tjobs,optional")
@@ -77,7 +79,11 @@ func TestNewDrift(t *testing.T) {
 		{"too many answers", shipped, []Lesson{cut}, DriftUndecided, "", "more different answers than are kept"},
 		{"corrected, no answer yet", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftCorrected, "reading", ""},
 		{"corrected and confirmed", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), agree(corrected, later)}, DriftCorrected, "reading", ""},
-		{"corrected otherwise", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftWrong, "reading", ""},
+		{"corrected otherwise", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftUndecided, "", "none yet about the one of your routes file"},
+		{"corrected otherwise, and wrong", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading"), refuse(otherwise, later, "sql", "reading")}, DriftWrong, "reading", ""},
+		{"locked", locked, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftUndecided, "", "none yet about the one of your routes file"},
+		{"locked for everyone", account, []Lesson{refuse(shipped, noon, "jobs", "reading")}, DriftUndecided, "", "none yet about the one of your routes file"},
+		{"no longer corrected", shipped, []Lesson{refuse(otherwise, noon, "sql", "jobs", "reading")}, DriftWrong, "jobs,reading", ""},
 		{"corrected otherwise, and confirmed", otherwise, []Lesson{refuse(shipped, noon, "jobs", "reading"), agree(otherwise, later)}, DriftCorrected, "sql", ""},
 		{"corrected, and wrong again", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), refuse(corrected, later, "reading", "sql")}, DriftWrong, "reading+sql", ""},
 		{"corrected, and the workspace changed", corrected, []Lesson{refuse(shipped, noon, "jobs", "reading"), pass(corrected, later, "files")}, DriftWrong, "files,reading", ""},
@@ -190,6 +196,41 @@ func TestConfirmed(t *testing.T) {
 	for n, want := range map[uint64]string{1: "once", 12: "12 times", 123: "123 times", 1234: "1,234 times", 1234567: "1,234,567 times"} {
 		if got := ConfirmedHere(n); got != "confirmed here "+want {
 			t.Error(got)
+		}
+	}
+}
+
+// TestNewDriftUpstream: what is said of rows that the gateway ships with follows from answers
+// about these rows, whatever rows of the operator's own are or were in force.
+func TestNewDriftUpstream(t *testing.T) {
+	const jobs = "/api/2.2/jobs/list"
+	shipped, own := scopes.Default(), mapOf(t, "GET\t"+jobs+"\tacme-payroll,sql\tdocumented\tjobs.List\tours")
+	passed := func(c *scopes.Catalog, held string, disagreed uint64) Lesson {
+		return Lesson{Operation: rowOf(t, c, "GET", jobs), Agreed: 1 - disagreed, Disagreed: disagreed, First: noon, Last: noon, Passed: []Passage{{Held: []string{held}, Count: 1}}}
+	}
+	refused := passed(shipped, "sql", 1)
+	refused.Passed, refused.Refused = nil, []Refusal{{Named: []string{"sql"}, Held: []string{"jobs"}, Count: 1}}
+	for _, test := range []struct {
+		name    string
+		lessons []Lesson
+		right   string // empty if there is nothing to report
+	}{
+		{"the operator's row is wrong", []Lesson{passed(own, "jobs", 1)}, ""},
+		{"the operator's row is wrong, and the shipped one right", []Lesson{passed(own, "jobs", 1), passed(shipped, "jobs", 0)}, ""},
+		{"the shipped row is wrong", []Lesson{refused}, "sql"},
+		{"the shipped row is wrong, and the operator's confirmed", []Lesson{refused, passed(own, "sql", 0)}, "sql"},
+		{"both are wrong", []Lesson{passed(shipped, "files", 1), passed(own, "files", 1), passed(own, "acme-books", 1)}, "files,jobs"},
+	} {
+		d := NewDrift(test.lessons, own, noon)
+		var out strings.Builder
+		if err := d.WriteUpstream(&out); err != nil || strings.Contains(out.String(), "acme") {
+			t.Errorf("%s: %v %s", test.name, err, out.String())
+		}
+		if len(d.Upstream) == 0 && test.right == "" {
+			continue
+		}
+		if len(d.Upstream) != 1 || d.Upstream[0].Correction != test.right || d.Upstream[0].Needs != "jobs" {
+			t.Errorf("%s: %+v", test.name, d.Upstream)
 		}
 	}
 }

@@ -126,23 +126,17 @@ func (d *Drift) WriteCSV(w io.Writer) error {
 	return out.Error()
 }
 
-// WriteUpstream writes a report for the maintainers of the map. It has nothing of the
-// customer's: no host, path, token, name or count, no time finer than a day, and only rows
-// that the gateway ships with.
+// WriteUpstream writes a report for the maintainers of the map, out of Upstream. It has
+// nothing of the customer's: no host, path, token, name or count, no time finer than a day,
+// and only rows that the gateway ships with.
 func (d *Drift) WriteUpstream(w io.Writer) error {
 	t := &textWriter{w: w}
 	t.line("# Rows of the scopegate map that a workspace's answers contradict.")
 	t.line("# catalog %s, reported %s", Clean(d.Shipped), date(d.At))
 	t.line("# method\ttemplate\toperation\tshipped\tanswers say\tnamed in refusals\tlast seen")
-	for _, state := range []DriftState{DriftWrong, DriftUndecided, DriftCorrected} {
-		for _, r := range d.in(state) {
-			switch r.ShippedNeeds {
-			case "": // a row of the operator's own
-			case r.Correction: // what ships is right, and a row of the operator's was not
-			default:
-				t.line("%s\t%s\t%s\t%s\t%s\t%s\t%s", Clean(r.Method), Clean(r.Template), Clean(r.Operation), Clean(r.ShippedNeeds), cmp.Or(Clean(r.Correction), "?"), cmp.Or(join(r.Named), "-"), date(r.Last))
-			}
-		}
+	for i := range d.Upstream {
+		r := &d.Upstream[i]
+		t.line("%s\t%s\t%s\t%s\t%s\t%s\t%s", Clean(r.Method), Clean(r.Template), Clean(r.Operation), Clean(r.Needs), cmp.Or(Clean(r.Correction), "?"), cmp.Or(join(r.Named), "-"), date(r.Last))
 	}
 	return t.err
 }

@@ -18,6 +18,10 @@ func testDrift() Drift {
 		{State: DriftUndecided, Operation: "unmapped", Method: "*", Template: "/{path...}", Needs: "all-apis", Evidence: scopes.Unmapped, Named: []string{}, Problem: "no path is kept", Disagreed: 13, First: noon, Last: noon},
 		{State: DriftCorrected, Operation: "iam.CurrentUser.Me", Method: "GET", Template: "/api/2.0/preview/scim/v2/Me", Needs: "scim", ShippedNeeds: "*", Evidence: scopes.Observed, Named: []string{"scim"}, Correction: "scim", Agreed: 3, Disagreed: 1, First: noon, Last: noon},
 	}}
+	d.Upstream = []DriftRow{
+		{State: DriftWrong, Operation: "jobs.List", Method: "GET", Template: "/api/2.2/jobs/list", Needs: "jobs", ShippedNeeds: "jobs", Evidence: scopes.Sibling, Named: []string{"reading"}, Correction: "jobs+reading,sql", Disagreed: 12, First: noon.Add(-2 * day), Last: noon},
+		{State: DriftUndecided, Operation: "iam.CurrentUser.Me", Method: "GET", Template: "/api/2.0/preview/scim/v2/Me", Needs: "*", ShippedNeeds: "*", Evidence: scopes.Documented, Named: []string{}, Problem: "x", Disagreed: 1, First: noon, Last: noon},
+	}
 	d.sort()
 	return d
 }
@@ -94,7 +98,7 @@ func TestDriftUpstream(t *testing.T) {
 # catalog abcdefabcdef, reported 2026-07-01
 # method	template	operation	shipped	answers say	named in refusals	last seen
 GET	/api/2.2/jobs/list	jobs.List	jobs	jobs+reading,sql	reading	2026-07-01
-GET	/api/2.0/preview/scim/v2/Me	iam.CurrentUser.Me	*	scim	scim	2026-07-01
+GET	/api/2.0/preview/scim/v2/Me	iam.CurrentUser.Me	*	?	-	2026-07-01
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
