@@ -46,11 +46,12 @@ type tokenService struct {
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
 func (s *tokenService) Destruct() error {
+	err := s.usage.Close() // while it can still ask about tokens
 	s.Resolver.Close()
 	s.verifier.Close()
 	s.owners.Close()
 	s.watch.Close()
-	return s.usage.Close()
+	return err
 }
 
 // Purge implements [judge.Forgetter] and [adminapi.TokenService].
@@ -111,8 +112,14 @@ func (s *tokenService) Verify(ctx context.Context, raw string) (*tokens.Info, er
 // Seen implements [exchange.Tokens].
 func (s *tokenService) Seen(call usage.Call) { s.usage.Seen(call) }
 
+// Repeat implements [exchange.Tokens].
+func (s *tokenService) Repeat(a usage.Answer) bool { return s.usage.Repeat(a) }
+
+// Count implements [exchange.Tokens].
+func (s *tokenService) Count(a usage.Answer) { s.usage.Count(a) }
+
 // Learn implements [exchange.Tokens].
-func (s *tokenService) Learn(a usage.Answer) (first bool) { return s.usage.Learn(a) }
+func (s *tokenService) Learn(a usage.Answer) { s.usage.Learn(a) }
 
 // Owner implements [judge.TokenService]. A name that is not known is looked up in the
 // background.
@@ -135,13 +142,14 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
 		verifier := oauth.NewVerifier(w.url, settings.Timeout)
 		verifier.Verified = watch.Learned
+		resolver := tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now))
 		return &tokenService{
 			watch:    watch,
 			host:     w.host,
-			Resolver: tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now)),
+			Resolver: resolver,
 			verifier: verifier,
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
-			usage:    usage.NewLedger(usage.Options{Now: a.now}),
+			usage:    usage.NewLedger(usage.Options{Now: a.now, Scopes: resolver.Scopes}),
 		}, nil // so there is no error to return above
 	})
 	return pooled.(*tokenService)

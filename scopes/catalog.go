@@ -93,6 +93,9 @@ func compile(rows []Operation, templates []Template) (*Catalog, error) {
 		seen[key] = len(c.rows)
 		row := *o
 		row.AnyOf = slices.Clone(o.AnyOf)
+		if row.Doubtful() {
+			row.strict = row.Strict() // so that no request makes it
+		}
 		c.rows = append(c.rows, row)
 		c.templates = append(c.templates, templates[i])
 	}

@@ -32,13 +32,30 @@ func holds(held []string, alternative string) bool {
 //
 // A doubtful operation is permitted by each of its alternatives, because Databricks
 // judges the token again.
-func (o *Operation) Permits(held []string) bool { return o.permits(held, false) }
+func (o *Operation) Permits(held []string) bool { return o.permits(held, o.AnyOf) }
 
-// PermitsStrictly is Permits for scopes that only the gateway enforces: it permits a
-// doubtful operation only if all of its alternatives are held.
-func (o *Operation) PermitsStrictly(held []string) bool { return o.permits(held, o.Doubtful()) }
+// PermitsStrictly is Permits for scopes that only the gateway enforces, such as those of a
+// policy: they must include one of the alternatives of [Operation.Strict].
+func (o *Operation) PermitsStrictly(held []string) bool { return o.permits(held, o.Strict()) }
 
-func (o *Operation) permits(held []string, all bool) bool {
+// Strict returns the alternatives that permit o beyond doubt: those of AnyOf or, where it is
+// not known which of them is right, all of them together. The caller must not modify the
+// list.
+func (o *Operation) Strict() []string {
+	switch {
+	case o.strict != nil:
+		return o.strict
+	case !o.Doubtful():
+		return o.AnyOf
+	}
+	all := o.Scopes()
+	if slices.Contains(all, AllAPIs) {
+		return []string{AllAPIs}
+	}
+	return []string{strings.Join(all, And)}
+}
+
+func (o *Operation) permits(held, anyOf []string) bool {
 	switch o.Access {
 	case Public:
 		return true
@@ -50,12 +67,12 @@ func (o *Operation) permits(held []string, all bool) bool {
 	if slices.Contains(held, AllAPIs) {
 		return true
 	}
-	for _, alternative := range o.AnyOf {
-		if holds(held, alternative) != all {
-			return !all
+	for _, alternative := range anyOf {
+		if holds(held, alternative) {
+			return true
 		}
 	}
-	return all && len(o.AnyOf) > 0
+	return false
 }
 
 // Doubtful reports whether o lists several alternatives of which only one is right, and
@@ -84,30 +101,36 @@ func (o *Operation) agrees(p *Operation) bool {
 // narrow makes o need what a request needs that could be any of the operations: a
 // token must be permitted to call all of them. Account-level overrides everything,
 // a scope overrides "any scope", and that overrides public. Of alternatives, those stay
-// that satisfy all operations; if there are none, only all-apis does.
+// that satisfy all operations; if there are none, only all-apis does. The doubt about one of
+// them stays, however few alternatives do.
 func (o *Operation) narrow(ops []*Operation) {
-	access, anyOf, optional, doubtful := Public, []string(nil), true, false
+	access, optional, doubtful := Public, true, false
+	var anyOf, strict []string
 	for _, op := range ops {
 		optional = optional && op.Optional
-		doubtful = doubtful || op.Doubtful()
+		doubtful = doubtful || op.Doubtful() || op.strict != nil
 		switch op.Access {
 		case AccountOnly:
-			o.Access, o.AnyOf, o.Optional = AccountOnly, nil, false
+			o.Access, o.AnyOf, o.strict, o.Optional = AccountOnly, nil, nil, false
 			return
 		case ScopedAccess:
 			if access != ScopedAccess {
-				access, anyOf = ScopedAccess, slices.Clone(op.AnyOf)
+				access, anyOf, strict = ScopedAccess, slices.Clone(op.AnyOf), op.Strict()
 				continue
 			}
-			anyOf = satisfyBoth(anyOf, op.AnyOf)
+			anyOf, strict = satisfyBoth(anyOf, op.AnyOf), satisfyBoth(strict, op.Strict())
 		case AnyScope:
 			if access == Public {
 				access = AnyScope
 			}
 		}
 	}
-	o.Access, o.AnyOf, o.Optional = access, anyOf, optional
-	if doubtful && len(anyOf) > 1 {
+	o.Access, o.AnyOf, o.strict, o.Optional = access, anyOf, nil, optional
+	if !doubtful {
+		return
+	}
+	o.strict = strict
+	if len(anyOf) > 1 {
 		o.Evidence = Inferred
 	}
 }

@@ -95,6 +95,8 @@ type Operation struct {
 	// "jobs.RunNow", "compute.Clusters.List". It is stable across releases. Rows for
 	// several paths of one operation share it.
 	Name string
+	// strict are the alternatives of Strict, if they do not follow from the other fields.
+	strict []string
 	// Source is the documentation page, the recorded refusal or the reasoning
 	// behind the row.
 	Source string

@@ -78,7 +78,7 @@ func TestCompare(t *testing.T) {
 		says   []string
 		fails  string
 	}{
-		{"nothing", mapimpact.Impact{}, []string{"No calls pass today and would be refused.\nNo calls are refused today and would pass.\n"}, ""},
+		{"nothing", mapimpact.Impact{}, []string{"No call that passes today would be refused.\nNo call that is refused today would pass.\n"}, ""},
 		{"refused", mapimpact.Impact{Refused: some, Notes: []string{"a note"}}, []string{
 			"7 calls of 1 operation by 1 token pass today and would be refused:\n",
 			"ours.Get   GET     jobs       sql         abababababab  etl@example.com  7      2026-12-01  policy_denied by p\n", "Note: a note\n",

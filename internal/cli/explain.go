@@ -10,6 +10,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/scopenames"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 func explainCommand(deps Deps) *cobra.Command {
@@ -90,7 +91,7 @@ request it also prints the smallest change that would permit it.
 // needs says what an operation needs, and what is special about that.
 func needs(e *judge.Explanation) string {
 	text := judge.Needs(e.Row)
-	if len(e.UnderPolicy) > 0 {
+	if e.Row.Doubtful() {
 		text += " (it is not known which)"
 	}
 	if e.Optional {
@@ -115,7 +116,7 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 		}
 		line("needs", needs(e))
 		if len(e.UnderPolicy) > 0 {
-			line("in policy", "scopes "+strings.Join(e.UnderPolicy, " ")+", all of them until it is known which")
+			line("in policy", "scopes "+strings.ReplaceAll(e.UnderPolicy[0], scopes.And, " ")+", all of them until it is known which")
 		}
 		line("evidence", string(e.Evidence))
 		line("source", e.Source)
@@ -137,7 +138,12 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 	line("policy", e.Policy)
 	verdict := fmt.Sprintf("%s (%s)", e.Decision, e.Reason)
 	if e.Decision == judge.Deny && !e.Enforced {
-		verdict += ", only recorded: the request passes, because of mode observe or of a policy that is rehearsed"
+		verdict += ", only recorded, and the request passes: "
+		if e.Observe {
+			verdict += "the mode is observe"
+		} else {
+			verdict += "the policy is rehearsed"
+		}
 	}
 	line("verdict", verdict)
 	line("to permit", e.Change)

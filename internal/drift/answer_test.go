@@ -77,6 +77,8 @@ func TestNamed(t *testing.T) {
 		{"the words in another field", answer(403, `{"message":"no","detail":"`+begin+`sql"}`), "", false},
 		{"no name", answer(403, `{"message":"`+begin+`"}`), "", false},
 		{"a name that is text", answer(403, `{"message":"`+begin+`drop table, sql"}`), "", false},
+		{"words that mean no scope in the map", answer(403, `{"message":"`+begin+`public"}`, phrase, begin+"account", "WWW-Authenticate", `Bearer error="insufficient_scope", scope="optional"`), "", false},
+		{"such a word beside a scope", answer(403, `{"message":"`+begin+`optional, sql"}`), "", false},
 		{"a name with capital letters", answer(403, `{"message":"`+begin+`SQL"}`), "", false},
 		{"a name that is too long", answer(403, `{"message":"`+begin+strings.Repeat("a", 65)+`"}`), "", false},
 		{"too many names", answer(403, `{"message":"`+begin+`a,b,c,d,e,f,g,h,i"}`), "", false},

@@ -81,8 +81,13 @@ func listed(list, separator string) []string {
 	return names
 }
 
-// IsScope reports whether a name has the form of a scope, as in the map.
+// IsScope reports whether a name has the form of a scope, as in the map. The words with a
+// meaning of their own there are none.
 func IsScope(name string) bool {
+	switch name {
+	case "public", "account", "optional":
+		return false
+	}
 	for i := range len(name) {
 		switch c := name[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':

@@ -48,9 +48,13 @@ type Tokens interface {
 	judge.Forgetter
 	// Seen notes what a token was seen to use.
 	Seen(usage.Call)
-	// Learn notes what an answer of the workspace says about scopes. It reports whether it
-	// is the first one that disagrees with its row of the map.
-	Learn(usage.Answer) (first bool)
+	// Repeat counts an answer of the workspace if it says about scopes what is known, and
+	// reports whether it does.
+	Repeat(usage.Answer) bool
+	// Count counts an answer that agrees with the map, but not what it says.
+	Count(usage.Answer)
+	// Learn notes what an answer says that may be new. It does not wait.
+	Learn(usage.Answer)
 }
 
 // Sinks are where records go.

@@ -38,23 +38,48 @@ func (x *exchange) learn(w *passthrough.Exchange, whole bool) {
 	// Only the handler writes the head, so reading it here needs no lock.
 	answer := drift.Answer{Status: x.w.head.status, Header: x.w.Header()}
 	if answer.Succeeded() {
-		switch drift.Passed(rec.Operation, rec.Held) {
-		case drift.Agreed:
-			x.e.Tokens().Learn(usage.Answer{Operation: rec.Operation, Held: rec.Held, At: rec.Time, Agreed: true})
-		case drift.Disagreed:
-			x.disagree(drift.Named{})
-		}
+		x.compare(drift.Passed(rec.Operation, rec.Held), drift.Named{})
 		return
 	}
 	if whole {
 		answer.Body = peeked
 	}
-	switch named := answer.Named(); drift.Refused(rec.Operation, rec.Held, named) {
-	case drift.Agreed:
-		x.e.Tokens().Learn(usage.Answer{Operation: rec.Operation, Held: rec.Held, At: rec.Time, Agreed: true, Named: named.Scopes, Together: named.Together})
-	case drift.Disagreed:
-		x.disagree(named)
+	named := answer.Named()
+	x.compare(drift.Refused(rec.Operation, rec.Held, named), named)
+}
+
+// compare counts what an answer says about the map.
+func (x *exchange) compare(verdict drift.Verdict, named drift.Named) {
+	if verdict == drift.Silent {
+		return
 	}
+	rec := x.rec
+	a := usage.Answer{
+		Operation: rec.Operation, Held: rec.Held, At: rec.Time,
+		Agreed: verdict == drift.Agreed, Named: named.Scopes, Together: named.Together,
+	}
+	if rec.Facts.Source != judge.FromToken {
+		a.Token, a.KnownAt = rec.Token, rec.Facts.At
+	}
+	if a.Agreed {
+		switch {
+		case x.e.Tokens().Repeat(a):
+		case x.reliable(verdict, named):
+			x.e.Tokens().Learn(a)
+		default:
+			x.e.Tokens().Count(a)
+		}
+		return
+	}
+	if !x.reliable(verdict, named) {
+		return
+	}
+	if x.e.Tokens().Repeat(a) {
+		x.e.Metrics.MapDisagreement(a.Operation.Name)
+		return
+	}
+	a.Disagreed = x.disagreed(a, named)
+	x.e.Tokens().Learn(a)
 }
 
 // learnsFrom reports whether the scopes that a request was judged by are known to be those
@@ -64,14 +89,13 @@ func learnsFrom(j *judge.Judgement) bool {
 		j.Decision != judge.Public && j.Reason != policy.AmbiguousRequest && j.Reason != policy.MalformedPath
 }
 
-// reliable reports whether a disagreement is about the row. What agrees needs no such
-// look, because nothing follows from it alone.
-func (x *exchange) reliable(named drift.Named) bool {
+// reliable reports whether an answer is about the row.
+func (x *exchange) reliable(verdict drift.Verdict, named drift.Named) bool {
 	rec := x.rec
 	switch {
 	case rec.Facts.Source == tokens.FromStale:
 		return false // the scopes may have changed
-	case rec.Facts.Source == judge.FromToken && len(named.Scopes) == 0:
+	case rec.Facts.Source == judge.FromToken && len(named.Scopes) == 0 && verdict == drift.Disagreed:
 		return false // some scopes of OAuth have other names, which may be enough
 	case x.conflicting: // it may have been taken for another request, or another user's
 		return false
@@ -95,24 +119,22 @@ func spells(o *scopes.Operation, path string) bool {
 	return version == sent
 }
 
-// disagree counts an answer that disagrees with the map, and tells the operator of the
-// first one for each row.
-func (x *exchange) disagree(named drift.Named) {
-	if !x.reliable(named) {
-		return
+// disagreed returns what is done when a disagreement is counted, after the request has
+// ended: the operator is told of the first one for each row.
+func (x *exchange) disagreed(a usage.Answer, named drift.Named) func(first bool) {
+	e, o := x.e, a.Operation
+	return func(first bool) {
+		e.Metrics.MapDisagreement(o.Name)
+		if !first {
+			return
+		}
+		needs, held := safe(strings.Join(judge.RequiredScopes(o), ",")), safe(strings.Join(a.Held, ","))
+		e.Logger.Warn("the workspace disagrees with the map about the scopes that an operation needs; run scopegate scopes drift, which writes the row for a routes file; more of these answers are only counted",
+			zap.String("operation", o.Name), zap.String("method", o.Method), zap.String("template", o.Template),
+			zap.String("map", needs), zap.Strings("named", named.Scopes), zap.String("held", held))
+		e.Emit(drift.EventDisagreement, map[string]any{
+			"operation": o.Name, "method": o.Method, "template": o.Template,
+			"map": needs, "named": strings.Join(named.Scopes, ","), "held": held,
+		})
 	}
-	rec, o := x.rec, x.rec.Operation
-	first := x.e.Tokens().Learn(usage.Answer{Operation: o, Held: rec.Held, At: rec.Time, Named: named.Scopes, Together: named.Together})
-	x.e.Metrics.MapDisagreement(o.Name)
-	if !first {
-		return
-	}
-	needs, held := safe(strings.Join(judge.RequiredScopes(o), ",")), safe(strings.Join(rec.Held, ","))
-	x.e.Logger.Warn("the workspace disagrees with the map about the scopes that an operation needs; run scopegate scopes drift, which writes the row for a routes file; more of these answers are only counted",
-		zap.String("operation", o.Name), zap.String("method", o.Method), zap.String("template", o.Template),
-		zap.String("map", needs), zap.Strings("named", named.Scopes), zap.String("held", held))
-	x.e.Emit(drift.EventDisagreement, map[string]any{
-		"operation": o.Name, "method": o.Method, "template": o.Template,
-		"map": needs, "named": strings.Join(named.Scopes, ","), "held": held,
-	})
 }

@@ -30,8 +30,8 @@ func TestExplainNeeds(t *testing.T) {
 		anyOf, underPolicy []string
 		optional           bool
 	}{
-		{"doubtful", "/doubt", []string{"files"}, nil, policy.MissingScope, "add one of the scopes jobs, sql", []string{"jobs", "sql"}, []string{"jobs", "sql"}, false},
-		{"doubtful under a policy", "/doubt", []string{"sql"}, []string{"sql"}, policy.PolicyDenied, "change policy p, which permits only sql; this operation may need jobs as well", []string{"jobs", "sql"}, []string{"jobs", "sql"}, false},
+		{"doubtful", "/doubt", []string{"files"}, nil, policy.MissingScope, "add one of the scopes jobs, sql", []string{"jobs", "sql"}, []string{"jobs+sql"}, false},
+		{"doubtful under a policy", "/doubt", []string{"sql"}, []string{"sql"}, policy.PolicyDenied, "change policy p, which permits only sql; this operation may need jobs as well", []string{"jobs", "sql"}, []string{"jobs+sql"}, false},
 		{"together", "/both", []string{"files"}, nil, policy.MissingScope, "add the scopes ai-gateway and unity-catalog", []string{"ai-gateway+unity-catalog"}, nil, false},
 		{"together, one held", "/both", []string{"ai-gateway"}, nil, policy.MissingScope, "add the scope unity-catalog", []string{"ai-gateway+unity-catalog"}, nil, false},
 		{"one, or two together", "/either", []string{"sql"}, nil, policy.MissingScope, "add one of the scopes files and sql, jobs", []string{"files+sql", "jobs"}, nil, false},

@@ -198,12 +198,7 @@ func (p *Policy) lacks(operation *scopes.Operation) string {
 	if !operation.Permits(p.Ceiling) {
 		return ""
 	}
-	var missing []string
-	for _, scope := range operation.Scopes() {
-		if !slices.Contains(p.Ceiling, scope) {
-			missing = append(missing, scope)
-		}
-	}
+	missing := slices.DeleteFunc(strings.Split(operation.Strict()[0], scopes.And), func(scope string) bool { return slices.Contains(p.Ceiling, scope) })
 	return "; this operation may need " + strings.Join(missing, ", ") + " as well"
 }
 

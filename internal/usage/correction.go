@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/drift"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -21,9 +22,15 @@ const (
 //
 // A refusal names every scope that is enough, so it replaces what the row lists. Where
 // tokens that had what one refusal named were refused naming something else, both are
-// needed. Without refusals, tokens that hold a single scope prove that it is enough, and
-// the row keeps what it is not in doubt about. Either way the correction must permit
+// needed. So are what the row lists and what was named, if the row says of several scopes that
+// all of them are needed, or if tokens passed that had both: a refusal may name only what is
+// missing. A token that passed with what was named, and without what the row lists, proves
+// the contrary. Without refusals, tokens that hold a single scope prove that it is enough,
+// and the row keeps what it is not in doubt about. Either way the correction must permit
 // every token that passed.
+//
+// Names that only OAuth access tokens have lead to no correction: a row holds for personal
+// access tokens, too, which cannot have them.
 func (l *Lesson) Correction() (anyOf []string, ok bool) {
 	if l.Disagreed == 0 || l.Cut {
 		return nil, false
@@ -42,8 +49,31 @@ func (l *Lesson) Correction() (anyOf []string, ok bool) {
 		return nil, false
 	case slices.ContainsFunc(l.Passed, func(p Passage) bool { return !corrected.Permits(p.Held) }):
 		return nil, false
+	case l.Crowded && slices.ContainsFunc(o.AnyOf, func(one string) bool { return !corrected.Permits(strings.Split(one, scopes.And)) }):
+		return nil, false
+	case slices.ContainsFunc(corrected.Scopes(), unfit), slices.ContainsFunc(anyOf, l.half):
+		return nil, false
 	}
 	return anyOf, true
+}
+
+// unfit reports whether a row cannot ask for a scope: it is none, or only OAuth access
+// tokens have such.
+func unfit(scope string) bool { return !drift.IsScope(scope) || strings.ContainsAny(scope, ".:") }
+
+// half reports whether an alternative is only a part of what the row says is needed together,
+// and no token passed with so little.
+func (l *Lesson) half(alternative string) bool {
+	less, o := scopes.Operation{AnyOf: []string{alternative}}, &l.Operation
+	return slices.ContainsFunc(o.AnyOf, func(all string) bool {
+		return all != alternative && strings.Contains(all, scopes.And) && less.Permits(strings.Split(all, scopes.And))
+	}) && !l.passedWithout(&less)
+}
+
+// passedWithout reports whether a token passed that had what is needed according to a row, and
+// not what it is according to the lesson's.
+func (l *Lesson) passedWithout(needs *scopes.Operation) bool {
+	return slices.ContainsFunc(l.Passed, func(p Passage) bool { return needs.Permits(p.Held) && !l.Operation.Permits(p.Held) })
 }
 
 // fromRefusals returns what satisfies everything that the workspace asked for.
@@ -63,12 +93,24 @@ func (l *Lesson) fromRefusals() (anyOf []string, ok bool) {
 			return nil, false
 		}
 	}
-	for _, alternative := range anyOf {
-		if strings.Count(alternative, scopes.And) >= maxTogether {
-			return nil, false
-		}
+	if l.addsToRow(anyOf) {
+		anyOf = both(l.Operation.AnyOf, anyOf)
 	}
-	return anyOf, true
+	tooLong := func(alternative string) bool { return strings.Count(alternative, scopes.And) >= maxTogether }
+	return anyOf, len(anyOf) <= maxAlternatives && !slices.ContainsFunc(anyOf, tooLong)
+}
+
+// addsToRow reports whether what was named is needed beside what the row lists: a token that
+// had that was refused.
+func (l *Lesson) addsToRow(named []string) bool {
+	o, needs := &l.Operation, scopes.Operation{AnyOf: named}
+	had := func(r Refusal) bool { return o.Permits(r.Held) }
+	if o.Access != scopes.ScopedAccess || !slices.ContainsFunc(l.Refused, had) || l.passedWithout(&needs) {
+		return false
+	}
+	several := slices.ContainsFunc(o.AnyOf, func(one string) bool { return strings.Contains(one, scopes.And) })
+	withBoth := func(p Passage) bool { return needs.Permits(p.Held) && o.Permits(p.Held) }
+	return several || slices.ContainsFunc(l.Passed, withBoth) && !o.Doubtful()
 }
 
 // alternatives returns what satisfies a refusal. Where a token held some of what was

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,14 @@ func lessonOf(t *testing.T, row string, answers ...string) Lesson {
 	return all[0]
 }
 
+// sets returns answers about different scopes.
+func sets(n int, format string) (answers []string) {
+	for i := range n {
+		answers = append(answers, fmt.Sprintf(format, i, i))
+	}
+	return answers
+}
+
 func TestCorrection(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -54,6 +63,14 @@ func TestCorrection(t *testing.T) {
 		{"both are needed, as a challenge says", "ai-gateway", []string{"jobs => ai-gateway unity-catalog"}, "ai-gateway+unity-catalog"},
 		{"one is enough where the row says both", "a+b", []string{"a", "+a b"}, "a"},
 		{"one of two, and a third", "a", []string{"a -> c", "+x -> a b", "b -> c"}, "a+c,b+c"},
+		{"a third beside two", "a+b", []string{"a b -> c"}, "a+b+c"},
+		{"a third beside two, and others lack all", "a+b", []string{"a b -> c", "+z -> a"}, "a+b+c"},
+		{"a third instead of two", "a+b", []string{"a b -> c", "c"}, "c"},
+		{"something else than two", "a+b", []string{"z -> c"}, "c"},
+		{"a second one, and tokens with both pass", "a", []string{"a -> b", "+a b"}, "a+b"},
+		{"another one, and tokens with both pass, but also without", "a", []string{"a -> b", "+a b", "b"}, "b"},
+		{"one of two in doubt, and tokens with both pass", "doubtful a b", []string{"a -> b", "+a b"}, "b"},
+		{"each of many passes, and another one", "a", append(sets(maxPassed+5, "+a x%d y%d"), "c"), "a,c"},
 		{"account-level", "account", []string{"jobs -> identity"}, "identity"},
 		{"the same refusal from many tokens", "secrets", []string{"secrets -> unity-catalog", "secrets sql -> unity-catalog", "secrets jobs -> unity-catalog"}, "unity-catalog"},
 
@@ -65,6 +82,14 @@ func TestCorrection(t *testing.T) {
 		{"a refusal that names fewer the next time", "a", []string{"z -> b c", "z -> b"}, ""},
 		{"all are named, but a part is enough for others", "a b", []string{"a -> a b", "+b"}, ""},
 		{"each refusal asks for what the other had, but one passed with less", "a b", []string{"a -> c", "c -> a", "+a b"}, ""},
+		{"a part of two beside another one", "a+b d", []string{"z -> a"}, ""},
+		{"a dotted name", "sql", []string{"sql -> sql.warehouses:manage"}, ""},
+		{"a word that is no scope", "sql", []string{"sql -> public"}, ""},
+		{"a dotted name beside two", "a+b", []string{"a b -> sql.statement-execution"}, ""},
+		{"a dotted name that was enough", "a", []string{"sql.warehouses"}, ""},
+		{"another one instead of a row with which many pass", "a", append(sets(maxPassed+5, "+a x%d y%d"), "a -> b", "b"), ""},
+		{"the same, and those that are kept had it", "a", append(append(sets(maxPassed, "+a b x%d y%d"), sets(5, "+a v%d w%d")...), "a -> b", "b"), ""},
+		{"so many pass that some are not kept", "a", sets(maxPassed+5, "c x%d y%d"), ""},
 		{"it is what the row says already", "a b", []string{"a -> b", "b -> a b", "+b"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

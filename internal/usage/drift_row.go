@@ -152,7 +152,7 @@ func joined(a, b *Lesson) *Lesson {
 	}
 	return &Lesson{
 		Operation: a.Operation, Agreed: plus(a.Agreed, b.Agreed), Disagreed: plus(a.Disagreed, b.Disagreed),
-		Refused: slices.Concat(a.Refused, b.Refused), Passed: slices.Concat(a.Passed, b.Passed), Cut: a.Cut || b.Cut,
+		Refused: slices.Concat(a.Refused, b.Refused), Passed: slices.Concat(a.Passed, b.Passed), Cut: a.Cut || b.Cut, Crowded: a.Crowded || b.Crowded,
 	}
 }
 

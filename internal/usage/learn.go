@@ -12,23 +12,6 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Answer is what the workspace's answer to one request says about scopes.
-type Answer struct {
-	// Operation is the row that the request was judged by.
-	Operation *scopes.Operation
-	// Held are the scopes of the token. The caller must not change them.
-	Held []string
-	// Agreed means that the answer agrees with the row.
-	Agreed bool
-	// Named are the scopes that a refusal named, sorted. They are empty if the request
-	// passed.
-	Named []string
-	// Together means that all of Named are needed.
-	Together bool
-	// At is when the request arrived.
-	At time.Time
-}
-
 const (
 	// maxLessons is how many rows have lessons: a few times the shipped map, so that rows
 	// of older maps stay.
@@ -61,11 +44,12 @@ type lesson struct {
 	first, last       time.Time
 	refused           []Refusal
 	passed            []Passage
-	cut               bool
+	cut, crowded      bool
 	counted           []string      // the scopes that were counted last
 	at                int           // in passed
 	recent            [64]recentSet // by hash
 	misses            int           // sets that were not in recent
+	proofs            proofs
 }
 
 // recentSet remembers which element of passed counts a set of scopes.
@@ -92,29 +76,92 @@ func hash(held []string) (sum uint64) {
 	return max(1, sum)
 }
 
-// Learn counts an answer. It reports whether it is the first in this process that
-// disagrees with the row. It is meant for every request that passes: if the row and the
-// scopes are known, it allocates nothing and waits for no store.
+// Learn counts an answer by a token that held these scopes for certain. It reports whether
+// it is the first in this process that disagrees with the row. If the row and the scopes
+// are known, it allocates nothing and waits for no store.
 func (r *recorder) Learn(a Answer) (first bool) {
 	l := r.lessons.of(&r.handles, a.Operation)
 	if l == nil {
 		return false
 	}
-	at := a.At
 	l.mu.Lock()
-	if len(a.Named) == 0 {
-		l.pass(a.Held, a.Agreed, at)
-	} else {
-		l.refuse(&a, at)
+	if !l.repeat(&a) {
+		l.take(&a)
 	}
-	l.span(at, at)
+	l.mu.Unlock()
+	return !a.Agreed && l.told.CompareAndSwap(false, true)
+}
+
+// Repeat counts an answer if it says only what is proven already, and reports whether it
+// does. It is meant for every request that passes: it allocates nothing and waits for no
+// store.
+func (r *recorder) Repeat(a Answer) bool {
+	l := r.lessons.of(&r.handles, a.Operation)
+	if l == nil {
+		return true // there is no room for it
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.repeat(&a)
+}
+
+// Count counts an answer that agrees, but not with which scopes.
+func (r *recorder) Count(a Answer) {
+	if l := r.lessons.of(&r.handles, a.Operation); l != nil && a.Agreed {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.count(&a)
+	}
+}
+
+// claim counts an answer that agrees, and what it says if that is proven by now.
+func (r *recorder) claim(a Answer) {
+	l := r.lessons.of(&r.handles, a.Operation)
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.proofs.claim(&a, r.now()) {
+		l.take(&a)
+		return
+	}
+	l.count(&a)
+}
+
+// repeat counts an answer that says nothing new, and reports whether it is one. l is locked.
+func (l *lesson) repeat(a *Answer) bool {
+	if len(a.Named) > 0 {
+		if !l.proofs.has(a.key()) {
+			return false
+		}
+		l.refuse(a)
+	} else if !l.passAgain(a) {
+		return false
+	}
+	l.count(a)
+	return true
+}
+
+// take counts an answer whose scopes are certain. l is locked.
+func (l *lesson) take(a *Answer) {
+	l.proofs.add(a.key())
+	if len(a.Named) > 0 {
+		l.refuse(a)
+	} else {
+		l.pass(a, hash(a.Held))
+	}
+	l.count(a)
+}
+
+// count counts an answer, without what it says. l is locked.
+func (l *lesson) count(a *Answer) {
+	l.span(a.At, a.At)
 	if a.Agreed {
 		l.agreed = plus(l.agreed, 1)
 	} else {
 		l.disagreed = plus(l.disagreed, 1)
 	}
-	l.mu.Unlock()
-	return !a.Agreed && l.told.CompareAndSwap(false, true)
 }
 
 // span makes the lesson include the answers between two times.
@@ -170,29 +217,41 @@ func (ls *lessons) add(id handle) *lesson {
 	return l
 }
 
-// pass counts scopes with which a request passed. l is locked.
-func (l *lesson) pass(held []string, agreed bool, at time.Time) {
+// passAgain counts scopes with which a request passed if they are proven, or do not matter
+// any more. l is locked.
+func (l *lesson) passAgain(a *Answer) bool {
+	held := a.Held
 	if len(held) == len(l.counted) && len(held) > 0 && &held[0] == &l.counted[0] {
-		p := &l.passed[l.at] // the same token again
-		p.Count, p.Last = plus(p.Count, 1), later(p.Last, at)
-		return
+		l.passed[l.at].add(1, a.At, a.At) // the same token again
+		return true
 	}
 	sum := hash(held)
-	recent := &l.recent[sum%uint64(len(l.recent))]
-	if recent.hash != sum {
-		if l.misses++; agreed && l.misses > closeLooks && l.misses%someLooks != 0 {
-			return
+	if recent := &l.recent[sum%uint64(len(l.recent))]; recent.hash == sum {
+		if recent.at >= 0 {
+			l.passed[recent.at].add(1, a.At, a.At)
+			l.counted, l.at = held, recent.at
 		}
-		*recent = recentSet{sum, -1}
-		if set := sortedSet(held); set != nil {
-			i := l.addPassage(Passage{set, 1, at, at}) // which may clear recent
-			*recent = recentSet{sum, i}
-		}
-	} else if recent.at >= 0 {
-		l.passed[recent.at].add(1, at, at)
+		return true
 	}
-	if recent.at >= 0 {
-		l.counted, l.at = held, recent.at
+	if l.misses++; a.Agreed && l.misses > closeLooks && l.misses%someLooks != 0 {
+		return true
+	}
+	if !l.proofs.has(a.key()) {
+		return false
+	}
+	l.pass(a, sum)
+	return true
+}
+
+// pass counts scopes with which a request passed. l is locked.
+func (l *lesson) pass(a *Answer, sum uint64) {
+	at := -1
+	if set := sortedSet(a.Held); set != nil {
+		at = l.addPassage(Passage{set, 1, a.At, a.At}) // which may clear recent
+	}
+	l.recent[sum%uint64(len(l.recent))] = recentSet{sum, at}
+	if at >= 0 {
+		l.counted, l.at = a.Held, at
 	}
 }
 
@@ -225,12 +284,23 @@ func (l *lesson) addPassage(p Passage) int {
 			}
 		}
 		if len(p.Held) >= len(l.passed[worst].Held) {
+			l.drop(p.Held)
 			return -1
 		}
+		l.drop(l.passed[worst].Held)
 		l.passed = slices.Delete(l.passed, worst, worst+1)
 	}
 	l.passed = append(l.passed, p)
 	return len(l.passed) - 1
+}
+
+// drop notes that there is no room for a set.
+func (l *lesson) drop(held []string) {
+	if l.row.Permits(held) && !l.row.Doubtful() {
+		l.crowded = true
+	} else {
+		l.cut = true
+	}
 }
 
 // forget forgets where sets of scopes are counted.
@@ -239,20 +309,26 @@ func (l *lesson) forget() {
 }
 
 // refuse counts scopes that were named. l is locked.
-func (l *lesson) refuse(a *Answer, at time.Time) {
+func (l *lesson) refuse(a *Answer) {
 	if held := sortedSet(a.Held); held != nil {
-		l.addRefusal(Refusal{a.Named, a.Together, held, 1, at, at})
+		l.addRefusal(Refusal{a.Named, a.Together, held, 1, a.At, a.At})
 	}
 }
 
+// addRefusal counts a refusal with those that named the same. Those of tokens that had what
+// the row asks for are counted apart: they say that the row asks for too little.
 func (l *lesson) addRefusal(r Refusal) {
+	enough := l.row.Permits(r.Held)
 	for i := range l.refused {
 		known := &l.refused[i]
-		if known.Together == r.Together && slices.Equal(known.Named, r.Named) {
-			known.Count, known.First, known.Last = plus(known.Count, r.Count), earlier(known.First, r.First), later(known.Last, r.Last)
-			known.Held = union(known.Held, r.Held)
-			return
+		if known.Together != r.Together || !slices.Equal(known.Named, r.Named) || l.row.Permits(known.Held) != enough {
+			continue
 		}
+		known.Count, known.First, known.Last = plus(known.Count, r.Count), earlier(known.First, r.First), later(known.Last, r.Last)
+		if all := union(known.Held, r.Held); l.row.Permits(all) == enough {
+			known.Held = all
+		}
+		return
 	}
 	if len(l.refused) == maxRefused {
 		l.cut = true
@@ -273,7 +349,7 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 		return Lesson{}, false
 	}
 	out := Lesson{Operation: l.row, Agreed: l.agreed, Disagreed: l.disagreed, First: inMS(l.first), Last: inMS(l.last),
-		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut}
+		Refused: slices.Clone(l.refused), Passed: slices.Clone(l.passed), Cut: l.cut, Crowded: l.crowded}
 	for i := range out.Refused {
 		r := &out.Refused[i]
 		r.First, r.Last = inMS(r.First), inMS(r.Last)
@@ -284,7 +360,7 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 	}
 	out.sort()
 	if drain {
-		l.agreed, l.disagreed, l.cut = 0, 0, false
+		l.agreed, l.disagreed, l.cut, l.crowded = 0, 0, false, false
 		l.refused, l.passed = nil, nil
 		l.misses = 0
 		l.forget()
@@ -295,7 +371,7 @@ func (l *lesson) export(drain bool) (Lesson, bool) {
 func (l *Lesson) sort() {
 	slices.SortFunc(l.Refused, func(a, b Refusal) int {
 		together := func(r Refusal) int { return map[bool]int{true: 1}[r.Together] }
-		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Named, b.Named), cmp.Compare(together(a), together(b)))
+		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Named, b.Named), cmp.Compare(together(a), together(b)), slices.Compare(a.Held, b.Held))
 	})
 	slices.SortFunc(l.Passed, func(a, b Passage) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Held, b.Held))
@@ -331,7 +407,7 @@ func (ls *lessons) merge(all []Lesson) {
 		l.mu.Lock()
 		l.span(from.First, from.Last)
 		l.agreed, l.disagreed = plus(l.agreed, from.Agreed), plus(l.disagreed, from.Disagreed)
-		l.cut = l.cut || from.Cut
+		l.cut, l.crowded = l.cut || from.Cut, l.crowded || from.Crowded
 		for _, r := range from.Refused {
 			l.addRefusal(r)
 		}

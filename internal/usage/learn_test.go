@@ -197,12 +197,13 @@ func TestLearned(t *testing.T) {
 	t.Parallel()
 	clock := &clock{noon}
 	store := newMemory()
-	strict, both, wide := op("a: x"), op("b: x"), op("c: x")
+	strict, both, wide, pair := op("a: x"), op("b: x"), op("c: x"), op("d: x+y")
 	first := newTestLedger(store, clock.now)
 	first.Learn(answerOf(&strict, "x", "y"))    // the workspace wants y
 	first.Learn(answerOf(&both, "x", "x", "y")) // x was not enough, so both are needed
 	first.Learn(answerOf(&wide, "z"))           // passed, which is no word of the workspace
 	first.Learn(Answer{Operation: &wide, Held: []string{"x"}, Named: []string{"v", "w"}, Together: true, At: noon})
+	first.Learn(Answer{Operation: &pair, Held: []string{"z"}, Named: []string{"x", "y"}, Agreed: true, At: noon})
 	flush(t, first)
 	restarted := newTestLedger(store, clock.now)
 	if restarted.Learned().Permits(&strict, []string{"y"}) {
@@ -228,6 +229,7 @@ func TestLearned(t *testing.T) {
 			{"what passed", &wide, "z", false},
 			{"one of those that are needed together", &wide, "v", false},
 			{"those that are needed together", &wide, "v w", true},
+			{"half of what the row asks for, as a refusal confirmed", &pair, "x", false},
 		} {
 			if got := l.Learned().Permits(test.operation, strings.Fields(test.held)); got != test.want {
 				t.Errorf("%s: %v", test.name, got)

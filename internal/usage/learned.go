@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/scopegate/scopegate/internal/drift"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -40,11 +41,14 @@ func (l *Learned) learn(a *Answer) {
 	}
 }
 
-// recall takes over what lessons say.
+// recall takes over what lessons say, except for refusals that agree with the row.
 func (l *Learned) recall(all []Lesson) {
 	for i := range all {
+		o := &all[i].Operation
 		for _, r := range all[i].Refused {
-			l.add(&all[i].Operation, r)
+			if drift.Refused(o, r.Held, drift.Named{Scopes: r.Named, Together: r.Together}) == drift.Disagreed {
+				l.add(o, r)
+			}
 		}
 	}
 }

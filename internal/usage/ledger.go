@@ -34,6 +34,7 @@ type Ledger struct {
 	recorder *recorder // calls that no save has included yet
 	options  Options
 	learned  Learned
+	confirms confirms
 
 	// saving and folding are held while one is under way. They are channels because
 	// waiting for them must be able to time out.
@@ -56,21 +57,46 @@ type Ledger struct {
 // NewLedger returns an empty ledger without a store.
 func NewLedger(options Options) *Ledger {
 	options = options.withDefaults()
-	return &Ledger{
+	l := &Ledger{
 		recorder: newRecorder(options), options: options, instance: newInstance(options),
 		saving: make(chan struct{}, 1), folding: make(chan struct{}, 1),
 	}
+	l.confirms.begin(options, l.count)
+	return l
 }
 
 // Seen counts a call, see [recorder.Seen].
 func (l *Ledger) Seen(c Call) { l.recorder.Seen(c) }
 
-// Learn counts an answer of the workspace, see [recorder.Learn].
-func (l *Ledger) Learn(a Answer) (first bool) {
+// Repeat counts an answer of the workspace, see [recorder.Repeat].
+func (l *Ledger) Repeat(a Answer) bool { return l.recorder.Repeat(a) }
+
+// Count counts an answer that agrees without what it says, see [recorder.Count].
+func (l *Ledger) Count(a Answer) { l.recorder.Count(a) }
+
+// Learn counts an answer that may say something new. If the token's scopes may have changed
+// since they were known, it counts a disagreement, or a refusal, only once the workspace
+// confirmed them. Of other agreements, it counts the scopes as soon as they were looked up
+// again anyway. It does not wait.
+func (l *Ledger) Learn(a Answer) {
 	if !a.Agreed {
-		l.learned.learn(&a)
+		l.learned.learn(&a) // the workspace judges again whom this lets pass
 	}
-	return l.recorder.Learn(a)
+	switch {
+	case a.certain():
+		l.count(a)
+	case a.Agreed && len(a.Named) == 0:
+		l.recorder.claim(a)
+	default:
+		l.confirms.add(a)
+	}
+}
+
+// count counts an answer whose scopes are certain.
+func (l *Ledger) count(a Answer) {
+	if first := l.recorder.Learn(a); !a.Agreed && a.Disagreed != nil {
+		a.Disagreed(first)
+	}
 }
 
 // Keep saves what was and will be counted below a prefix of a store: at every
@@ -131,6 +157,7 @@ func (l *Ledger) Close() error {
 	l.work.Lock()
 	defer l.work.Unlock()
 	l.endFlushes()
+	l.confirms.close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := l.flush(ctx)
@@ -198,9 +225,11 @@ func (l *Ledger) save(ctx context.Context) error {
 	return nil
 }
 
-// State returns what all gateways saved and what this one counted since. If the store
-// cannot be read, it returns what is known here, and why.
+// State returns what all gateways saved and what this one counted since. It waits a few
+// seconds for answers that are being confirmed. If the store cannot be read, it returns what
+// is known here, and why.
 func (l *Ledger) State(ctx context.Context) (State, error) {
+	l.confirms.wait(ctx, confirmTimeout)
 	state, err := l.read(ctx)
 	if err != nil && len(state.Unread) == 0 {
 		state.Unread = []Unread{{}}

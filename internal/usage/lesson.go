@@ -19,15 +19,19 @@ type Lesson struct {
 	Agreed, Disagreed uint64
 	// First and Last are when the first and the last of these answers came.
 	First, Last time.Time
-	// Refused are the refusals that named scopes, also those that agree, each list of
-	// names once. The most frequent come first.
+	// Refused are the refusals that named scopes, also those that agree: each list of
+	// names once for tokens that had what the row asks for, and once for others. The most
+	// frequent come first.
 	Refused []Refusal
 	// Passed are the smallest sets of scopes with which tokens passed, also those that
 	// agree: a set is left out if another one is part of it. The most frequent come
 	// first.
 	Passed []Passage
-	// Cut means that there were more refusals or sets than are kept.
+	// Cut means that there were more refusals than are kept, or more sets that the row does
+	// not permit, or may not.
 	Cut bool
+	// Crowded means that there were more sets than are kept, which the row permits.
+	Crowded bool
 }
 
 // Refusal is a list of scopes that the workspace named when it refused a token.
@@ -66,11 +70,12 @@ type lessonJSON struct {
 	Refused   []Refusal `json:"refused"`
 	Passed    []Passage `json:"passed"`
 	Cut       bool      `json:"cut,omitempty"`
+	Crowded   bool      `json:"crowded,omitempty"`
 }
 
 // MarshalJSON puts the operation's fields next to the counts.
 func (l Lesson) MarshalJSON() ([]byte, error) {
-	return json.Marshal(lessonJSON{operationJSONOf(&l.Operation), l.Agreed, l.Disagreed, l.First, l.Last, list(l.Refused), list(l.Passed), l.Cut})
+	return json.Marshal(lessonJSON{operationJSONOf(&l.Operation), l.Agreed, l.Disagreed, l.First, l.Last, list(l.Refused), list(l.Passed), l.Cut, l.Crowded})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -83,7 +88,7 @@ func (l *Lesson) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*l = Lesson{Operation: o, Agreed: w.Agreed, Disagreed: w.Disagreed, First: w.First, Last: w.Last, Refused: none(w.Refused), Passed: none(w.Passed), Cut: w.Cut}
+	*l = Lesson{Operation: o, Agreed: w.Agreed, Disagreed: w.Disagreed, First: w.First, Last: w.Last, Refused: none(w.Refused), Passed: none(w.Passed), Cut: w.Cut, Crowded: w.Crowded}
 	return nil
 }
 

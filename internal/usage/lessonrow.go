@@ -18,6 +18,7 @@ type lessonRow struct {
 	Refused   []refusalRow `json:"refused,omitempty"`
 	Passed    []passageRow `json:"passed,omitempty"`
 	Cut       bool         `json:"cut,omitempty"`
+	Crowded   bool         `json:"crowded,omitempty"`
 }
 
 type refusalRow struct {
@@ -34,7 +35,7 @@ type passageRow struct {
 }
 
 func lessonRowOf(l *Lesson, operation int) lessonRow {
-	row := lessonRow{Operation: operation, Agreed: l.Agreed, Disagreed: l.Disagreed, First: l.First.UnixMilli(), Last: l.Last.UnixMilli(), Cut: l.Cut}
+	row := lessonRow{Operation: operation, Agreed: l.Agreed, Disagreed: l.Disagreed, First: l.First.UnixMilli(), Last: l.Last.UnixMilli(), Cut: l.Cut, Crowded: l.Crowded}
 	for _, r := range l.Refused {
 		row.Refused = append(row.Refused, refusalRow{r.Named, r.Together, passageRow{r.Held, r.Count, r.First.UnixMilli(), r.Last.UnixMilli()}})
 	}
@@ -74,7 +75,7 @@ func (r *lessonRow) lesson(operations []scopes.Operation) (Lesson, error) {
 	case len(r.Refused) > maxRefused || len(r.Passed) > maxPassed:
 		return Lesson{}, errors.New("its lists are too long")
 	}
-	l := Lesson{Operation: operations[r.Operation], Agreed: r.Agreed, Disagreed: r.Disagreed, First: timeOf(r.First), Last: timeOf(r.Last), Cut: r.Cut}
+	l := Lesson{Operation: operations[r.Operation], Agreed: r.Agreed, Disagreed: r.Disagreed, First: timeOf(r.First), Last: timeOf(r.Last), Cut: r.Cut, Crowded: r.Crowded}
 	err := errors.Join(checkCounts(r.Agreed, r.Disagreed), checkTime(r.First), checkTime(r.Last))
 	for _, p := range r.Refused {
 		err = errors.Join(err, p.check(), checkSet(p.Named, maxTogether))

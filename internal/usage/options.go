@@ -2,6 +2,8 @@ package usage
 
 import (
 	"cmp"
+	"context"
+	"crypto/sha256"
 	"time"
 )
 
@@ -31,6 +33,10 @@ type Options struct {
 	MaxSummaries int
 	// Now returns the current time; default time.Now.
 	Now func() time.Time
+	// Scopes asks the workspace for the scopes of a token, and returns when it was asked.
+	// Nil means that it cannot be asked: then answers count only if the scopes of the token
+	// are certain.
+	Scopes func(ctx context.Context, id [sha256.Size]byte) (scopes []string, at time.Time, err error)
 }
 
 func (o Options) withDefaults() Options {
