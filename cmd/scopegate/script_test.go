@@ -69,8 +69,8 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway
-// that learned what a file says, in the form of GET /databricks_scopes/drift, and sets
-// $GATEWAY to its address.
+// with the shipped map that learned what a file says, in the form of GET
+// /databricks_scopes/drift, and sets $GATEWAY to its address.
 func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: gateway <file>")

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,12 +86,12 @@ func (c Client) Base(workspace string) (*scopes.Catalog, error) {
 	}
 	defer answer.Close()
 	var catalog *scopes.Catalog
-	rows, err := scopes.Parse(io.LimitReader(answer, maxCatalog), "its map")
+	rows, err := scopes.Parse(io.LimitReader(answer, maxCatalog), "map")
 	if err == nil {
 		catalog, err = scopes.New(rows)
 	}
-	if err != nil {
-		return nil, &UnreachableError{c.Address, fmt.Errorf("reading the answer: %w", err)}
+	if err != nil || len(rows) == 0 {
+		return nil, &UnreachableError{c.Address, errors.New("reading the answer: it is no map")}
 	}
 	return catalog, nil
 }

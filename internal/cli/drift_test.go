@@ -129,7 +129,7 @@ func TestDriftWritesOverBundle(t *testing.T) {
 	}
 	// Without the map, nothing is written.
 	before, _ := os.ReadFile(file)
-	if out, err := run(t, answering(drift), "", "drift", "--write", file); err == nil || !strings.Contains(out, "reading the answer: its map:1: ") {
+	if out, err := run(t, answering(drift), "", "drift", "--write", file); err == nil || !strings.Contains(out, "reading the answer: it is no map") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
