@@ -48,13 +48,16 @@ func (s *State) answers() (a Answers) {
 // Confirmed returns how often the workspace's answers agreed with the row of an operation.
 func (s *State) Confirmed(o *scopes.Operation) uint64 { return s.agreed()[rowAndNeeds(o)] }
 
-// confirm notes at each operation how often the workspace's answers agreed with its row.
+// confirm notes at each operation how often the workspace's answers agreed with its row, and
+// what refusals named beside that.
 func (s *State) confirm() {
 	agreed := s.agreed()
+	var learned Learned
+	learned.recall(s.Lessons)
 	for i := range s.Tokens {
 		for j := range s.Tokens[i].Uses {
 			u := &s.Tokens[i].Uses[j]
-			u.Confirmed = agreed[rowAndNeeds(&u.Operation)]
+			u.Confirmed, u.learned = agreed[rowAndNeeds(&u.Operation)], learned.of(&u.Operation)
 		}
 	}
 }

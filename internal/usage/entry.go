@@ -162,7 +162,7 @@ func (e *entry) export(id string) Token {
 	}
 	for _, h := range e.uses.Keys() {
 		n, _ := e.uses.Peek(h)
-		t.Uses = append(t.Uses, Use{h.Value().operation(), n.calls, n.denied, n.wouldDeny, timeOf(n.first), timeOf(n.last), n.reason, 0})
+		t.Uses = append(t.Uses, Use{h.Value().operation(), n.calls, n.denied, n.wouldDeny, timeOf(n.first), timeOf(n.last), n.reason, 0, nil})
 	}
 	sortUses(t.Uses)
 	return t

@@ -23,15 +23,18 @@ type Learned struct {
 // the workspace. It is about scopes that the workspace judges again, and never about those
 // of a policy.
 func (l *Learned) Permits(o *scopes.Operation, held []string) bool {
+	more := scopes.Operation{AnyOf: l.of(o)}
+	return len(more.AnyOf) > 0 && more.Permits(held)
+}
+
+// of returns the alternatives that are permitted beside those of a row.
+func (l *Learned) of(o *scopes.Operation) []string {
 	if !l.some.Load() {
-		return false
+		return nil
 	}
-	found, ok := l.rows.Load(handleOf(o))
-	if !ok {
-		return false
-	}
-	more := scopes.Operation{AnyOf: found.([]string)}
-	return more.Permits(held)
+	found, _ := l.rows.Load(handleOf(o))
+	alternatives, _ := found.([]string)
+	return alternatives
 }
 
 // learn takes over what an answer says that disagrees.

@@ -69,6 +69,8 @@ type Recommendation struct {
 	ChangeWithAdd *Change `json:"change_with_add,omitempty"`
 	// Notes are warnings to read before applying this.
 	Notes []string `json:"notes"`
+
+	learned []Use // operations that work by what the workspace said, and not by the map
 }
 
 // Need is a scope and the operations that need it.
@@ -132,9 +134,13 @@ func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
 		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
 			r.WouldBreak = append(r.WouldBreak, u)
 		}
+		learned, ok := u.byLearned(facts)
 		switch {
 		case !u.Passed():
 			r.Refused = append(r.Refused, u)
+		case ok:
+			works = append(works, learned)
+			r.learned = append(r.learned, learned)
 		case facts.permits(&u.Operation):
 			works = append(works, u)
 		case u.Operation.Access == scopes.AccountOnly:
@@ -310,6 +316,9 @@ func (r *Recommendation) note(now time.Time) {
 	}
 	for _, u := range r.doubtful() {
 		say("%s %s needs %s, and it is not known which of them: all are kept", u.Operation.Method, u.Operation.Template, strings.Join(intersect(u.Operation.Scopes(), r.Scopes), " or "))
+	}
+	for _, u := range r.learned {
+		say("%s %s works with %s, as the workspace said when it refused others; the map does not say so: see scopegate scopes drift", u.Operation.Method, u.Operation.Template, join(u.Operation.Scopes()))
 	}
 	if r.AllAPIs != nil {
 		say("all-apis is needed for paths that Databricks has not documented; rows in a routes file do not change what Databricks itself requires")

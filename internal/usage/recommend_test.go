@@ -349,3 +349,37 @@ func TestRecommendTextIsPlain(t *testing.T) {
 		}
 	}
 }
+
+// TestRecommendLearned: what works by the workspace's own word, and not by the map, goes on
+// working.
+func TestRecommendLearned(t *testing.T) {
+	row, other := op("a: x"), op("b: jobs")
+	use := func(o scopes.Operation) Use { return Use{Operation: o, Calls: 30, First: noon, Last: noon} }
+	for _, test := range []struct {
+		name    string
+		held    string
+		refused []Refusal
+		keep    string // and nothing is added
+	}{
+		{"the named scope", "files jobs sql", []Refusal{{Named: []string{"sql"}, Held: []string{"x"}}}, "jobs sql"},
+		{"several of them", "files jobs scim sql", []Refusal{{Named: []string{"scim", "sql"}, Held: []string{"x"}}}, "jobs scim sql"},
+		{"those that are needed together", "files jobs scim sql", []Refusal{{Named: []string{"scim", "sql"}, Together: true, Held: []string{"x"}}}, "jobs scim sql"},
+		{"the row's own scope, too", "files jobs sql x", []Refusal{{Named: []string{"sql"}, Held: []string{"y"}}}, "jobs x"},
+	} {
+		lesson := Lesson{Operation: row, Disagreed: 1, First: noon, Last: noon, Refused: test.refused}
+		token := Token{ID: id("t"), First: noon, Last: noon, Calls: 60, ActiveDays: 9, Uses: []Use{use(row), use(other)}}
+		state := State{Since: noon, Tokens: []Token{token}, Lessons: []Lesson{lesson}}
+		facts := TokenFacts{Scopes: strings.Fields(test.held)}
+		r, err := state.Recommend(token.ID, facts, 0, noon)
+		if err != nil || strings.Join(r.Scopes, " ") != test.keep || len(r.Add) > 0 || r.ChangeWithAdd != nil || strings.Join(r.Drop, " ") == "" {
+			t.Errorf("%s: %v %+v", test.name, err, r)
+		}
+		if noted := slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "as the workspace said") }); noted == slices.Contains(facts.Scopes, "x") {
+			t.Errorf("%s: notes %q", test.name, r.Notes)
+		}
+		report := NewReport(state, []ListedToken{{ID: token.ID, TokenFacts: facts}}, noon)
+		if got := report.Rows[0]; strings.Join(got.Used, " ") != test.keep || len(got.Added) > 0 {
+			t.Errorf("%s: report %+v", test.name, got)
+		}
+	}
+}

@@ -283,7 +283,7 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 			return Token{}, fmt.Errorf("use %d is a duplicate", i)
 		}
 		seen[h] = true
-		t.Uses = append(t.Uses, Use{operations[u.Operation], u.Calls, u.Denied, u.WouldDeny, timeOf(u.First), timeOf(u.Last), u.Reason, 0})
+		t.Uses = append(t.Uses, Use{operations[u.Operation], u.Calls, u.Denied, u.WouldDeny, timeOf(u.First), timeOf(u.Last), u.Reason, 0, nil})
 	}
 	sortUses(t.Uses)
 	return t, nil

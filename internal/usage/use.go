@@ -23,6 +23,34 @@ type Use struct {
 	// Confirmed is how often the workspace's answers agreed with the row, whichever the
 	// token. Reports and recommendations fill it in.
 	Confirmed uint64
+
+	learned []string // alternatives that refusals named beside the row, as for Confirmed
+}
+
+// byLearned returns the use with what the operation needs according to refusals of the
+// workspace, if the token does not have what the row lists, but that. It needs all that it
+// has of what they named, because it is not known which of that was enough.
+func (u *Use) byLearned(f *TokenFacts) (Use, bool) {
+	if len(u.learned) == 0 || f.permits(&u.Operation) {
+		return *u, false
+	}
+	needs := ""
+	for _, alternative := range u.learned {
+		switch one := (scopes.Operation{AnyOf: []string{alternative}}); {
+		case !one.Permits(f.Scopes):
+		case needs == "":
+			needs = alternative
+		default:
+			needs = conjoin(needs, alternative)
+		}
+	}
+	if needs == "" {
+		return *u, false
+	}
+	learned := *u
+	learned.Operation.Access, learned.Operation.AnyOf, learned.Operation.Evidence = scopes.ScopedAccess, []string{needs}, scopes.Observed
+	learned.Confirmed = 0
+	return learned, true
 }
 
 // Passed reports whether at least one call passed, so that a client may rely on it.
