@@ -154,7 +154,8 @@ type Match struct {
 	// What to match: `owner` (user name, application id or numeric id), `creator`
 	// (the same, of the identity that created it), `token` (its id), `comment` or
 	// `scope`. An owner or creator who is not known matches: OAuth tokens have no
-	// numeric id.
+	// numeric id. A scope of an OAuth token also matches as the scope that it
+	// stands for.
 	Kind string `json:"kind"`
 
 	// Values of which any may match. `*` stands for any text and `?` for one

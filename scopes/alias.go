@@ -32,6 +32,7 @@ type aliasTable struct {
 	rows   []Alias
 	byName map[string][]*Alias // of operations
 	scopes []string            // sorted
+	fors   map[string][]string // what a scope stands for; empty for one that opens nothing
 }
 
 var aliases = sync.OnceValue(func() aliasTable {
@@ -39,11 +40,14 @@ var aliases = sync.OnceValue(func() aliasTable {
 	if err != nil {
 		panic("scopes: aliases.tsv: " + err.Error()) // the file is embedded, and a test reads it
 	}
-	table := aliasTable{rows: rows, byName: make(map[string][]*Alias)}
+	table := aliasTable{rows: rows, byName: make(map[string][]*Alias), fors: make(map[string][]string)}
 	scopes := make(map[string]bool)
 	for i := range rows {
 		a := &rows[i]
 		scopes[a.Scope] = true
+		if a.For != "" && !slices.Contains(table.fors[a.Scope], a.For) {
+			table.fors[a.Scope] = append(table.fors[a.Scope], a.For)
+		}
 		if a.Name != "" {
 			table.byName[a.Name] = append(table.byName[a.Name], a)
 		}
@@ -84,6 +88,10 @@ func Aliases() []Alias { return slices.Clone(aliases().rows) }
 
 // OAuthScopes returns the known scope names that only OAuth access tokens carry, sorted.
 func OAuthScopes() []string { return slices.Clone(aliases().scopes) }
+
+// AliasedBy returns the scopes that a scope of an OAuth access token stands for, each for some
+// operation, nil if it is no alias. The caller must not modify the list.
+func AliasedBy(scope string) []string { return aliases().fors[scope] }
 
 // PermitsOAuth is [Operation.Permits] for an OAuth access token: its scopes may also be
 // aliases. Never use it for a personal access token, whose scopes match exactly.

@@ -75,7 +75,7 @@ var fields = complete([]field{
 	{name: "operations", key: "databricks.scope.operations", about: "all operations that servers could read the path as, where they differ: those that the token needs for a name with an encoded slash in it, and those of a path that was refused because of it; otherwise empty", accessor: words(func(r *Record) *[]string { return &r.Operations })},
 	{name: "template", key: semconv.HTTPRouteKey, about: "path template of the operation", accessor: untrusted(func(r *Record) string { return operation(r).Template })},
 	{name: "required_scopes", key: "databricks.scope.required", about: "alternatives of which the operation requires any one; `a+b` stands for two scopes that are needed together", accessor: words(func(r *Record) *[]string { return &operation(r).AnyOf })},
-	{name: "evidence", key: "databricks.scope.evidence", about: "basis for these scopes: `documented`, `observed`, `sibling`, `inferred`, or `unmapped` for a path outside the catalog", accessor: text(func(r *Record) string { return string(operation(r).Evidence) })},
+	{name: "evidence", key: "databricks.scope.evidence", about: "basis for these scopes: `documented`, `observed`, `sibling`, `inferred`, or `unmapped` for a path outside the catalog; `learned` if the token has none of them, and passes because of a scope that the workspace named ([`routes learned`](map.md#correcting-it-at-once))", accessor: text(evidence)},
 	{name: "optional", key: "databricks.scope.optional", about: "a refusal of an operation that clients go on without, such as telemetry: no cause for alarm", accessor: truth(func(r *Record) bool { return r.Optional() })},
 	{name: "catalog", key: "databricks.scope.catalog", about: "hash of the map in force: built-in or `map`, with the operator's `routes` over it; it changes when [these files](map.md#files-that-change) do", accessor: text(func(r *Record) string { return r.Catalog })},
 	{name: "policy", key: semconv.SecurityRuleNameKey, about: "policy that refused the request", accessor: untrusted(func(r *Record) string { return r.Policy })},
@@ -126,6 +126,14 @@ func FieldNames() []string {
 }
 
 var noOperation scopes.Operation
+
+// evidence says why the request passed, or what the row that refused it rests on.
+func evidence(r *Record) string {
+	if r.ByLearned() {
+		return "learned"
+	}
+	return string(operation(r).Evidence)
+}
 
 func operation(r *Record) *scopes.Operation {
 	if r.Operation == nil {

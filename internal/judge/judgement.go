@@ -82,6 +82,12 @@ type Judgement struct {
 // Refused reports whether the request must not pass.
 func (j *Judgement) Refused() bool { return j.Decision == Deny && j.Enforced }
 
+// ByLearned reports whether the request passes although the token lacks the scopes that the
+// operation's row asks for, because the workspace was seen to accept others.
+func (j *Judgement) ByLearned() bool {
+	return j.Decision == Allow && j.Operation != nil && j.Facts.Info != nil && !policy.Permits(j.Operation, j.Facts.Info, j.Held)
+}
+
 // Optional reports whether the request was refused an operation that clients go on without,
 // for want of permission: no cause for alarm.
 func (j *Judgement) Optional() bool {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Kinds are the properties of a token that a condition can test.
@@ -61,7 +62,11 @@ func (c *Condition) matches(s Subject, held []string) bool {
 		// As it is and as people see it: what does not show evades no policy.
 		return c.any(s.Info.Comment) || c.any(strings.TrimSpace(tokens.VisibleText(s.Info.Comment)))
 	case "scope":
-		return slices.ContainsFunc(held, c.any)
+		if slices.ContainsFunc(held, c.any) {
+			return true
+		}
+		// A token must not evade a policy by an alias. Failing to narrow is the unsafe mistake.
+		return s.Info.OAuth && slices.ContainsFunc(held, func(scope string) bool { return slices.ContainsFunc(scopes.AliasedBy(scope), c.any) })
 	}
 	return true // an unknown kind: narrowing too much is the safe mistake
 }

@@ -112,3 +112,31 @@ func TestEmptyValues(t *testing.T) {
 		}
 	}
 }
+
+// TestScopeOfOAuth: an OAuth token does not evade a policy by another name of a scope. Names
+// of personal access tokens are what they are.
+func TestScopeOfOAuth(t *testing.T) {
+	for _, test := range []struct {
+		value string
+		held  []string
+		oauth bool
+		want  bool
+	}{
+		{"sql", []string{"sql"}, true, true},
+		{"sql", []string{"jobs", "sql.warehouses"}, true, true},
+		{"SQL", []string{"sql.statement-execution"}, true, true},
+		{"s?l", []string{"sql.warehouses"}, true, true},
+		{"sql.*", []string{"sql.warehouses"}, true, true},
+		{"model-serving", []string{"serving.serving-endpoints"}, true, true},
+		{"jobs", []string{"sql.warehouses"}, true, false},
+		{"sql.statement-execution", []string{"sql.warehouses"}, true, false},
+		{"sql", []string{"sql.unknown"}, true, false},
+		{"sql", []string{"sql.warehouses"}, false, false},
+		{"sql", nil, true, false},
+	} {
+		c := condition(t, "scope", test.value)
+		if got := c.matches(Subject{Info: &tokens.Info{OAuth: test.oauth}}, test.held); got != test.want {
+			t.Errorf("match scope %s of %v, OAuth %t: %v", test.value, test.held, test.oauth, got)
+		}
+	}
+}

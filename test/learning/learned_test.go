@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,9 @@ func TestLearnedRoutes(t *testing.T) {
 	if got.StatusCode != 200 {
 		t.Errorf("learned: answered %d %s", got.StatusCode, got.Body)
 	}
+	harness.WaitFor(t, "a record that says so", func() bool {
+		return slices.ContainsFunc(g.ReadRecords(t), func(r map[string]any) bool { return r["evidence"] == "learned" && r["decision"] == "allow" })
+	})
 	after := map[string]int{right: 200, other: 403, wrong: 403, capped: 403}
 	check("learned", after)
 	if r := g.Send(t, "GET", catalogs, harness.Bearer(capped)); r.Refused(t, 403, "policy_denied").ErrorCode != 403 {
