@@ -149,7 +149,7 @@ func (a *App) newTokenService(w *workspace) *tokenService {
 			Resolver: resolver,
 			verifier: verifier,
 			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
-			usage:    usage.NewLedger(usage.Options{Now: a.now, Scopes: resolver.Scopes}),
+			usage:    usage.NewLedger(usage.Options{Now: a.now, Scopes: resolver.Scopes, ConfirmRate: float64(settings.Rate) / 10}),
 		}, nil // so there is no error to return above
 	})
 	return pooled.(*tokenService)

@@ -70,6 +70,7 @@ func (s *server) drift(w http.ResponseWriter, r *http.Request) error {
 // say what is missing, and why.
 func (s *server) driftOf(ctx context.Context, w *Workspace) usage.Drift {
 	var notes []string
+	w.Usage.Settle(ctx)
 	state, err := w.Usage.State(ctx)
 	if err != nil {
 		notes = append(notes, "what was learned could not be read in full: "+err.Error())

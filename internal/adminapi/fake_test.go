@@ -93,6 +93,8 @@ type fakeUsage struct {
 	err   error
 }
 
+func (f *fakeUsage) Settle(context.Context) {}
+
 func (f *fakeUsage) State(context.Context) (usage.State, error) { return f.state, f.err }
 
 const workspaceURL = "https://w.example.com"

@@ -74,6 +74,8 @@ type TokenService interface {
 type UsageLedger interface {
 	// State returns all of it. Beside an error the state holds what could be read.
 	State(ctx context.Context) (usage.State, error)
+	// Settle waits a few seconds for answers of the workspace that are being confirmed.
+	Settle(ctx context.Context)
 }
 
 // judgeOf returns the judge to answer for. Several are fine if they have the same key.

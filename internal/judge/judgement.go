@@ -85,7 +85,11 @@ func (j *Judgement) Refused() bool { return j.Decision == Deny && j.Enforced }
 // ByLearned reports whether the request passes although the token lacks the scopes that the
 // operation's row asks for, because the workspace was seen to accept others.
 func (j *Judgement) ByLearned() bool {
-	return j.Decision == Allow && j.Operation != nil && j.Facts.Info != nil && !policy.Permits(j.Operation, j.Facts.Info, j.Held)
+	if j.Decision != Allow || j.Operation == nil || j.Facts.Info == nil {
+		return false
+	}
+	lacks := func(o *scopes.Operation) bool { return !policy.Permits(o, j.Facts.Info, j.Held) }
+	return lacks(j.Operation) || slices.ContainsFunc(j.Also(), lacks)
 }
 
 // Optional reports whether the request was refused an operation that clients go on without,

@@ -9,10 +9,10 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Candidate returns the map after one of the files is replaced: the bundle, if the content
+// candidate returns the map after one of the files is replaced: the bundle, if the content
 // looks like one, and otherwise the routes. The note says why the gateway would refuse the
 // bundle as it is, although it can be read.
-func (f Files) Candidate(now *Map, content []byte, name string) (catalog *scopes.Catalog, note string, err error) {
+func (f Files) candidate(now *Map, content []byte, name string) (catalog *scopes.Catalog, note string, err error) {
 	// Some editors put a byte order mark before what they save, and blank lines get there,
 	// too. Its rows would be read as routes.
 	inner := bytes.TrimLeft(content, "\ufeff \t\r\n")

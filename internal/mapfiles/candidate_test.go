@@ -44,7 +44,7 @@ func TestCandidate(t *testing.T) {
 		{"a byte order mark", files, "\ufeff" + good, "something stands before its first line"},
 		{"a blank line", files, "\n" + good, "something stands before its first line"},
 	} {
-		catalog, note, err := test.files.Candidate(&Map{Base: scopes.Default(), Made: made}, []byte(test.content), "x")
+		catalog, note, err := test.files.candidate(&Map{Base: scopes.Default(), Made: made}, []byte(test.content), "x")
 		if err != nil || catalog == nil || (note == "") != (test.note == "") || !strings.Contains(note, test.note) {
 			t.Errorf("%s: note %q, %v", test.name, note, err)
 		}

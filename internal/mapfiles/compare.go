@@ -97,7 +97,7 @@ func (w *Watch) succeed(ctx context.Context, before *Watch) {
 // the place of the map in force, or routes. The name is for errors.
 func (w *Watch) Compare(ctx context.Context, content []byte, name string) (mapimpact.Impact, error) {
 	now := w.InForce.Load()
-	catalog, note, err := w.Files.Candidate(now.Map, content, name)
+	catalog, note, err := w.Files.candidate(now.Map, content, name)
 	if err != nil {
 		return mapimpact.Impact{}, err
 	}

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// maxConfirms is how many answers wait to be confirmed. Others are left out: the next
-	// ones say the same.
+	// maxConfirms is how many answers wait to be confirmed, and maxPerToken those of one
+	// token. Others are left out: the next ones say the same.
 	maxConfirms = 256
-	// confirmRate is how many tokens are looked up in a second, after a burst. A small part
-	// of what the default rate of look-ups leaves for known tokens.
+	maxPerToken = 16
+	// confirmRate is how many tokens are looked up in a second at most, after a burst.
 	confirmRate  = 1
 	confirmBurst = 32
 	// confirmTimeout bounds one look-up, and how long reports wait for answers.
@@ -46,27 +46,36 @@ type confirms struct {
 // confirm is an answer that waits.
 type confirm struct {
 	Answer
+	says     uint64 // the answer's key
 	answered time.Time
 	tries    int
 }
 
 func (c *confirms) begin(options Options, confirmed func(Answer)) {
 	c.options, c.confirmed = options, confirmed
-	c.budget = rate.NewLimiter(confirmRate, confirmBurst)
+	c.budget = rate.NewLimiter(rate.Limit(options.ConfirmRate), max(1, int(confirmBurst*options.ConfirmRate)))
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 }
 
 // add makes an answer wait, unless one that says the same of the same token does.
 func (c *confirms) add(a Answer) {
-	now := c.options.Now()
+	now, says := c.options.Now(), a.key()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.options.Scopes == nil || c.closed || len(c.waiting) >= maxConfirms || slices.ContainsFunc(c.waiting, func(w confirm) bool {
-		return w.Operation == a.Operation && w.Token == a.Token && w.key() == a.key()
-	}) {
+	if c.options.Scopes == nil || c.closed || len(c.waiting) >= maxConfirms {
 		return
 	}
-	c.waiting = append(c.waiting, confirm{Answer: a, answered: now})
+	ofToken := 0
+	for i := range c.waiting {
+		w := &c.waiting[i]
+		if w.Token != a.Token {
+			continue
+		}
+		if ofToken++; ofToken == maxPerToken || w.Operation == a.Operation && w.says == says {
+			return
+		}
+	}
+	c.waiting = append(c.waiting, confirm{Answer: a, says: says, answered: now})
 	if c.idle == nil {
 		c.idle = make(chan struct{})
 		go c.run()

@@ -67,17 +67,15 @@ func hash(held []string) (sum uint64) {
 }
 
 // Learn counts an answer by a token that held these scopes for certain. It reports whether
-// it is the first in this process that disagrees with the row. If the row and the scopes
-// are known, it allocates nothing and waits for no store.
+// it is the first in this process that disagrees with the row. It waits for no store. What
+// only says what is proven already is for Repeat.
 func (r *recorder) Learn(a Answer) (first bool) {
 	l := r.lessons.of(&r.handles, a.Operation)
 	if l == nil {
 		return false
 	}
 	l.mu.Lock()
-	if !l.repeat(&a) {
-		l.take(&a)
-	}
+	l.take(&a)
 	l.mu.Unlock()
 	return !a.Agreed && l.told.CompareAndSwap(false, true)
 }

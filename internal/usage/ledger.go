@@ -225,11 +225,12 @@ func (l *Ledger) save(ctx context.Context) error {
 	return nil
 }
 
-// State returns what all gateways saved and what this one counted since. It waits a few
-// seconds for answers that are being confirmed. If the store cannot be read, it returns what
-// is known here, and why.
+// Settle waits a few seconds for answers that are being confirmed.
+func (l *Ledger) Settle(ctx context.Context) { l.confirms.wait(ctx, confirmTimeout) }
+
+// State returns what all gateways saved and what this one counted since. If the store cannot
+// be read, it returns what is known here, and why.
 func (l *Ledger) State(ctx context.Context) (State, error) {
-	l.confirms.wait(ctx, confirmTimeout)
 	state, err := l.read(ctx)
 	if err != nil && len(state.Unread) == 0 {
 		state.Unread = []Unread{{}}

@@ -37,6 +37,9 @@ type Options struct {
 	// Nil means that it cannot be asked: then answers count only if the scopes of the token
 	// are certain.
 	Scopes func(ctx context.Context, id [sha256.Size]byte) (scopes []string, at time.Time, err error)
+	// ConfirmRate is how often Scopes is called in a second, after a burst; default, and at
+	// most, 1.
+	ConfirmRate float64
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +47,9 @@ func (o Options) withDefaults() Options {
 	o.MaxEntries = cmp.Or(max(0, o.MaxEntries), defaultMaxEntries)
 	o.MaxSummaries = cmp.Or(max(0, o.MaxSummaries), defaultMaxSummaries)
 	o.MaxOperations = min(cmp.Or(max(0, o.MaxOperations), defaultMaxOperations), o.MaxEntries)
+	if o.ConfirmRate <= 0 || o.ConfirmRate > confirmRate {
+		o.ConfirmRate = confirmRate
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
