@@ -80,7 +80,7 @@ func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
 	}
 	for _, w := range app.shared.used() {
 		service := w.service()
-		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Compare: w.compare})
+		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Compare: w.watch.Compare, Base: w.base})
 	}
 	return workspaces
 }

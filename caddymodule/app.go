@@ -13,6 +13,7 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/health"
+	"github.com/scopegate/scopegate/internal/mapfiles"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/safelog/logencoder"
 	"github.com/scopegate/scopegate/internal/upstream"
@@ -107,6 +108,7 @@ func (a *App) Start() error {
 		a.logger.Warn("Caddy's log may quote tokens that clients put into URLs; set format databricks_safe for every log, see log default in Caddyfile.example")
 	}
 	upstream.QuietLog()
+	a.succeedMaps()
 	a.apply()
 	for _, w := range a.shared.used() {
 		service := w.service()
@@ -116,7 +118,7 @@ func (a *App) Start() error {
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
 	}
-	a.watchMaps()
+	a.eachWatch((*mapfiles.Watch).Start)
 	return nil
 }
 
@@ -148,7 +150,7 @@ func (a *App) flush() {
 // this one started but another app did not. Requests may still be in flight: Cleanup
 // comes later.
 func (a *App) Stop() error {
-	a.unwatchMaps()
+	a.eachWatch((*mapfiles.Watch).Close)
 	if active := activeApp(); active != nil && active != a {
 		active.apply()
 	}
@@ -162,7 +164,7 @@ func (a *App) Cleanup() error {
 		a.unguard()
 	}
 	a.carriers.Close()
-	a.unwatchMaps() // Start may have failed
+	a.eachWatch((*mapfiles.Watch).Close) // Start may have failed
 	runningLogger.CompareAndSwap(a.logger, nil)
 	var errs []error
 	for _, w := range a.shared.all() {
@@ -212,9 +214,8 @@ func (a *App) join(h *Handler) (*workspace, error) {
 	}
 	a.handlers = append(a.handlers, h)
 	if now := w.inForce.Load(); len(w.handlers) == 1 {
-		a.tell().Warn(w.options.Routes, now.Warnings)
+		a.tell().Warn(w.files, now.Map)
 	}
-	a.compareWithRunning(w, h)
 	if u, err := workspaceurl.Parse(w.url); err == nil && len(w.handlers) == 1 {
 		if doubt := workspaceurl.Doubt(u); doubt != "" {
 			h.logger.Warn("this may not be a Databricks workspace", zap.String("workspace", w.url), zap.String("why", doubt))

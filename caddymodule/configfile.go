@@ -32,9 +32,11 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 			return cli.Config{}, fmt.Errorf("%s has %d databricks_scopes handlers with different rules; give a file with the one to judge by", path, len(handlers))
 		}
 	}
+	by := *first.enforcer.Judge()
+	by.Rules.Learned = nil // only a running gateway knows it
 	config := cli.Config{
 		Workspace: first.workspace.url,
-		Judge:     func() (*judge.Judge, error) { return first.enforcer.Judge(), err },
+		Judge:     func() (*judge.Judge, error) { return &by, err },
 	}
 	config.MapDate = first.workspace.inForce.Load().BasedOn
 	if admin := first.workspace.options.Admin; admin != nil {

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/mapbundle"
 	"github.com/scopegate/scopegate/internal/mapfiles"
-	"github.com/scopegate/scopegate/internal/mapimpact"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
@@ -128,21 +126,32 @@ func (w *workspace) prepare(catalog *scopes.Catalog) ([]*judge.Judge, error) {
 	return w.judges(catalog, w.handlers)
 }
 
-// watchMaps begins to watch the map files of all workspaces.
-func (a *App) watchMaps() {
+// succeedMaps makes the watches of the map files, and tells what their maps refuse that those
+// of the running configuration permit.
+func (a *App) succeedMaps() {
+	var watches []*mapfiles.Watch
 	for _, w := range a.shared.used() {
 		w.watch = &mapfiles.Watch{
 			Workspace: w.url, Files: w.files, InForce: &w.inForce, Prepare: w.prepare,
 			Seen: w.seen(), Tell: a.tell(), AtStart: a.atStart,
 		}
-		w.watch.Start()
+		watches = append(watches, w.watch)
+	}
+	if running := activeApp(); running != nil {
+		mapfiles.Succeed(a.ctx, watches, func(w *mapfiles.Watch) *mapfiles.Watch {
+			if before := running.shared.byURL[w.Workspace]; before != nil {
+				return before.watch // nil where no handler used it
+			}
+			return nil
+		})
 	}
 }
 
-func (a *App) unwatchMaps() {
+// eachWatch calls a function for the watch of each workspace in use.
+func (a *App) eachWatch(do func(*mapfiles.Watch)) {
 	for _, w := range a.shared.all() {
 		if w.watch != nil {
-			w.watch.Close()
+			do(w.watch)
 		}
 	}
 }
@@ -150,37 +159,6 @@ func (a *App) unwatchMaps() {
 func (a *App) tell() mapfiles.Tell {
 	return mapfiles.Tell{Log: a.logger, Emit: a.emitNow, Metrics: a.metrics}
 }
-
-// compareWithRunning compares the map of a handler with the one of the running
-// configuration, before it takes effect.
-func (a *App) compareWithRunning(w *workspace, h *Handler) {
-	running := activeApp()
-	if running == nil {
-		return
-	}
-	before := running.shared.byURL[w.url]
-	if before == nil || len(before.handlers) == 0 {
-		return
-	}
-	old, now := before.inForce.Load().Catalog, w.inForce.Load().Catalog
-	if old.Version() == now.Version() {
-		return
-	}
-	judges := func(catalog *scopes.Catalog) (judges []*judge.Judge) {
-		if by, err := h.judge(before, catalog); err == nil {
-			judges = append(judges, by)
-		}
-		return judges
-	}
-	ctx, cancel := context.WithTimeout(a.ctx, reloadPatience)
-	defer cancel()
-	impact, err := before.seen().Compare(ctx, judges(old), judges(now))
-	mapfiles.Tell{Log: a.logger, Emit: running.emitNow, Metrics: a.metrics}.Impact(w.url, impact, err)
-}
-
-// reloadPatience limits how long a new configuration waits for what is known of a workspace
-// whose map it changes.
-const reloadPatience = 5 * time.Second
 
 // seen is what was seen of the workspace.
 func (w *workspace) seen() mapfiles.Seen {
@@ -194,20 +172,5 @@ func (w *workspace) seen() mapfiles.Seen {
 	}
 }
 
-// compare tells what a file would do to the calls that were seen, see [adminapi.Workspace].
-func (w *workspace) compare(ctx context.Context, content []byte, name string) (mapimpact.Impact, error) {
-	now := w.inForce.Load()
-	catalog, note, err := w.files.Candidate(now.Map, content, name)
-	if err != nil {
-		return mapimpact.Impact{}, err
-	}
-	judges, err := w.prepare(catalog)
-	if err != nil {
-		return mapimpact.Impact{}, err
-	}
-	impact, err := w.seen().Compare(ctx, now.Judges, judges)
-	if note != "" {
-		impact.Notes = append(impact.Notes, note)
-	}
-	return impact, err
-}
+// base is the map without routes, see [adminapi.Workspace].
+func (w *workspace) base() *scopes.Catalog { return w.inForce.Load().Base }

@@ -82,6 +82,10 @@ func parse(r io.Reader, file string) ([]Operation, []Template, error) {
 	return rows, templates, nil
 }
 
+// errNoMethod quotes nothing: in a file that has no rows at all, it may be a secret. So may
+// what is no template.
+var errNoMethod = errors.New("the method is none: write an HTTP method in capital letters, or * for all")
+
 // parseRow reads one line. at is the default for the source column.
 func parseRow(line, at string) (Operation, Template, error) {
 	cols := strings.Split(line, "\t")
@@ -90,6 +94,10 @@ func parseRow(line, at string) (Operation, Template, error) {
 		return Operation{}, Template{}, errors.New("no tab found: separate the columns method, template, any_of, evidence, operation and source with tabs")
 	case len(cols) < 3:
 		return Operation{}, Template{}, errors.New("only two columns found: write method, template and any_of, separated by tabs")
+	case !isMethod(cols[0]):
+		return Operation{}, Template{}, errNoMethod
+	case !strings.HasPrefix(cols[1], "/"):
+		return Operation{}, Template{}, errors.New("the template does not begin with a slash")
 	case len(cols) > 6:
 		return Operation{}, Template{}, fmt.Errorf("%d columns found: write at most method, template, any_of, evidence, operation and source", len(cols))
 	}
@@ -166,7 +174,7 @@ func (o *Operation) check() (Template, error) {
 // checkColumns checks all columns except the template.
 func (o *Operation) checkColumns() error {
 	if !isMethod(o.Method) {
-		return fmt.Errorf("method %q: write an HTTP method in capital letters, or * for all", o.Method)
+		return errNoMethod
 	}
 	if o.Access > AccountOnly {
 		return fmt.Errorf("unknown access %d", o.Access)

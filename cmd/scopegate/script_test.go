@@ -14,6 +14,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // TestMain makes this test binary serve as the command scopegate, for the scripts
@@ -68,8 +69,8 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway
-// that learned what a file says, in the form of GET /databricks_scopes/drift, and sets
-// $GATEWAY to its address.
+// with the shipped map that learned what a file says, in the form of GET
+// /databricks_scopes/drift, and sets $GATEWAY to its address.
 func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: gateway <file>")
@@ -77,6 +78,10 @@ func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
 	var drift usage.Drift
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &drift))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/catalog") {
+			_ = scopes.Format(w, scopes.Default().Operations())
+			return
+		}
 		answer := drift
 		if r.FormValue("all") == "" {
 			answer = drift.Open()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -33,15 +34,19 @@ func (b bump) to(version string) error {
 	if err != nil {
 		return err
 	}
+	files, err := b.moduleFiles(version) // first, because an older version has other problems
+	if err != nil {
+		return err
+	}
 	rows, err := b.tables.generate(sdkDir)
 	if err != nil {
 		return explained(err, "go run ./cmd/scopegen -bump "+version) // nothing was written
 	}
-	catalog, err := format(rows)
+	file := filepath.Join(b.root, "scopes", "catalog.tsv")
+	catalog, err := format(rows, file, time.Now())
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(b.root, "scopes", "catalog.tsv")
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the catalog: %w", err)
@@ -49,10 +54,6 @@ func (b bump) to(version string) error {
 	before, err := scopes.Parse(bytes.NewReader(old), file)
 	if err != nil {
 		return fmt.Errorf("reading the catalog: %w", err)
-	}
-	files, err := b.moduleFiles(version)
-	if err != nil {
-		return err
 	}
 	if err := replaceAll(append(files, newFile{file, catalog})); err != nil {
 		return err

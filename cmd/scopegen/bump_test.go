@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // fakeModule is a module that requires the SDK, and a module proxy with versions of it.
@@ -150,6 +153,13 @@ func TestBump(t *testing.T) {
 				case strings.HasSuffix(name, "catalog.tsv"):
 					if want := generatedHeader + "GET\t/api/2.0/animals\tsql\tinferred\tzoo.List\ts\nGET\t/api/2.0/animals/{animal_id}\tsql\tinferred\tzoo.Get\ts\n"; !strings.HasSuffix(text, strings.TrimPrefix(want, generatedHeader)) {
 						t.Errorf("the catalog is\n%s", text)
+					}
+					rows, err := scopes.Parse(strings.NewReader(text), name)
+					if err == nil {
+						err = output(filepath.Join(m.root, name), rows, true, io.Discard)
+					}
+					if err != nil {
+						t.Errorf("what is written does not pass -check: %v", err)
 					}
 				case name == "go.mod" || name == "bench/go.mod" || name == "go.sum" || name == "bench/go.sum":
 					if !strings.Contains(text, sdkModule+" v0.2.0") || strings.Contains(text, "v0.1.0") {

@@ -71,11 +71,10 @@ func explained(err error, then string) error {
 
 // output writes or checks the catalog file.
 func output(file string, rows []scopes.Operation, check bool, log io.Writer) error {
-	text, err := format(rows)
+	text, err := format(rows, file, time.Now())
 	if err != nil {
 		return err
 	}
-	text = dated(text, file, time.Now())
 	if check {
 		err = compare(file, text)
 	} else if err = os.WriteFile(file, text, 0o644); err != nil {
@@ -97,12 +96,14 @@ func moveTo(version string, log io.Writer) error {
 	return bump{root: dir, tables: shipped(), out: log}.to(version)
 }
 
-// format returns the text of the catalog file.
-func format(rows []scopes.Operation) ([]byte, error) {
+// format returns the text of the catalog that takes the place of a file.
+func format(rows []scopes.Operation, file string, today time.Time) ([]byte, error) {
 	var text bytes.Buffer
 	text.WriteString(generatedHeader)
-	err := scopes.Format(&text, rows)
-	return text.Bytes(), err
+	if err := scopes.Format(&text, rows); err != nil {
+		return nil, err
+	}
+	return dated(text.Bytes(), file, today), nil
 }
 
 // findSDK returns the directory of the SDK version in go.mod.

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Client asks a running gateway. Its errors are a [*RefusedError] or an
@@ -72,6 +74,30 @@ func (c Client) Drift(q DriftQuery) (*usage.Drift, error) {
 	}
 	return drift, nil
 }
+
+// Base returns the map that the routes of a workspace go over. The workspace may be empty if
+// there is only one.
+func (c Client) Base(workspace string) (*scopes.Catalog, error) {
+	query := url.Values{paramBase: {"true"}}
+	set(query, paramWorkspace, workspace)
+	answer, err := c.do(http.MethodGet, routeCatalog, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	var catalog *scopes.Catalog
+	rows, err := scopes.Parse(io.LimitReader(answer, maxCatalog), "map")
+	if err == nil {
+		catalog, err = scopes.New(rows)
+	}
+	if err != nil || len(rows) == 0 {
+		return nil, &UnreachableError{c.Address, errors.New("reading the answer: it is no map")}
+	}
+	return catalog, nil
+}
+
+// maxCatalog bounds what is read of a map, in bytes.
+const maxCatalog = 32 << 20
 
 // Forget makes the gateway look up a token again before it judges the next request
 // with it.

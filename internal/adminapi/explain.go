@@ -83,12 +83,38 @@ func lookUp(ctx context.Context, from resolver, id tokens.ID, fresh tokens.Fresh
 	return facts, nil
 }
 
-// catalog writes the catalog in use.
-func (s *server) catalog(w http.ResponseWriter, _ *http.Request) error {
-	judge, err := judgeOf(s, func(j Judge) string { return j.Catalog.Version() })
+// catalog writes the catalog in use, or what routes of a workspace go over.
+func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if err := knownParameters(query, paramBase, paramWorkspace); err != nil {
+		return err
+	}
+	base, err := readBool(query, paramBase)
+	switch {
+	case err != nil:
+		return errorf(http.StatusBadRequest, "%w", err)
+	case query.Has(paramWorkspace) && !base:
+		return errorf(http.StatusBadRequest, "%s goes with %s=true", paramWorkspace, paramBase)
+	}
+	catalog, err := s.catalogOf(base, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/tab-separated-values; charset=utf-8")
-	return scopes.Format(w, judge.Catalog.Operations())
+	return scopes.Format(w, catalog.Operations())
+}
+
+func (s *server) catalogOf(base bool, url string) (*scopes.Catalog, error) {
+	if base {
+		workspace, err := workspaceOf(s, url)
+		if err != nil {
+			return nil, err
+		}
+		return workspace.Base(), nil
+	}
+	judge, err := judgeOf(s, func(j Judge) string { return j.Catalog.Version() })
+	if err != nil {
+		return nil, err
+	}
+	return judge.Catalog, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Gateway is the running configuration. It is asked on every request, because the admin
@@ -48,6 +49,8 @@ type Workspace struct {
 	// bundle in the place of the map, or rows in the place of the routes. The name is for
 	// errors, which are about the content if they are not a [*tokens.UnavailableError].
 	Compare func(ctx context.Context, content []byte, name string) (mapimpact.Impact, error)
+	// Base returns the map in force without the operator's rows: what a routes file goes over.
+	Base func() *scopes.Catalog
 }
 
 // TokenService knows the tokens of one workspace. A [tokens.Resolver] has all methods

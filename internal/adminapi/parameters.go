@@ -31,6 +31,7 @@ const (
 	paramUsed      = "used"
 	paramAll       = "all"
 	paramFile      = "file"
+	paramBase      = "base"
 )
 
 // Formats of answers.

@@ -39,7 +39,7 @@ type Route struct {
 //
 //	GET    /databricks_scopes/health       is the process live, is it ready
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
-//	GET    /databricks_scopes/catalog      the catalog in use, tab-separated
+//	GET    /databricks_scopes/catalog      the catalog in use, tab-separated; ?base=true without the rows of routes
 //	POST   /databricks_scopes/catalog/compare  what a map or routes file would do to the calls that were seen
 //	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/report       the same

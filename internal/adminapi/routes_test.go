@@ -47,6 +47,14 @@ func TestRoutes(t *testing.T) {
 		{name: "one catalog with other rules", target: "catalog", change: anotherJudge("other"), status: 200, says: []string{"GET\t/api/2.2/jobs/list\tjobs\t"}},
 		{name: "catalogs that differ", target: "catalog", change: anotherCatalog, status: 409, says: []string{"handlers with different rules"}},
 
+		{name: "the catalog below routes", target: "catalog?base=true", change: onlyOurs, status: 200, says: []string{"GET\t/api/2.2/jobs/list\tjobs\t"}, lacks: []string{"/api/2.0/ours"}},
+		{name: "and with them", target: "catalog?base=false", change: onlyOurs, status: 200, says: []string{"GET\t/api/2.0/ours\tjobs\t"}},
+		{name: "the catalog below routes of each workspace", target: "catalog?base=true", change: anotherWorkspace, status: 409, says: []string{"name one of them"}},
+		{name: "that of another workspace", target: "catalog?base=true&workspace=nowhere.example.com", status: 404, says: []string{"no databricks_scopes handler for that workspace"}},
+		{name: "a workspace without base", target: "catalog?workspace=nowhere.example.com", status: 400, says: []string{"workspace goes with base=true"}},
+		{name: "base that is not true or false", target: "catalog?base=x", status: 400, says: []string{"base must be true or false"}},
+		{name: "catalog with something else", target: "catalog?bass=true", status: 400, says: []string{"did you mean base?"}},
+
 		{name: "report", target: "report", status: 200, says: []string{first, second, `"jobs.List"`, `"one@example.com"`, "the names of 1 owners are being looked up"}},
 		{name: "its other name", target: "usage", status: 200, says: []string{first, second}},
 		{name: "report as table", target: "report?format=table", status: 200, says: []string{first[:12], "never seen", "3 calls recorded"}},
@@ -134,6 +142,11 @@ func anotherCatalog(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
 	}
 	other.Catalog = catalog
 	g.judges = append(g.judges, Judge{&other, g.judges[0].Key})
+}
+
+func onlyOurs(g *fakeGateway, known *fakeTokens, seen *fakeUsage) {
+	anotherCatalog(g, known, seen)
+	g.judges = g.judges[1:]
 }
 
 func anotherWorkspace(g *fakeGateway, _ *fakeTokens, seen *fakeUsage) {

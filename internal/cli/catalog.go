@@ -1,14 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/judge"
+	"github.com/scopegate/scopegate/internal/mapbundle"
+	"github.com/scopegate/scopegate/internal/regularfile"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -100,12 +102,11 @@ func printCoverage(out io.Writer, c scopes.Coverage) error {
 }
 
 func printDiff(out io.Writer, path string, rows []scopes.Operation) error {
-	file, err := os.Open(path)
+	content, err := regularfile.Read(path, mapbundle.MaxSize)
 	if err != nil {
 		return fmt.Errorf("reading the old catalog: %w", err)
 	}
-	defer file.Close()
-	before, err := scopes.Parse(file, path)
+	before, err := scopes.Parse(bytes.NewReader(content), path)
 	if err != nil {
 		return fmt.Errorf("reading the old catalog: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,10 @@ func TestCatalog(t *testing.T) {
 		t.Fatalf("%v\n%.200s", err, shipped)
 	}
 	if err := os.WriteFile(old, []byte(shipped), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -39,6 +44,7 @@ func TestCatalog(t *testing.T) {
 		}, false},
 		{"both", []string{"--coverage", "--diff", old}, []string{"coverage diff"}, true},
 		{"no such file", []string{"--diff", "nowhere.tsv"}, []string{"reading the old catalog: open nowhere.tsv"}, true},
+		{"a FIFO", []string{"--diff", fifo}, []string{"not a file, but a FIFO"}, true},
 		{"an argument", []string{"jobs"}, []string{"unknown command"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -72,7 +78,7 @@ func TestCompare(t *testing.T) {
 		says   []string
 		fails  string
 	}{
-		{"nothing", mapimpact.Impact{}, []string{"No calls pass today and would be refused.\nNo calls are refused today and would pass.\n"}, ""},
+		{"nothing", mapimpact.Impact{}, []string{"No call that passes today would be refused.\nNo call that is refused today would pass.\n"}, ""},
 		{"refused", mapimpact.Impact{Refused: some, Notes: []string{"a note"}}, []string{
 			"7 calls of 1 operation by 1 token pass today and would be refused:\n",
 			"ours.Get   GET     jobs       sql         abababababab  etl@example.com  7      2026-12-01  policy_denied by p\n", "Note: a note\n",

@@ -69,8 +69,8 @@ func (f compareFlags) run(out io.Writer, file string) error {
 // printImpact prints what would be refused, then what would pass.
 func printImpact(to io.Writer, impact *mapimpact.Impact) error {
 	var out bytes.Buffer
-	printChange(&out, "pass today and would be refused", "would be refused", &impact.Refused)
-	printChange(&out, "are refused today and would pass", "would pass", &impact.Permitted)
+	printChange(&out, "passes today", "pass today", "would be refused", &impact.Refused)
+	printChange(&out, "is refused today", "are refused today", "would pass", &impact.Permitted)
 	for _, note := range impact.Notes {
 		fmt.Fprintf(&out, "Note: %s\n", sanitize.String(note, sanitize.MaxText))
 	}
@@ -78,12 +78,14 @@ func printImpact(to io.Writer, impact *mapimpact.Impact) error {
 	return err
 }
 
-func printChange(to io.Writer, what, short string, change *mapimpact.Change) {
+// printChange prints calls that do one thing today, in the singular and plural, and would do
+// another.
+func printChange(to io.Writer, does, do, would string, change *mapimpact.Change) {
 	if change.Calls == 0 {
-		fmt.Fprintf(to, "No calls %s.\n", what)
+		fmt.Fprintf(to, "No call that %s %s.\n", does, would)
 		return
 	}
-	fmt.Fprintf(to, "%s %s:\n", summaryOf(change), what)
+	fmt.Fprintf(to, "%s %s and %s:\n", summaryOf(change), do, would)
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "OPERATION\tMETHOD\tNEEDS NOW\tWOULD NEED\tTOKEN\tOWNER\tCALLS\tLAST\tREASON\t")
@@ -104,7 +106,7 @@ func printChange(to io.Writer, what, short string, change *mapimpact.Change) {
 		fmt.Fprintf(to, "  %s\n", bytes.TrimRight(line, " \n"))
 	}
 	if n := change.Tokens; len(change.Lines) == mapimpact.MaxLines {
-		fmt.Fprintf(to, "  … only the first %d lines of %d tokens are shown; all of these %s\n", mapimpact.MaxLines, n, short)
+		fmt.Fprintf(to, "  … only the first %d lines of %d tokens are shown; all of these %s\n", mapimpact.MaxLines, n, would)
 	}
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,7 @@ the row as it is.
 
 --write puts the corrected rows into this routes file, beside the rows that are
   there, and creates the file if there is none. A row that is corrected stays in it
-  as a comment. Name the file with the option routes, and reload.
+  as a comment. A gateway whose option routes names the file uses it within seconds.
 --routes prints the corrected rows instead.
 --upstream prints a report to send to the maintainers of the map. It has no host,
   path, token, name or count, and no rows of your own.
@@ -84,7 +83,7 @@ The exit code is 0 with and without disagreements.
 		case *rows:
 			return scopes.Format(cmd.OutOrStdout(), corrections)
 		}
-		return writeRoutes(cmd.OutOrStdout(), *write, drift.At, corrections)
+		return writeRoutes(cmd.OutOrStdout(), *write, drift.At, corrections, func() (*scopes.Catalog, error) { return client.Base(query.Workspace) })
 	}
 	return cmd
 }
@@ -101,9 +100,14 @@ func noteDrift(to io.Writer, drift *usage.Drift) {
 	}
 }
 
-// writeRoutes puts rows into a routes file, and says what to do with it.
-func writeRoutes(out io.Writer, file string, at time.Time, rows []scopes.Operation) error {
-	merged, err := routesfile.Merge(file, "from scopegate scopes drift, "+at.UTC().Format(time.DateOnly), rows)
+// writeRoutes puts rows into a routes file that goes over the gateway's map, and says what to
+// do with it.
+func writeRoutes(out io.Writer, file string, at time.Time, rows []scopes.Operation, base func() (*scopes.Catalog, error)) error {
+	over, err := base()
+	if err != nil {
+		return withHint(err)
+	}
+	merged, err := routesfile.Merge(file, "from scopegate scopes drift, "+at.UTC().Format(time.DateOnly), rows, over)
 	if err != nil {
 		return fmt.Errorf("writing the routes file: %w", err)
 	}
@@ -113,12 +117,12 @@ func writeRoutes(out io.Writer, file string, at time.Time, rows []scopes.Operati
 	}{{"added", merged.Added}, {"replaced", merged.Replaced}, {"there already", merged.Same}} {
 		for i := range part.rows {
 			row := &part.rows[i]
-			printLine(out, part.what, fmt.Sprintf("%s %s %s", row.Method, row.Template, strings.Join(row.AnyOf, ",")))
+			printLine(out, part.what, fmt.Sprintf("%s %s %s", row.Method, row.Template, row.Needs()))
 		}
 	}
 	switch {
 	case merged.Changed():
-		fmt.Fprintf(out, "Now name the file with the option routes of the gateway, if it is not there yet, and reload.\n")
+		fmt.Fprintf(out, "A gateway that uses this file takes it up within seconds. Otherwise name it with the option routes, and reload.\n")
 	case len(merged.Same) > 0:
 		fmt.Fprintf(out, "The file was not changed. The gateway does not use it yet: name it with the option routes, and reload.\n")
 	default:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -21,6 +24,31 @@ func testDrift() usage.Drift {
 		{State: usage.DriftWrong, Operation: "jobs.List", Method: "GET", Template: "/api/2.2/jobs/list", Needs: "jobs", ShippedNeeds: "jobs", Evidence: scopes.Sibling, Named: []string{"sql"}, Correction: "sql", Disagreed: 2, First: at, Last: at},
 		{State: usage.DriftUndecided, Operation: "jobs.Get", Method: "GET", Template: "/api/2.2/jobs/get", Needs: "jobs", ShippedNeeds: "jobs", Evidence: scopes.Sibling, Named: []string{"sql"}, Problem: "it is unclear", Disagreed: 1, First: at, Last: at},
 	}}
+}
+
+// drifting is a gateway that answers with a drift, and whose map is the shipped one with rows
+// over it.
+func drifting(t *testing.T, drift usage.Drift, rows string) adminapi.Do {
+	t.Helper()
+	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := scopes.Default().With(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(address, method, uri string, header http.Header, body io.Reader) (*http.Response, error) {
+		if !strings.HasPrefix(uri, "/databricks_scopes/catalog") {
+			return answering(drift)(address, method, uri, header, body)
+		}
+		if method != http.MethodGet || uri != "/databricks_scopes/catalog?base=true" {
+			t.Errorf("asked %s %s", method, uri)
+		}
+		var text bytes.Buffer
+		err := scopes.Format(&text, catalog.Operations())
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(&text)}, err
+	}
 }
 
 const jobsListNeedsSQL = "GET\t/api/2.2/jobs/list\tsql\tobserved\tjobs.List\trefusals of the workspace, which name sql; 2026-03-01\n"
@@ -51,7 +79,7 @@ func TestDriftWrites(t *testing.T) {
 		{"added      GET /api/2.2/jobs/list sql\nNow name the file with the option routes", "# from scopegate scopes drift, 2026-03-01\n" + jobsListNeedsSQL},
 		{"there already GET /api/2.2/jobs/list sql\nThe file was not changed. The gateway does not use it yet", "# from scopegate scopes drift, 2026-03-01\n" + jobsListNeedsSQL},
 	} {
-		out, err := run(t, answering(testDrift()), "", "drift", "--write", file)
+		out, err := run(t, drifting(t, testDrift(), ""), "", "drift", "--write", file)
 		if err != nil || !strings.Contains(out, step.says) || !strings.Contains(out, "note: no row for GET /api/2.2/jobs/get: it is unclear\n") || !strings.Contains(out, "note: a file could not be read\n") {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -68,9 +96,44 @@ func TestDriftWrites(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	none := filepath.Join(t.TempDir(), "none")
-	out, err = run(t, answering(usage.Drift{}), "", "drift", "--write", none)
+	out, err = run(t, drifting(t, usage.Drift{}, ""), "", "drift", "--write", none)
 	if _, missing := os.Stat(none); err != nil || missing == nil || !strings.Contains(out, "There is nothing to correct, so no file was written.") {
 		t.Errorf("%v %v\n%s", err, missing, out)
+	}
+}
+
+// TestDriftWritesOverBundle: what is written loads in the gateway that was asked, whose map
+// may have operations that the shipped one does not.
+func TestDriftWritesOverBundle(t *testing.T) {
+	const bundle = "GET\t/api/2.0/new-a\tjobs\tdocumented\tnew.Get\tx\nGET\t/api/2.1/new-b\tjobs\tdocumented\tnew.Get\tx\n"
+	drift := testDrift()
+	drift.Rows = drift.Rows[:1]
+	drift.Rows[0].Operation, drift.Rows[0].Template = "new.Get", "/api/2.0/new-a"
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	if err := os.WriteFile(file, []byte("GET\t/api/2.1/new-b\tfiles\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run(t, drifting(t, drift, bundle), "", "drift", "--write", file); err != nil || !strings.Contains(out, "replaced   GET /api/2.1/new-b sql\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	parsed, err := scopes.Parse(strings.NewReader(bundle), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, err := scopes.Default().With(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := routesfile.Load(file, over); err != nil {
+		t.Error(err)
+	}
+	// Without the map, nothing is written.
+	before, _ := os.ReadFile(file)
+	if out, err := run(t, answering(drift), "", "drift", "--write", file); err == nil || !strings.Contains(out, "reading the answer: it is no map") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("%v\n%s", err, after)
 	}
 }
 
@@ -89,7 +152,7 @@ func TestDriftTrustsNoGateway(t *testing.T) {
 			drift := testDrift()
 			change(&drift.Rows[0])
 			file := filepath.Join(t.TempDir(), "routes.tsv")
-			out, err := run(t, answering(drift), "", "drift", "--write", file)
+			out, err := run(t, drifting(t, drift, ""), "", "drift", "--write", file)
 			if _, missing := os.Stat(file); err == nil || missing == nil {
 				content, _ := os.ReadFile(file)
 				t.Errorf("%v, written is %s\n%s", err, content, out)
@@ -110,7 +173,7 @@ func TestDriftFails(t *testing.T) {
 			t.Errorf("%s: %s", args, out)
 		}
 	}
-	out, err := run(t, answering(testDrift()), "", "drift", "--write", t.TempDir())
+	out, err := run(t, drifting(t, testDrift(), ""), "", "drift", "--write", t.TempDir())
 	if err == nil || !strings.Contains(out, "writing the routes file: ") || !strings.Contains(out, "a directory") {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -138,7 +138,12 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 	line("policy", e.Policy)
 	verdict := fmt.Sprintf("%s (%s)", e.Decision, e.Reason)
 	if e.Decision == judge.Deny && !e.Enforced {
-		verdict += ", only recorded: the request passes, because of mode observe or of a policy that is rehearsed"
+		verdict += ", only recorded, and the request passes: "
+		if e.Observe {
+			verdict += "the mode is observe"
+		} else {
+			verdict += "the policy is rehearsed"
+		}
 	}
 	line("verdict", verdict)
 	line("to permit", e.Change)

@@ -3,13 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/mapbundle"
+	"github.com/scopegate/scopegate/internal/regularfile"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -57,6 +58,11 @@ func (f exportFlags) run(cmd *cobra.Command, args []string, deps Deps, config co
 	case file == toStdout && *f.key != "":
 		return errors.New("--export needs a file with --sign: what is printed may be changed on its way, and then the signature no longer fits")
 	}
+	if file != toStdout {
+		if err := f.mayReplace(file); err != nil {
+			return fmt.Errorf("writing the bundle: %w", err)
+		}
+	}
 	catalog, basedOn, err := f.catalog(deps, config)
 	if err != nil {
 		return err
@@ -69,6 +75,7 @@ func (f exportFlags) run(cmd *cobra.Command, args []string, deps Deps, config co
 		_, err := cmd.OutOrStdout().Write(bundle)
 		return err
 	}
+	public := ""
 	if *f.key != "" {
 		key, err := mapbundle.LoadPrivateKey(*f.key)
 		if err != nil {
@@ -77,13 +84,30 @@ func (f exportFlags) run(cmd *cobra.Command, args []string, deps Deps, config co
 		if bundle, err = mapbundle.Sign(bundle, key); err != nil {
 			return fmt.Errorf("signing the bundle: %w", err)
 		}
-		defer func() { fmt.Fprintf(cmd.OutOrStdout(), "public key: %s\n", key.Public()) }()
+		public = fmt.Sprintf("public key: %s\n", key.Public())
 	}
-	if err := replaceFile(file, bundle); err != nil {
+	if err := regularfile.Replace(file, bundle); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rows, catalog %s\n", file, len(catalog.Operations()), catalog.Version())
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d rows, catalog %s\n%s", file, len(catalog.Operations()), catalog.Version(), public)
 	return nil
+}
+
+// mayReplace refuses to write over a file that is something else than a bundle, such as the
+// private key.
+func (f exportFlags) mayReplace(file string) error {
+	is, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if key, keyErr := os.Stat(*f.key); err == nil && keyErr == nil && os.SameFile(is, key) {
+		return fmt.Errorf("%s is the private key, which would be lost: name another file", file)
+	}
+	content, err := regularfile.Read(file, mapbundle.MaxSize)
+	if err == nil && len(content) > 0 && !mapbundle.Is(content) {
+		err = fmt.Errorf("%s is there already, and no map bundle: name another file, or remove it", file)
+	}
+	return err
 }
 
 // catalog returns the map to export, and the day of the shipped map that it is based on.
@@ -103,22 +127,4 @@ func (f exportFlags) catalog(deps Deps, config configFlags) (*scopes.Catalog, ti
 		read.MapDate = scopes.Date()
 	}
 	return judge.Catalog, read.MapDate, nil
-}
-
-// replaceFile writes a file that gateways may be reading: as a whole, or not at all.
-func replaceFile(path string, content []byte) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary.Name()) // the first error counts
-		}
-	}()
-	_, err = temporary.Write(content)
-	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }

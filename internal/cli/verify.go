@@ -68,12 +68,18 @@ for your information.
 			}
 			return nil
 		}
-		if outage, ok := errors.AsType[*tokens.UnavailableError](err); ok && outage.Outage == tokens.IDRuleBroken {
+		if ruleIsBroken(err) {
 			return fmt.Errorf("the rule does not hold on this workspace, so scopegate cannot judge its tokens: %w", err)
 		}
 		return err
 	}
 	return cmd
+}
+
+// ruleIsBroken reports whether an error says that the workspace does not keep the id rule.
+func ruleIsBroken(err error) bool {
+	outage, ok := errors.AsType[*tokens.UnavailableError](err)
+	return ok && outage.Outage == tokens.IDRuleBroken
 }
 
 func printProof(out io.Writer, workspace string, report tokens.VerifyReport) {

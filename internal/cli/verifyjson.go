@@ -8,8 +8,9 @@ import (
 type verifyAnswer struct {
 	Workspace   string `json:"workspace"`
 	WorkspaceID int64  `json:"workspace_id,omitempty"`
-	// RuleHolds is whether the id rule was proven; if not, Error says why.
-	RuleHolds bool         `json:"rule_holds"`
+	// RuleHolds is whether the id rule holds; null if that could not be tried. Error says
+	// why.
+	RuleHolds *bool        `json:"rule_holds"`
 	Error     string       `json:"error,omitempty"`
 	Own       *proofAnswer `json:"own,omitempty"`
 	OnBehalf  *proofAnswer `json:"on_behalf,omitempty"`
@@ -37,8 +38,12 @@ type listAnswer struct {
 
 func newVerifyAnswer(workspace string, report tokens.VerifyReport, names namesReport, err error) verifyAnswer {
 	answer := verifyAnswer{
-		Workspace: workspace, WorkspaceID: report.WorkspaceID, RuleHolds: err == nil,
+		Workspace: workspace, WorkspaceID: report.WorkspaceID,
 		Own: newProofAnswer(report.Own), OnBehalf: newProofAnswer(report.OnBehalf), Scopes: names,
+	}
+	if broken := ruleIsBroken(err); err == nil || broken {
+		holds := !broken
+		answer.RuleHolds = &holds
 	}
 	if err != nil {
 		answer.Error = err.Error()

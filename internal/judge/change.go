@@ -67,6 +67,8 @@ var changes = map[string]effect{
 	// Who loses the permission to use tokens loses them.
 	"settings.TokenManagement.SetPermissions":    changesAny,
 	"settings.TokenManagement.UpdatePermissions": changesAny,
+	// It moves what a group may do, the use of tokens too, to another group.
+	"iam.PermissionMigration.MigratePermissions": changesAny,
 	// enableTokensConfig, maxTokenLifetimeDays and their successors.
 	"settings.WorkspaceConf.SetStatus":                           changesAny,
 	"settingsv2.WorkspaceSettingsV2.PatchPublicWorkspaceSetting": changesAny,

@@ -127,6 +127,7 @@ func TestChangesByPath(t *testing.T) {
 		{"who may use tokens, by an old path", "PUT", "/api/2.0/preview/permissions/authorization/tokens", "all"},
 		{"who may use a job", "PUT", "/api/2.0/permissions/jobs/123", "nothing"},
 		{"who may use a job, by an old path", "PUT", "/api/2.0/preview/permissions/jobs/123", "nothing"},
+		{"permissions of a group to another", "POST", "/api/2.0/permissionmigration", "all"},
 		{"whether there are tokens", "PATCH", "/api/2.0/workspace-conf", "all"},
 
 		{"a user deleted", "DELETE", "/api/2.0/preview/scim/v2/Users/42", "owner 42"},
@@ -306,7 +307,7 @@ func TestUncertainChanges(t *testing.T) {
 // either a change or known to be none.
 func TestChangesAreComplete(t *testing.T) {
 	t.Parallel()
-	suspect := regexp.MustCompile(`(?i)token|scim|/identity/|/groups|principals|permissionassign|workspace-conf|authorization|/settings/\{`)
+	suspect := regexp.MustCompile(`(?i)token|scim|/identity/|/groups|principals|permission-?(assign|migrat)|workspace-conf|authorization|/settings/\{`)
 	none := regexp.MustCompile(`^(` + strings.Join([]string{
 		`.*\.(Get|List|Create|Resolve)\w*`,      // nothing that has tokens
 		`oauth2\..*`,                            // signing in

@@ -46,6 +46,8 @@ type Details struct {
 	// known.
 	Aliases []string `json:"aliases,omitempty"`
 
+	// Observe is the mode of the gateway.
+	Observe bool `json:"-"`
 	// Problem says what is wrong with a path that cannot be judged.
 	Problem string `json:"-"`
 	// Row is the catalog row that decided; nil where the path cannot be judged.
@@ -93,6 +95,10 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 		judged.blameThePath(readings)
 	}
 	answer.describe(&judged)
+	if judged.Operation.Unmapped() && answer.Row != nil {
+		answer.tellMethods(j.Catalog, path)
+	}
+	answer.Observe = j.Observe
 	answer.Enforced = (judged.Decision != Deny || judged.Enforced) && !j.Observe
 	return answer, nil
 }
@@ -131,6 +137,20 @@ func (e *Explanation) describe(j *Judgement) {
 		e.Change = "nothing: clients go on without it"
 	case j.Reason == policy.MissingScope:
 		e.Change = j.smallestChange()
+	}
+}
+
+// tellMethods says so if the catalog has the path, and not with this method.
+func (e *Explanation) tellMethods(catalog *scopes.Catalog, path string) {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		readings, err := catalog.Read(method, path, nil)
+		if err == nil && !slices.ContainsFunc(readings, func(r scopes.Reading) bool { return r.Operation.Unmapped() }) {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) > 0 {
+		e.Source = fmt.Sprintf("the catalog has this path with %s, but not with %s", strings.Join(methods, ", "), e.Method)
 	}
 }
 

@@ -55,6 +55,8 @@ type Header struct {
 type Bundle struct {
 	Header
 	Catalog *scopes.Catalog
+	// Warnings say what is valid and most likely a mistake.
+	Warnings []routesfile.Warning
 }
 
 // Is reports whether content looks like a bundle, signed or not.
@@ -82,14 +84,40 @@ var (
 )
 
 // Open verifies a bundle and reads it. Nothing but its size, its format and its signature is
-// looked at before that is verified by one of the keys. Errors begin with the name of the
-// file.
-func Open(content []byte, name string, keys []PublicKey) (*Bundle, error) {
+// looked at before that is verified by one of the keys. A bundle from the future is refused.
+// Errors begin with the name of the file.
+func Open(content []byte, name string, keys []PublicKey, now time.Time) (*Bundle, error) {
 	signed, err := verify(content, keys)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return parse(signed, name)
+	bundle, err := parse(signed, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := bundle.checkDates(now); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return bundle, nil
+}
+
+// clockSkew is how much the clock may have been ahead where a bundle was made.
+const clockSkew = 24 * time.Hour
+
+// checkDates refuses what is from the future: it would count as newer than every bundle, and
+// every shipped map, that comes until then.
+func (h *Header) checkDates(now time.Time) error {
+	latest := now.Add(clockSkew)
+	for _, at := range []struct {
+		header string
+		time   time.Time
+	}{{basedOnHeader, h.BasedOn}, {madeHeader, h.Made}} {
+		if at.time.After(latest) {
+			return fmt.Errorf("%q is %s, and now it is %s: set the clock of the machine that is wrong, then export and sign the bundle again",
+				strings.TrimSpace(at.header), at.time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // Read reads a bundle, signed or not, and verifies nothing. It is for files that take no
@@ -138,16 +166,14 @@ func parse(signed []byte, name string) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	// Line numbers in errors are those of the file, and headers are comments.
-	rows, err := routesfile.ParseRows(signed, name)
+	rows, err := routesfile.ParseMap(signed, name)
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 || len(rest) == 0 {
+	if len(rows.Rows) == 0 || len(rest) == 0 {
 		return nil, fmt.Errorf("%s: it has no rows", name)
 	}
-	if b.Catalog, err = scopes.New(rows); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
+	b.Catalog, b.Warnings = rows.Catalog, rows.Warnings
 	if b.Catalog.Version() != b.Version {
 		return nil, fmt.Errorf("%s: its rows are those of catalog %s, not %s as it says: export it again, with this version of scopegate", name, b.Catalog.Version(), b.Version)
 	}

@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bundle, err := Open(content, "map.tsv", []PublicKey{keyOf("b").Public(), key.Public()})
+		bundle, err := Open(content, "map.tsv", []PublicKey{keyOf("b").Public(), key.Public()}, madeAt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,18 +144,71 @@ func TestOpenRefuses(t *testing.T) {
 		{"no rows", resign(unsigned[:strings.Index(unsigned, "POST")]), "it has no rows"},
 		{"an invalid row", resign(unsigned + "GET\tno-slash\tsql\n"), "does not begin with a slash"},
 		{"a row twice", resign(unsigned + "GET\t/api/2.2/jobs/list\tsql\n"), "is already on line"},
+		{"public for everything", resign(unsigned + "*\t/{path...}\tpublic\tdocumented\tall.X\tme\n"), "* /{path...} is public: it would let everything pass"},
+		{"public for the whole API", resign(unsigned + "GET\t/api/2.0/{path...}\tpublic\n"), "is public"},
+		{"two operations of one name", resign(unsigned + "GET\t/api/2.0/y\tsql\tdocumented\tjobs.List\tme\n"), "rows of one name are one operation"},
 		{"a NUL byte", resign(unsigned + "GET\t/api/2.0/\x00\tsql\n"), "NUL byte"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			bundle, err := Open([]byte(test.content), "map.tsv", []PublicKey{key.Public(), keyOf("b").Public()})
+			bundle, err := Open([]byte(test.content), "map.tsv", []PublicKey{key.Public(), keyOf("b").Public()}, madeAt)
 			if bundle != nil || err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "map.tsv:") {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
 	}
-	if _, err := Open([]byte(good), "map.tsv", nil); !errors.Is(err, ErrSignature) {
+	if _, err := Open([]byte(good), "map.tsv", nil, madeAt); !errors.Is(err, ErrSignature) {
 		t.Errorf("without keys: %v", err)
+	}
+}
+
+// TestFuture: a bundle that would count as newer than all to come is refused. Clocks may
+// differ by a day.
+func TestFuture(t *testing.T) {
+	t.Parallel()
+	key := keyOf("a")
+	for _, test := range []struct {
+		now  time.Time
+		want string
+	}{
+		{madeAt, ""},
+		{madeAt.AddDate(900, 0, 0), ""},
+		{madeAt.Add(-24 * time.Hour), ""},
+		{madeAt.Add(-24*time.Hour - time.Second), `map.tsv: "# made:" is 2026-12-01T10:30:15Z, and now it is 2026-11-30T10:30:14Z: set the clock`},
+		{basedOn.AddDate(0, 0, -1).Add(-time.Second), `map.tsv: "# based on:" is 2026-11-28T00:00:00Z`},
+		{time.Unix(0, 0), "set the clock"},
+	} {
+		_, err := Open(signed(t, key), "map.tsv", []PublicKey{key.Public()}, test.now)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.now, err, test.want)
+		}
+	}
+}
+
+// TestWarnings: a bundle with rows that open what the shipped map does not says so.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		rows:                           "[]",
+		"*\t/oidc/{path...}\tpublic\n": "[]",
+		"GET\t/api/2.2/jobs/list\t*\n": "[{rows need no scope, or no token at all [line 6: GET /api/2.2/jobs/list] 1}]",
+		"GET\t/api/2.0/x\tpublic\n":    "[{rows need no scope, or no token at all [line 6: GET /api/2.0/x] 1}]",
+	} {
+		content, err := Write(catalogOf(t, text), basedOn, madeAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bundle, err := Read(content, "map.tsv")
+		if err != nil || fmt.Sprint(bundle.Warnings) != want {
+			t.Errorf("%q: %v, %v", text, bundle.Warnings, err)
+		}
+	}
+	content, err := Write(scopes.Default(), basedOn, madeAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bundle, err := Read(content, "map.tsv"); err != nil || len(bundle.Warnings) > 0 {
+		t.Errorf("the shipped map: %v, %v", bundle.Warnings, err)
 	}
 }
 
@@ -162,7 +221,7 @@ func TestEveryByteCounts(t *testing.T) {
 		changed := bytes.Clone(good)
 		changed[i] ^= 1
 		for _, content := range [][]byte{changed, slices.Delete(bytes.Clone(good), i, i+1), good[:i]} {
-			if _, err := Open(content, "map.tsv", []PublicKey{key.Public()}); err == nil {
+			if _, err := Open(content, "map.tsv", []PublicKey{key.Public()}, madeAt); err == nil {
 				t.Fatalf("byte %d, %q: accepted", i, good[i])
 			}
 		}
@@ -204,7 +263,7 @@ func TestOpenSSL(t *testing.T) {
 		t.Fatalf("%v %v", public, err)
 	}
 	content := signed(t, key)
-	if _, err := Open(content, "map.tsv", []PublicKey{public}); err != nil {
+	if _, err := Open(content, "map.tsv", []PublicKey{public}, madeAt); err != nil {
 		t.Error(err)
 	}
 	body, signature, err := split(content)
@@ -258,6 +317,61 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
+// TestKeysStaySecret: a private key in place of a public one, or of a path, is in no error,
+// however it is written.
+func TestKeysStaySecret(t *testing.T) {
+	t.Parallel()
+	private := ed25519.PrivateKey(keyOf("a"))
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range map[string][]byte{"PKCS #8": der, "seed and public key": private, "seed and more": append(private.Seed(), 1)} {
+		padded := base64.StdEncoding.EncodeToString(secret)
+		for form, test := range map[string]struct{ text, says string }{
+			"base64":                    {padded, takePublic},
+			"without padding":           {strings.TrimRight(padded, "="), takePublic},
+			"for URLs":                  {base64.URLEncoding.EncodeToString(secret), takePublic},
+			"for URLs, without padding": {base64.RawURLEncoding.EncodeToString(secret), takePublic},
+			"in lines":                  {padded[:20] + "\n" + padded[20:], takePublic},
+			"with spaces":               {" " + padded[:20] + " " + padded[20:], takePublic},
+			"hexadecimal":               {hex.EncodeToString(secret), takePublic},
+			"PEM":                       {string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), takePublic},
+			"PEM in one line":           {"-----BEGIN PRIVATE KEY----- " + padded + " -----END PRIVATE KEY-----", takePublic},
+			"cut off":                   {padded[1:], ""},
+			"quoted":                    {strconv.Quote(padded), "no file is found there"},
+			"with its name":             {"key=" + padded, ""},
+			"in a folder":               {"/keys/" + padded, ""},
+		} {
+			_, public := LoadPublicKey(test.text)
+			_, signing := LoadPrivateKey(test.text)
+			for _, err := range []error{public, signing} {
+				if err == nil {
+					t.Errorf("%s, %s: it is accepted", name, form)
+				} else if strings.Contains(err.Error(), padded[24:40]) || strings.Contains(err.Error(), test.text[10:30]) {
+					t.Errorf("%s, %s: the error has the key: %v", name, form, err)
+				}
+			}
+			if public != nil && !strings.Contains(public.Error(), test.says) {
+				t.Errorf("%s, %s: %v, want %q", name, form, public, test.says)
+			}
+		}
+	}
+}
+
+// TestPathLikeKey: a path that could be base64 is one if there is such a file.
+func TestPathLikeKey(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	name := strings.Repeat("keys", 12)
+	if err := os.WriteFile(name, []byte(keyOf("a").Public().String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if key, err := LoadPublicKey(name); err != nil || !bytes.Equal(key, keyOf("a").Public()) {
+		t.Errorf("%v %v", key, err)
+	}
+}
+
 func TestPrivateKeys(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -290,14 +404,14 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(magic + "1\n# based on: 2026-11-28\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		keys := []PublicKey{key.Public()}
-		if _, err := Open(content, "map", keys); err == nil && !bytes.Equal(content, good) {
+		if _, err := Open(content, "map", keys, madeAt); err == nil && !bytes.Equal(content, good) {
 			t.Fatalf("a forged bundle: %q", content)
 		}
 		made, err := Sign(content, key)
 		if err != nil {
 			return
 		}
-		bundle, err := Open(made, "map", keys)
+		bundle, err := Open(made, "map", keys, madeAt)
 		if err != nil {
 			if len(err.Error()) > 10_000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))

@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
@@ -28,17 +30,17 @@ const (
 )
 
 // LoadPublicKey returns a public key that is written out in base64, with or without the
-// frame that PEM files have, or that is in a file. Errors never quote the value: it may be
-// a private key by mistake.
+// frame that PEM files have, or that is in a file. Errors quote the value only if there is
+// such a file: it may be a private key by mistake.
 func LoadPublicKey(value string) (PublicKey, error) {
 	if key, err := parsePublicKey([]byte(value)); key != nil || err != nil {
 		return key, err
 	}
-	if len(value) > 4096 || strings.ContainsAny(value, "\n\x00") {
-		return nil, errors.New("it is neither an Ed25519 public key in base64 nor the path of a file")
-	}
-	content, err := regularfile.Read(value, maxKeyFile)
-	if err != nil {
+	content, err := readKey(value)
+	switch {
+	case errors.Is(err, errNoFile) && looksLikeKey(value):
+		return nil, errors.New("it looks like a key, and is no Ed25519 public key in base64, of 32 bytes or in the form of PEM files: if it is the private key, make a new one, as this one has been where it does not belong; " + takePublic)
+	case err != nil:
 		return nil, fmt.Errorf("it is no Ed25519 public key in base64, so it is read as the path of a file: %w", err)
 	}
 	key, err := parsePublicKey(content)
@@ -82,9 +84,33 @@ func parsePublicKey(text []byte) (PublicKey, error) {
 	return PublicKey(public), nil
 }
 
-// LoadPrivateKey reads a private key from a PEM file.
+// errNoFile means that a path leads to nothing that can be read.
+var errNoFile = errors.New("no file is found there")
+
+// readKey reads a file with a key. Errors quote the path only if there is something: it may
+// be the key itself.
+func readKey(path string) ([]byte, error) {
+	if _, err := os.Stat(path); err != nil {
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			err = failed.Err
+		}
+		return nil, fmt.Errorf("%w: %w", errNoFile, err)
+	}
+	return regularfile.Read(path, maxKeyFile)
+}
+
+// looksLikeKey reports whether a text may be a key: 32 bytes or more in base64 or
+// hexadecimal, of any variant.
+func looksLikeKey(text string) bool {
+	text = strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(strings.Join(strings.Fields(text), ""))
+	decoded, err := base64.RawStdEncoding.DecodeString(text)
+	return err == nil && len(decoded) >= ed25519.PublicKeySize
+}
+
+// LoadPrivateKey reads a private key from a PEM file. Errors quote the path only if there is
+// such a file: it may be the key itself.
 func LoadPrivateKey(path string) (PrivateKey, error) {
-	content, err := regularfile.Read(path, maxKeyFile)
+	content, err := readKey(path)
 	if err != nil {
 		return nil, err
 	}

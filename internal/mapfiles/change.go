@@ -3,8 +3,6 @@ package mapfiles
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 )
 
 // begin takes the map in force as it was loaded.
@@ -26,31 +24,37 @@ func (w *Watch) change(ctx context.Context, c contents, read sum) {
 		return
 	}
 	if after.Catalog.Version() != before.Catalog.Version() {
-		impact, err := w.Seen.Compare(ctx, before.Judges, after.Judges)
-		if ctx.Err() == nil {
-			w.Tell.Impact(w.Workspace, impact, err)
-		}
+		w.Seen.announce(ctx, w.Tell, w.Workspace, before.Judges, after.Judges)
 	}
 	w.unlessClosed(func() {
 		w.InForce.Store(after)
 		w.failed = false
 		w.metrics.Applied()
 		w.Tell.applied(w.Workspace, w.Files, before.Map, after.Map)
+		switch after.Outdated {
+		case "":
+		case before.Outdated: // only the routes changed, and the bundle was told
+			w.refused, w.failed = read, true
+			w.metrics.Refused()
+		default:
+			w.refuse(read, errors.New(after.Outdated))
+		}
 	})
 }
 
 // build makes what is to be in force from changed files. Unlike [Files.Load] it never goes
-// back.
+// back, to an older bundle or to the shipped map.
 func (w *Watch) build(c contents, now *Map) (*InForce, error) {
-	next, err := w.Files.build(c)
+	next, err := w.Files.load(c)
 	switch {
 	case err != nil:
 		return nil, err
-	case next.Outdated != "":
+	case next.Outdated != "" && now.Outdated == "":
 		return nil, errors.New(next.Outdated)
-	case next.Made.Before(now.Made):
-		return nil, fmt.Errorf("the bundle %s was made on %s, before the one in force, of %s: to go back, reload the configuration",
-			w.Files.Bundle, next.Made.Format(time.RFC3339), now.Made.Format(time.RFC3339))
+	case next.Outdated == "":
+		if problem := older(w.Files.Bundle, next.Made, now); problem != "" {
+			return nil, errors.New(problem)
+		}
 	}
 	judges, err := w.Prepare(next.Catalog)
 	if err != nil {

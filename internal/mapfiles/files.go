@@ -3,8 +3,9 @@
 // configuration.
 //
 // Files: files.go (which files, and how they become a map), contents.go (reading both of
-// them), watch.go (when to look), change.go (what happens when they have changed), tell.go
-// (log, events and metrics).
+// them), candidate.go (a file that may take the place of one), watch.go (when to look),
+// change.go (what happens when they have changed), compare.go (what that does to calls),
+// tell.go (log, events and metrics).
 package mapfiles
 
 import (
@@ -26,6 +27,17 @@ type Files struct {
 	Keys []mapbundle.PublicKey
 	// Routes is the path of a file with rows that go over the map; empty for none.
 	Routes string
+	// Now is the clock by which a bundle from the future is refused; nil for time.Now.
+	Now func() time.Time
+}
+
+// open reads a bundle as one that takes effect.
+func (f Files) open(content []byte, name string) (*mapbundle.Bundle, error) {
+	now := f.Now
+	if now == nil {
+		now = time.Now
+	}
+	return mapbundle.Open(content, name, f.Keys, now())
 }
 
 // Any reports whether there are files at all.
@@ -43,8 +55,9 @@ type Map struct {
 	Made time.Time
 	// Routes are the operator's rows.
 	Routes []scopes.Operation
-	// Warnings say what is valid and most likely a mistake in the routes.
-	Warnings []routesfile.Warning
+	// Warnings say what is valid and most likely a mistake in the routes, and MapWarnings
+	// in the bundle.
+	Warnings, MapWarnings []routesfile.Warning
 	// Outdated says that the shipped map is used because the bundle is older; empty
 	// otherwise.
 	Outdated string
@@ -63,21 +76,19 @@ type InForce struct {
 // Load reads the files. A bundle that is older than the shipped map is not used, see
 // Map.Outdated: an upgraded binary must start, and must not go back. All other problems are
 // errors, which name the file.
-func (f Files) Load() (*Map, error) {
-	contents := f.read()
-	m, err := f.build(contents)
-	if err != nil {
+func (f Files) Load() (*Map, error) { return f.load(f.read()) }
+
+// load is Load for what was read.
+func (f Files) load(c contents) (*Map, error) {
+	m, err := f.build(c)
+	if err != nil || m.Outdated == "" {
+		return m, err
+	}
+	outdated, sum := m.Outdated, m.sum
+	if m, err = (Files{Routes: f.Routes}).build(c); err != nil {
 		return nil, err
 	}
-	if m.Outdated != "" {
-		contents.bundle = nil
-		shipped := Files{Routes: f.Routes}
-		outdated, sum := m.Outdated, m.sum
-		if m, err = shipped.build(contents); err != nil {
-			return nil, err
-		}
-		m.Outdated, m.sum = outdated, sum
-	}
+	m.Outdated, m.sum = outdated, sum
 	return m, nil
 }
 
@@ -88,15 +99,12 @@ func (f Files) build(c contents) (*Map, error) {
 	}
 	m := &Map{Base: scopes.Default(), BasedOn: scopes.Date(), sum: c.sum()}
 	if f.Bundle != "" {
-		bundle, err := mapbundle.Open(c.bundle, f.Bundle, f.Keys)
+		bundle, err := f.open(c.bundle, f.Bundle)
 		if err != nil {
 			return nil, fmt.Errorf("reading map: %w", err)
 		}
-		m.Base, m.BasedOn, m.Made = bundle.Catalog, bundle.BasedOn, bundle.Made
-		if own := scopes.Date(); m.BasedOn.Before(own) {
-			m.Outdated = fmt.Sprintf("the bundle %s is based on the map of %s, and this scopegate ships that of %s: export it again, or remove map from the configuration",
-				f.Bundle, m.BasedOn.Format(time.DateOnly), own.Format(time.DateOnly))
-		}
+		m.Base, m.BasedOn, m.Made, m.MapWarnings = bundle.Catalog, bundle.BasedOn, bundle.Made, bundle.Warnings
+		m.Outdated = outdated(f.Bundle, bundle)
 	}
 	routes, err := routesfile.Parse(c.routes, f.Routes, m.Base)
 	if err != nil {
@@ -107,31 +115,21 @@ func (f Files) build(c contents) (*Map, error) {
 	return m, nil
 }
 
-// Candidate returns the map after one of the files is replaced: the bundle, if the content
-// looks like one, and otherwise the routes. The note says why the gateway would refuse it
-// as it is, if that is only for want of a signature.
-func (f Files) Candidate(now *Map, content []byte, name string) (catalog *scopes.Catalog, note string, err error) {
-	if !mapbundle.Is(content) {
-		routes, err := routesfile.Parse(content, name, now.Base)
-		if err != nil {
-			return nil, "", err
-		}
-		return routes.Catalog, "", nil
+// outdated says why a bundle goes back behind the shipped map, if it does.
+func outdated(name string, bundle *mapbundle.Bundle) string {
+	own := scopes.Date()
+	if !bundle.BasedOn.Before(own) {
+		return ""
 	}
-	bundle, err := mapbundle.Read(content, name)
-	if err != nil {
-		return nil, "", err
+	return fmt.Sprintf("the bundle %s is based on the map of %s, and this scopegate ships that of %s: export it again, or remove map from the configuration",
+		name, bundle.BasedOn.Format(time.DateOnly), own.Format(time.DateOnly))
+}
+
+// older says why a bundle goes back behind the one in force, if it does.
+func older(name string, made time.Time, now *Map) string {
+	if !made.Before(now.Made) {
+		return ""
 	}
-	if f.Bundle == "" {
-		note = "the configuration of the gateway has no option map, so it does not read bundles"
-	} else if _, err := mapbundle.Open(content, name, f.Keys); err != nil {
-		note = "the gateway would refuse the bundle as it is: " + err.Error()
-	} else if bundle.BasedOn.Before(scopes.Date()) {
-		note = "the gateway would refuse the bundle, because it ships a newer map"
-	}
-	routes, err := routesfile.Over(bundle.Catalog, now.Routes, nil, f.Routes)
-	if err != nil {
-		return nil, "", err
-	}
-	return routes.Catalog, note, nil
+	return fmt.Sprintf("the bundle %s was made on %s, before the one in force, of %s: to go back, keep it there and run scopegate reload --force",
+		name, made.Format(time.RFC3339), now.Made.Format(time.RFC3339))
 }

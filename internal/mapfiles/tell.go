@@ -1,6 +1,7 @@
 package mapfiles
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -39,29 +40,27 @@ type Tell struct {
 	Metrics *metrics.Metrics
 }
 
-// Impact warns that a map would refuse calls that passed, and waits for those who are told,
+// impact warns that a map would refuse calls that passed, and waits for those who are told,
 // but not for long. The error is why it is not known.
-func (t Tell) Impact(workspace string, impact mapimpact.Impact, err error) {
+func (t Tell) impact(ctx context.Context, workspace string, impact mapimpact.Impact, err error) {
 	if err != nil {
 		t.Log.Warn("whether the new map refuses calls that passed is not known", zap.String("workspace", workspace), zap.String("why", sanitize.Error(err).Error()))
 		return
 	}
+	fields := []zap.Field{zap.String("workspace", workspace), zap.String("catalog", impact.Catalog), zap.String("candidate", impact.Candidate)}
+	if len(impact.Notes) > 0 {
+		fields = append(fields, zap.Strings("not_compared", impact.Notes))
+	}
 	refused := impact.Refused
 	if refused.Calls == 0 {
+		if len(impact.Notes) > 0 {
+			t.Log.Info("the new map refuses no calls that passed, as far as is known", fields...)
+		}
 		return
 	}
-	var operations []string
-	named := make(map[string]bool)
-	for i := range refused.Lines {
-		if line := &refused.Lines[i]; !named[line.Operation] && len(operations) < maxNamed {
-			named[line.Operation] = true
-			operations = append(operations, line.Operation+": "+line.Now+" → "+line.Then)
-		}
-	}
-	t.Log.Warn("the new map refuses calls that passed; to see which, run scopegate scopes catalog --diff <file> --against-usage",
-		zap.String("workspace", workspace), zap.String("catalog", impact.Catalog), zap.String("candidate", impact.Candidate),
-		zap.Int("operations", refused.Operations), zap.Int("tokens", refused.Tokens), zap.Uint64("calls", refused.Calls),
-		zap.Strings("first", operations))
+	t.Log.Warn("the new map refuses calls that passed; to see all of them once it is in force, run scopegate scopes catalog --diff <the file before> --against-usage, which lists them as permitted",
+		append(fields, zap.Int("operations", refused.Operations), zap.Int("tokens", refused.Tokens), zap.Uint64("calls", refused.Calls),
+			zap.Strings("first", firstOf(refused)))...)
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
@@ -70,23 +69,42 @@ func (t Tell) Impact(workspace string, impact mapimpact.Impact, err error) {
 			"operations": refused.Operations, "tokens": refused.Tokens, "calls": refused.Calls,
 		})
 	}()
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
 	select {
 	case <-told:
-	case <-time.After(eventTimeout):
+	case <-ctx.Done():
 	}
 }
 
-// Warn logs warnings about routes.
-func (t Tell) Warn(file string, warnings []routesfile.Warning) {
+// firstOf returns some of the operations that change, and how.
+func firstOf(change mapimpact.Change) (operations []string) {
+	named := make(map[string]bool)
+	for i := range change.Lines {
+		if line := &change.Lines[i]; !named[line.Operation] && len(operations) < maxNamed {
+			named[line.Operation] = true
+			operations = append(operations, line.Operation+": "+line.Now+" → "+line.Then)
+		}
+	}
+	return operations
+}
+
+// Warn logs what is most likely a mistake in the files of a map.
+func (t Tell) Warn(files Files, of *Map) {
+	t.warn("the map bundle: ", files.Bundle, of.MapWarnings)
+	t.warn("the routes file: ", files.Routes, of.Warnings)
+}
+
+func (t Tell) warn(in, file string, warnings []routesfile.Warning) {
 	for _, w := range warnings {
-		t.Log.Warn("the routes file: "+w.Text, zap.String("file", file), zap.Int("count", w.Count), zap.Strings("first", w.Details))
+		t.Log.Warn(in+w.Text, zap.String("file", file), zap.Int("count", w.Count), zap.Strings("first", w.Details))
 	}
 }
 
 func (t Tell) applied(workspace string, files Files, before, now *Map) {
 	t.Log.Info("changed map files are in force", append(files.fields(workspace),
 		zap.String("catalog", now.Catalog.Version()), zap.String("before", before.Catalog.Version()))...)
-	t.Warn(files.Routes, now.Warnings)
+	t.Warn(files, now)
 	go t.Emit(EventChanged, map[string]any{
 		"workspace": workspace, "catalog": now.Catalog.Version(), "before": before.Catalog.Version(), "rows": len(now.Catalog.Operations()),
 	})

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -56,6 +57,7 @@ func newRig(t *testing.T, files func(folder string) Files) *rig {
 	r := &rig{t: t, folder: t.TempDir(), logs: logs}
 	r.Watch = &Watch{Workspace: "https://w.example.com", InForce: new(atomic.Pointer[InForce])}
 	r.Files = files(r.folder)
+	r.Files.Now = func() time.Time { return scopes.Date() } // that of synctest is before it
 	r.Prepare = func(catalog *scopes.Catalog) ([]*judge.Judge, error) {
 		return []*judge.Judge{{Catalog: catalog, Now: time.Now}}, r.refuses
 	}
@@ -137,6 +139,26 @@ func (r *rig) needs(path string) string {
 		r.t.Fatal(err)
 	}
 	return strings.Join(readings[0].Operation.AnyOf, ",")
+}
+
+// refusedNow returns the metric scopegate_map_refused.
+func (r *rig) refusedNow() float64 {
+	r.t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := r.Tell.Metrics.Register(registry); err != nil {
+		r.t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scopegate_map_refused" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	r.t.Fatal("no metric")
+	return 0
 }
 
 func (r *rig) eventsSoFar() []string {
@@ -359,8 +381,10 @@ func TestBundles(t *testing.T) {
 			do   func()
 		}{
 			{"by none of the keys", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(3), keyOf("b")) }},
-			{"to go back, reload the configuration", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(1), keyOf("a")) }},
+			{"to go back, keep it there and run scopegate reload --force", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(1), keyOf("a")) }},
 			{"export it again, or remove map", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, -1), at(3), keyOf("a")) }},
+			{"set the clock of the machine that is wrong", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, at(25), keyOf("a")) }},
+			{"set the clock of the machine that is wrong", func() { r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, 2), at(3), keyOf("a")) }},
 			{"it is no map bundle", func() { r.write("map.tsv", fmt.Sprintf(row, "sql")) }},
 			{"no such file", func() { _ = os.Remove(r.Files.Bundle) }},
 		} {
@@ -388,6 +412,31 @@ func TestBundles(t *testing.T) {
 	})
 }
 
+// TestOpenedByBundle: a bundle is held to the same as routes, and its signature does not make
+// up for it.
+func TestOpenedByBundle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, bundleAndRoutes)
+		own := scopes.Date()
+		r.write("routes.tsv", "")
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, own, keyOf("a"))
+		r.load()
+		defer r.Close()
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "*"), own, own.Add(time.Hour), keyOf("a"))
+		looks(3)
+		warned := r.logs.FilterMessage("the map bundle: rows need no scope, or no token at all").All()
+		if len(warned) != 1 || !strings.Contains(fmt.Sprint(warned[0].ContextMap()["first"]), "GET /api/2.2/jobs/list") || warned[0].ContextMap()["file"] != r.Files.Bundle {
+			t.Errorf("%v", r.logs.All())
+		}
+		r.logs.TakeAll()
+		r.Tell.Warn(r.Files, r.InForce.Load().Map) // as a configuration does
+		if r.logs.Len() != 1 {
+			t.Errorf("%v", r.logs.All())
+		}
+	})
+}
+
 // TestOutdatedAtLoad: an upgraded binary starts with its own map, and says so; the next
 // bundle is used.
 func TestOutdatedAtLoad(t *testing.T) {
@@ -406,10 +455,30 @@ func TestOutdatedAtLoad(t *testing.T) {
 		if got := r.eventsSoFar(); !slices.Equal(got, []string{EventRefused}) || r.logs.FilterLevelExact(zapcore.ErrorLevel).Len() != 1 {
 			t.Errorf("%v, %v", got, r.logs.All())
 		}
+		// Routes go over the shipped map, and the bundle stays refused.
+		r.write("routes.tsv", fmt.Sprintf(row, "clusters"))
+		looks(3)
+		if got := r.needs("/api/2.2/jobs/list") + " " + r.needs("/api/2.0/x"); got != "jobs clusters" {
+			t.Errorf("with other routes: needs %s", got)
+		}
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, -2), own, keyOf("a"))
+		looks(3)
+		if got := r.eventsSoFar(); !slices.Equal(got, []string{EventRefused, EventChanged, EventChanged, EventRefused}) && !slices.Equal(got, []string{EventRefused, EventChanged, EventRefused, EventChanged}) {
+			t.Errorf("%v", got)
+		}
+		if got := r.refusedNow(); got != 1 {
+			t.Errorf("scopegate_map_refused is %g", got)
+		}
 		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own, own, keyOf("a"))
 		looks(3)
-		if got := r.needs("/api/2.2/jobs/list"); got != "sql" {
-			t.Errorf("needs %s", got)
+		if got := r.needs("/api/2.2/jobs/list") + " " + r.needs("/api/2.0/x"); got != "sql clusters" || r.refusedNow() != 0 {
+			t.Errorf("needs %s, scopegate_map_refused is %g", got, r.refusedNow())
+		}
+		// From a bundle nothing goes back to the shipped map.
+		r.bundle("map.tsv", fmt.Sprintf(bundleRows, "sql"), own.AddDate(0, 0, -1), own, keyOf("a"))
+		looks(3)
+		if got := r.needs("/api/2.2/jobs/list"); got != "sql" || r.refusedNow() != 1 {
+			t.Errorf("needs %s, scopegate_map_refused is %g", got, r.refusedNow())
 		}
 	})
 }

@@ -77,7 +77,8 @@ type Input struct {
 // Compare works out an impact. Calls of tokens that the workspace no longer lists are left
 // out.
 func Compare(in Input) Impact {
-	c := comparison{Input: in, samples: make(map[sampleKey][]scopes.Reading)}
+	c := newComparison(in)
+	c.findAdded()
 	infos := make(map[string]*tokens.Info, len(in.Tokens))
 	for _, info := range in.Tokens {
 		infos[info.ID.String()] = info
@@ -85,16 +86,16 @@ func Compare(in Input) Impact {
 	var refused, permitted tally
 	for i := range in.Usage.Tokens {
 		seen := &in.Usage.Tokens[i]
+		c.note(seen)
 		info := infos[seen.ID]
 		if info == nil {
 			continue
 		}
-		c.evicted(seen)
 		for k := range seen.Uses {
 			c.use(info, &seen.Uses[k], &refused, &permitted)
 		}
 	}
-	out := Impact{Refused: refused.change(c.Owner), Permitted: permitted.change(c.Owner), Notes: c.notes()}
+	out := Impact{Refused: refused.change(c.Owner), Permitted: permitted.change(c.Owner), Notes: c.notes.lines(len(c.Usage.Unread) > 0)}
 	if len(in.Before) > 0 {
 		out.Catalog = in.Before[0].Catalog.Version()
 	}
@@ -104,10 +105,13 @@ func Compare(in Input) Impact {
 	return out
 }
 
-// Touches reports whether any operation that was called has other needs. Without that, there
-// is no impact, whatever the tokens hold.
+// Touches reports whether the other map may make a difference to any operation that was
+// called. Without that, there is no impact, whatever the tokens hold.
 func Touches(in Input) bool {
-	c := comparison{Input: in, samples: make(map[sampleKey][]scopes.Reading)}
+	c := newComparison(in)
+	if in.Before != nil && slices.ContainsFunc(in.After, beyondNeeds) {
+		return true
+	}
 	done := make(map[string]bool)
 	for i := range in.Usage.Tokens {
 		for k := range in.Usage.Tokens[i].Uses {
@@ -126,24 +130,33 @@ func Touches(in Input) bool {
 	return false
 }
 
+// beyondNeeds reports whether a judge looks at more of a row than what it needs: a route of a
+// policy covers what the rows in its path name, and what was learned holds for one row as it
+// stands.
+func beyondNeeds(j *judge.Judge) bool {
+	return j.Rules.Learned != nil || slices.ContainsFunc(j.Rules.Policies, func(p policy.Policy) bool { return len(p.Allow)+len(p.Deny) > 0 })
+}
+
 // differs reports whether calls of an operation are read differently.
 func (c *comparison) differs(o *scopes.Operation) bool {
-	after := c.After[0].Catalog
 	for _, method := range methodsOf(o) {
-		now := c.read(after, method, o.Template)
+		now := c.readings(c.After[0].Catalog, method, o.Template)
 		if c.Before == nil {
 			if !slices.ContainsFunc(now, func(r scopes.Reading) bool { return sameNeeds(r.Operation, o) }) {
 				return true
 			}
-			continue
-		}
-		if before := c.read(c.Before[0].Catalog, method, o.Template); !slices.EqualFunc(before, now, func(a, b scopes.Reading) bool {
-			return a.Path == b.Path && a.Operation.Name == b.Operation.Name && sameNeeds(a.Operation, b.Operation)
-		}) {
+		} else if !alike(c.readings(c.Before[0].Catalog, method, o.Template), now) {
 			return true
 		}
 	}
 	return false
+}
+
+// alike reports whether two maps read a path in the same way.
+func alike(before, after []scopes.Reading) bool {
+	return slices.EqualFunc(before, after, func(a, b scopes.Reading) bool {
+		return a.Path == b.Path && a.Operation.Name == b.Operation.Name && sameNeeds(a.Operation, b.Operation)
+	})
 }
 
 // sameNeeds reports whether two rows are satisfied by the same tokens.
@@ -203,35 +216,45 @@ type outcome struct {
 	policy string
 }
 
-// use compares one operation of one token. A handler's judge is asked for every method that
-// the row stands for; one that would refuse what passes now is enough.
+// use compares one operation of one token. Which handler judged a call, and with which of the
+// methods that a row stands for it was sent, is not recorded: one way in which a call that
+// passes now would be refused is enough, even if others would pass that are refused now.
 func (c *comparison) use(info *tokens.Info, use *usage.Use, refused, permitted *tally) {
 	if use.Operation.Unmapped() {
-		c.unmapped += use.Calls
 		return
 	}
+	passed := use.Calls - min(use.Denied, use.Calls)
+	var before, after outcome
+	gains := false
 	for _, method := range methodsOf(&use.Operation) {
 		for i := range c.After {
-			after, ok := c.judge(c.After[i], info, method, &use.Operation)
-			if !ok {
-				continue
-			}
-			before := recorded(c.After[i], info, use)
-			if c.Before != nil {
-				if before, ok = c.judge(c.Before[i], info, method, &use.Operation); !ok {
-					continue
-				}
-			}
-			switch calls := use.Calls - min(use.Denied, use.Calls); {
-			case before.passes && !after.passes && !after.quiet && calls > 0:
-				refused.add(info, use, calls, before, after)
+			now, then, ok := c.both(i, info, method, use)
+			switch {
+			case !ok:
+			case now.passes && !then.passes && !then.quiet && passed > 0:
+				refused.add(info, use, passed, now, then)
 				return
-			case !before.passes && after.passes && c.Before != nil:
-				permitted.add(info, use, use.Calls, before, after)
-				return
+			case !now.passes && then.passes && c.Before != nil && !gains:
+				gains, before, after = true, now, then
 			}
 		}
 	}
+	if gains {
+		permitted.add(info, use, use.Calls, before, after)
+	}
+}
+
+// both decides a call of an operation as one handler does now, and as it would. It is false
+// where requests cannot name the operation.
+func (c *comparison) both(handler int, info *tokens.Info, method string, use *usage.Use) (now, then outcome, ok bool) {
+	if then, ok = c.judge(c.After[handler], info, method, &use.Operation); !ok {
+		return now, then, false
+	}
+	if c.Before == nil {
+		return recorded(c.After[handler], info, use), then, true
+	}
+	now, ok = c.judge(c.Before[handler], info, method, &use.Operation)
+	return now, then, ok
 }
 
 // methodsOf returns the methods that a row stands for.
@@ -250,19 +273,24 @@ func recorded(j *judge.Judge, info *tokens.Info, use *usage.Use) outcome {
 // comparison is a comparison under way.
 type comparison struct {
 	Input
-	samples   map[sampleKey][]scopes.Reading
-	unmapped  uint64
-	summaries int
+	read    map[readKey][]scopes.Reading
+	added   []row           // of the other map
+	covered map[string]*row // by method and template of what was called
+	notes   notes
 }
 
-type sampleKey struct {
+type readKey struct {
 	catalog          *scopes.Catalog
 	method, template string
 }
 
+func newComparison(in Input) *comparison {
+	return &comparison{Input: in, read: make(map[readKey][]scopes.Reading), covered: make(map[string]*row)}
+}
+
 // judge decides a call of an operation. It is false where requests cannot name it.
 func (c *comparison) judge(j *judge.Judge, info *tokens.Info, method string, o *scopes.Operation) (outcome, bool) {
-	readings := c.read(j.Catalog, method, o.Template)
+	readings := c.readings(j.Catalog, method, o.Template)
 	if len(readings) == 0 {
 		return outcome{}, false
 	}
@@ -276,16 +304,22 @@ func (c *comparison) judge(j *judge.Judge, info *tokens.Info, method string, o *
 	}, true
 }
 
-// read returns the readings of a path that a template matches, none if it cannot be read.
-func (c *comparison) read(catalog *scopes.Catalog, method, template string) []scopes.Reading {
-	key := sampleKey{catalog, method, template}
-	readings, known := c.samples[key]
+// readings returns those of a path that a template matches, none if it cannot be read.
+func (c *comparison) readings(catalog *scopes.Catalog, method, template string) []scopes.Reading {
+	key := readKey{catalog, method, template}
+	readings, known := c.read[key]
 	if !known {
-		var err error
-		if readings, err = catalog.Read(method, routesfile.Sample(template), nil); err != nil {
-			readings = nil
-		}
-		c.samples[key] = readings
+		readings = read(catalog, method, routesfile.Sample(template))
+		c.read[key] = readings
+	}
+	return readings
+}
+
+// read returns the readings of a path, none if it cannot be read.
+func read(catalog *scopes.Catalog, method, path string) []scopes.Reading {
+	readings, err := catalog.Read(method, path, nil)
+	if err != nil {
+		return nil
 	}
 	return readings
 }

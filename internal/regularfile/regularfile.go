@@ -1,6 +1,6 @@
-// Package regularfile reads small files whose path an operator names, or that others may
-// have touched: never more than a limit, and never something that is not a file. A FIFO
-// would block forever, and /dev/zero would fill the memory.
+// Package regularfile reads and replaces small files whose path an operator names, or that
+// others may have touched: never more than a limit, and never something that is not a file. A
+// FIFO would block forever, and /dev/zero would fill the memory.
 package regularfile
 
 import (

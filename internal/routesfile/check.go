@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -30,11 +31,26 @@ func (c *check) at(i int) string {
 	return text
 }
 
+// maxDetail limits a detail of a warning, in bytes.
+const maxDetail = 1 << 10
+
 // warn adds a warning, if there is anything to warn of.
 func (c *check) warn(text string, details []string) {
-	if len(details) > 0 {
-		c.routes.Warnings = append(c.routes.Warnings, Warning{text, details[:min(len(details), MaxDetails)], len(details)})
+	if len(details) == 0 {
+		return
 	}
+	shown := details[:min(len(details), MaxDetails)]
+	for i := range shown {
+		shown[i] = sanitize.String(shown[i], maxDetail)
+	}
+	c.routes.Warnings = append(c.routes.Warnings, Warning{text, shown, len(details)})
+}
+
+// warnings warns of all that is valid and most likely a mistake.
+func (c *check) warnings() {
+	c.opened()
+	c.unknownScopes()
+	c.unmatched()
 }
 
 // names refuses rows of one name with different needs, and returns the rows whose name is that
@@ -63,16 +79,18 @@ func (c *check) names() (taken map[int]string, err error) {
 		}
 	}
 	taken = make(map[int]string)
+	byName := make(map[string][]int)
+	for k := range c.routes.Rows {
+		byName[c.routes.Rows[k].Name] = append(byName[c.routes.Rows[k].Name], k)
+	}
 	for i := range rows {
 		o := &rows[i]
 		if _, isOurs := ours[o.Method+" "+o.Template]; isOurs || !narrows(o) {
 			continue
 		}
 		if own := first[o.Name]; own != nil && own.Needs() != o.Needs() {
-			for k := range c.routes.Rows {
-				if c.routes.Rows[k].Name == o.Name {
-					taken[k] = fmt.Sprintf("%s: %s is the name of %s %s, which needs %s", c.at(k), o.Name, o.Method, o.Template, o.Needs())
-				}
+			for _, k := range byName[o.Name] {
+				taken[k] = fmt.Sprintf("%s: %s is the name of %s %s, which needs %s", c.at(k), o.Name, o.Method, o.Template, o.Needs())
 			}
 		}
 	}
@@ -99,14 +117,15 @@ func (c *check) rename(taken map[int]string) (renamed []scopes.Operation) {
 
 // opened warns of rows that need less than any scope in particular.
 func (c *check) opened() {
-	var details []string
+	opened := make(map[string]bool, len(c.routes.Opened))
 	for i := range c.routes.Opened {
-		row := &c.routes.Opened[i]
-		at := row.Method + " " + row.Template
-		if k := slices.IndexFunc(c.routes.Rows, func(o scopes.Operation) bool { return o.Method == row.Method && o.Template == row.Template }); k >= 0 {
-			at = c.at(k)
+		opened[c.routes.Opened[i].Method+" "+c.routes.Opened[i].Template] = true
+	}
+	var details []string
+	for i := range c.routes.Rows {
+		if row := &c.routes.Rows[i]; opened[row.Method+" "+row.Template] {
+			details = append(details, c.at(i))
 		}
-		details = append(details, at)
 	}
 	c.warn("rows need no scope, or no token at all", details)
 }

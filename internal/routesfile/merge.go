@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,21 +31,14 @@ func (m *Merged) Changed() bool { return len(m.Added)+len(m.Replaced) > 0 }
 // those of one operation are the same. What was there stays as a comment. All other lines
 // stay as they are, and the comment is put above rows that are added.
 //
-// The file is replaced as a whole, and only by one that [Load] accepts: after an error,
-// which names the file, it is as it was.
-func Merge(path, comment string, rows []scopes.Operation) (*Merged, error) {
-	file, err := filepath.EvalSymlinks(path) // to write the file, and not over a link to it
-	if errors.Is(err, fs.ErrNotExist) {
-		file, err = path, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	old, err := regularfile.Read(file, maxSize)
+// The file is replaced as a whole, and only by one that [Load] accepts over the same catalog:
+// after an error, which names the file, it is as it was.
+func Merge(path, comment string, rows []scopes.Operation, over *scopes.Catalog) (*Merged, error) {
+	old, err := regularfile.Read(path, maxSize)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	before, err := Parse(old, path, scopes.Default())
+	before, err := Parse(old, path, over)
 	if err != nil {
 		return nil, fmt.Errorf("nothing was written, because the file that is there cannot be loaded: %w", err)
 	}
@@ -55,10 +46,10 @@ func Merge(path, comment string, rows []scopes.Operation) (*Merged, error) {
 	if err != nil || !merged.Changed() {
 		return merged, err
 	}
-	if _, err := Parse(content, path, scopes.Default()); err != nil {
+	if _, err := Parse(content, path, over); err != nil {
 		return nil, fmt.Errorf("nothing was written, because the result could not be loaded: %w", err)
 	}
-	if err := replace(file, content); err != nil {
+	if err := regularfile.Replace(path, content); err != nil {
 		return nil, fmt.Errorf("nothing was written: %w", err)
 	}
 	return merged, nil
@@ -171,28 +162,3 @@ func key(o *scopes.Operation) string {
 
 // parameter matches what stands for text in a template.
 var parameter = regexp.MustCompile(`/\*$|/\{[^{}]*\.\.\.\}$|\{[^{}]*\}`)
-
-// replace puts content in the place of a file in one step, so that whoever reads it, now
-// or after a crash, finds the old file or the new one. It keeps the file's permissions.
-func replace(file string, content []byte) error {
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(file); err == nil {
-		mode = info.Mode().Perm()
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // after the rename there is none
-	_, err = temporary.Write(content)
-	if err == nil {
-		err = temporary.Chmod(mode)
-	}
-	if err == nil {
-		err = temporary.Sync()
-	}
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), file)
-}

@@ -65,7 +65,7 @@ func TestMerge(t *testing.T) {
 				rows = append(rows, observed(t, line))
 			}
 			for range 2 { // the second time, there is nothing left to do
-				merged, err := Merge(file, "why", rows)
+				merged, err := Merge(file, "why", rows, scopes.Default())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +103,7 @@ func TestMergeFails(t *testing.T) {
 			if err := os.WriteFile(file, []byte(test.old), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Merge(file, "", []scopes.Operation{observed(t, test.row)}); err == nil || !strings.Contains(err.Error(), "nothing was written") || !strings.Contains(err.Error(), test.message) {
+			if _, err := Merge(file, "", []scopes.Operation{observed(t, test.row)}, scopes.Default()); err == nil || !strings.Contains(err.Error(), "nothing was written") || !strings.Contains(err.Error(), test.message) {
 				t.Errorf("%v", err)
 			}
 			if content, err := os.ReadFile(file); err != nil || string(content) != test.old {
@@ -114,11 +114,38 @@ func TestMergeFails(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Merge(filepath.Join(t.TempDir(), "missing", "routes.tsv"), "", []scopes.Operation{observed(t, sqlRow)}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Merge(filepath.Join(t.TempDir(), "missing", "routes.tsv"), "", []scopes.Operation{observed(t, sqlRow)}, scopes.Default()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
-	if _, err := Merge(t.TempDir(), "", []scopes.Operation{observed(t, sqlRow)}); err == nil || !strings.Contains(err.Error(), "a directory") {
+	if _, err := Merge(t.TempDir(), "", []scopes.Operation{observed(t, sqlRow)}, scopes.Default()); err == nil || !strings.Contains(err.Error(), "a directory") {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// TestMergeOver: what is written can be loaded over the catalog that the gateway has, which
+// may know other operations than the shipped one.
+func TestMergeOver(t *testing.T) {
+	parse := func(rows string) []scopes.Operation {
+		parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	over, err := scopes.Default().With(parse("GET\t/api/2.0/new-a\tsql\tdocumented\tnew.Get\tx\nGET\t/api/2.1/new-b\tsql\tdocumented\tnew.Get\tx\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	if err := os.WriteFile(file, []byte("GET\t/api/2.1/new-b\tfiles\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	merged, err := Merge(file, "", parse("GET\t/api/2.0/new-a\tjobs\tobserved\tnew.Get\tx\n"), over)
+	if err != nil || len(merged.Added) != 1 || len(merged.Replaced) != 1 {
+		t.Errorf("%+v %v", merged, err)
+	}
+	if _, err := Load(file, over); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -132,7 +159,7 @@ func TestMergeKeepsLinks(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Merge(link, "", []scopes.Operation{observed(t, sqlRow)}); err != nil {
+	if _, err := Merge(link, "", []scopes.Operation{observed(t, sqlRow)}, scopes.Default()); err != nil {
 		t.Fatal(err)
 	}
 	if content, err := os.ReadFile(file); err != nil || string(content) != sqlRow+rest {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -69,27 +70,28 @@ func Read(path string) ([]byte, error) {
 
 // Parse reads the content of a file whose rows go over a catalog. Errors name the file.
 func Parse(content []byte, path string, over *scopes.Catalog) (*Routes, error) {
-	rows, err := ParseRows(content, path)
+	rows, err := parseRows(content, path)
 	if err != nil {
 		return nil, err
 	}
 	return Over(over, rows, lineNumbers(content), path)
 }
 
-// ParseRows reads rows within the bounds of this package.
-func ParseRows(content []byte, path string) ([]scopes.Operation, error) {
+// parseRows reads rows within the bounds of this package.
+func parseRows(content []byte, path string) ([]scopes.Operation, error) {
 	if err := checkText(content, path); err != nil {
 		return nil, err
 	}
 	rows, err := scopes.Parse(bytes.NewReader(content), path)
 	if err != nil {
-		if text := err.Error(); len(text) > maxError {
-			err = errors.New(strings.ToValidUTF8(text[:maxError], "") + "…")
-		}
-		return nil, err
+		return nil, safe(err)
 	}
 	return rows, nil
 }
+
+// safe bounds the text of an error that quotes a file, which may be anything, and hides what
+// looks like a secret.
+func safe(err error) error { return errors.New(sanitize.Text(err.Error(), maxError)) }
 
 // Over puts rows over a catalog. Lines are their numbers in the file, nil where there is
 // none.
@@ -98,42 +100,62 @@ func Over(over *scopes.Catalog, rows []scopes.Operation, lines []int, path strin
 	if len(rows) == 0 {
 		return routes, nil
 	}
-	builtIn := rowsOf(over)
-	for i := range rows {
-		if err := routes.open(&rows[i], builtIn); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	err := routes.open(over)
+	if err != nil {
+		return nil, safe(fmt.Errorf("%s: %w", path, err))
 	}
-	var err error
 	if routes.Catalog, err = over.With(rows); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, safe(fmt.Errorf("%s: %w", path, err))
 	}
 	check := check{routes: routes, lines: lines}
 	taken, err := check.names()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, safe(fmt.Errorf("%s: %w", path, err))
 	}
 	if len(taken) > 0 {
 		if routes.Catalog, err = over.With(check.rename(taken)); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, safe(fmt.Errorf("%s: %w", path, err))
 		}
 	}
-	check.opened()
-	check.unknownScopes()
-	check.unmatched()
+	check.warnings()
 	return routes, nil
 }
 
-// open notes a row that needs less than any scope in particular.
-func (r *Routes) open(row *scopes.Operation, builtIn map[string]bool) error {
-	if row.Access != scopes.Public && row.Access != scopes.AnyScope {
-		return nil
+// ParseMap reads rows that take the place of the shipped map, and holds them to the same as
+// rows over it. Errors name the file.
+func ParseMap(content []byte, path string) (*Routes, error) {
+	rows, err := parseRows(content, path)
+	if err != nil {
+		return nil, err
 	}
-	if row.Access == scopes.Public && !named(row.Template) {
-		return fmt.Errorf("%s %s is public: it would let everything pass that has no row of its own, without a token; name the paths that need none", row.Method, row.Template)
+	routes := &Routes{Rows: rows}
+	check := check{routes: routes, lines: lineNumbers(content)}
+	if routes.Catalog, err = scopes.New(rows); err == nil {
+		err = routes.open(scopes.Default())
 	}
-	if !builtIn[row.Method+" "+row.Template+" "+row.Access.String()] {
-		r.Opened = append(r.Opened, *row)
+	if err == nil {
+		_, err = check.names() // none is taken: there is no catalog below
+	}
+	if err != nil {
+		return nil, safe(fmt.Errorf("%s: %w", path, err))
+	}
+	check.warnings()
+	return routes, nil
+}
+
+// open notes the rows that need less than any scope in particular, and that a catalog does
+// not have like that.
+func (r *Routes) open(known *scopes.Catalog) error {
+	builtIn := rowsOf(known)
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		switch {
+		case row.Access != scopes.Public && row.Access != scopes.AnyScope:
+		case row.Access == scopes.Public && !named(row.Template):
+			return fmt.Errorf("%s %s is public: it would let everything pass that has no row of its own, without a token; name the paths that need none", row.Method, row.Template)
+		case !builtIn[row.Method+" "+row.Template+" "+row.Access.String()]:
+			r.Opened = append(r.Opened, *row)
+		}
 	}
 	return nil
 }

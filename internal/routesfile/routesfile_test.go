@@ -1,6 +1,7 @@
 package routesfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/internal/testing/race"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -48,7 +50,9 @@ func TestLoad(t *testing.T) {
 		{"a million empty lines", strings.Repeat("\n", 1_000_000), "more than 50000 lines", 0},
 		{"mistakes that quote a lot", many(30, "GET\t/"+strings.Repeat("a{", 3000)+"%d\tsql"), ":1: ", 0},
 		{"JSON", `{"a":1}`, ":1: no tab found", 0},
-		{"terminal escapes", "GET\x1b[31m\t/api/2.0/x\tsql", `:1: method "GET\x1b[31m"`, 0},
+		{"terminal escapes", "GET\x1b[31m\t/api/2.0/x\tsql", ":1: the method is none", 0},
+
+		{"an escape in a template", "GET\t/api/{\x1b[31m}\tsql", `the parameter name "\x1b[31m"`, 0},
 
 		{"public", "GET\t/api/2.0/x\tpublic\n", "", 1},
 		{"any scope", "GET\t/api/2.2/jobs/list\t*\n", "", 1},
@@ -83,6 +87,55 @@ func TestLoad(t *testing.T) {
 				t.Errorf("%.400q, want %q", text, test.want)
 			}
 		})
+	}
+}
+
+// TestSecretsStayOut: a file of secrets in place of routes is in no error and no warning,
+// whichever column they are in.
+func TestSecretsStayOut(t *testing.T) {
+	t.Parallel()
+	token := "dapi" + strings.Repeat("0123456789abcdef", 2)
+	for _, secret := range []string{token, "hunter2-Geheim!"} {
+		for _, line := range []string{"%s\tprod\tx", "%s\t/prod\tx", "PROD\t%s\tx", "*\t%s\tx\ty\tz\tw", "%s\tx", "%s", "%s\t%[1]s\t%[1]s", "%s\t1\t2\t3\t4\t5\t6"} {
+			content := strings.Repeat(fmt.Sprintf(line, secret)+"\n", 2)
+			if _, err := Parse([]byte(content), "routes", scopes.Default()); err == nil || strings.Contains(err.Error(), secret[4:]) || !strings.HasPrefix(err.Error(), "routes:1: ") {
+				t.Errorf("%q: %v", content, err)
+			}
+		}
+	}
+	// What can only be told by its look, where a row may have it.
+	for _, line := range []string{"GET\t/%s\tx", "GET\t/{%s\tx", "GET\t/x\t%s", "GET\t/x\t%s!", "GET\t/x\tsql\t%s", "GET\t/x\tsql\t\t %s", "*\t/{x...}\tpublic\t\t%s", "CONNECT\t/%s\tpublic",
+		"GET\t/x\tsql\t\t%[1]s\nGET\t/y\tjobs\t\t%[1]s"} {
+		routes, err := Parse(fmt.Appendf(nil, line, token), "routes", scopes.Default())
+		if err == nil {
+			err = fmt.Errorf("%v", routes.Warnings)
+		}
+		if strings.Contains(err.Error(), token[4:]) {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestLinear: a file of many rows is read in about the time of its lines, whatever they need.
+func TestLinear(t *testing.T) {
+	if race.Enabled {
+		t.Skip("times are of the race detector")
+	}
+	for name, row := range map[string]string{
+		"any scope":          "GET\t/api/2.0/zz%d\t*\n",
+		"a name that exists": "GET\t/api/2.0/zz%d\tsql\toperator\tjobs.List\n",
+	} {
+		var content strings.Builder
+		for i := range maxRows {
+			fmt.Fprintf(&content, row, i)
+		}
+		began := time.Now()
+		if _, err := Parse([]byte(content.String()), "routes", scopes.Default()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: it took %s", name, took)
+		}
 	}
 }
 
@@ -217,7 +270,8 @@ func TestLoadMistakes(t *testing.T) {
 
 // FuzzParse: whatever a file has, it is an error of bounded size or a catalog that answers.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"GET\t/api/2.0/x\tsql\n", "# c\n\n*\t/{path...}\t*\t\tx\ty\n", "\xff\xfe", "POST\t/api/{v}/{a}\tpublic", "GET\t/a/{b}-{c}\tpublic"} {
+	for _, seed := range []string{"GET\t/api/2.0/x\tsql\n", "# c\n\n*\t/{path...}\t*\t\tx\ty\n", "\xff\xfe", "POST\t/api/{v}/{a}\tpublic", "GET\t/a/{b}-{c}\tpublic",
+		"GET\t/api/2.1/jobs/list\tsql\n", "*\t/api/2.0/jobs/list\tsql\toperator\tjobs.RunNow\nGET\t/api/2.0/preview/jobs/list\tfiles\n", "GET\t/api/2.2/jobs/list\tsql,files\nGET\t/api/2.1/jobs/list\tsql,files\toperator\tjobs.RunNow\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -233,6 +287,13 @@ func FuzzParse(f *testing.F) {
 		}
 		if readings, err := routes.Catalog.Read("GET", "/no/such/path/anywhere", nil); err != nil || readings[0].Operation.Access == scopes.Public {
 			t.Errorf("an unmapped path is public: %+v, %v", readings, err)
+		}
+		var whole bytes.Buffer
+		if err := scopes.Format(&whole, routes.Catalog.Operations()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseMap(whole.Bytes(), "map"); err != nil {
+			t.Errorf("what is in force cannot be exported: %v", err)
 		}
 	})
 }

@@ -9,6 +9,7 @@ package scopenames
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
@@ -90,6 +91,9 @@ func Problem(name string, place Place) string {
 		return fmt.Sprintf("the scope %s is about signing in: it opens nothing", shown)
 	}
 	text := fmt.Sprintf("unknown scope %s", shown)
+	if strings.ContainsAny(name, ",; ") {
+		return text + "; separate the names of scopes, in a Caddyfile by spaces"
+	}
 	candidates := scopes.KnownScopes()
 	if place == OnOAuth || place == InRoutes {
 		candidates = slices.Concat(candidates, scopes.OAuthScopes())

@@ -24,6 +24,7 @@ func TestProblem(t *testing.T) {
 		{"separators", "unity_catalog", InRoutes, `unknown scope "unity_catalog"; did you mean unity-catalog?`},
 		{"letter case counts", "SQL", OnPAT, `unknown scope "SQL"; did you mean sql?`},
 		{"new", "teleportation", OnPAT, `unknown scope "teleportation"`},
+		{"several", "sql,jobs", InPolicy, `unknown scope "sql,jobs"; separate the names of scopes, in a Caddyfile by spaces`},
 		{"empty", "", InPolicy, `unknown scope ""`},
 		{"dotted on an OAuth token", "sql.statement-execution", OnOAuth, ""},
 		{"flat on an OAuth token", "sql", OnOAuth, ""},

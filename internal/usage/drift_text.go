@@ -95,7 +95,7 @@ func (d *Drift) next() string {
 	}
 	switch wrong := len(d.in(DriftWrong)); {
 	case wrong > 0:
-		fmt.Fprintf(&b, "To correct %s here: scopegate scopes drift --write routes.tsv, name that file with the option\nroutes, and reload. To have the map corrected for all: scopegate scopes drift --upstream.\n", count(wrong, "row"))
+		fmt.Fprintf(&b, "To correct %s here: scopegate scopes drift --write routes.tsv, the file that the option\nroutes names. To have the map corrected for all: scopegate scopes drift --upstream.\n", count(wrong, "row"))
 	case b.Len() == 0 && d.Operations > 0:
 		b.WriteString("There is nothing to correct.\n")
 	}

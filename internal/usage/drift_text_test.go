@@ -44,8 +44,8 @@ corrected  iam.CurrentUser.Me  GET /api/2.0/preview/scim/v2/Me  scim      scim  
 confirmed  jobs.Get            GET /api/2.2/jobs/get            jobs      the same                 1204    0          2026-06-22  2026-07-01
 
 Undecided: * /{path...}: no path is kept.
-To correct 2 rows here: scopegate scopes drift --write routes.tsv, name that file with the option
-routes, and reload. To have the map corrected for all: scopegate scopes drift --upstream.
+To correct 2 rows here: scopegate scopes drift --write routes.tsv, the file that the option
+routes names. To have the map corrected for all: scopegate scopes drift --upstream.
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

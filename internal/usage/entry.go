@@ -35,9 +35,8 @@ type entry struct {
 // recentUse caches the counts of a recently called operation: most tokens call only a
 // handful in turn.
 type recentUse struct {
-	operation *scopes.Operation
-	handle    handle
-	counts    *counts
+	handle handle
+	counts *counts
 }
 
 // counts are those of one operation.
@@ -116,13 +115,13 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 
 // counts returns the counts of an operation, and marks it as used now.
 func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses int) *counts {
+	h := handles.of(o) // not by the operation's address: it would keep its catalog in memory
 	for i := range e.recent {
-		if u := &e.recent[i]; u.operation == o {
-			e.touch(u.handle, u.counts, at)
+		if u := &e.recent[i]; u.counts != nil && u.handle == h {
+			e.touch(h, u.counts, at)
 			return u.counts
 		}
 	}
-	h := handles.of(o)
 	n, known := e.uses.Peek(h)
 	if known {
 		e.touch(h, n, at)
@@ -132,7 +131,7 @@ func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses 
 		e.shrink(maxUses, at)
 	}
 	copy(e.recent[1:], e.recent[:])
-	e.recent[0] = recentUse{o, h, n}
+	e.recent[0] = recentUse{h, n}
 	return n
 }
 

@@ -2,8 +2,13 @@ package usage
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // What is in steady use keeps its place among the recently used, however short the
@@ -32,5 +37,31 @@ func TestSteadyUseIsNotForgotten(t *testing.T) {
 				t.Errorf("the operation in steady use was forgotten: %+v", got.Uses)
 			}
 		})
+	}
+}
+
+// Tokens that are idle keep no operation, and so no catalog, in memory.
+func TestIdleTokensKeepNoCatalog(t *testing.T) {
+	r := newRecorder(Options{})
+	operation := func(i int) *scopes.Operation {
+		return &scopes.Operation{Method: "GET", Template: fmt.Sprintf("/api/2.0/x%d", i%10), Name: "x", AnyOf: []string{"jobs"}}
+	}
+	call := func(token string, o *scopes.Operation) {
+		r.Seen(Call{TokenID: tokens.IDOf(token), Operation: o, Allowed: true})
+	}
+	idle := func() weak.Pointer[scopes.Operation] {
+		o := operation(0)
+		call("idle", o)
+		return weak.Make(o)
+	}()
+	for i := range maxKnown + 1 { // of newer catalogs
+		call("busy", operation(i))
+	}
+	runtime.GC()
+	if idle.Value() != nil {
+		t.Error("the operation is kept")
+	}
+	if token, ok := r.Token(tokens.IDOf("idle").String()); !ok || len(token.Uses) != 1 || token.Uses[0].Calls != 1 {
+		t.Errorf("%+v", token)
 	}
 }

@@ -228,6 +228,8 @@ func (r *Recommendation) choose(works, beyond []Use, held []string) {
 		// all-apis to a token that was narrowed.
 		add = cover.Otherwise
 	}
+	// Of scopes that are needed together, those that the token holds stay.
+	r.Scopes = without(slices.Concat(r.Scopes, intersect(add, held)))
 	for _, scope := range without(add, held...) {
 		need := Need{Scope: scope}
 		for _, u := range beyond {

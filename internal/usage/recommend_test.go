@@ -39,6 +39,7 @@ func TestRecommend(t *testing.T) {
 		{"together", []string{"a: jobs+sql"}, "jobs sql scim", "jobs sql/jobs sql/scim////"},
 		{"together, of a legacy token", []string{"a: jobs+sql scim+x+y"}, "", "jobs sql///jobs sql///"},
 		{"a rehearsed refusal for want of one of two", []string{"a: jobs", "would b: jobs+sql"}, "jobs", "jobs/jobs///sql//"},
+		{"a rehearsed refusal for want of one of two, and nothing else", []string{"would b: jobs+sql"}, "jobs scim", "jobs/jobs/scim//sql//"},
 		{"doubtful: what is held stays", []string{"a: doubtful jobs sql"}, "jobs sql scim", "jobs sql/jobs sql/scim////"},
 		{"doubtful: one of them is held", []string{"a: doubtful jobs sql"}, "sql scim", "sql/sql/scim////"},
 		{"doubtful: refused", []string{"a: scim", "refused b: doubtful jobs sql"}, "scim", "scim/scim////b/jobs"},
@@ -224,7 +225,7 @@ func TestRecommendOptional(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"optional   clients go on without these, so they need no scope\n             GET /api/2.0/b  30 calls, ",
+		"optional   clients go on without these, so no scope is recommended for them\n             GET /api/2.0/b  30 calls, ",
 		"note       GET /api/2.0/a needs jobs or sql, and it is not known which of them: all are kept\n",
 	} {
 		if !strings.Contains(text.String(), want) {

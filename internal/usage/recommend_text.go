@@ -96,7 +96,7 @@ func (r *Recommendation) writeFindings(t *textWriter) {
 		t.scopes("           with ", r.RefusedNeed)
 	}
 	if len(r.Optional) > 0 {
-		t.line("optional   clients go on without these, so they need no scope")
+		t.line("optional   clients go on without these, so no scope is recommended for them")
 		t.uses(r.Optional)
 	}
 	if len(r.Older) > 0 {

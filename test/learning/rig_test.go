@@ -97,6 +97,6 @@ func answering(t *testing.T, needs map[string]string) *fakeworkspace.Workspace {
 const (
 	clusters = "/api/2.1/clusters/list"
 	catalogs = "/api/2.1/unity-catalog/catalogs"
-	secrets  = "/api/2.0/secrets/scopes/list" //nolint:gosec // a path
+	secrets  = "/api/2.0/secrets/scopes/list"
 	alerts   = "/api/2.0/alerts"
 )

@@ -136,6 +136,25 @@ func signedMap(t *testing.T, rows string, made time.Time, key mapbundle.PrivateK
 	return string(content)
 }
 
+// signedRows returns a signed bundle of rows that scopegate itself would not write.
+func signedRows(t *testing.T, rows string, made time.Time, key mapbundle.PrivateKey) string {
+	t.Helper()
+	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := scopes.New(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := mapbundle.Sign(fmt.Appendf(nil, "# scopegate map bundle 1\n# based on: %s\n# made: %s\n# catalog: %s\n%s",
+		scopes.Date().Format(time.DateOnly), made.UTC().Format(time.RFC3339), catalog.Version(), rows), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
 func newKey(t *testing.T) mapbundle.PrivateKey {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -165,6 +184,9 @@ func TestMapBundle(t *testing.T) {
 	if !needs(harness.UnmappedPath, "sql") || !needs("/api/2.0/ours", "files") || !needs(harness.JobsList, "jobs") {
 		t.Fatal("the bundle and the routes are not in force")
 	}
+	if _, base := g.Admin(t, "GET", "/databricks_scopes/catalog?base=true"); !strings.Contains(base, mapRow("sql")) || strings.Contains(base, "/api/2.0/ours") {
+		t.Errorf("what routes go over is not the bundle: %.400s", base)
+	}
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 	replace(t, bundle, signedMap(t, mapRow("jobs"), now.Add(time.Second), key))
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 404)
@@ -178,6 +200,8 @@ func TestMapBundle(t *testing.T) {
 		"unsigned":               good[:strings.LastIndex(good, "# signature")],
 		"not a bundle":           mapRow("sql"),
 		"older than that before": signedMap(t, mapRow("sql"), now, key),
+		"from the future":        signedMap(t, mapRow("sql"), now.AddDate(900, 0, 0), key),
+		"public for everything":  signedRows(t, "*\t/{path...}\tpublic\tdocumented\tall.X\tx\n", now.Add(2*time.Second), key),
 	} {
 		replace(t, bundle, content)
 		if e := harness.NextEvent(t); !strings.Contains(fmt.Sprint(e.Data["problem"]), "map.tsv") {
@@ -193,7 +217,7 @@ func TestMapBundle(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	replace(t, bundle, signedMap(t, mapRow("sql"), now, key))
-	g.Load(t, block+"\nheader X-Load 2")
+	g.Load(t, block) // the same configuration, as with reload --force
 	awaitStatus(t, g, harness.UnmappedPath, token.Value, 403)
 }
 
@@ -247,7 +271,7 @@ func TestNarrowingMap(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "would refuse 3 calls of 1 operation by 1 token") || !strings.Contains(out, narrow.Info.TokenId[:12]+"  etl@example.com") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := ask(file); err != nil || !strings.Contains(out, "No calls pass today and would be refused") {
+	if out, err := ask(file); err != nil || !strings.Contains(out, "No call that passes today would be refused") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	key := newKey(t)
@@ -284,6 +308,104 @@ func TestNarrowingMap(t *testing.T) {
 	awaitStatus(t, g, harness.UnmappedPath, narrow.Value, 403)
 	if e := harness.NextEvent(t); e.Name() != mapfiles.EventNarrows || e.Data["calls"].(uint64) < 5 {
 		t.Errorf("%v", e.Data)
+	}
+}
+
+// TestNarrowingMapOfSeveralHandlers: with several handlers of a workspace, a reload compares
+// once, with what all of them state, and waits once for a workspace that does not answer.
+func TestNarrowingMapOfSeveralHandlers(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	replace(t, file, mapRow("jobs"))
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventNarrows)
+	block := func(first, last string) string {
+		return "handle /one/* {\n" + harness.GatewayBlock(workspace, first) + "\n}\nhandle /two/* {\n" + harness.GatewayBlock(workspace, first) +
+			"\n}\nhandle {\n" + harness.GatewayBlock(workspace, last) + "\n}\n"
+	}
+	g.Load(t, block("", "routes "+file))
+	token := g.Mint("jobs")
+	for range 3 {
+		if got := g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value)); got.StatusCode != 404 {
+			t.Fatal(got.StatusCode, got.Body)
+		}
+	}
+	g.Load(t, block("", "routes "+file)+"header X-Load 2\n") // nothing changes
+	replace(t, file+".next", mapRow("sql"))
+	g.Load(t, block("routes "+file+".next", "routes "+file+".next"))
+	if e := harness.NextEvent(t); e.Data["calls"] != uint64(3) || e.Data["tokens"] != 1 {
+		t.Errorf("%v", e.Data)
+	}
+	harness.NoEvent(t, 100*time.Millisecond) // subscribers are told before the load returns
+}
+
+// TestReloadWaitsOnce: a reload with another map waits once for a workspace that does not
+// answer, and not for each handler.
+func TestReloadWaitsOnce(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	replace(t, file, mapRow("jobs"))
+	replace(t, file+".next", mapRow("sql"))
+	g := harness.NewGateway(t, workspace)
+	block := func(file string) (all string) {
+		for _, path := range []string{"/one/*", "/two/*", ""} {
+			all += "handle " + path + " {\n" + harness.GatewayBlock(workspace, "routes "+file) + "\n}\n"
+		}
+		return all
+	}
+	g.Load(t, block(file))
+	token := g.Mint("jobs")
+	g.Send(t, "GET", harness.UnmappedPath, harness.Bearer(token.Value))
+	workspace.Faults().Set("/api/2.0/token", fakeworkspace.Hang())
+	defer workspace.Faults().Clear()
+	began := time.Now()
+	g.Load(t, block(file+".next"))
+	if took := time.Since(began); took < 4*time.Second || took > 9*time.Second {
+		t.Errorf("the reload took %v", took)
+	}
+}
+
+// TestNarrowingMapUnseenByOneRow: the calls that are refused need not be of the row that
+// changed.
+func TestNarrowingMapUnseenByOneRow(t *testing.T) {
+	workspace := harness.StartWorkspace(t)
+	file := filepath.Join(t.TempDir(), "routes.tsv")
+	g := harness.NewGateway(t, workspace)
+	g.Global = harness.TapEvents(mapfiles.EventNarrows, mapfiles.EventChanged)
+	ceiling := func(scope string) string {
+		return harness.GatewayBlock(workspace, "routes "+file+"\npolicy p {\nscopes "+scope+"\nmatch comment held\n}")
+	}
+	for name, test := range map[string]struct{ directives, path, next string }{
+		"a policy's route covers another operation": {
+			harness.GatewayBlock(workspace, "routes "+file+"\npolicy p {\ndeny GET "+harness.UnmappedPath+"\nmatch comment held\n}"),
+			harness.JobsList, strings.Replace(mapRow("jobs"), "ours.Get", "jobs.List", 1),
+		},
+		"another handler gains": {
+			"handle /one/* {\n" + ceiling("sql") + "\n}\nhandle {\n" + ceiling("jobs") + "\n}", harness.UnmappedPath, mapRow("sql"),
+		},
+	} {
+		replace(t, file, mapRow("jobs"))
+		g.Load(t, test.directives)
+		held := workspace.Mint(fakeworkspace.TokenSpec{Comment: "held", Lifetime: time.Hour})
+		for range 3 {
+			if got := g.Send(t, "GET", test.path, harness.Bearer(held.Value)); got.StatusCode == 403 {
+				t.Fatal(name, got.Body)
+			}
+		}
+		if _, body := g.AdminBody(t, "POST", "/databricks_scopes/catalog/compare?file=x", test.next); !strings.Contains(body, `"reason":"policy_denied"`) {
+			t.Errorf("%s: %s", name, body)
+		}
+		replace(t, file, test.next)
+		if e := harness.NextEvent(t); e.Name() != mapfiles.EventNarrows || e.Data["calls"] != uint64(3) {
+			t.Errorf("%s: %s %v", name, e.Name(), e.Data)
+		}
+		if e := harness.NextEvent(t); e.Name() != mapfiles.EventChanged {
+			t.Errorf("%s: %s %v", name, e.Name(), e.Data)
+		}
+		if got := g.Send(t, "GET", test.path, harness.Bearer(held.Value)); got.StatusCode != 403 {
+			t.Errorf("%s: %d", name, got.StatusCode)
+		}
+		harness.Stop(t)
 	}
 }
 
