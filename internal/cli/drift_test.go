@@ -20,10 +20,11 @@ import (
 // testDrift is what a gateway answers.
 func testDrift() usage.Drift {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return usage.Drift{At: at, Shipped: "abcdefabcdef", Operations: 2, Disagreed: 3, Notes: []string{"a file could not be read"}, Rows: []usage.DriftRow{
+	rows := []usage.DriftRow{
 		{State: usage.DriftWrong, Operation: "jobs.List", Method: "GET", Template: "/api/2.2/jobs/list", Needs: "jobs", ShippedNeeds: "jobs", Evidence: scopes.Sibling, Named: []string{"sql"}, Correction: "sql", Disagreed: 2, First: at, Last: at},
 		{State: usage.DriftUndecided, Operation: "jobs.Get", Method: "GET", Template: "/api/2.2/jobs/get", Needs: "jobs", ShippedNeeds: "jobs", Evidence: scopes.Sibling, Named: []string{"sql"}, Problem: "it is unclear", Disagreed: 1, First: at, Last: at},
-	}}
+	}
+	return usage.Drift{At: at, Shipped: "abcdefabcdef", Operations: 2, Disagreed: 3, Notes: []string{"a file could not be read"}, Rows: rows, Upstream: rows}
 }
 
 // drifting is a gateway that answers with a drift, and whose map is the shipped one with rows
@@ -76,7 +77,7 @@ func TestDriftAsks(t *testing.T) {
 func TestDriftWrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "routes.tsv")
 	for _, step := range []struct{ says, content string }{
-		{"added      GET /api/2.2/jobs/list sql\nNow name the file with the option routes", "# from scopegate scopes drift, 2026-03-01\n" + jobsListNeedsSQL},
+		{"added      GET /api/2.2/jobs/list sql\nA gateway that uses this file takes it up within seconds.", "# from scopegate scopes drift, 2026-03-01\n" + jobsListNeedsSQL},
 		{"there already GET /api/2.2/jobs/list sql\nThe file was not changed. The gateway does not use it yet", "# from scopegate scopes drift, 2026-03-01\n" + jobsListNeedsSQL},
 	} {
 		out, err := run(t, drifting(t, testDrift(), ""), "", "drift", "--write", file)

@@ -15,6 +15,9 @@ const (
 	// token. Others are left out: the next ones say the same.
 	maxConfirms = 256
 	maxPerToken = 16
+	// confirmDelay is how long an answer waits for others of its token, so that one look-up
+	// does for them. It ends when somebody waits for answers.
+	confirmDelay = time.Second
 	// confirmRate is how many tokens are looked up in a second at most, after a burst.
 	confirmRate  = 1
 	confirmBurst = 32
@@ -39,6 +42,8 @@ type confirms struct {
 
 	mu      sync.Mutex
 	waiting []confirm
+	hurry   int           // who waits for answers
+	rush    chan struct{} // signals that somebody does
 	idle    chan struct{} // closed when nothing waits any more; nil while nothing does
 	closed  bool
 }
@@ -46,13 +51,13 @@ type confirms struct {
 // confirm is an answer that waits.
 type confirm struct {
 	Answer
-	says     uint64 // the answer's key
-	answered time.Time
-	tries    int
+	says            uint64    // the answer's key
+	answered, added time.Time // by the clock of facts, and by that of timers
+	tries           int
 }
 
 func (c *confirms) begin(options Options, confirmed func(Answer)) {
-	c.options, c.confirmed = options, confirmed
+	c.options, c.confirmed, c.rush = options, confirmed, make(chan struct{}, 1)
 	c.budget = rate.NewLimiter(rate.Limit(options.ConfirmRate), max(1, int(confirmBurst*options.ConfirmRate)))
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 }
@@ -75,7 +80,7 @@ func (c *confirms) add(a Answer) {
 			return
 		}
 	}
-	c.waiting = append(c.waiting, confirm{Answer: a, says: says, answered: now})
+	c.waiting = append(c.waiting, confirm{Answer: a, says: says, answered: now, added: time.Now()})
 	if c.idle == nil {
 		c.idle = make(chan struct{})
 		go c.run()
@@ -93,14 +98,29 @@ func (c *confirms) run() {
 			c.mu.Unlock()
 			return
 		}
-		token := c.waiting[0].Token
+		token, delay := c.waiting[0].Token, time.Until(c.waiting[0].added.Add(confirmDelay))
+		if c.hurry > 0 {
+			delay = 0
+		}
 		c.mu.Unlock()
+		c.pause(delay)
 		if c.budget.Wait(c.ctx) != nil {
 			continue // it is closed
 		}
 		for _, a := range c.take(token) {
 			c.confirmed(a)
 		}
+	}
+}
+
+// pause waits for more answers, unless somebody waits for those that are there.
+func (c *confirms) pause(delay time.Duration) {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.rush:
+	case <-c.ctx.Done():
 	}
 }
 
@@ -134,9 +154,20 @@ func (c *confirms) take(token [sha256.Size]byte) (confirmed []Answer) {
 func (c *confirms) wait(ctx context.Context, most time.Duration) {
 	c.mu.Lock()
 	idle := c.idle
-	c.mu.Unlock()
 	if idle == nil {
+		c.mu.Unlock()
 		return
+	}
+	c.hurry++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.hurry--
+	}()
+	select {
+	case c.rush <- struct{}{}:
+	default: // it is told
 	}
 	timer := time.NewTimer(most)
 	defer timer.Stop()

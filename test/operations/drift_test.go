@@ -74,10 +74,14 @@ func dissents(t *testing.T) []dissent {
 	})
 	const things = "/api/2.0/internal/things"
 	internal := scopes.Operation{Method: "GET", Template: things, AnyOf: []string{"jobs"}, Name: "GET " + things}
+	const others = "/api/2.0/internal/more"
+	more := scopes.Operation{Method: "GET", Template: others, AnyOf: []string{"clusters+jobs"}, Name: "GET " + others}
 	return []dissent{
 		{name: "narrower any-of, of the operator's own", method: "GET", row: row(t, "GET", "/api/2.0/lakeview/dashboards"), needs: "dashboards", routed: "dashboards,sql",
 			enforced: []string{"dashboards", "sql"}},
 		{name: "a path of the operator's own", method: "GET", row: internal, needs: "sql", routed: "jobs", enforced: []string{"jobs"}},
+		{name: "a third scope beside two, named alone", method: "GET", row: more, needs: "clusters+jobs+sql", routed: "clusters+jobs",
+			how: fakeworkspace.OwnScopes{NameMissing: true}, enforced: []string{"clusters,jobs"}},
 		{name: "wrong scope", method: "GET", row: row(t, "GET", harness.JobsList), needs: "notifications", enforced: []string{"jobs"}},
 		{name: "needs all-apis", method: "GET", row: row(t, "GET", harness.ClustersList), needs: "all-apis", enforced: []string{"clusters"}},
 		{name: "wider any-of", method: "GET", row: row(t, "GET", "/api/2.0/secrets/scopes/list"), needs: "access-management,secrets",
