@@ -48,7 +48,7 @@ func TestKnownScopes(t *testing.T) {
 		t.Error("the known scopes are not sorted, or not unique")
 	}
 	for _, s := range known {
-		if !isScope(s) {
+		if !IsScope(s) {
 			t.Errorf("%q is not a valid scope", s)
 		}
 	}

@@ -239,7 +239,7 @@ func checkAlternative(alternative string) error {
 			return fmt.Errorf("any_of has %q among scopes: it must stand alone", s)
 		case s == wordOptional:
 			return fmt.Errorf("any_of has %q joined to a scope or twice: write it once, between commas", s)
-		case !isScope(s):
+		case !IsScope(s):
 			return fmt.Errorf("any_of has %q: use lower-case letters, digits and -.:_ in scopes", s)
 		case s == AllAPIs && len(together) > 1:
 			return fmt.Errorf("any_of joins all-apis to other scopes: it permits everything, so write it alone")
@@ -264,7 +264,9 @@ func isMethod(s string) bool {
 	return s != "" && len(s) <= 32
 }
 
-func isScope(s string) bool {
+// IsScope reports whether s has the form of a scope: at most 128 lower-case letters, digits
+// and, after the first, -.:_.
+func IsScope(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -52,7 +53,7 @@ func grade(rows []scopes.Operation, facts []fact, from map[string]*rule) error {
 	graded := make(map[*scopes.Operation]bool)
 	var problems []error
 	for _, f := range facts {
-		readings, err := catalog.Read(f.row.Method, sample(f.row.Template), nil)
+		readings, err := catalog.Read(f.row.Method, routesfile.Sample(f.row.Template), nil)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("evidence.tsv:%d: %w", f.line, err))
 			continue
@@ -84,19 +85,4 @@ func grade(rows []scopes.Operation, facts []fact, from map[string]*rule) error {
 		row.Evidence, row.Source = f.row.Evidence, source
 	}
 	return errors.Join(problems...)
-}
-
-// sample returns a path that the template matches.
-func sample(template string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(template, "{")
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		name, after, _ := strings.Cut(rest, "}")
-		b.WriteString("x" + strings.TrimSuffix(name, "..."))
-		template = after
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -110,7 +111,7 @@ func TestEvidenceHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range facts {
-		path := sample(f.row.Template)
+		path := routesfile.Sample(f.row.Template)
 		readings, err := scopes.Default().Read(f.row.Method, path, nil)
 		if err != nil {
 			t.Errorf("evidence.tsv:%d: %v", f.line, err)

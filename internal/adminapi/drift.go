@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -29,26 +28,15 @@ func (q DriftQuery) encode() url.Values {
 	return query
 }
 
-// driftFormats are the formats of [DriftQuery].
-var driftFormats = map[string]struct {
-	contentType string
-	write       func(*usage.Drift, io.Writer) error
-}{
-	"":          {"application/json", (*usage.Drift).WriteJSON},
-	formatJSON:  {"application/json", (*usage.Drift).WriteJSON},
-	formatCSV:   {"text/csv; charset=utf-8", (*usage.Drift).WriteCSV},
-	formatTable: {"text/plain; charset=utf-8", (*usage.Drift).WriteTable},
-}
-
 // drift says where the workspace's answers disagree with the map.
 func (s *server) drift(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if err := knownParameters(query, paramFormat, paramWorkspace, paramAll); err != nil {
 		return err
 	}
-	format, ok := driftFormats[query.Get(paramFormat)]
-	if !ok {
-		return errorf(http.StatusBadRequest, "%s must be json, csv or table, not %q", paramFormat, query.Get(paramFormat))
+	format, err := tableFormatOf(query, (*usage.Drift).WriteJSON, (*usage.Drift).WriteCSV, (*usage.Drift).WriteTable)
+	if err != nil {
+		return err
 	}
 	all, err := readBool(query, paramAll)
 	if err != nil {
@@ -62,8 +50,7 @@ func (s *server) drift(w http.ResponseWriter, r *http.Request) error {
 	if !all {
 		drift = drift.Open()
 	}
-	w.Header().Set("Content-Type", format.contentType)
-	return format.write(&drift, w)
+	return format.answer(w, &drift)
 }
 
 // driftOf compares what is known of a workspace's answers with the rows in force. Notes

@@ -48,19 +48,32 @@ type reportRequest struct {
 	workspace string
 	order     usage.Order
 	filter    usage.Filter
-	format    reportFormat
+	format    tableFormat[usage.Report]
 }
 
-type reportFormat struct {
+// tableFormat is a form of a report with rows.
+type tableFormat[Report any] struct {
 	contentType string
-	write       func(*usage.Report, io.Writer) error
+	write       func(*Report, io.Writer) error
 }
 
-var reportFormats = map[string]reportFormat{
-	"":          {"application/json", (*usage.Report).WriteJSON},
-	formatJSON:  {"application/json", (*usage.Report).WriteJSON},
-	formatCSV:   {"text/csv; charset=utf-8", (*usage.Report).WriteCSV},
-	formatTable: {"text/plain; charset=utf-8", (*usage.Report).WriteTable},
+func (f tableFormat[Report]) answer(w http.ResponseWriter, report *Report) error {
+	w.Header().Set("Content-Type", f.contentType)
+	return f.write(report, w)
+}
+
+// tableFormatOf returns the form that a query asks for. Default: JSON.
+func tableFormatOf[Report any](query url.Values, json, csv, table func(*Report, io.Writer) error) (tableFormat[Report], error) {
+	switch format := query.Get(paramFormat); format {
+	case "", formatJSON:
+		return tableFormat[Report]{"application/json", json}, nil
+	case formatCSV:
+		return tableFormat[Report]{"text/csv; charset=utf-8", csv}, nil
+	case formatTable:
+		return tableFormat[Report]{"text/plain; charset=utf-8", table}, nil
+	default:
+		return tableFormat[Report]{}, errorf(http.StatusBadRequest, "%s must be json, csv or table, not %q", paramFormat, format)
+	}
 }
 
 func parseReport(query url.Values) (*reportRequest, error) {
@@ -75,11 +88,8 @@ func parseReport(query url.Values) (*reportRequest, error) {
 	if request.order, err = usage.ParseOrder(query.Get(paramSort)); err != nil {
 		return nil, errorf(http.StatusBadRequest, "%w", err)
 	}
-	var ok bool
-	if request.format, ok = reportFormats[query.Get(paramFormat)]; !ok {
-		return nil, errorf(http.StatusBadRequest, "%s must be json, csv or table, not %q", paramFormat, query.Get(paramFormat))
-	}
-	return request, nil
+	request.format, err = tableFormatOf(query, (*usage.Report).WriteJSON, (*usage.Report).WriteCSV, (*usage.Report).WriteTable)
+	return request, err
 }
 
 func parseFilter(query url.Values) (filter usage.Filter, err error) {
@@ -110,8 +120,7 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	report := workspace.report(r.Context(), s.Now())
 	report.Sort(request.order)
 	report = report.Filter(request.filter)
-	w.Header().Set("Content-Type", request.format.contentType)
-	return request.format.write(&report, w)
+	return request.format.answer(w, &report)
 }
 
 // report joins what was seen with the workspace's list of tokens. Notes say what is

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/routesfile"
+	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -31,14 +32,7 @@ func testDrift() usage.Drift {
 // over it.
 func drifting(t *testing.T, drift usage.Drift, rows string) adminapi.Do {
 	t.Helper()
-	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := scopes.Default().With(parsed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := maps.With(t, rows)
 	return func(address, method, uri string, header http.Header, body io.Reader) (*http.Response, error) {
 		if !strings.HasPrefix(uri, "/databricks_scopes/catalog") {
 			return answering(drift)(address, method, uri, header, body)
@@ -117,15 +111,7 @@ func TestDriftWritesOverBundle(t *testing.T) {
 	if out, err := run(t, drifting(t, drift, bundle), "", "drift", "--write", file); err != nil || !strings.Contains(out, "replaced   GET /api/2.1/new-b sql\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	parsed, err := scopes.Parse(strings.NewReader(bundle), "rows")
-	if err != nil {
-		t.Fatal(err)
-	}
-	over, err := scopes.Default().With(parsed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := routesfile.Load(file, over); err != nil {
+	if _, err := routesfile.Load(file, maps.With(t, bundle)); err != nil {
 		t.Error(err)
 	}
 	// Without the map, nothing is written.

@@ -88,13 +88,5 @@ func IsScope(name string) bool {
 	case "public", "account", "optional":
 		return false
 	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		case i > 0 && (c == '-' || c == '.' || c == ':' || c == '_'):
-		default:
-			return false
-		}
-	}
-	return name != "" && len(name) <= maxName
+	return len(name) <= maxName && scopes.IsScope(name)
 }

@@ -8,25 +8,13 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
 
 var now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-
-func catalogOf(t *testing.T, rows string) *scopes.Catalog {
-	t.Helper()
-	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := scopes.Default().With(parsed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return catalog
-}
 
 // seen is one use of one token.
 type seen struct {
@@ -71,7 +59,7 @@ func TestCompare(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			judgeOf := func(rows string) *judge.Judge {
-				return &judge.Judge{Catalog: catalogOf(t, rows), Rules: policy.Rules{AllowUnscoped: true, Policies: test.policies}, Now: func() time.Time { return now }}
+				return &judge.Judge{Catalog: maps.With(t, rows), Rules: policy.Rules{AllowUnscoped: true, Policies: test.policies}, Now: func() time.Time { return now }}
 			}
 			before, after := judgeOf(test.before), judgeOf(test.after)
 			in := Input{Before: []*judge.Judge{before}, After: []*judge.Judge{after}, Now: now, Owner: func(info *tokens.Info) tokens.Principal { return info.Owner }}
@@ -135,7 +123,7 @@ func useOf(t *testing.T, catalog *scopes.Catalog, method, template string, calls
 // permit what it refuses now, whichever is asked first.
 func TestOneHandlerRefuses(t *testing.T) {
 	t.Parallel()
-	before, after := catalogOf(t, "GET\t/api/2.0/x\tjobs\n"), catalogOf(t, "GET\t/api/2.0/x\tsql\n")
+	before, after := maps.With(t, "GET\t/api/2.0/x\tjobs\n"), maps.With(t, "GET\t/api/2.0/x\tsql\n")
 	info := &tokens.Info{ID: tokens.IDOf("t"), Expires: tokens.NeverExpires}
 	for _, ceilings := range [][]string{{"sql", "jobs"}, {"jobs", "sql"}, {"sql", "jobs", "sql"}} {
 		in := Input{Now: now, Tokens: []*tokens.Info{info}, Owner: func(info *tokens.Info) tokens.Principal { return info.Owner }, Usage: useOf(t, before, "GET", "/api/2.0/x", 3, info)}
@@ -160,7 +148,7 @@ func TestOneHandlerRefuses(t *testing.T) {
 func TestPolicyRoutes(t *testing.T) {
 	t.Parallel()
 	const list = "/api/2.2/jobs/list"
-	before, after := catalogOf(t, "GET\t/api/2.0/x\tjobs\toperator\tours.Get\tx\n"), catalogOf(t, "GET\t/api/2.0/x\tjobs\toperator\tjobs.List\tx\n")
+	before, after := maps.With(t, "GET\t/api/2.0/x\tjobs\toperator\tours.Get\tx\n"), maps.With(t, "GET\t/api/2.0/x\tjobs\toperator\tjobs.List\tx\n")
 	info := &tokens.Info{ID: tokens.IDOf("t"), Scopes: []string{"jobs"}, Expires: tokens.NeverExpires}
 	for _, denied := range []string{"/api/2.0/x", "/api/2.0/y"} {
 		route, err := policy.ParseRoute("GET", denied)

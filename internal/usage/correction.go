@@ -38,7 +38,7 @@ func (l *Lesson) Correction() (anyOf []string, ok bool) {
 	if len(l.Refused) > 0 {
 		anyOf, ok = l.fromRefusals()
 	} else {
-		anyOf, ok = l.fromPassages()
+		anyOf, ok = l.fromSuccesses()
 	}
 	o := &l.Operation
 	corrected := scopes.Operation{AnyOf: anyOf}
@@ -47,7 +47,7 @@ func (l *Lesson) Correction() (anyOf []string, ok bool) {
 		return nil, false
 	case o.Access == scopes.ScopedAccess && !o.Doubtful() && slices.Equal(o.AnyOf, anyOf):
 		return nil, false
-	case slices.ContainsFunc(l.Passed, func(p Passage) bool { return !corrected.Permits(p.Held) }):
+	case slices.ContainsFunc(l.Passed, func(p Success) bool { return !corrected.Permits(p.Held) }):
 		return nil, false
 	case l.Crowded && slices.ContainsFunc(o.AnyOf, func(one string) bool { return !corrected.Permits(strings.Split(one, scopes.And)) }):
 		return nil, false
@@ -73,7 +73,7 @@ func (l *Lesson) half(alternative string) bool {
 // passedWithout reports whether a token passed that had what is needed according to a row, and
 // not what it is according to the lesson's.
 func (l *Lesson) passedWithout(needs *scopes.Operation) bool {
-	return slices.ContainsFunc(l.Passed, func(p Passage) bool { return needs.Permits(p.Held) && !l.Operation.Permits(p.Held) })
+	return slices.ContainsFunc(l.Passed, func(p Success) bool { return needs.Permits(p.Held) && !l.Operation.Permits(p.Held) })
 }
 
 // fromRefusals returns what satisfies everything that the workspace asked for.
@@ -109,7 +109,7 @@ func (l *Lesson) addsToRow(named []string) bool {
 		return false
 	}
 	several := slices.ContainsFunc(o.AnyOf, func(one string) bool { return strings.Contains(one, scopes.And) })
-	withBoth := func(p Passage) bool { return needs.Permits(p.Held) && o.Permits(p.Held) }
+	withBoth := func(p Success) bool { return needs.Permits(p.Held) && o.Permits(p.Held) }
 	return several || slices.ContainsFunc(l.Passed, withBoth) && !o.Doubtful()
 }
 
@@ -128,8 +128,8 @@ func (r *Refusal) adds(to *Refusal) bool {
 	return asked.Permits(r.Held)
 }
 
-// fromPassages returns what the row is not in doubt about, and what is proven beside that.
-func (l *Lesson) fromPassages() (anyOf []string, ok bool) {
+// fromSuccesses returns what the row is not in doubt about, and what is proven beside that.
+func (l *Lesson) fromSuccesses() (anyOf []string, ok bool) {
 	o := &l.Operation
 	for _, alternative := range o.AnyOf {
 		if alternative != scopes.AllAPIs && (!o.Doubtful() || l.confirmed(alternative)) {
@@ -148,7 +148,7 @@ func (l *Lesson) fromPassages() (anyOf []string, ok bool) {
 // confirmed reports whether tokens passed that held nothing but an alternative.
 func (l *Lesson) confirmed(alternative string) bool {
 	alone := strings.Split(alternative, scopes.And)
-	return slices.ContainsFunc(l.Passed, func(p Passage) bool { return slices.Equal(p.Held, alone) })
+	return slices.ContainsFunc(l.Passed, func(p Success) bool { return slices.Equal(p.Held, alone) })
 }
 
 // both returns the alternatives that satisfy two lists.

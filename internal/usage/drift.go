@@ -2,7 +2,6 @@ package usage
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -127,8 +126,4 @@ func (r *DriftRow) source() string {
 }
 
 // WriteJSON writes the report as JSON, which decodes into a [Drift] again.
-func (d *Drift) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(d)
-}
+func (d *Drift) WriteJSON(w io.Writer) error { return writeJSON(w, d) }

@@ -5,21 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/scopes"
 )
 
 // mapOf returns the shipped map with rows over it.
 func mapOf(t testing.TB, rows ...string) *scopes.Catalog {
 	t.Helper()
-	parsed, err := scopes.Parse(strings.NewReader(strings.Join(rows, "\n")), "")
-	if err == nil {
-		var c *scopes.Catalog
-		if c, err = scopes.Default().With(parsed); err == nil {
-			return c
-		}
-	}
-	t.Fatal(err)
-	return nil
+	return maps.With(t, strings.Join(rows, "\n"))
 }
 
 // rowOf returns a row of a map.
@@ -52,10 +45,10 @@ func TestNewDrift(t *testing.T) {
 		return Lesson{Operation: rowOf(t, c, "GET", jobs), Disagreed: 2, First: at, Last: at, Refused: []Refusal{{Named: named, Held: []string{held}, Count: 2}}}
 	}
 	pass := func(c *scopes.Catalog, at time.Time, held ...string) Lesson {
-		return Lesson{Operation: rowOf(t, c, "GET", jobs), Disagreed: 2, First: at, Last: at, Passed: []Passage{{Held: held, Count: 2}}}
+		return Lesson{Operation: rowOf(t, c, "GET", jobs), Disagreed: 2, First: at, Last: at, Passed: []Success{{Held: held, Count: 2}}}
 	}
 	unmapped := Lesson{Operation: scopes.Operation{Method: "*", Template: "/{path...}", AnyOf: []string{scopes.AllAPIs}, Evidence: scopes.Unmapped, Name: "unmapped"},
-		Disagreed: 1, First: noon, Last: noon, Passed: []Passage{{Held: []string{"sql"}, Count: 1}}}
+		Disagreed: 1, First: noon, Last: noon, Passed: []Success{{Held: []string{"sql"}, Count: 1}}}
 	spelled := rowOf(t, shipped, "GET", jobs)
 	spelled.AnyOf, spelled.Evidence = []string{scopes.AllAPIs}, scopes.Unmapped
 	gone := refuse(shipped, noon, "jobs", "reading")
@@ -125,7 +118,7 @@ func TestNewDriftOfOneOperation(t *testing.T) {
 	}
 	passed := func(template string, held ...string) Lesson {
 		l := lesson(template, 0)
-		l.Agreed, l.Passed = 1, []Passage{{Held: held, Count: 1}}
+		l.Agreed, l.Passed = 1, []Success{{Held: held, Count: 1}}
 		return l
 	}
 	for _, test := range []struct {
@@ -206,7 +199,7 @@ func TestNewDriftUpstream(t *testing.T) {
 	const jobs = "/api/2.2/jobs/list"
 	shipped, own := scopes.Default(), mapOf(t, "GET\t"+jobs+"\tacme-payroll,sql\tdocumented\tjobs.List\tours")
 	passed := func(c *scopes.Catalog, held string, disagreed uint64) Lesson {
-		return Lesson{Operation: rowOf(t, c, "GET", jobs), Agreed: 1 - disagreed, Disagreed: disagreed, First: noon, Last: noon, Passed: []Passage{{Held: []string{held}, Count: 1}}}
+		return Lesson{Operation: rowOf(t, c, "GET", jobs), Agreed: 1 - disagreed, Disagreed: disagreed, First: noon, Last: noon, Passed: []Success{{Held: []string{held}, Count: 1}}}
 	}
 	refused := passed(shipped, "sql", 1)
 	refused.Passed, refused.Refused = nil, []Refusal{{Named: []string{"sql"}, Held: []string{"jobs"}, Count: 1}}

@@ -33,7 +33,7 @@ type lesson struct {
 	agreed, disagreed uint64
 	first, last       time.Time
 	refused           []Refusal
-	passed            []Passage
+	passed            []Success
 	cut, crowded      bool
 	counted           []string      // the scopes that were counted last
 	at                int           // in passed
@@ -204,7 +204,7 @@ func (l *lesson) passAgain(a *Answer) bool {
 func (l *lesson) pass(a *Answer, sum uint64) {
 	at := -1
 	if set := sortedSet(a.Held); set != nil {
-		at = l.addPassage(Passage{set, 1, a.At, a.At}) // which may clear recent
+		at = l.addSuccess(Success{set, 1, a.At, a.At}) // which may clear recent
 	}
 	l.recent[sum%uint64(len(l.recent))] = recentSet{sum, at}
 	if at >= 0 {
@@ -212,13 +212,13 @@ func (l *lesson) pass(a *Answer, sum uint64) {
 	}
 }
 
-func (p *Passage) add(n uint64, first, last time.Time) {
+func (p *Success) add(n uint64, first, last time.Time) {
 	p.Count, p.First, p.Last = plus(p.Count, n), earlier(p.First, first), later(p.Last, last)
 }
 
-// addPassage counts a set with the smallest one that it includes, and returns where that
+// addSuccess counts a set with the smallest one that it includes, and returns where that
 // is, -1 if there is no room. Of two sets the smaller one says more.
-func (l *lesson) addPassage(p Passage) int {
+func (l *lesson) addSuccess(p Success) int {
 	for i := range l.passed {
 		if includes(p.Held, l.passed[i].Held) {
 			l.passed[i].add(p.Count, p.First, p.Last)
@@ -226,7 +226,7 @@ func (l *lesson) addPassage(p Passage) int {
 		}
 	}
 	l.forget() // they may move
-	l.passed = slices.DeleteFunc(l.passed, func(larger Passage) bool {
+	l.passed = slices.DeleteFunc(l.passed, func(larger Success) bool {
 		if !includes(larger.Held, p.Held) {
 			return false
 		}
@@ -330,7 +330,7 @@ func (l *Lesson) sort() {
 		together := func(r Refusal) int { return map[bool]int{true: 1}[r.Together] }
 		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Named, b.Named), cmp.Compare(together(a), together(b)), slices.Compare(a.Held, b.Held))
 	})
-	slices.SortFunc(l.Passed, func(a, b Passage) int {
+	slices.SortFunc(l.Passed, func(a, b Success) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Held, b.Held))
 	})
 }

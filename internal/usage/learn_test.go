@@ -45,7 +45,7 @@ func TestLearn(t *testing.T) {
 			{Named: []string{"z"}, Held: []string{"w", "x"}, Count: 2, First: noon, Last: noon},
 			{Named: []string{"y", "z"}, Held: []string{"x"}, Count: 1, First: noon, Last: noon},
 		}},
-		{Operation: a, Agreed: 5, First: noon, Last: noon.Add(2 * time.Minute), Passed: []Passage{
+		{Operation: a, Agreed: 5, First: noon, Last: noon.Add(2 * time.Minute), Passed: []Success{
 			{Held: []string{"x"}, Count: 5, First: noon, Last: noon.Add(2 * time.Minute)},
 		}},
 	}
@@ -99,7 +99,7 @@ func TestLearnBounds(t *testing.T) {
 	if len(l.Passed) > maxPassed || len(l.Refused) != maxRefused || !l.Cut || len(l.Refused[0].Held) > maxHeld {
 		t.Errorf("%d %d %v %d", len(l.Passed), len(l.Refused), l.Cut, len(l.Refused[0].Held))
 	}
-	if !slices.ContainsFunc(l.Passed, func(p Passage) bool { return slices.Equal(p.Held, []string{"y"}) }) {
+	if !slices.ContainsFunc(l.Passed, func(p Success) bool { return slices.Equal(p.Held, []string{"y"}) }) {
 		t.Error("the set that is proof was dropped")
 	}
 	if data, err := marshalState(r.State()); err != nil || bytes.Contains(data, []byte("text")) {

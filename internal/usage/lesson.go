@@ -3,7 +3,6 @@ package usage
 import (
 	"cmp"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -26,7 +25,7 @@ type Lesson struct {
 	// Passed are the smallest sets of scopes with which tokens passed, also those that
 	// agree: a set is left out if another one is part of it. The most frequent come
 	// first.
-	Passed []Passage
+	Passed []Success
 	// Cut means that there were more refusals than are kept, or more sets that the row does
 	// not permit, or may not.
 	Cut bool
@@ -49,8 +48,8 @@ type Refusal struct {
 	Last  time.Time `json:"last_seen,omitzero"`
 }
 
-// Passage is a set of scopes that was enough.
-type Passage struct {
+// Success is a set of scopes that was enough.
+type Success struct {
 	// Held are all scopes of the token, sorted: one of them, or some of them together,
 	// is what was needed. A set of one is proof.
 	Held []string `json:"held"`
@@ -68,7 +67,7 @@ type lessonJSON struct {
 	First     time.Time `json:"first_seen,omitzero"`
 	Last      time.Time `json:"last_seen,omitzero"`
 	Refused   []Refusal `json:"refused"`
-	Passed    []Passage `json:"passed"`
+	Passed    []Success `json:"passed"`
 	Cut       bool      `json:"cut,omitempty"`
 	Crowded   bool      `json:"crowded,omitempty"`
 }
@@ -94,7 +93,5 @@ func (l *Lesson) UnmarshalJSON(data []byte) error {
 
 // compareLessons puts the rows with the most disagreements first.
 func compareLessons(a, b Lesson) int {
-	return cmp.Or(cmp.Compare(b.Disagreed, a.Disagreed), scopes.Compare(a.Operation, b.Operation),
-		cmp.Compare(a.Operation.Access, b.Operation.Access), slices.Compare(a.Operation.AnyOf, b.Operation.AnyOf),
-		cmp.Compare(a.Operation.Evidence, b.Operation.Evidence))
+	return cmp.Or(cmp.Compare(b.Disagreed, a.Disagreed), compareOperations(&a.Operation, &b.Operation))
 }

@@ -16,7 +16,7 @@ type lessonRow struct {
 	First     int64        `json:"first"`
 	Last      int64        `json:"last"`
 	Refused   []refusalRow `json:"refused,omitempty"`
-	Passed    []passageRow `json:"passed,omitempty"`
+	Passed    []successRow `json:"passed,omitempty"`
 	Cut       bool         `json:"cut,omitempty"`
 	Crowded   bool         `json:"crowded,omitempty"`
 }
@@ -24,10 +24,10 @@ type lessonRow struct {
 type refusalRow struct {
 	Named    []string `json:"named"`
 	Together bool     `json:"together,omitempty"`
-	passageRow
+	successRow
 }
 
-type passageRow struct {
+type successRow struct {
 	Held  []string `json:"held"`
 	Count uint64   `json:"count"`
 	First int64    `json:"first"`
@@ -37,10 +37,10 @@ type passageRow struct {
 func lessonRowOf(l *Lesson, operation int) lessonRow {
 	row := lessonRow{Operation: operation, Agreed: l.Agreed, Disagreed: l.Disagreed, First: l.First.UnixMilli(), Last: l.Last.UnixMilli(), Cut: l.Cut, Crowded: l.Crowded}
 	for _, r := range l.Refused {
-		row.Refused = append(row.Refused, refusalRow{r.Named, r.Together, passageRow{r.Held, r.Count, r.First.UnixMilli(), r.Last.UnixMilli()}})
+		row.Refused = append(row.Refused, refusalRow{r.Named, r.Together, successRow{r.Held, r.Count, r.First.UnixMilli(), r.Last.UnixMilli()}})
 	}
 	for _, p := range l.Passed {
-		row.Passed = append(row.Passed, passageRow{p.Held, p.Count, p.First.UnixMilli(), p.Last.UnixMilli()})
+		row.Passed = append(row.Passed, successRow{p.Held, p.Count, p.First.UnixMilli(), p.Last.UnixMilli()})
 	}
 	return row
 }
@@ -83,12 +83,12 @@ func (r *lessonRow) lesson(operations []scopes.Operation) (Lesson, error) {
 	}
 	for _, p := range r.Passed {
 		err = errors.Join(err, p.check())
-		l.Passed = append(l.Passed, Passage{p.Held, p.Count, timeOf(p.First), timeOf(p.Last)})
+		l.Passed = append(l.Passed, Success{p.Held, p.Count, timeOf(p.First), timeOf(p.Last)})
 	}
 	return l, err
 }
 
-func (r *passageRow) check() error {
+func (r *successRow) check() error {
 	return errors.Join(checkCounts(r.Count), checkTime(r.First), checkTime(r.Last), checkSet(r.Held, maxHeld))
 }
 

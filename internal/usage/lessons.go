@@ -83,7 +83,7 @@ func (ls *lessons) merge(all []Lesson) {
 			l.addRefusal(r)
 		}
 		for _, p := range from.Passed {
-			l.addPassage(p)
+			l.addSuccess(p)
 		}
 		l.mu.Unlock()
 	}

@@ -180,8 +180,11 @@ func (r *Row) notes(now time.Time) (notes []string) {
 }
 
 // WriteJSON writes the report as JSON, which decodes into a [Report] again.
-func (r *Report) WriteJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
+
+// writeJSON writes a report for people and programs.
+func writeJSON(w io.Writer, report any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
+	return encoder.Encode(report)
 }

@@ -122,7 +122,10 @@ func sortUses(uses []Use) { slices.SortFunc(uses, compareUses) }
 
 // compareUses puts the most called operations first.
 func compareUses(a, b Use) int {
-	return cmp.Or(cmp.Compare(b.Calls, a.Calls), scopes.Compare(a.Operation, b.Operation),
-		cmp.Compare(a.Operation.Access, b.Operation.Access), slices.Compare(a.Operation.AnyOf, b.Operation.AnyOf),
-		cmp.Compare(a.Operation.Evidence, b.Operation.Evidence))
+	return cmp.Or(cmp.Compare(b.Calls, a.Calls), compareOperations(&a.Operation, &b.Operation))
+}
+
+// compareOperations orders rows, also those that differ only in what they need.
+func compareOperations(a, b *scopes.Operation) int {
+	return cmp.Or(scopes.Compare(*a, *b), cmp.Compare(a.Access, b.Access), slices.Compare(a.AnyOf, b.AnyOf), cmp.Compare(a.Evidence, b.Evidence))
 }

@@ -5,12 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/scopegate/scopegate/internal/mapimpact"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -118,15 +117,7 @@ func TestRoutesChangeWithoutReload(t *testing.T) {
 // signedMap returns a signed bundle of the shipped map with rows over it.
 func signedMap(t *testing.T, rows string, made time.Time, key mapbundle.PrivateKey) string {
 	t.Helper()
-	parsed, err := scopes.Parse(strings.NewReader(rows), "rows")
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog, err := scopes.Default().With(parsed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := mapbundle.Write(catalog, scopes.Date(), made)
+	content, err := mapbundle.Write(maps.With(t, rows), scopes.Date(), made)
 	if err == nil {
 		content, err = mapbundle.Sign(content, key)
 	}
@@ -440,47 +431,25 @@ func TestMapChangesUnderLoad(t *testing.T) {
 	replace(t, file, mapRow("jobs"))
 	g := harness.StartSite(t, workspace, harness.GatewayBlock(workspace, "routes "+file))
 	token := g.Mint("jobs")
-	var clients sync.WaitGroup
 	var passed, refused atomic.Int64
-	stop := make(chan struct{})
-	for range 4 {
-		clients.Go(func() {
-			client := &http.Client{Transport: new(http.Transport)}
-			defer client.CloseIdleConnections()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				r, err := http.NewRequest("GET", g.URL+harness.UnmappedPath, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				harness.Bearer(token.Value)(r)
-				answer, err := client.Do(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				answer.Body.Close()
-				switch answer.StatusCode {
-				case 404:
-					passed.Add(1)
-				case 403:
-					refused.Add(1)
-				default:
-					t.Errorf("status %d", answer.StatusCode)
-				}
-			}
-		})
-	}
+	stop := keepAsking(t, g, harness.UnmappedPath, token.Value, func(status int, err error) (more bool) {
+		switch {
+		case err != nil:
+			t.Error(err)
+			return false
+		case status == 404:
+			passed.Add(1)
+		case status == 403:
+			refused.Add(1)
+		default:
+			t.Errorf("status %d", status)
+		}
+		return true
+	})
 	for i, scope := range []string{"sql", "jobs"} {
 		before := []int64{refused.Load(), passed.Load()}[i]
 		replace(t, file, mapRow(scope))
 		harness.WaitFor(t, "the map to change", func() bool { return []int64{refused.Load(), passed.Load()}[i] > before+10 })
 	}
-	close(stop)
-	clients.Wait()
+	stop()
 }

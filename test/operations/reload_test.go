@@ -86,52 +86,66 @@ func TestReloadUnderLoad(t *testing.T) {
 	g := harness.StartSite(t, workspace, gateway)
 	token := g.Mint("jobs")
 
-	stop := make(chan struct{})
-	var (
-		clients  sync.WaitGroup
-		answered atomic.Int64
-	)
-	for range 4 {
-		clients.Go(func() {
-			client := &http.Client{Transport: &http.Transport{}}
-			defer client.CloseIdleConnections()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				r, err := http.NewRequest("GET", g.URL+harness.JobsList, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				harness.Bearer(token.Value)(r)
-				answer, err := client.Do(r)
-				if err != nil {
-					// Caddy swaps the listening socket on a reload, and the kernel resets
-					// connections that wait on the old one. Clients reconnect.
-					continue
-				}
-				answered.Add(1)
-				answer.Body.Close()
-				if answer.StatusCode != 200 {
-					t.Errorf("status %d", answer.StatusCode)
-					return
-				}
-			}
-		})
-	}
+	var answered atomic.Int64
+	stop := keepAsking(t, g, harness.JobsList, token.Value, func(status int, err error) (more bool) {
+		if err != nil {
+			// Caddy swaps the listening socket on a reload, and the kernel resets
+			// connections that wait on the old one. Clients reconnect.
+			return true
+		}
+		answered.Add(1)
+		if status != 200 {
+			t.Errorf("status %d", status)
+		}
+		return status == 200
+	})
 	for i := range 10 {
 		g.Load(t, gateway+fmt.Sprintf("\nheader X-Load %d", i))
 		for served := answered.Load(); answered.Load() == served && !t.Failed(); {
 			runtime.Gosched() // until this configuration has served a request too
 		}
 	}
-	close(stop)
-	clients.Wait()
+	stop()
 	if got := workspace.Lookups(); got != 1 {
 		t.Errorf("%d look-ups, want 1: the cache was lost", got)
+	}
+}
+
+// keepAsking asks a gateway for a path, by a few clients that each have connections of their
+// own, until the function that it returns is called or answered says that it is enough.
+func keepAsking(t *testing.T, g *harness.Gateway, path, token string, answered func(status int, err error) (more bool)) (stop func()) {
+	t.Helper()
+	var clients sync.WaitGroup
+	stopped := make(chan struct{})
+	for range 4 {
+		clients.Go(func() {
+			client := &http.Client{Transport: new(http.Transport)}
+			defer client.CloseIdleConnections()
+			for more := true; more; {
+				select {
+				case <-stopped:
+					return
+				default:
+				}
+				r, err := http.NewRequest("GET", g.URL+path, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				harness.Bearer(token)(r)
+				answer, err := client.Do(r)
+				if err != nil {
+					more = answered(0, err)
+					continue
+				}
+				answer.Body.Close()
+				more = answered(answer.StatusCode, nil)
+			}
+		})
+	}
+	return func() {
+		close(stopped)
+		clients.Wait()
 	}
 }
 
