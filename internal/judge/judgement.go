@@ -56,8 +56,13 @@ type Judgement struct {
 	// Problem completes the message of a request that cannot be judged, and names a
 	// credential that is not accepted. It quotes nothing from the request.
 	Problem string
+	// Instead says what to send instead of a credential that is not accepted.
+	Instead string
+	// WorkspaceID is the workspace that is served, where the token belongs to another. It
+	// is 0 otherwise, and while it is not known.
+	WorkspaceID int64
 	// Detail says why the facts could not be had, as a [tokens.Outage] or
-	// "client_left". It is for the operator.
+	// "client_left", or names a credential that is not accepted. It is for the operator.
 	Detail string
 	// RetryAfter is when asking again makes sense, for what is unavailable.
 	RetryAfter time.Duration

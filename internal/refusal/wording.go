@@ -25,7 +25,7 @@ var wording = map[policy.Reason]struct {
 	policy.UnsupportedCredential: {http.StatusUnauthorized, messageNoCredential},
 	policy.UnknownToken:          {http.StatusForbidden, messageInvalidToken},
 	policy.TokenExpired:          {http.StatusForbidden, messageInvalidToken},
-	policy.WrongWorkspace:        {http.StatusForbidden, messageInvalidToken},
+	policy.WrongWorkspace:        {http.StatusForbidden, "Invalid access to Org"},
 	policy.MissingScope:          {http.StatusForbidden, "Provided access token does not have required scopes: "},
 	policy.AccountLevelOperation: {http.StatusForbidden, "Personal access tokens cannot call account-level APIs."},
 	policy.PolicyDenied:          {http.StatusForbidden, ""},
@@ -65,10 +65,22 @@ func message(j *judge.Judgement) string {
 			words += fmt.Sprintf(" (for this spelling of the path; %s %s needs %s)", row.Method, row.Template, judge.Needs(row))
 		}
 		return words
-	case policy.UnsupportedCredential:
+	case policy.MissingCredential, policy.UnsupportedCredential, policy.UnknownToken:
 		if j.Problem != "" {
-			return words + " What was sent is " + j.Problem + "."
+			words += " What was sent is " + j.Problem + "."
 		}
+		if j.Instead != "" {
+			words += " " + j.Instead
+		}
+		return words
+	case policy.WrongWorkspace:
+		if j.WorkspaceID != 0 {
+			words += fmt.Sprintf(": %d", j.WorkspaceID)
+		}
+		if j.Problem != "" {
+			words += ". " + j.Problem
+		}
+		return words
 	case policy.GatewayMisconfigured:
 		return words + j.Problem + ". Your token was not checked; tell the gateway's operator."
 	case policy.AmbiguousRequest, policy.MalformedPath, policy.MisdirectedRequest:
