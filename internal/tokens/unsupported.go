@@ -1,8 +1,6 @@
 package tokens
 
-import (
-	"strings"
-)
+import "strings"
 
 // Unsupported says of a credential that is not accepted what it is, and what would work.
 // Both are made of constants: nothing of what was sent is in them, not even its length.

@@ -167,6 +167,8 @@ var described = []struct {
 	{"undefined without Bearer", "undefined", "what a program writes for a value that is not set, such as null or undefined"},
 	{"masked PAT", "Bearer dapi****", masked},
 	{"masked PAT, the end shown", "Bearer dapi****************************cdef", masked},
+	{"masked PAT, most of it shown", "Bearer dapi0123456789abcdef****", masked},
+	{"masked PAT, cut by an ellipsis", "Bearer dapi0123456789abcdef\u2026", masked},
 	{"stars", "Bearer ***", masked},
 	{"two stars", "Bearer **", masked},
 	{"redacted", "Bearer [REDACTED]", masked},
@@ -232,6 +234,30 @@ func TestDescribe(t *testing.T) {
 			}
 			plain(t, got)
 		})
+	}
+}
+
+// TestDescribeTables: every row of the tables counts.
+func TestDescribeTables(t *testing.T) {
+	t.Parallel()
+	for _, row := range prefixes {
+		got := Describe("Bearer "+row.prefix+"7f3a9c1e5b8d2046", false)
+		if got.What != row.what {
+			t.Errorf("%s: %q, want %q", row.prefix, got.What, row.what)
+		}
+		plain(t, got)
+	}
+	for _, row := range issuers {
+		for _, iss := range []string{"https://" + row.host, "https://x." + row.host + "/y"} {
+			if got := Describe("Bearer "+jwtOf(`{"iss":"`+iss+`"}`), false); got.What != row.what {
+				t.Errorf("%s: %q, want %q", iss, got.What, row.what)
+			}
+		}
+	}
+	for scheme, what := range schemes {
+		if got := Describe(strings.ToUpper(scheme)+" x", false); got.What != what {
+			t.Errorf("%s: %q, want %q", scheme, got.What, what)
+		}
 	}
 }
 

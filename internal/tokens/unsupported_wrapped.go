@@ -79,6 +79,9 @@ func describeWrapped(header string, oauth bool) (Unsupported, bool) {
 	if at.kind == JWT && !oauth {
 		return describeJWT(at.in(header)), true
 	}
+	if told, hidden := describeMasked(header[at.end:]); hidden && at.end < len(header) {
+		return told, true
+	}
 	return Unsupported{at.what(header) + " " + at.flaw(header), sendAsIs}, true
 }
 
