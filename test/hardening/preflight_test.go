@@ -64,7 +64,7 @@ func TestPreflights(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w.Reset()
-			before := len(g.ReadRecords(t))
+			before, unmapped := len(g.ReadRecords(t)), g.Metric(t, "scopegate_unmapped_total")
 			line := test.line
 			if line == "" {
 				line = "OPTIONS /api/2.1/jobs/list"
@@ -90,6 +90,10 @@ func TestPreflights(t *testing.T) {
 				return // by net/http
 			}
 			record := g.Records(t, before+1)[before]
+			if isPreflight := test.outcome == passes || test.outcome == corsBlock; isPreflight &&
+				(g.Metric(t, "scopegate_unmapped_total") != unmapped || record["operation"] != "") {
+				t.Errorf("the preflight counts as a call of %v", record["operation"])
+			}
 			want := map[string]any{"decision": "deny", "reason": test.outcome, "enforced": true, "status": float64(test.status)}
 			if test.outcome == passes {
 				want["decision"], want["reason"] = "public", "cors_preflight"
@@ -103,9 +107,6 @@ func TestPreflights(t *testing.T) {
 				t.Errorf("the answer quotes the origin: %s", answer.Body)
 			}
 		})
-	}
-	if n := g.Metric(t, "scopegate_unmapped_requests_total"); n != 0 {
-		t.Errorf("%v preflights count as requests for unknown paths", n)
 	}
 	if n := w.Counts().Lookups; n > 1 {
 		t.Errorf("%d look-ups for one token", n)
