@@ -2,6 +2,8 @@ package refusal
 
 import (
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/judge"
@@ -43,66 +45,19 @@ const maxText = 1 << 10
 
 // familyOfText returns the family of a path that may be spelled in odd ways, or be malformed.
 // It decides nothing but the form of a body, and so takes a path for what any server might.
-func familyOfText(path string) family {
-	path = path[:min(len(path), maxText)]
-	found := familyOfPath(path)
-	if !strings.ContainsAny(path, `%;\`) && !strings.Contains(path, "/.") {
+func familyOfText(text string) family {
+	text = text[:min(len(text), maxText)]
+	found := familyOfPath(text)
+	if !strings.ContainsAny(text, `%;\`) && !strings.Contains(text, "/.") {
 		return found
 	}
 	for range 2 { // as often as package scopes decodes a path
-		path = unescape(path)
-		found |= familyOfPath(path)
-	}
-	return found | familyOfPath(withoutDots(path))
-}
-
-// unescape decodes what is percent-encoded, and leaves broken escapes as they are.
-func unescape(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if high, low := digit(s[i+1]), digit(s[i+2]); high < 16 && low < 16 {
-				b.WriteByte(high<<4 | low)
-				i += 2
-				continue
-			}
+		if plain, err := url.PathUnescape(text); err == nil {
+			text = plain
 		}
-		b.WriteByte(s[i])
+		found |= familyOfPath(text)
 	}
-	return b.String()
-}
-
-// digit returns the value of a hexadecimal digit, 16 for other bytes.
-func digit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10
-	}
-	return 16
-}
-
-// withoutDots resolves "." and ".." segments.
-func withoutDots(path string) string {
-	if !strings.Contains(path, "..") {
-		return path
-	}
-	var kept []string
-	for more := true; more; {
-		var part string
-		switch part, path, more = cutSegment(path); part {
-		case "..":
-			kept = kept[:max(0, len(kept)-1)]
-		case "":
-		default:
-			kept = append(kept, part)
-		}
-	}
-	return strings.Join(kept, "/")
+	return found | familyOfPath(path.Clean(strings.ReplaceAll(text, `\`, "/")))
 }
 
 // cutSegment cuts off the first segment of a path, without its parameters. A segment "." is
