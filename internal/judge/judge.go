@@ -30,6 +30,8 @@ type Judge struct {
 	Catalog *scopes.Catalog
 	Rules   policy.Rules
 	OAuth   OAuthMode
+	// CORS are the origins whose preflights pass.
+	CORS Origins
 	// Observe records refusals without enforcing them.
 	Observe bool
 	// Freshness is how old facts about personal access tokens may be.
@@ -76,8 +78,12 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		out.keep(readings)
 		return
 	}
+	public := policy.Public(readings)
+	if j.decidePreflight(r, public, out) {
+		return
+	}
 	out.setReadings(readings)
-	if policy.Public(readings) {
+	if public {
 		out.Decision, out.Reason = Public, policy.PublicRoute
 		return
 	}

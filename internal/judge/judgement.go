@@ -35,7 +35,7 @@ type Judgement struct {
 
 	// Operation is the one that decided: the first that the token may not call, or
 	// else the one that the path names as it was sent. Nil where the request was
-	// refused before its path was read.
+	// refused before its path was read, and for CORS preflights.
 	Operation *scopes.Operation
 	// SpellingOf is the catalog's row of Operation where scopes are missing only because
 	// the path spells it as no row does. Nil otherwise.

@@ -33,6 +33,7 @@ var wording = map[policy.Reason]struct {
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	policy.MisdirectedRequest:    {http.StatusMisdirectedRequest, ""},
+	policy.CORSNotAllowed:        {http.StatusForbidden, "The gateway does not allow web pages of this origin; its operator can with the option cors <origin> (sidecar: --cors <origin>)."},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, temporarilyUnavailable + "Authentication is temporarily unavailable."},
 	// Not 503, which clients retry for minutes without a word, nor any other 5xx, which
