@@ -10,6 +10,17 @@ import (
 // passUnverified passes an OAuth access token on, whatever it says.
 func (j *Judgement) passUnverified() { j.Decision, j.Reason = Allow, policy.PassedOAuth }
 
+// explainUnverified judges an OAuth access token that is not verified, and of which only the
+// scopes are known.
+func (j *Judge) explainUnverified(out *Judgement) {
+	out.Enforced = true
+	if j.OAuth == OAuthPass {
+		out.passUnverified()
+		return
+	}
+	out.refuse(policy.UnsupportedCredential, "")
+}
+
 // aliases says which scopes of an OAuth access token the judgement rests on that are only
 // aliases of those which the operations name.
 func (j *Judgement) aliases() (told []string) {
