@@ -88,7 +88,7 @@ func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
 // discovery document: none is needed there, so the rehearsal stays true.
 func (j *Judgement) DropObserved(r *http.Request, trusted Voucher) []string {
 	dropped := DropForwarding(r, trusted)
-	unjudged := j.Reason == policy.PublicRoute || j.Reason == policy.AmbiguousRequest
+	unjudged := j.Reason == policy.PublicRoute || j.Reason == policy.AmbiguousRequest || j.Reason == policy.MalformedPath
 	if unjudged && discovery.Endpoint(r.URL.Path) {
 		dropped = append(dropped, dropPAT(r)...)
 	}
