@@ -29,15 +29,18 @@ func Endpoint(decoded string) bool {
 // mentions is a quick test that nearly every path fails.
 func mentions(decoded string) bool {
 	const name = ".well-known"
-	for i := range len(decoded) {
-		switch {
-		case decoded[i] == '%': // encoded twice
-			return true
-		case decoded[i] == '.' && len(decoded)-i >= len(name) && strings.EqualFold(decoded[i:i+len(name)], name):
+	if strings.IndexByte(decoded, '%') >= 0 { // encoded twice
+		return true
+	}
+	for rest := decoded; ; rest = rest[1:] {
+		i := strings.IndexByte(rest, '.')
+		if i < 0 || len(rest)-i < len(name) {
+			return false
+		}
+		if rest = rest[i:]; strings.EqualFold(rest[:len(name)], name) {
 			return true
 		}
 	}
-	return false
 }
 
 // plain returns the path that a generous server would serve.
