@@ -47,7 +47,9 @@ func askPlainly(r *http.Request) *http.Request {
 	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 		delete(r.Header, name)
 	}
-	r.Header["Accept-Encoding"] = []string{"identity"}
+	if r.Header["Accept-Encoding"] != nil {
+		r.Header["Accept-Encoding"] = []string{"identity"}
+	}
 	return r
 }
 
