@@ -177,6 +177,27 @@ func TestDocumentHeaders(t *testing.T) {
 	})
 }
 
+// TestMCPDiscovery: the documents by which clients of MCP servers find the OAuth server pass
+// without a token, and lead to the gateway.
+func TestMCPDiscovery(t *testing.T) {
+	paths := []string{
+		"/.well-known/oauth-protected-resource/api/2.0/mcp/functions/main/default", "/.well-known/oauth-protected-resource",
+		"/.well-known/oauth-authorization-server/oidc", "/.well-known/openid-configuration/oidc", "/oidc/.well-known/openid-configuration",
+	}
+	h, a := scripted(t, "GET /.well-known/{path...}", "GET /oidc/.well-known/openid-configuration")
+	a.set(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(rw, `{"resource":"%[1]s%[2]s","authorization_servers":["%[1]s/oidc"]}`, plainAddress, r.URL.Path)
+	})
+	g := h.gateway(t, "")
+	for _, path := range paths {
+		want := fmt.Sprintf(`{"resource":"%[1]s%[2]s","authorization_servers":["%[1]s/oidc"]}`, g.URL, path)
+		if got := g.Send(t, "GET", path, nil); got.StatusCode != 200 || got.Body != want {
+			t.Errorf("%s: %d %s", path, got.StatusCode, got.Body)
+		}
+	}
+}
+
 // TestDocumentCutOff: a document that breaks off is cut off for the client too.
 func TestDocumentCutOff(t *testing.T) {
 	h, a := scripted(t, "GET "+metadataPath)
