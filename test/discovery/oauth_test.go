@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"crypto/tls"
 	"net/http"
 	"path/filepath"
@@ -99,7 +100,7 @@ func TestU2M(t *testing.T) {
 			e := tt.open(t, h, "oauth verify")
 			login := newLogin(t, e)
 			if err := login.Challenge(); err != nil {
-				t.Fatal(err)
+				t.Fatal(err, login.browser.tried())
 			}
 			if err := <-login.browsed; err != nil {
 				t.Fatalf("the browser: %v", err)
@@ -151,11 +152,18 @@ func newLogin(t *testing.T, e entrance) *login {
 	l := &login{network: enclose(t, e.trust, e.address()), browser: enclose(t, e.trust, e.address(), "localhost:"+strconv.Itoa(port))}
 	api := httpclient.NewApiClient(httpclient.ClientConfig{Transport: l.network})
 	l.browsed = make(chan error, 1)
-	l.PersistentAuth, err = u2m.NewPersistentAuth(t.Context(),
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	l.PersistentAuth, err = u2m.NewPersistentAuth(ctx,
 		u2m.WithOAuthArgument(argument), u2m.WithPort(port), u2m.WithHttpClient(&http.Client{Transport: l.network}),
 		u2m.WithOAuthEndpointSupplier(&u2m.BasicOAuthEndpointSupplier{Client: api}),
 		u2m.WithBrowser(func(url string) error {
-			go func() { l.browsed <- l.browse(url) }() // the SDK waits for the callback after this
+			go func() { // the SDK waits for the callback after this
+				err := l.browse(url)
+				if l.browsed <- err; err != nil {
+					cancel()
+				}
+			}()
 			return nil
 		}))
 	if err != nil {

@@ -3,6 +3,7 @@
 package discovery
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -69,29 +70,43 @@ func startHidden(t testing.TB, address string) *hidden {
 // address. It returns its own.
 func tunnel(t testing.TB, to string) string {
 	t.Helper()
-	proxy := &http.Server{ReadHeaderTimeout: harness.Patience, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		rw.WriteHeader(http.StatusOK)
-		inner, _, err := http.NewResponseController(rw).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer inner.Close()
-		outer, err := net.Dial("tcp", to)
-		if err != nil {
-			return // the workspace has ended
-		}
-		defer outer.Close()
-		go func() { _, _ = io.Copy(outer, inner); outer.Close() }()
-		_, _ = io.Copy(inner, outer)
-	})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = proxy.Serve(listener) }()
-	t.Cleanup(func() { proxy.Close() })
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			inner, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go pipe(inner, to)
+		}
+	}()
 	return listener.Addr().String()
+}
+
+// pipe answers a CONNECT and connects the client with an address.
+func pipe(inner net.Conn, to string) {
+	defer inner.Close()
+	in := bufio.NewReader(inner)
+	if _, err := http.ReadRequest(in); err != nil {
+		return
+	}
+	outer, err := net.Dial("tcp", to)
+	if err != nil {
+		return // the workspace has ended
+	}
+	defer outer.Close()
+	if _, err := io.WriteString(inner, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(outer, in)
+		_ = outer.Close()
+	}()
+	_, _ = io.Copy(inner, outer)
 }
 
 // socket returns host and port where a workspace listens.
