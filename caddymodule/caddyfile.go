@@ -19,6 +19,9 @@ import (
 // options are the options of a block, by name, with what reads each of them.
 type options map[string]func() error
 
+// elsewhere says where options belong that one may look for in databricks_scopes.
+var elsewhere = map[string]string{"discovery": "databricks_gateway, or in the block of transport databricks of your reverse_proxy"}
+
 // eachOption reads a block in which every option may stand once, but for some that may
 // stand again.
 func eachOption(d *caddyfile.Dispenser, known options, repeatable ...string) error {
@@ -37,6 +40,9 @@ func readOptions(d *caddyfile.Dispenser, known options, repeatable ...string) (l
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		read, ok := known[name]
+		if where, known := elsewhere[name]; !ok && known && directive == "databricks_scopes" {
+			return nil, d.Errf("%s is not an option of databricks_scopes; write it in %s", name, where)
+		}
 		if !ok {
 			return nil, d.Errf("unrecognized option %q; %s", name, didyoumean.Hint(name, slices.Sorted(maps.Keys(known))))
 		}

@@ -82,16 +82,11 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //
 // All subdirectives are optional: the workspace is DATABRICKS_HOST then, and the
 // admin credential comes from the Databricks SDK's unified authentication.
-func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	d.Next() // the directive's name
 	if d.NextArg() {
 		return d.Errf("unexpected %q: databricks_scopes takes its settings in a block; for a proxy to a workspace use databricks_gateway <workspace-url>", d.Val())
 	}
-	return h.unmarshalBlock(d)
-}
-
-// unmarshalBlock reads the block of the directive that the dispenser stands on.
-func (h *Handler) unmarshalBlock(d *caddyfile.Dispenser) (err error) {
 	h.lines, err = readOptions(d, h.options(d), "policy")
 	return err
 }

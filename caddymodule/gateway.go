@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
@@ -25,6 +26,7 @@ func init() {
 // parseGateway sets up a proxy to a workspace that enforces scopes. Syntax:
 //
 //	databricks_gateway [<matcher>] <workspace-url>|<workspace-name> {
+//	    discovery rewrite|pass
 //	    # any option of databricks_scopes but workspace
 //	}
 //
@@ -76,7 +78,8 @@ func unmarshalGateway(h httpcaddyfile.Helper) (caddyhttp.Route, error) {
 		return caddyhttp.Route{}, d.Errf("databricks_gateway takes one workspace; %q is one too many", d.Val())
 	}
 	enforce := new(Handler)
-	if err := enforce.unmarshalBlock(d); err != nil {
+	var discovery string
+	if enforce.lines, err = readOptions(d, gatewayOptions(d, enforce, &discovery), "policy"); err != nil {
 		return caddyhttp.Route{}, err
 	}
 	if enforce.Workspace != "" {
@@ -89,25 +92,35 @@ func unmarshalGateway(h httpcaddyfile.Helper) (caddyhttp.Route, error) {
 	if err := checkStated(h, enforce); err != nil {
 		return caddyhttp.Route{}, err
 	}
-	return gatewayRoute(workspace, enforce), nil
+	return gatewayRoute(workspace, enforce, discovery), nil
 }
+
+// gatewayOptions are those of databricks_gateway: the handler's, and some of the transport's.
+func gatewayOptions(d *caddyfile.Dispenser, enforce *Handler, discovery *string) options {
+	all := enforce.options(d)
+	all["discovery"] = func() error { return choice(d, discovery, discoveries) }
+	return all
+}
+
+var discoveries = []string{transport.Rewrite, transport.Pass}
 
 // Gateway returns the route that databricks_gateway stands for: the handler, and
-// a proxy to the workspace behind it.
-func Gateway(workspace *url.URL, enforce *Handler) caddyhttp.Route {
+// a proxy to the workspace behind it. Discovery is the option of that name, empty for its
+// default.
+func Gateway(workspace *url.URL, enforce *Handler, discovery string) caddyhttp.Route {
 	enforce.Workspace = workspace.String()
-	return gatewayRoute(workspace, enforce)
+	return gatewayRoute(workspace, enforce, discovery)
 }
 
-func gatewayRoute(workspace *url.URL, enforce *Handler) caddyhttp.Route {
+func gatewayRoute(workspace *url.URL, enforce *Handler, discovery string) caddyhttp.Route {
 	return caddyhttp.Route{HandlersRaw: []json.RawMessage{
 		caddyconfig.JSONModuleObject(enforce, "handler", "databricks_scopes", nil),
-		caddyconfig.JSONModuleObject(workspaceProxy(workspace), "handler", "reverse_proxy", nil),
+		caddyconfig.JSONModuleObject(workspaceProxy(workspace, discovery), "handler", "reverse_proxy", nil),
 	}}
 }
 
-func workspaceProxy(workspace *url.URL) *reverseproxy.Handler {
-	connections := new(transport.Transport)
+func workspaceProxy(workspace *url.URL, discovery string) *reverseproxy.Handler {
+	connections := &transport.Transport{Discovery: discovery}
 	port := "80"
 	if workspace.Scheme == "https" {
 		connections.TLS = &reverseproxy.TLSConfig{ServerName: workspace.Hostname()}

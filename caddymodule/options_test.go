@@ -35,6 +35,29 @@ func TestSyntaxNamesEveryOption(t *testing.T) {
 	}
 }
 
+// TestSyntaxOfTheGateway holds that what databricks_gateway takes beyond databricks_scopes is
+// in its own syntax, in README.md and in the comment of parseGateway.
+func TestSyntaxOfTheGateway(t *testing.T) {
+	t.Parallel()
+	handler, discovery := new(Handler), ""
+	for name := range gatewayOptions(nil, handler, &discovery) {
+		if _, shared := handler.options(nil)[name]; shared {
+			continue
+		}
+		for file, pattern := range map[string]string{"../README.md": `(?m)^\t` + name + ` `, "gateway.go": `(?m)^//\t    ` + name + ` `} {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, syntax, ok := strings.Cut(string(content), "databricks_gateway [<matcher>] <workspace-url>|<workspace-name> {\n")
+			syntax, _, _ = strings.Cut(syntax, "}\n")
+			if !ok || !regexp.MustCompile(pattern).MatchString(syntax) {
+				t.Errorf("%s: the syntax of databricks_gateway lacks %s", file, name)
+			}
+		}
+	}
+}
+
 // TestSyntaxOfTheApp is the same for the global option.
 func TestSyntaxOfTheApp(t *testing.T) {
 	t.Parallel()

@@ -183,7 +183,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 func (x *exchange) dropHeaders() {
 	drop := x.rec.DropHeaders
 	if x.by.Observe {
-		drop = judge.DropForwarding
+		drop = x.rec.DropObserved
 	}
 	dropped := drop(x.r, caddyserver.TrustedHeaders)
 	x.conflicting = slices.ContainsFunc(dropped, judge.Conflicts)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/upstream/transport"
 )
 
 const (
@@ -39,6 +40,8 @@ type Gateway struct {
 	// Admin is the address of Caddy's admin API, [Socket] or [Off]; empty means Socket if
 	// there is a place for it, else Off. [Gateway.Run] sets it to the address.
 	Admin string
+	// Discovery is the option discovery of databricks_gateway, empty for its default.
+	Discovery string
 	// Health is the address for health probes, or [Off].
 	Health string
 	// GracePeriod is how long requests may go on after the process was told to end; 0
@@ -55,7 +58,7 @@ type Gateway struct {
 // [caddy.Stop].
 func (g *Gateway) Run() error {
 	// Check these here: Caddy would wrap the errors in details that do not help.
-	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.Enforce.Validate()); err != nil {
+	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.checkDiscovery(), g.Enforce.Validate()); err != nil {
 		return err
 	}
 	if err := g.checkFree(); err != nil {
@@ -87,6 +90,13 @@ func (g *Gateway) checkListen() error {
 	if address := net.ParseIP(host); host != "localhost" && (address == nil || !address.IsLoopback()) {
 		caddy.Log().Warn("other machines can connect and send their tokens unencrypted; use --listen 127.0.0.1:"+port+", or a Caddyfile with TLS",
 			zap.String("listen", g.Listen))
+	}
+	return nil
+}
+
+func (g *Gateway) checkDiscovery() error {
+	if err := transport.CheckDiscovery(g.Discovery); err != nil {
+		return fmt.Errorf("--%w", err)
 	}
 	return nil
 }
@@ -160,7 +170,7 @@ func (g *Gateway) ClientURL() string {
 func (g *Gateway) config() (*caddy.Config, error) {
 	server := &caddyhttp.Server{
 		Listen:    []string{g.Listen},
-		Routes:    caddyhttp.RouteList{caddymodule.Gateway(g.Workspace, g.Enforce)},
+		Routes:    caddyhttp.RouteList{caddymodule.Gateway(g.Workspace, g.Enforce, g.Discovery)},
 		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
 		// gRPC clients speak cleartext HTTP/2 to a sidecar.
 		Protocols: []string{"h1", "h2c"},

@@ -26,7 +26,7 @@ import (
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
@@ -55,6 +55,9 @@ profile in ~/.databrickscfg.
   origin, too. * is for all origins. Default: none.
 --unknown-expiry allow lets tokens pass whose expiry the workspace does not
   state. They are refused otherwise.
+--discovery pass leaves the workspace's own address in the documents by which OAuth
+  clients find it, and in redirects. Otherwise the address that the client used is put
+  in its place, so that clients stay at the gateway.
 --profile is the profile in ~/.databrickscfg to sign in with.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
@@ -87,6 +90,7 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.StringSlice("cors", nil, "origins of web pages that may call, or *")
 			flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
+			flags.String("discovery", "rewrite", "what becomes of the workspace's own address in responses: rewrite or pass")
 			flags.String("health", Off, "address for health probes, or off")
 			flags.String("admin", "", "address of Caddy's admin API, unix or off (default unix, where there is a place for it)")
 			flags.String("usage", "5m", "how often to save the usage of each token, or off")
@@ -137,6 +141,7 @@ func runSidecar(flags caddycmd.Flags) error {
 		Enforce:   enforce,
 		Admin:     flags.String("admin"),
 		Health:    flags.String("health"),
+		Discovery: flags.String("discovery"),
 	}
 	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
 		return err

@@ -3,9 +3,12 @@ package judge
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/internal/policy"
 )
 
 // spellings are names by which some servers know a header.
@@ -89,6 +92,41 @@ func TestTrustedHeaders(t *testing.T) {
 	r = &http.Request{Header: header()}
 	if got := DropForwarding(r, trusted); !slices.Equal(got, []string{"Cookie", "Forwarded", "X~real~ip"}) || len(r.Header) != 4 {
 		t.Errorf("took %q, left %v", got, r.Header)
+	}
+}
+
+// TestDropToken: a personal access token leaves only where it was judged. Where refusals
+// are only recorded, it leaves all the same, but for OAuth endpoints and discovery documents.
+func TestDropToken(t *testing.T) {
+	pat := "Bearer dapi" + strings.Repeat("0123456789abcdef", 2)
+	for _, tt := range []struct {
+		name, path, authorization string
+		reason                    policy.Reason
+		dropped, observed         bool
+	}{
+		{"judged", "/api/2.2/jobs/list", pat, policy.Permitted, false, false},
+		{"OAuth endpoint", "/oidc/v1/token", pat, policy.PublicRoute, true, true},
+		{"discovery", "/.well-known/databricks-config", pat, policy.PublicRoute, true, true},
+		{"an operator's row", "/api/2.0/open", pat, policy.PublicRoute, true, false},
+		{"an operator's row that needs a token", "/oidc/v1/token", pat, policy.Permitted, false, false},
+		{"refused before the path was read", "/oidc/v1/token", pat, policy.AmbiguousRequest, false, true},
+		{"refused for its path", "//oidc//v1/token", pat, policy.MalformedPath, false, true},
+		{"a path that leads elsewhere", "/oidc/../api/2.2/jobs/list", pat, policy.MalformedPath, false, false},
+		{"a client's secret", "/oidc/v1/token", "Basic YTpi", policy.PublicRoute, false, false},
+		{"an OAuth token", "/oidc/v1/userinfo", "Bearer eyJ.eyJ.c2ln", policy.PublicRoute, false, false},
+	} {
+		j := &Judgement{Reason: tt.reason}
+		for _, drop := range []struct {
+			name string
+			by   func(*http.Request, Voucher) []string
+			want bool
+		}{{"enforce", j.DropHeaders, tt.dropped}, {"observe", j.DropObserved, tt.observed}} {
+			r := &http.Request{URL: &url.URL{Path: tt.path}, Header: http.Header{"Authorization": {tt.authorization}}}
+			listed := slices.Contains(drop.by(r, nil), "Authorization")
+			if gone := r.Header["Authorization"] == nil; gone != drop.want || listed != drop.want {
+				t.Errorf("%s, %s: gone %t, listed %t", tt.name, drop.name, gone, listed)
+			}
+		}
 	}
 }
 

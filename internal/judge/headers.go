@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/discovery"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
@@ -82,6 +83,18 @@ func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
 	return dropped
 }
 
+// DropObserved does what [DropForwarding] does, for a request that passes whatever the
+// judgement, and takes a personal access token off a request to an OAuth endpoint or a
+// discovery document: none is needed there, so the rehearsal stays true.
+func (j *Judgement) DropObserved(r *http.Request, trusted Voucher) []string {
+	dropped := DropForwarding(r, trusted)
+	unjudged := j.Reason == policy.PublicRoute || j.Reason == policy.AmbiguousRequest || j.Reason == policy.MalformedPath
+	if unjudged && discovery.Endpoint(r.URL.Path) {
+		dropped = append(dropped, dropPAT(r)...)
+	}
+	return dropped
+}
+
 // drop takes out the conflicting and the forwarding headers.
 //
 // No trailer leaves. Trailers arrive after the decision, and an HTTP/1 client may
@@ -133,16 +146,20 @@ func suspicious(r *http.Request, trusted Voucher) []string {
 // dropUnjudged takes a personal access token off a request to a route that needs
 // none, because it was not judged, and the means to turn the answer into a tunnel.
 func dropUnjudged(r *http.Request) []string {
-	var dropped []string
-	if credential, err := tokens.ParseAuthorization(r.Header["Authorization"]); err == nil && credential.Kind == tokens.PAT {
-		delete(r.Header, "Authorization")
-		dropped = append(dropped, "Authorization")
-	}
+	dropped := dropPAT(r)
 	if _, ok := r.Header["Upgrade"]; ok {
 		delete(r.Header, "Upgrade")
 		dropped = append(dropped, "Upgrade")
 	}
 	return dropped
+}
+
+func dropPAT(r *http.Request) []string {
+	if !tokens.CarriesPAT(r.Header["Authorization"]) {
+		return nil
+	}
+	delete(r.Header, "Authorization")
+	return []string{"Authorization"}
 }
 
 // WithoutCredential returns a copy of a refused request for error routes. A route that

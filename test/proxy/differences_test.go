@@ -68,6 +68,18 @@ var differences = []difference{
 		forget: dropping("< Alt-Svc:"),
 	},
 	{
+		name:   "itself",
+		what:   "URLs of the workspace become URLs of the gateway in OAuth discovery documents, in `Location` and `Content-Location`, and in the `resource_metadata` of `WWW-Authenticate`. Requests for such documents are sent without conditions and ranges, and with `Accept-Encoding: identity` if they have that header.",
+		why:    "They would lead clients around the gateway, see [below](#discovery-stays-at-the-gateway). `discovery pass` turns it off.",
+		forget: dropping("< Location:", "< Content-Location:", "< Www-Authenticate:", "> If-None-Match:", "> Range:", "> Accept-Encoding:"),
+	},
+	{
+		name:   "token",
+		what:   "A personal access token is not sent to OAuth endpoints (`/oidc/…`) and discovery documents (`/.well-known/…`), in mode `observe` too, nor, except in that mode, to other routes that need no token.",
+		why:    "None is needed there. The field `dropped_headers` lists `Authorization`.",
+		forget: dropping("> Authorization:"),
+	},
+	{
 		name:   "via",
 		what:   "`Via` is not sent to the workspace, not even one that the client sent.",
 		why:    "Some servers, such as nginx, do not compress responses to requests that have it.",

@@ -52,6 +52,17 @@ func directCases() []directCase {
 		{name: "headers of databricks", request: get(), answer: ok("x-databricks-reason-phrase: No.", "x-request-id: 1", "x-databricks-org-id: 7", "strict-transport-security: max-age=31536000", "x-content-type-options: nosniff", "vary: Accept-Encoding")},
 		{name: "headers that a proxy might use", request: get(), answer: ok("X-Accel-Redirect: /secret", "X-Accel-Buffering: no", "X-Sendfile: /etc/passwd", "X-Forwarded-For: 1.2.3.4", "Incremental: ?1", "X-Scopegate-Reason: none")},
 		{name: "redirect", request: get(), answer: answer("HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.example.com/a%2Fb?c\r\nContent-Length: 0")},
+		{name: "redirect to the workspace", differs: []string{"itself"}, request: get(), script: func(c *turn) {
+			c.body()
+			c.send(answer("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://" + c.framed.Get("Host") + "/a%2Fb?c\r\nContent-Length: 0"))
+		}},
+		{name: "challenge that names the workspace", differs: []string{"itself"}, request: get(), script: func(c *turn) {
+			c.body()
+			c.send(answer("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer resource_metadata=\"http://" + c.framed.Get("Host") + "/a\"\r\nContent-Length: 0"))
+		}},
+		{name: "token at an OAuth endpoint", differs: []string{"token"}, request: "GET /oidc/v1/x HTTP/1.1\r\n\r\n", answer: ok()},
+		{name: "discovery document that names nothing", differs: []string{"token"}, request: "GET /.well-known/databricks-config HTTP/1.1\r\n\r\n", answer: answer("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"1\"\r\nCache-Control: max-age=60\r\nContent-Length: 2", "{}")},
+		{name: "conditional discovery", differs: []string{"token", "itself"}, request: "GET /.well-known/databricks-config HTTP/1.1\r\nIf-None-Match: \"1\"\r\nRange: bytes=0-1\r\nAccept-Encoding: gzip\r\n\r\n", answer: ok()},
 		{name: "challenge", request: get(), answer: answer("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"a\"\r\nWWW-Authenticate: Basic\r\nContent-Length: 0")},
 		{name: "ranges", request: get("Range: bytes=0-4"), answer: answer("HTTP/1.1 206 Partial Content\r\nContent-Type: a/b\r\nContent-Range: bytes 0-4/10\r\nAccept-Ranges: bytes\r\nContent-Length: 5", "hello")},
 		{name: "alternative service", differs: []string{"alt-svc"}, request: get(), answer: ok(`Alt-Svc: h3=":443"; ma=86400`)},

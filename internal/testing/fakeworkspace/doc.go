@@ -10,7 +10,8 @@
 // A personal access token is `dapi` and 32 hex digits, with an optional `-N` suffix; its id is the
 // lower-case hex SHA-256 of the whole value. It is accepted as `Bearer <token>` and as
 // `Basic base64("token:<token>")`. Access tokens (JWT, RS256) come from `/oidc/v1/token` with client
-// credentials, in a form or in a Basic header, and are verified against the keys of `/oidc/jwks.json`.
+// credentials, in a form or in a Basic header, or with a code of `/oidc/v1/authorize` and PKCE, and are
+// verified against the keys of `/oidc/jwks.json`.
 // One workspace admin has a token ([Workspace.AdminToken]), and one service principal is an admin too
 // ([Workspace.AdminClient]).
 //
@@ -54,6 +55,7 @@
 //     real workspace sometimes reports on the resource before it checks the scope.
 //   - Usage does not drive autoscoping: inferred_scopes are what the test set.
 //   - Of two Authorization headers the first wins. We don't know what a real workspace does.
+//   - Whoever opens `/oidc/v1/authorize` is signed in already, as the admin user, and agrees.
 //   - No browser sessions, no cookies, no compression, no IP access lists, no object permissions beyond
 //     "is an admin", no quota except 600 tokens per user.
 //   - The issuer of a plain workspace is an http:// address.

@@ -1,6 +1,7 @@
 package fakeworkspace
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -137,11 +138,13 @@ func (w *Workspace) SigningKey() (key *rsa.PrivateKey, kid string) {
 }
 
 // Issuer returns the iss claim of the workspace's access tokens.
-func (w *Workspace) Issuer() string { return w.URL() + "/oidc" }
+func (w *Workspace) Issuer() string { return cmp.Or(w.advertised, w.URL()) + "/oidc" }
 
 // SignJWT makes an access token of the admin service principal that is valid for an hour. The given
 // claims override the defaults, and nil removes one. Values must be encodable as JSON.
-func (w *Workspace) SignJWT(claims map[string]any) string { return w.signJWT(w.URL(), claims) }
+func (w *Workspace) SignJWT(claims map[string]any) string {
+	return w.signJWT(cmp.Or(w.advertised, w.URL()), claims)
+}
 
 func (w *Workspace) signJWT(base string, claims map[string]any) string {
 	now := w.now()

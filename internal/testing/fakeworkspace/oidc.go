@@ -17,6 +17,7 @@ func (w *Workspace) registerOIDC() {
 	w.on(w.authorizationServer,
 		"GET /oidc/.well-known/oauth-authorization-server", "GET /oidc/.well-known/openid-configuration")
 	w.on(w.jwks, "GET /oidc/jwks.json", "GET /oidc/jwks")
+	w.on(w.authorize, "GET /oidc/v1/authorize")
 	w.on(w.grantToken, "POST /oidc/v1/token")
 	w.on(func(rw http.ResponseWriter, _ *http.Request) { ok(rw, struct{}{}) },
 		"POST /telemetry-unauth", "POST /telemetry-ext")
@@ -44,8 +45,8 @@ func (w *Workspace) authorizationServer(rw http.ResponseWriter, r *http.Request)
 		"jwks_uri":                              issuer + "/jwks.json",
 		"scopes_supported":                      w.scopesSupported,
 		"response_types_supported":              []string{"code", "id_token"},
-		"grant_types_supported":                 []string{"client_credentials"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"grant_types_supported":                 []string{"client_credentials", "authorization_code", "refresh_token"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"code_challenge_methods_supported":      []string{"S256"},
@@ -54,11 +55,19 @@ func (w *Workspace) authorizationServer(rw http.ResponseWriter, r *http.Request)
 
 func (w *Workspace) jwks(rw http.ResponseWriter, _ *http.Request) { ok(rw, w.keys.jwks()) }
 
-// grantToken serves the client credentials grant (RFC 6749 section 4.4).
+// grantToken serves the client credentials grant (RFC 6749 section 4.4), and those of a user's log-in.
 func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(rw, r.Body, 64<<10)
 	if err := r.ParseForm(); err != nil {
 		oauthError(rw, http.StatusBadRequest, "invalid_request", "The body is not a form.")
+		return
+	}
+	switch r.PostForm.Get("grant_type") {
+	case "authorization_code":
+		w.grantCode(rw, r)
+		return
+	case "refresh_token":
+		w.grantRefresh(rw, r)
 		return
 	}
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
@@ -67,7 +76,7 @@ func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
 		id, secret = formDecoded(user), formDecoded(password)
 	}
 	if grant := r.PostForm.Get("grant_type"); grant != "client_credentials" {
-		oauthError(rw, http.StatusBadRequest, "unsupported_grant_type", "Only client_credentials is supported.")
+		oauthError(rw, http.StatusBadRequest, "unsupported_grant_type", "Use client_credentials, authorization_code or refresh_token.")
 		return
 	}
 	p, found := w.people.byName(id)
@@ -79,16 +88,25 @@ func (w *Workspace) grantToken(rw http.ResponseWriter, r *http.Request) {
 	if scope == "" {
 		scope = "all-apis"
 	}
+	w.grant(rw, r, login{user: p.UserName, client: p.UserName, scope: scope}, "")
+}
+
+// grant answers with an access token of a user, and a refresh token unless that is empty.
+func (w *Workspace) grant(rw http.ResponseWriter, r *http.Request, l login, refresh string) {
 	now := w.now()
 	token := w.signJWT(w.base(r), map[string]any{
-		"sub": p.UserName, "client_id": p.UserName, "scope": scope, "jti": newUUID(),
+		"sub": l.user, "client_id": l.client, "scope": l.scope, "jti": newUUID(),
 		"iat": now.Unix(), "exp": now.Add(accessTokenLife).Unix(),
 	})
-	rw.Header().Set("Cache-Control", "no-store")
-	ok(rw, map[string]any{
-		"access_token": token, "token_type": "Bearer", "scope": scope,
+	answer := map[string]any{
+		"access_token": token, "token_type": "Bearer", "scope": l.scope,
 		"expires_in": int(accessTokenLife / time.Second),
-	})
+	}
+	if refresh != "" {
+		answer["refresh_token"] = refresh
+	}
+	rw.Header().Set("Cache-Control", "no-store")
+	ok(rw, answer)
 }
 
 func oauthError(rw http.ResponseWriter, status int, code, description string) {

@@ -31,7 +31,7 @@ func believedPath(sent string, sloppy bool) string {
 // isPublic reports whether a path needs no credential: clients call it before they have one.
 func isPublic(p string) bool {
 	switch {
-	case p == "/.well-known/databricks-config", p == "/telemetry-unauth":
+	case strings.HasPrefix(p, "/.well-known/"), p == "/telemetry-unauth":
 		return true
 	default:
 		return strings.HasPrefix(p, "/oidc/")

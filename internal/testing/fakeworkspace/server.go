@@ -1,6 +1,7 @@
 package fakeworkspace
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -138,7 +139,7 @@ func (w *Workspace) CAPool() *x509.CertPool {
 // base returns the base URL for clients: the workspace's, or the request's if another server serves the
 // workspace.
 func (w *Workspace) base(r *http.Request) string {
-	if url := w.URL(); url != "" {
+	if url := cmp.Or(w.advertised, w.URL()); url != "" {
 		return url
 	}
 	if r.TLS != nil {

@@ -31,6 +31,7 @@ type Workspace struct {
 	scopeCheck  ScopeCheck
 	own         []ownRow
 	sloppyPaths bool
+	advertised  string
 
 	scopesSupported, tokenScopes []string
 	maxLog                       int
@@ -46,6 +47,7 @@ type Workspace struct {
 	statements *statementStore
 	files      *fileStore
 	events     *eventGate
+	logins     *logins
 	spark      *grpc.Server
 
 	adminToken  string
@@ -103,6 +105,11 @@ func WithSloppyPaths() Option { return func(w *Workspace) { w.sloppyPaths = true
 // that does not fit is only counted and hashed. Zero keeps no contents.
 func WithFileMemory(bytes int64) Option { return func(w *Workspace) { w.files.limit = bytes } }
 
+// WithAddress sets the base URL, without a trailing slash, that the workspace calls itself by: in
+// its discovery documents, its redirects and the issuer of its access tokens. Without it, that is
+// the URL of its socket.
+func WithAddress(url string) Option { return func(w *Workspace) { w.advertised = url } }
+
 // New makes a workspace with one admin user, the admin's token and one admin service principal.
 func New(opts ...Option) *Workspace {
 	w := &Workspace{
@@ -121,6 +128,7 @@ func New(opts ...Option) *Workspace {
 		statements: newStatementStore(),
 		files:      newFileStore(),
 		events:     &eventGate{},
+		logins:     newLogins(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, opt := range opts {

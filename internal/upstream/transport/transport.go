@@ -65,8 +65,17 @@ const (
 // `expect_continue_timeout` `1s`, so that `Expect: 100-continue` is the workspace's to answer, 256 idle
 // connections, buffers of 16 KiB, and no `Accept-Encoding` of its own. `databricks_gateway`
 // uses it; beside `databricks_scopes` write `transport databricks` in `reverse_proxy`.
+//
+// It also keeps clients at the gateway, see `discovery`.
 type Transport struct {
 	reverseproxy.HTTPTransport
+
+	// What to do with the workspace's own address in responses: `rewrite` puts the address
+	// that the client used in its place, in the discovery documents below `/.well-known/`
+	// and `/oidc/…/.well-known/`, in `Location` and `Content-Location`, and in the
+	// `resource_metadata` of `WWW-Authenticate`. `pass` leaves everything as it is, which
+	// leads OAuth clients around the gateway. Default: `rewrite`.
+	Discovery string `json:"discovery,omitempty"`
 
 	// After how long without a frame an HTTP/2 connection is pinged. Default: `10s`.
 	PingAfter caddy.Duration `json:"ping_after,omitempty"`
@@ -86,6 +95,9 @@ func (Transport) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets the defaults and prepares the transport.
 func (t *Transport) Provision(ctx caddy.Context) error {
+	if err := CheckDiscovery(t.Discovery); err != nil {
+		return err
+	}
 	t.DialTimeout = cmp.Or(t.DialTimeout, caddy.Duration(dialTimeout))
 	t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, caddy.Duration(responseHeaderTimeout))
 	t.ExpectContinueTimeout = cmp.Or(t.ExpectContinueTimeout, caddy.Duration(passthrough.ContinueTimeout))
@@ -127,6 +139,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	document := t.Discovery != Pass && isDocument(r)
+	if document {
+		r = askPlainly(r)
+	}
 	response, err := t.HTTPTransport.RoundTrip(r)
 	if err != nil {
 		return nil, upstream.Quiet(r, err)
@@ -137,6 +153,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		response.Body = &body{response.Body, r}
+		if t.Discovery != Pass {
+			stay(r, response, document)
+		}
 		return response, nil
 	}
 	// Caddy drops such a response, and the client would see an empty 200.

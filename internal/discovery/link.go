@@ -1,0 +1,142 @@
+package discovery
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Link turns URLs of a workspace into URLs of the gateway. The zero value leaves all as they
+// are.
+type Link struct {
+	workspace authority
+	scheme    string // of the connection to the workspace
+	gateway   string // scheme and host
+}
+
+// Origin is the scheme, http or https, and the host[:port] by which a server is called.
+type Origin struct{ Scheme, Host string }
+
+// NewLink returns the link from a workspace, as the gateway calls it, to the gateway, as its
+// client calls it. It is false if either is not a scheme and a host that every client would
+// understand alike, or if they are the same: then nothing may be rewritten.
+func NewLink(workspace, gateway Origin) (Link, bool) {
+	scheme := strings.ToLower(gateway.Scheme)
+	from, ok := parseOrigin(workspace)
+	to, valid := parseOrigin(gateway)
+	if !ok || !valid || from == to && strings.EqualFold(workspace.Scheme, scheme) {
+		return Link{}, false
+	}
+	return Link{workspace: from, scheme: strings.ToLower(workspace.Scheme), gateway: scheme + "://" + gateway.Host}, true
+}
+
+func parseOrigin(o Origin) (authority, bool) {
+	if scheme := strings.ToLower(o.Scheme); scheme != "http" && scheme != "https" {
+		return authority{}, false
+	}
+	return parseAuthority(strings.ToLower(o.Scheme), o.Host)
+}
+
+// URL returns an absolute URL of the workspace with the gateway's scheme and host, and path,
+// query and fragment as they were. It is false for everything else.
+func (l Link) URL(s string) (string, bool) {
+	scheme, host, rest, ok := cutOrigin(s)
+	if !ok || !l.names(scheme, host) {
+		return s, false
+	}
+	return l.gateway + rest, true
+}
+
+func (l Link) names(scheme, host string) bool {
+	a, ok := parseAuthority(scheme, host)
+	return ok && l.gateway != "" && a == l.workspace
+}
+
+// Location does the same for a header that holds a URL, which may also be without a scheme
+// (//host/path).
+func (l Link) Location(s string) (string, bool) {
+	if after, ok := strings.CutPrefix(s, "//"); ok {
+		if host, rest := cutAuthority(after); l.names(l.scheme, host) {
+			return l.gateway + rest, true
+		}
+		return s, false
+	}
+	return l.URL(s)
+}
+
+// Callback does the same for the parameter iss of a redirect to a client of OAuth (RFC
+// 9207), wherever that leads: the client compares it with the issuer of the rewritten
+// documents. Everything else of the URL stays.
+func (l Link) Callback(s string) (string, bool) {
+	start, query, ok := strings.Cut(s, "?")
+	if !ok {
+		return s, false
+	}
+	query, fragment, hasFragment := strings.Cut(query, "#")
+	changed := false
+	parameters := strings.Split(query, "&")
+	for i, parameter := range parameters {
+		value, ok := strings.CutPrefix(parameter, "iss=")
+		if !ok {
+			continue
+		}
+		if value, err := url.QueryUnescape(value); err == nil {
+			if rewritten, ok := l.URL(value); ok {
+				parameters[i], changed = "iss="+url.QueryEscape(rewritten), true
+			}
+		}
+	}
+	if !changed {
+		return s, false
+	}
+	s = start + "?" + strings.Join(parameters, "&")
+	if hasFragment {
+		s += "#" + fragment
+	}
+	return s, true
+}
+
+// Challenge does the same for the parameter resource_metadata of a WWW-Authenticate header
+// (RFC 9728, section 5.1), which clients of MCP servers follow.
+func (l Link) Challenge(s string) (string, bool) {
+	const name = "resource_metadata"
+	changed := false
+	for from := 0; ; {
+		i := indexFold(s[from:], name)
+		if i < 0 {
+			return s, changed
+		}
+		start := from + i
+		value := start + len(name)
+		from = value
+		if start > 0 && !strings.ContainsRune(" \t,", rune(s[start-1])) {
+			continue
+		}
+		value += len(s[value:]) - len(strings.TrimLeft(s[value:], " \t"))
+		if value == len(s) || s[value] != '=' {
+			continue
+		}
+		value++
+		value += len(s[value:]) - len(strings.TrimLeft(s[value:], " \t"))
+		ends := " \t,"
+		if value < len(s) && s[value] == '"' {
+			value, ends = value+1, `"`
+		}
+		end := len(s)
+		if n := strings.IndexAny(s[value:], ends); n >= 0 {
+			end = value + n
+		}
+		if rewritten, ok := l.URL(s[value:end]); ok {
+			s, from, changed = s[:value]+rewritten+s[end:], value+len(rewritten), true
+		}
+	}
+}
+
+// indexFold is strings.Index, whatever the letter case. The name is of ASCII.
+func indexFold(s, name string) int {
+	for i := 0; i+len(name) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(name)], name) {
+			return i
+		}
+	}
+	return -1
+}
