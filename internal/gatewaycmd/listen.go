@@ -35,6 +35,9 @@ func parseListen(value string) (*endpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s, not %q", listenForms, value)
 		}
+		if host == "https" || host == "http" {
+			return nil, fmt.Errorf("%s, not %q; for all addresses of this machine, write %s://:%s", listenForms, value, host, port)
+		}
 		e := &endpoint{host: host}
 		return e, e.setPort(port, value)
 	}

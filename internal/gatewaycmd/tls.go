@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -43,6 +44,10 @@ func (g *Gateway) openAuthority() error {
 	replaced, err := g.authority.WriteRoot(g.CAFile)
 	if err != nil {
 		return fmt.Errorf("--ca-file: %w", err)
+	}
+	if os.Getenv("SSL_CERT_FILE") == g.CAFile && g.Workspace.Scheme == "https" {
+		caddy.Log().Warn("SSL_CERT_FILE is this gateway's own root certificate, with which it cannot verify the workspace: set it for clients of the gateway, and not here",
+			zap.String("ca_file", g.CAFile))
 	}
 	if why := g.authority.Replaced; why != nil || replaced {
 		caddy.Log().Warn("there is a new root certificate: clients that copied the old one have to trust the new one",
@@ -99,7 +104,7 @@ func (g *Gateway) logTrust() {
 	if !g.at.tls {
 		return
 	}
-	fields := []zap.Field{zap.String("ca_file", g.CAFile), zap.Time("valid_until", g.authority.Root.NotAfter)}
+	fields := []zap.Field{zap.String("ca_file", g.CAFile), zap.String("valid_until", g.authority.Root.NotAfter.Format(time.DateOnly))}
 	for _, hint := range localca.Hints(g.CAFile) {
 		fields = append(fields, zap.String(hint.Language, hint.Command))
 	}

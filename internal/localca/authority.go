@@ -55,21 +55,27 @@ type Authority struct {
 	Replaced error
 
 	storage string
-
-	// Of certificates, and how often Caddy looks whether they expire. 0 means Caddy's
-	// defaults: 12 hours, 10 minutes.
-	lifetime, renewInterval time.Duration
+	times   times
 }
+
+// times are how long certificates are valid, and how often Caddy looks whether they expire. 0
+// means Caddy's defaults: 12 hours for a gateway's certificate, 7 days for an intermediate one,
+// and 10 minutes. Tests are faster.
+type times struct{ leaf, leafCheck, intermediate, intermediateCheck time.Duration }
 
 // Open returns the authority in a folder, and creates what is missing or cannot be used any
 // more. Processes that share the folder have the same root.
 func Open(ctx context.Context, folder string, logging *caddy.Logging) (*Authority, error) {
+	return open(ctx, folder, logging, times{})
+}
+
+func open(ctx context.Context, folder string, logging *caddy.Logging, times times) (*Authority, error) {
 	// Caddy makes folders that only this user can open. Others have to read the file of the
 	// root certificate, which is in this one.
 	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // see above
 		return nil, storageError(folder, err)
 	}
-	a := &Authority{storage: filepath.Join(folder, "authority")}
+	a := &Authority{storage: filepath.Join(folder, "authority"), times: times}
 	storage := &certmagic.FileStorage{Path: a.storage}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
@@ -114,7 +120,7 @@ func (a *Authority) PEM() []byte {
 // Apps returns the configuration of the Caddy apps that keep a certificate for names and IP
 // addresses. The first one has to be a name, if there is one.
 func (a *Authority) Apps(names []string) caddy.ModuleMap {
-	issuer := &Issuer{Names: names, Lifetime: caddy.Duration(a.lifetime)}
+	issuer := &Issuer{Names: names, Lifetime: caddy.Duration(a.times.leaf)}
 	return caddy.ModuleMap{
 		"pki": a.pki(),
 		"tls": caddyconfig.JSON(caddytls.TLS{
@@ -124,7 +130,7 @@ func (a *Authority) Apps(names []string) caddy.ModuleMap {
 					IssuersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(issuer, "module", moduleName, nil)},
 					StorageRaw: a.storageModule(),
 				}},
-				RenewCheckInterval: caddy.Duration(a.renewInterval),
+				RenewCheckInterval: caddy.Duration(a.times.leafCheck),
 			},
 		}, nil),
 	}
@@ -136,7 +142,13 @@ func (a *Authority) Apps(names []string) caddy.ModuleMap {
 func (a *Authority) pki() json.RawMessage {
 	no := false
 	return caddyconfig.JSON(caddypki.PKI{CAs: map[string]*caddypki.CA{
-		caddypki.DefaultCAID: {Name: caName, InstallTrust: &no, StorageRaw: a.storageModule()},
+		caddypki.DefaultCAID: {
+			Name:                 caName,
+			InstallTrust:         &no,
+			IntermediateLifetime: caddy.Duration(a.times.intermediate),
+			MaintenanceInterval:  caddy.Duration(a.times.intermediateCheck),
+			StorageRaw:           a.storageModule(),
+		},
 	}}, nil)
 }
 
