@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -436,6 +437,61 @@ func TestSidecarTLSErrors(t *testing.T) {
 	}
 	if content, err := os.ReadFile(file); err != nil || string(content) != "notes" {
 		t.Errorf("the file was %q %v", content, err)
+	}
+}
+
+var caddyfileBlock = regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```")
+
+// TestTLSCaddyfile runs the first Caddyfile of docs/tls.md: clients that trust the root certificate
+// where the page says it is reach the gateway, and nothing else is listened on or installed.
+func TestTLSCaddyfile(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	page, err := os.ReadFile("../../docs/tls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := caddyfileBlock.FindSubmatch(page)
+	if block == nil {
+		t.Fatal("docs/tls.md has no Caddyfile")
+	}
+	const root = "pki/authorities/local/root.crt"
+	if !strings.Contains(string(page), "`"+root+"` in Caddy's storage, `$XDG_DATA_HOME/caddy`") {
+		t.Error("docs/tls.md does not say where the root certificate is")
+	}
+	address := processtest.FreeAddress(t)
+	_, port := split(address)
+	text := strings.NewReplacer("8443", port, "https://<name>.cloud.databricks.com", r.workspace.URL()).Replace(string(block[1]))
+	folder := harness.TempDir(t)
+	file := filepath.Join(folder, "Caddyfile")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.env = append(r.env, "XDG_DATA_HOME="+folder, "XDG_RUNTIME_DIR="+folder)
+	p := r.start(t, address, []string{"run", "--config", file, "--adapter", "caddyfile"})
+	p.AwaitLog(t, "serving initial configuration")
+	stored := filepath.Join(folder, "caddy", filepath.FromSlash(root))
+	for _, host := range []string{"localhost", "127.0.0.1"} {
+		url := "https://" + host + ":" + port
+		client := clientTLS(t, stored, true)
+		p.Await(t, "a certificate for "+host, func() bool { // which Caddy makes in the background
+			response, err := client.Get(url)
+			return err == nil && response.Body.Close() == nil
+		})
+		if answer := harness.Do(t, client, harness.NewRequest(t, "GET", url+harness.JobsList, r.token, nil)); answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", host, answer.Status)
+		}
+	}
+	request := harness.NewRequest(t, "GET", "https://localhost:"+port+harness.JobsList, r.token, nil)
+	request.Host = "gateway.example"
+	if answer := harness.Do(t, clientTLS(t, stored, false), request); answer.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("another host: %s", answer.Status)
+	}
+	printed := p.Log.String()
+	for _, unwanted := range []string{"enabling automatic HTTP->HTTPS redirects", "installing root certificate", "names a host", "the admin API is open"} {
+		if strings.Contains(printed, unwanted) {
+			t.Errorf("%q:\n%s", unwanted, printed)
+		}
 	}
 }
 
