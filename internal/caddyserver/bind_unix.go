@@ -23,7 +23,7 @@ func tryBind(network, address string) error {
 	all := &unix.SockaddrInet6{Port: resolved.Port}
 	copy(all.Addr[:], resolved.IP)
 	err = bindTo(unix.AF_INET6, all)
-	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+	if all.Addr == [16]byte{} && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)) {
 		return bindTo(unix.AF_INET, &unix.SockaddrInet4{Port: resolved.Port}) // there is no IPv6
 	}
 	return err

@@ -3,6 +3,7 @@ package caddyserver
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -49,13 +50,33 @@ func (l *listen) confirm() error {
 	return l.look()
 }
 
-// CheckFree fails if another process listens on an address, such as 127.0.0.1:8080.
+// CheckFree fails if another process listens on an address, such as 127.0.0.1:8080, or if
+// this process must not or cannot listen there.
 func CheckFree(address string) error {
 	parsed, err := caddy.ParseNetworkAddress(address)
 	if err != nil {
 		return err
 	}
-	return (&listen{address: parsed}).look()
+	l := &listen{address: parsed}
+	if err := l.look(); err != nil || !strings.HasPrefix(parsed.Network, "tcp") {
+		return err
+	}
+	switch err := tryBind(parsed.Network, l.path()); {
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("this process must not listen on port %d: %w; use a port from 1024, such as 8443, or permit it: sudo sysctl net.ipv4.ip_unprivileged_port_start=%d, or sudo setcap cap_net_bind_service=+ep %s",
+			parsed.StartPort, err, parsed.StartPort, executable())
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is not an address of this machine; for all of its addresses, leave out the host (:%d)", parsed.Host, parsed.StartPort)
+	}
+	return nil
+}
+
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return caddy.CustomBinaryName
+	}
+	return path
 }
 
 // used reports whether this process listens on the address.

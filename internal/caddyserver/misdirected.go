@@ -197,10 +197,11 @@ func hostsOf(sets caddyhttp.MatcherSets) (found []*caddyhttp.MatchHost) {
 	return found
 }
 
-// warn tells of hosts that clients easily miss. A name is as it should be.
-func (t *routes) warn(logger *zap.Logger) {
+// warn tells of hosts that clients easily miss. A name is as it should be, and so is any host
+// of a site with TLS, because its certificates are for the hosts in its address.
+func (t *routes) warn(logger *zap.Logger, tls bool) {
 	for _, host := range t.hosts() {
-		if isName(host) {
+		if tls || isName(host) {
 			logger.Info("requests for other hosts than this site's are refused with 421", zap.String("host", host))
 			continue
 		}

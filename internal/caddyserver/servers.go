@@ -65,7 +65,7 @@ func (s *Servers) Start(ctx caddy.Context, logger *zap.Logger) error {
 	for _, c := range s.carriers {
 		if c.routes != nil {
 			c.server.Routes = c.routes.list // they are compiled; others may look at them
-			c.routes.warn(logger)
+			c.routes.warn(logger, len(c.server.TLSConnPolicies) > 0)
 		}
 		for _, l := range c.listens {
 			if err := l.confirm(); err != nil {

@@ -14,7 +14,7 @@ import (
 var (
 	caddyfileBlock = regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```")
 	// ofGateway is a site with a gateway, or settings for one.
-	ofGateway = regexp.MustCompile(`(?m)^https?://\S+ \{\n(.*\n)*?\tdatabricks_|^\tdatabricks \{`)
+	ofGateway = regexp.MustCompile(`(?m)^https?://[^{\n]+ \{\n(.*\n)*?\tdatabricks_|^\tdatabricks \{`)
 )
 
 // TestExamplesCloseAdmin: whoever starts from an example has no admin API on TCP.

@@ -1,11 +1,11 @@
 package gatewaycmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/localca"
 	"github.com/scopegate/scopegate/internal/upstream/transport"
 )
 
@@ -31,8 +32,12 @@ const (
 
 // Gateway is a gateway to one workspace, without a Caddyfile.
 type Gateway struct {
-	// Listen is the host:port that clients connect to, without TLS.
+	// Listen is where clients connect to: host:port, http://host:port, or https://host:port
+	// with a certificate of an authority on this machine.
 	Listen string
+	// CAFile is the file for the root certificate of that authority; empty means one in the
+	// user's data folder. [Gateway.Run] sets it to an absolute path, if Listen is https.
+	CAFile string
 	// Workspace is the URL that requests are proxied to.
 	Workspace *url.URL
 	// Enforce judges requests. [Gateway.Run] sets its workspace.
@@ -50,7 +55,9 @@ type Gateway struct {
 	// Logging is Caddy's logging, see [LogLevel]; nil means Caddy's default.
 	Logging *caddy.Logging
 
-	adminMode string // of the socket that Run made
+	at        *endpoint          // of Listen
+	authority *localca.Authority // nil without TLS
+	adminMode string             // of the socket that Run made
 }
 
 // Run starts the gateway in this process and returns once it listens. It replaces any
@@ -61,7 +68,10 @@ func (g *Gateway) Run() error {
 	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.checkDiscovery(), g.Enforce.Validate()); err != nil {
 		return err
 	}
-	if err := g.checkFree(); err != nil {
+	if err := errors.Join(g.at.checkFree(), g.checkFree()); err != nil {
+		return err
+	}
+	if err := g.openAuthority(); err != nil {
 		return err
 	}
 	hold, err := g.openAdmin()
@@ -73,22 +83,25 @@ func (g *Gateway) Run() error {
 	if err != nil {
 		return err
 	}
-	return caddy.Run(config)
+	if err := caddy.Run(config); err != nil {
+		return err
+	}
+	return g.awaitCertificate()
 }
 
-func (g *Gateway) checkListen() error {
-	host, port, err := net.SplitHostPort(g.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen must be host:port, such as 127.0.0.1:8080, not %q", g.Listen)
+func (g *Gateway) checkListen() (err error) {
+	if g.at, err = parseListen(g.Listen); err != nil {
+		return err
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("--listen needs a port from 1 to 65535, not %q", g.Listen)
+	if err := g.at.resolve(context.Background()); err != nil {
+		return err
 	}
-	if caddyserver.Loops(g.Workspace, g.Listen) {
+	if g.at.loops(g.Workspace) {
 		return fmt.Errorf("--workspace is the address of this gateway, %s; pass the URL of the workspace (in this shell, DATABRICKS_HOST may point to the gateway)", g.Listen)
 	}
-	if address := net.ParseIP(host); host != "localhost" && (address == nil || !address.IsLoopback()) {
-		caddy.Log().Warn("other machines can connect and send their tokens unencrypted; use --listen 127.0.0.1:"+port+", or a Caddyfile with TLS",
+	if !g.at.tls && !g.at.isLocal() {
+		port := strconv.Itoa(g.at.port)
+		caddy.Log().Warn("other machines can connect and send their tokens unencrypted; use --listen 127.0.0.1:"+port+", or TLS: --listen https://:"+port,
 			zap.String("listen", g.Listen))
 	}
 	return nil
@@ -123,8 +136,7 @@ func (g *Gateway) openAdmin() (io.Closer, error) {
 	if g.Admin != "" && g.Admin != Socket {
 		return io.NopCloser(nil), nil
 	}
-	_, port, _ := net.SplitHostPort(g.Listen)
-	address, hold, err := caddyserver.OpenAdminSocket("gateway-" + port)
+	address, hold, err := caddyserver.OpenAdminSocket("gateway-" + strconv.Itoa(g.at.port))
 	switch {
 	case err == nil:
 		g.Admin, g.adminMode = address, caddyserver.SocketMode
@@ -138,13 +150,12 @@ func (g *Gateway) openAdmin() (io.Closer, error) {
 	return io.NopCloser(nil), nil
 }
 
-// checkFree fails if another process uses an address.
+// checkFree fails if another process uses an address of the gateway's own.
 func (g *Gateway) checkFree() error {
 	for _, address := range []struct {
 		flag, value string
 		check       func(string) error
 	}{
-		{"--listen", g.Listen, caddyserver.CheckFree},
 		{"--health", g.Health, caddyserver.CheckFree},
 		{"--admin", g.Admin, caddyserver.CheckAdminFree},
 	} {
@@ -158,22 +169,20 @@ func (g *Gateway) checkFree() error {
 	return nil
 }
 
-// ClientURL returns the URL for clients on this machine.
-func (g *Gateway) ClientURL() string {
-	host, port, err := net.SplitHostPort(g.Listen)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return "http://" + net.JoinHostPort("127.0.0.1", port)
-	}
-	return "http://" + g.Listen
-}
+// ClientURL returns the URL for clients on this machine, once the gateway runs.
+func (g *Gateway) ClientURL() string { return g.at.url() }
 
 func (g *Gateway) config() (*caddy.Config, error) {
 	server := &caddyhttp.Server{
-		Listen:    []string{g.Listen},
+		Listen:    g.at.addresses,
 		Routes:    caddyhttp.RouteList{caddymodule.Gateway(g.Workspace, g.Enforce, g.Discovery)},
 		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
 		// gRPC clients speak cleartext HTTP/2 to a sidecar.
 		Protocols: []string{"h1", "h2c"},
+	}
+	apps := make(caddy.ModuleMap)
+	if g.at.tls {
+		g.speakTLS(server, apps)
 	}
 	servers := map[string]*caddyhttp.Server{"gateway": server}
 	if g.Health != Off {
@@ -186,6 +195,7 @@ func (g *Gateway) config() (*caddy.Config, error) {
 			}}},
 		}
 	}
+	apps["http"] = caddyconfig.JSON(caddyhttp.App{Servers: servers, GracePeriod: caddy.Duration(g.GracePeriod)}, nil)
 	no := false
 	config := &caddy.Config{
 		Admin: &caddy.AdminConfig{
@@ -194,9 +204,7 @@ func (g *Gateway) config() (*caddy.Config, error) {
 			Config: &caddy.ConfigSettings{Persist: &no},
 		},
 		Logging: g.Logging,
-		AppsRaw: caddy.ModuleMap{
-			"http": caddyconfig.JSON(caddyhttp.App{Servers: servers, GracePeriod: caddy.Duration(g.GracePeriod)}, nil),
-		},
+		AppsRaw: apps,
 	}
 	if g.Admin != Off {
 		config.Admin.Listen = g.Admin + g.adminMode

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,7 +27,7 @@ import (
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
@@ -41,8 +42,15 @@ profile in ~/.databrickscfg.
   host of the profile.
 --insecure-http allows a workspace whose URL is http:// outside of this machine and
   private networks: tokens would cross the internet unencrypted.
---listen is the address that clients connect to, without TLS. Keep it on the
-  loopback interface unless you trust the network: tokens are sent unencrypted.
+--listen is the address that clients connect to. 127.0.0.1:8080, or
+  http://127.0.0.1:8080, is without TLS: keep it on the loopback interface unless
+  you trust the network, because tokens are sent unencrypted. https://localhost:8443
+  is for clients that insist on TLS (https://localhost for those that insist on
+  port 443): it has a certificate of an authority on this machine, for localhost,
+  127.0.0.1 and ::1, or for the name or IP address in its place. https://:8443 is
+  on all addresses, for localhost and this machine's name.
+--ca-file is where to write the authority's root certificate, which clients have to
+  trust. Default: $XDG_DATA_HOME/scopegate/ca.crt. The authority itself is beside it.
 --mode observe records decisions but refuses nothing. Omit the flag to enforce.
 --unscoped-tokens deny refuses tokens without scopes, which may otherwise do
   everything, as on Databricks.
@@ -83,7 +91,8 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags := cmd.Flags()
 			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
 			flags.Bool("insecure-http", false, "allow an http:// workspace outside of private networks")
-			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to")
+			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to, or https://host:port for TLS")
+			flags.String("ca-file", "", "file for the root certificate that clients have to trust (default $XDG_DATA_HOME/scopegate/ca.crt)")
 			flags.String("mode", "enforce", "enforce or observe")
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
 			flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
@@ -137,6 +146,7 @@ func runSidecar(flags caddycmd.Flags) error {
 	}
 	gateway := Gateway{
 		Listen:    flags.String("listen"),
+		CAFile:    flags.String("ca-file"),
 		Workspace: workspace,
 		Enforce:   enforce,
 		Admin:     flags.String("admin"),
@@ -159,6 +169,7 @@ func runSidecar(flags caddycmd.Flags) error {
 	if terminal {
 		gateway.introduce(os.Stderr)
 	} else {
+		gateway.logTrust()
 		caddy.Log().Info("point your client here",
 			zap.String("DATABRICKS_HOST", gateway.ClientURL()),
 			zap.String("workspace", workspace.String()),
@@ -174,8 +185,11 @@ func (g *Gateway) introduce(out io.Writer) {
 	if g.Enforce.Mode != "enforce" {
 		does = "only observes"
 	}
-	text := fmt.Sprintf("The gateway to %s %s. Ctrl-C ends it.\nPoint your client here: export DATABRICKS_HOST=%s\n", g.Workspace, does, g.ClientURL())
-	_, _ = io.WriteString(out, sanitize.Text(text, sanitize.MaxText)) // fails only if nobody reads it
+	var text strings.Builder
+	fmt.Fprintf(&text, "The gateway to %s %s. Ctrl-C ends it.\n", g.Workspace, does)
+	g.explainTrust(&text)
+	fmt.Fprintf(&text, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
+	_, _ = io.WriteString(out, sanitize.Text(text.String(), sanitize.MaxText)) // fails only if nobody reads it
 }
 
 // maxGracePeriod keeps a misplaced unit from holding a process forever.

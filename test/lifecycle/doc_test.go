@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/internal/gatewaycmd"
 )
 
-// TestMain makes this test binary serve as the command scopegate.
+// TestMain makes this test binary serve as the command scopegate, and as a client in Go.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"scopegate": gatewaycmd.Main})
+	testscript.Main(m, map[string]func(){"scopegate": gatewaycmd.Main, "go-client": getURL})
 }
