@@ -2,13 +2,13 @@
 // package, for other versions of it.
 
 import { createReadStream, createWriteStream } from 'node:fs'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 import { host, local, remote, run, token } from './run.mjs'
 
-const { Config, WorkspaceClient } = await import(process.env.DATABRICKS_SDK_PACKAGE ?? '@databricks/sdk-experimental')
+const { Config, readableToWeb, WorkspaceClient } = await import(process.env.DATABRICKS_SDK_PACKAGE ?? '@databricks/sdk-experimental')
 
+const folder = '/Volumes/main/default/v'
 const workspace = new WorkspaceClient(new Config({ host, token }))
 
 await run({
@@ -25,7 +25,7 @@ await run({
       method: 'PUT',
       headers: new Headers({ 'Content-Type': 'application/octet-stream' }),
       query: { overwrite: true },
-      payload: Readable.toWeb(createReadStream(local)),
+      payload: readableToWeb(createReadStream(local)),
     })
   },
 
@@ -36,6 +36,12 @@ await run({
 
   // A HEAD request, whose answer has no body.
   async metadata() {
-    await workspace.files.getMetadata({ file_path: remote })
+    await workspace.files.getDirectoryMetadata({ directory_path: folder })
+    console.log('there')
+  },
+
+  // What a program can call instead.
+  async advice() {
+    for await (const { path } of workspace.files.listDirectoryContents({ directory_path: folder })) console.log(path)
   },
 })
