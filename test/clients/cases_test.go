@@ -57,6 +57,9 @@ func (c Client) wrong() string { return cmp.Or(c.Wrong, "secrets") }
 
 // has reports whether the client can be put into a case.
 func (c Client) has(tried Case) bool {
+	if tried == wrongScope && c.Scope == "" {
+		return false
+	}
 	return tried.call() == List || slices.Contains(c.Calls, tried.call())
 }
 
@@ -80,13 +83,20 @@ func (r *rig) try(t *testing.T, client Client, c Case, run func(context.Context,
 	} else if *waitLong {
 		limit = 20 * time.Minute
 	}
+	if c == streaming {
+		r.streams.Lock() // the workspace has one gate for all of its streams
+		defer r.streams.Unlock()
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	check := r.watch(ctx, c, at)
 	began := time.Now()
 	o := outcome{Seen: run(ctx, at, c.call())}
 	o.took, o.cut = time.Since(began), ctx.Err() != nil
-	cancel() // whatever waits for the client need not wait any longer
+	cancel()   // nothing needs to wait for the client any longer
+	if o.cut { // what the client says of that is not what its user would have seen
+		o.Output = ""
+	}
 	o.Output = at.screen.String() + o.Output
 	if !c.refused() {
 		o.problem = cmp.Or(check(), o.failure())
@@ -116,9 +126,10 @@ func (r *rig) target(t *testing.T, client Client, c Case) Target {
 		URL: base, Host: address.Host, Token: r.token(client, c), CA: r.ca, Folder: t.TempDir(),
 		WorkspaceID: itoa(r.well.WorkspaceID()), Remote: downloadPath, Size: transferSize, Hash: r.hash, screen: newScreen(),
 	}
-	at.Local = filepath.Join(at.Folder, "download")
-	if c == upload {
-		at.Local, at.Remote = r.upload, "/Volumes/main/default/v/"+filepath.Base(at.Folder)+slug(client.Name)
+	if c == download {
+		at.Local = filepath.Join(at.Folder, "download")
+	} else {
+		at.Local, at.Remote = r.upload, "/Volumes/main/default/v/"+filepath.Base(filepath.Dir(at.Folder))+"-"+filepath.Base(at.Folder)
 	}
 	return at
 }
@@ -159,7 +170,6 @@ func (r *rig) watch(ctx context.Context, c Case, at Target) (problem func() stri
 // watchStream lets the workspace send the rest of a stream only when the user has seen its
 // first word.
 func (r *rig) watchStream(ctx context.Context, at Target) (problem func() string) {
-	r.streams.Lock() // the workspace has one gate for all of its streams
 	gate := r.well.HoldEvents()
 	seen := make(chan bool, 1)
 	go func() {
@@ -169,7 +179,6 @@ func (r *rig) watchStream(ctx context.Context, at Target) (problem func() string
 		gate.Open()
 	}()
 	return func() string {
-		defer r.streams.Unlock()
 		defer gate.Open()
 		switch {
 		case !<-seen:

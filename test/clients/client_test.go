@@ -32,7 +32,7 @@ type Client struct {
 	Name, Version string
 	// TLS: it insists on TLS. Port443: it also drops the port.
 	TLS, Port443 bool
-	// Scope is what List needs. The token for a Stream has model-serving too, and that for
+	// Scope is what List needs; empty if any scope will do. The token for a Stream has model-serving too, and that for
 	// transfers has files. Wrong is a scope that does not suffice; empty means secrets.
 	Scope, Wrong string
 	// Works is in the output of a List that worked.
@@ -86,8 +86,9 @@ type Target struct {
 	WorkspaceID string
 	// Folder is empty at the start of the call: the home directory of commands.
 	Folder string
-	// Local is a file, Remote a path such as /Volumes/main/default/v/f. Size in bytes and
-	// Hash (SHA-256 in hex) are those of the file to transfer.
+	// Local is a file of Size bytes whose SHA-256 in hex is Hash, and Remote a path such as
+	// /Volumes/main/default/v/f at which there is none. For a Download it is the other way
+	// round.
 	Local, Remote, Hash string
 	Size                int64
 
@@ -101,7 +102,7 @@ func (at Target) Show(text string) { _, _ = at.screen.Write([]byte(text)) }
 func (at Target) Env() []string {
 	env := []string{
 		"HOME=" + at.Folder, "XDG_CONFIG_HOME=" + at.Folder, "DATABRICKS_CONFIG_FILE=" + filepath.Join(at.Folder, "databrickscfg"),
-		"DATABRICKS_HOST=" + at.URL, "DATABRICKS_TOKEN=" + at.Token, "DATABRICKS_WORKSPACE_ID=" + at.WorkspaceID,
+		"DATABRICKS_HOST=" + at.URL, "DATABRICKS_TOKEN=" + at.Token,
 		"NODE_EXTRA_CA_CERTS=" + at.CA, "NO_COLOR=1",
 		"LOCAL=" + at.Local, "REMOTE=" + at.Remote, "SIZE=" + itoa(at.Size), "HASH=" + at.Hash,
 	}

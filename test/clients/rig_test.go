@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -31,7 +32,16 @@ const (
 	transferSize = 120_000_000
 
 	downloadPath = "/Volumes/main/default/v/download"
+
+	// Where Thrift drivers and MCP clients go.
+	warehousePath = "/sql/1.0/warehouses/" + fakeworkspace.WarehouseID
+	mcpPath       = "/api/2.0/mcp/sql"
 )
+
+// driverPath is a port on a cluster's driver, which echoes WebSocket messages.
+func driverPath(at Target) string {
+	return "/driver-proxy-api/o/" + at.WorkspaceID + "/" + fakeworkspace.RunningCluster + "/7772/ssh"
+}
 
 // rig is one gateway process in front of two workspaces: one that works, and one whose
 // admin API is down.
@@ -67,8 +77,13 @@ func startRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	listen := strings.TrimPrefix(r.sites["plain well"], "http://")
+	// Caddy trusts the workspaces' certificates as it would trust a company's.
+	authorities := filepath.Join(folder, "workspaces.pem")
+	if err := os.WriteFile(authorities, append(r.well.CAPEM(), r.dark.CAPEM()...), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p := processtest.Start(t, listen, []string{
-		"CLIENTS_WELL=" + r.well.AdminToken(), "CLIENTS_DARK=" + r.dark.AdminToken(),
+		"SSL_CERT_FILE=" + authorities, "CLIENTS_WELL=" + r.well.AdminToken(), "CLIENTS_DARK=" + r.dark.AdminToken(),
 	}, program, "run", "--config", config, "--adapter", "caddyfile")
 	for name, url := range r.sites {
 		want := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[strings.HasSuffix(name, "well")]
@@ -97,7 +112,10 @@ func startWorkspace(t *testing.T) *fakeworkspace.Workspace {
 	t.Helper()
 	workspace := fakeworkspace.New(fakeworkspace.WithFileMemory(0))
 	workspace.PutLargeFile(downloadPath, transferSize)
-	if err := workspace.Start(); err != nil {
+	workspace.Handle("POST "+warehousePath, http.HandlerFunc(warehouse))
+	workspace.Handle(mcpPath, mcpServer())
+	// Over TLS, because gRPC needs HTTP/2.
+	if err := workspace.StartTLS(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(workspace.Close)
@@ -248,7 +266,7 @@ func (r *rig) site(client Client, c Case) string {
 // token makes the credential of a case. It is a new one each time, so that the gateway has
 // not cached it.
 func (r *rig) token(client Client, c Case) string {
-	workspace, spec := r.well, fakeworkspace.TokenSpec{Scopes: []string{client.Scope}, Lifetime: time.Hour}
+	workspace, spec := r.well, fakeworkspace.TokenSpec{Scopes: []string{cmp.Or(client.Scope, client.wrong())}, Lifetime: time.Hour}
 	switch c {
 	case streaming:
 		spec.Scopes = append(spec.Scopes, "model-serving")

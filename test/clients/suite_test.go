@@ -3,6 +3,8 @@ package clients_test
 import (
 	"cmp"
 	"flag"
+	"log"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,12 +19,21 @@ var (
 )
 
 // silence is how long the suite waits for a client that is refused, unless -patient is set.
-const silence = 12 * time.Second
+const silence = 10 * time.Second
 
 // clients are registered by the files that drive them.
 var clients []Client
 
 func register(c ...Client) { clients = append(clients, c...) }
+
+// TestMain runs more clients at once than there are processors, because most of them wait.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		log.Fatal(err)
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}
 
 func TestClients(t *testing.T) {
 	slices.SortFunc(clients, func(a, b Client) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
@@ -42,7 +53,10 @@ func TestClients(t *testing.T) {
 				if client.Port443 && r.no443 != "" {
 					t.Skipf("%s only speaks to port 443, which the gateway cannot have here: %s", client.Name, r.no443)
 				}
-				rows := r.rows(t, client)
+				rows, whole := r.rows(t, client)
+				if !whole {
+					return // the test has failed
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				results[client.Name] = rows
