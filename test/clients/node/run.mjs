@@ -1,0 +1,33 @@
+// What the clients' programs have in common. Each is an ordinary small program: it makes the call that its first
+// argument names, prints what it got, and on an error prints what Node prints first of an uncaught one.
+
+// The environment says where the gateway is and which token to send.
+export const host = (process.env.DATABRICKS_HOST ?? '').replace(/\/$/, '')
+export const token = process.env.DATABRICKS_TOKEN ?? ''
+
+// A file on this machine and its path in a volume, for uploads and downloads.
+export const local = process.env.LOCAL ?? ''
+export const remote = process.env.REMOTE ?? ''
+
+// run makes the call that is named on the command line. LIST is the name of another one that stands for "list".
+export async function run(calls) {
+  let [call] = process.argv.slice(2)
+  if (call === 'list') call = process.env.LIST ?? call
+  if (!Object.hasOwn(calls, call)) {
+    console.error(`${call ? `There is no call ${call}` : 'Name a call'}: ${Object.keys(calls).join(', ')}.`)
+    process.exit(2)
+  }
+  try {
+    await calls[call]()
+  } catch (err) {
+    console.error(describe(err))
+    process.exitCode = 1
+  }
+}
+
+// describe gives the kind of an error, its message and, as Node does, that of its cause.
+function describe(err) {
+  const kind = err.name && err.name !== 'Error' ? err.name : (err.constructor?.name ?? 'Error')
+  const line = `${kind}: ${err.message}`
+  return err.cause?.message ? `${line} (cause: ${err.cause.message})` : line
+}
