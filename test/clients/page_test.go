@@ -35,46 +35,65 @@ const end = "<!-- end -->\n"
 func (p *page) table(name string) (string, bool) {
 	_, after, found := strings.Cut(p.text, begin(name))
 	table, _, ended := strings.Cut(after, end)
-	return table, found && ended
+	return strings.Trim(table, "\n") + "\n", found && ended
 }
 
 // put replaces a table, or appends it with a heading.
 func (p *page) put(name, table string) {
-	if old, found := p.table(name); found {
-		p.text = strings.Replace(p.text, begin(name)+old+end, begin(name)+table+end, 1)
-		return
+	before, rest, found := strings.Cut(p.text, begin(name))
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		before, after = strings.TrimRight(p.text, "\n")+"\n\n### "+name+"\n\n", ""
 	}
-	p.text = strings.TrimRight(p.text, "\n") + "\n\n### " + name + "\n\n" + begin(name) + table + end
+	p.text = before + begin(name) + "\n" + table + "\n" + end + after
 }
 
 // compare compares what users saw with the page, and updates it if asked to.
 func (p *page) compare(t *testing.T, results map[string][]row) {
 	t.Helper()
-	before := p.text
+	tables := p.tables(results)
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		old, _ := p.table(name)
+		if tables[name] != old && !*update {
+			t.Errorf("%s: docs/clients.md says something else than what users see; run with -update if that is right.\nbefore:\n%s\nnow:\n%s",
+				name, old, tables[name])
+		}
+	}
+	if !*update {
+		return
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(tables), byName) {
+		p.put(name, tables[name])
+	}
+	if err := os.WriteFile(pagePath, []byte(p.text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	overview = "overview"
+	gaps     = "gaps"
+)
+
+// tables makes the tables that the results change.
+func (p *page) tables(results map[string][]row) map[string]string {
+	tables := make(map[string]string)
 	for _, client := range clients {
-		rows, ran := results[client.Name]
-		if !ran {
-			continue
-		}
-		old, _ := p.table(client.Name)
-		keepOld(rows, old, p.verdicts(client.Name))
-		table := client.table(rows)
-		if table != old && !*update {
-			t.Errorf("%s: users see something else than docs/clients.md says; run with -update if that is right.\nbefore:\n%s\nnow:\n%s", client.Name, old, table)
-		}
-		p.put(client.Name, table)
-	}
-	old, _ := p.table("overview")
-	overview := overview(old, results)
-	if overview != old && !*update {
-		t.Errorf("the overview in docs/clients.md is out of date; run with -update.\nbefore:\n%s\nnow:\n%s", old, overview)
-	}
-	p.put("overview", overview)
-	if *update && p.text != before {
-		if err := os.WriteFile(pagePath, []byte(p.text), 0o644); err != nil {
-			t.Fatal(err)
+		if rows, ran := results[client.Name]; ran {
+			old, _ := p.table(client.Name)
+			keepOld(rows, old, p.verdicts(client.Name))
+			tables[client.Name] = client.table(rows)
 		}
 	}
+	head := "| client |"
+	for _, c := range cases {
+		head += " " + string(c) + " |"
+	}
+	old, _ := p.table(overview)
+	tables[overview] = head + "\n|---|" + strings.Repeat("---|", len(cases)) + "\n" + mergeLines(old, results, Client.line)
+	old, _ = p.table(gaps)
+	tables[gaps] = "| client | cases | what its maker could do |\n|---|---|---|\n" + mergeLines(old, results, Client.gap)
+	return tables
 }
 
 // table is the Markdown of a client's table.
@@ -84,62 +103,72 @@ func (c Client) table(rows []row) string {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %s |\n", r.name, r.text)
 	}
-	for _, a := range c.Advice {
-		if a.Maker != "" {
-			fmt.Fprintf(&b, "\nOnly the client's maker can mend: %s\n", a.Maker)
-		}
-	}
 	return b.String()
 }
 
-// overview is the Markdown of the table of all clients. Clients that did not run keep their
-// line.
-func overview(old string, results map[string][]row) string {
-	lines := make(map[string]string)
+// mergeLines replaces the lines of clients that ran, and keeps those of others.
+func mergeLines(old string, results map[string][]row, make func(Client, []row) string) string {
+	lines := map[string]string{}
 	for line := range strings.Lines(old) {
-		if name, _, found := strings.Cut(strings.TrimPrefix(line, "| ["), "]"); found {
+		if rest, found := strings.CutPrefix(line, "| ["); found {
+			name, _, _ := strings.Cut(rest, "](")
 			lines[name] = line
 		}
 	}
 	for _, client := range clients {
 		if rows, ran := results[client.Name]; ran {
-			lines[client.Name] = client.line(rows)
+			lines[client.Name] = make(client, rows)
 		}
 	}
 	var b strings.Builder
-	b.WriteString("| client |")
-	for _, c := range cases {
-		fmt.Fprintf(&b, " %s |", c)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(cases)) + "\n")
-	names := slices.SortedFunc(maps.Keys(lines), func(x, y string) int {
-		return strings.Compare(strings.ToLower(x), strings.ToLower(y))
-	})
-	for _, name := range names {
+	for _, name := range slices.SortedFunc(maps.Keys(lines), byName) {
 		b.WriteString(lines[name])
 	}
 	return b.String()
 }
 
+func byName(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+
+func (c Client) link() string { return "[" + c.Name + "](#" + slug(c.Name) + ")" }
+
+// line is the client's line of the overview.
 func (c Client) line(rows []row) string {
-	version := ""
+	line := "| " + c.link()
 	if c.Version != "" {
-		version = " " + c.Version
+		line += " " + c.Version
 	}
-	line := fmt.Sprintf("| [%s](#%s)%s |", c.Name, slug(c.Name), version)
 	for _, tried := range cases {
 		cell := "–"
 		if i := slices.IndexFunc(rows, func(r row) bool { return r.name == string(tried) }); i >= 0 {
 			cell = rows[i].verdict
 		}
-		line += " " + cell + " |"
+		line += " | " + cell
 	}
-	return line + "\n"
+	return line + " |\n"
+}
+
+// gap is the client's line in the list of what only makers can mend, or empty.
+func (c Client) gap(rows []row) string {
+	var hidden, makers []string
+	for _, r := range rows {
+		if r.verdict != "" && r.verdict != "works" && r.verdict != "says why" {
+			hidden = append(hidden, r.name)
+		}
+	}
+	for _, a := range c.Advice {
+		if a.Maker != "" && !slices.Contains(makers, a.Maker) {
+			makers = append(makers, a.Maker)
+		}
+	}
+	if len(hidden) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", c.link(), strings.Join(hidden, ", "), strings.Join(makers, " "))
 }
 
 // verdicts returns a client's line of the overview.
 func (p *page) verdicts(client string) map[string]string {
-	table, _ := p.table("overview")
+	table, _ := p.table(overview)
 	_, line, _ := strings.Cut(table, "| ["+client+"]")
 	line, _, _ = strings.Cut(line, "\n")
 	verdicts := make(map[string]string)
