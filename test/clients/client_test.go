@@ -42,6 +42,9 @@ type Client struct {
 	// others only when the first is on the screen; or talks to an echo, and sends "word2"
 	// only when "word1" came back.
 	Calls []Call
+	// Echo reports that transfers go to an echo: Upload and Download both send the file and
+	// write what comes back to Target.Local.
+	Echo bool
 	// Find says why the client cannot run here and how to install it. Empty means it can run.
 	// Nil is a client that is compiled in.
 	Find func(t *testing.T) string

@@ -3,6 +3,7 @@ package clients_test
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 	"time"
@@ -38,6 +39,28 @@ func failed(err error) Seen {
 		return Seen{Output: err.Error(), ExitCode: 1}
 	}
 	return Seen{}
+}
+
+// echo sends a file piece by piece, and saves what comes back.
+func echo(at Target, send func([]byte) error, receive func() ([]byte, error)) error {
+	file, err := os.Create(at.Local)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for _, piece := range pieces() {
+		if err := send(piece); err != nil {
+			return err
+		}
+		back, err := receive()
+		if err != nil {
+			return err
+		}
+		if _, err := file.Write(back); err != nil {
+			return err
+		}
+	}
+	return file.Close()
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -9,7 +9,7 @@ import (
 
 func init() {
 	register(Client{
-		Name: "MCP Go SDK", Version: "1.8.0", Scope: "sql", Works: "words",
+		Name: "MCP Go SDK", Version: moduleVersion("github.com/modelcontextprotocol/go-sdk"), Scope: "sql", Works: "words",
 		Calls: []Call{Stream},
 		Run: func(ctx context.Context, at Target, call Call) Seen {
 			return failed(callTools(ctx, at, call, withBearer{at.Token}))

@@ -17,8 +17,6 @@ import (
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 )
 
-const goSDKVersion = "0.182.0"
-
 func init() {
 	for _, c := range []struct {
 		name, scope, works string
@@ -44,7 +42,7 @@ func init() {
 			}
 		}
 		client := Client{
-			Name: "Go SDK: " + c.name, Version: goSDKVersion, Scope: c.scope, Works: c.works, Calls: c.calls, Run: run(0, failed),
+			Name: "Go SDK: " + c.name, Version: moduleVersion("github.com/databricks/databricks-sdk-go"), Scope: c.scope, Works: c.works, Calls: c.calls, Run: run(0, failed),
 			Advice: []Advice{{Cases: []Case{adminOutage}, Do: "`RetryTimeoutSeconds: 5` in the `Config`", Run: run(5, failed)}},
 		}
 		if c.name == "files" { // a HEAD request, whose answer has no body

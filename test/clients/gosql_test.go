@@ -12,11 +12,13 @@ import (
 	"strings"
 
 	dbsql "github.com/databricks/databricks-sql-go"
+	"github.com/databricks/databricks-sql-go/logger"
 )
 
 func init() {
+	_ = logger.SetLogLevel("disabled") // it logs what its errors say
 	register(Client{
-		Name: "databricks-sql-go", Version: "1.11.0", TLS: true, Scope: "sql", Works: "1",
+		Name: "databricks-sql-go", Version: moduleVersion("github.com/databricks/databricks-sql-go"), TLS: true, Scope: "sql", Works: "1",
 		Run: func(ctx context.Context, at Target, _ Call) Seen {
 			return failed(query(ctx, at))
 		},

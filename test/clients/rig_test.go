@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -125,18 +126,14 @@ func startWorkspace(t *testing.T) *fakeworkspace.Workspace {
 // makeFiles writes the file to upload, whose bytes are those of fakeworkspace's large files.
 func (r *rig) makeFiles(t *testing.T, folder string) {
 	t.Helper()
-	pattern := make([]byte, 251*4096)
-	for i := range pattern {
-		pattern[i] = byte(i % 251)
-	}
 	r.upload = filepath.Join(folder, "upload")
 	file, err := os.Create(r.upload)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.New()
-	for left := transferSize; left > 0; left -= len(pattern) {
-		if _, err := io.MultiWriter(file, sum).Write(pattern[:min(left, len(pattern))]); err != nil {
+	for _, piece := range pieces() {
+		if _, err := io.MultiWriter(file, sum).Write(piece); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,6 +141,21 @@ func (r *rig) makeFiles(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	r.hash = hex.EncodeToString(sum.Sum(nil))
+}
+
+// pieces returns the bytes of a file of transferSize bytes in pieces of less than 1 MiB.
+func pieces() iter.Seq2[int, []byte] {
+	pattern := make([]byte, 251*4000)
+	for i := range pattern {
+		pattern[i] = byte(i % 251)
+	}
+	return func(yield func(int, []byte) bool) {
+		for at := 0; at < transferSize; at += len(pattern) {
+			if !yield(at, pattern[:min(len(pattern), transferSize-at)]) {
+				return
+			}
+		}
+	}
 }
 
 // caddyfile chooses the addresses, and returns the gateway's configuration.
@@ -168,9 +180,11 @@ func (r *rig) caddyfile(t *testing.T, folder string) string {
 	}
 }
 `, filepath.Join(folder, "storage"))
+	// Every call has a token of its own, so there are more look-ups than usual.
 	site := func(name, url, workspace string, options ...string) {
 		r.sites[name] = strings.TrimSuffix(url, ":443")
-		fmt.Fprintf(&b, "%s {\n\tbind 127.0.0.1\n\t%s\n\tdatabricks_gateway %s {\n\t\tadmin {\n\t\t\ttoken {env.CLIENTS_%s}\n\t\t}\n\t}\n}\n",
+		fmt.Fprintf(&b, "%s {\n\tbind 127.0.0.1\n\t%s\n\tdatabricks_gateway %s {\n\t\tadmin {\n\t\t\ttoken {env.CLIENTS_%s}\n\t\t}\n"+
+			"\t\tlookup {\n\t\t\trate 1000\n\t\t\tconcurrency 64\n\t\t}\n\t}\n}\n",
 			url, strings.Join(options, "\n\t"), workspace, strings.ToUpper(name[strings.LastIndexByte(name, ' ')+1:]))
 	}
 	secure := func() string {

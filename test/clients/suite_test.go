@@ -19,16 +19,18 @@ var (
 )
 
 // silence is how long the suite waits for a client that is refused, unless -patient is set.
-const silence = 10 * time.Second
+// Most clients wait as long as Retry-After says, which is up to 13 seconds, and not often.
+const silence = 30 * time.Second
 
 // clients are registered by the files that drive them.
 var clients []Client
 
 func register(c ...Client) { clients = append(clients, c...) }
 
-// TestMain runs more clients at once than there are processors, because most of them wait.
+// TestMain runs more clients at once than there are processors, because most of the time
+// they wait.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		log.Fatal(err)
 	}
 	flag.Parse()
