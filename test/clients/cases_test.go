@@ -87,12 +87,12 @@ func (r *rig) try(t *testing.T, client Client, c Case, run func(context.Context,
 		r.streams.Lock() // the workspace has one gate for all of its streams
 		defer r.streams.Unlock()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	check := r.watch(ctx, client, c, at)
-	began := time.Now()
+	at.watch = startWatch(limit, cancel)
 	o := outcome{Seen: run(ctx, at, c.call())}
-	o.took, o.cut = time.Since(began), ctx.Err() != nil
+	o.took, o.cut = at.watch.stop(), ctx.Err() != nil
 	cancel()   // nothing needs to wait for the client any longer
 	if o.cut { // what the client says of that is not what its user would have seen
 		o.Output = ""

@@ -97,6 +97,7 @@ type Target struct {
 	Size                int64
 
 	screen *screen
+	watch  *stopwatch
 }
 
 // Show shows the user something while the call runs.

@@ -12,12 +12,21 @@ import (
 // Command runs a program with the target's environment and more of it, and shows what it
 // prints.
 func (at Target) Command(ctx context.Context, env []string, name string, args ...string) Seen {
+	command := at.command(ctx, env, name, args...)
+	return finished(command, command.Run())
+}
+
+func (at Target) command(ctx context.Context, env []string, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Env = append(at.Env(), env...)
 	command.Dir = at.Folder
 	command.Stdout, command.Stderr = at.screen, at.screen
 	command.WaitDelay = 5 * time.Second
-	err := command.Run()
+	return command
+}
+
+// finished is the end of a command.
+func finished(command *exec.Cmd, err error) Seen {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return Seen{Output: err.Error(), ExitCode: -1, Command: true}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,72 +18,139 @@ import (
 var refusals = []Case{wrongScope, unknownToken, expiredToken, adminOutage}
 
 func init() {
+	chat := Client{Name: "openai (npm)", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream}, Run: inNode("openai", "")}
+	chat.Advice = []Advice{atOnce("openai")}
+
+	aiGateway := chat
+	aiGateway.Name, aiGateway.Scope = "openai (npm) on the AI gateway", "ai-gateway"
+	aiGateway.Run = inNode("openai", "", "OPENAI_PATH=/ai-gateway/mlflow/v1")
+
+	older := chat
+	older.Name, older.Run = "openai 6 (npm)", inNode("openai", "", "OPENAI_PACKAGE=openai-6")
+	older.Advice = []Advice{{
+		Cases: refusals, Do: "print `err.headers.get('x-databricks-reason-phrase')`, or update to version 7",
+		Run:   inNode("openai", "advice", "OPENAI_PACKAGE=openai-6"),
+		Maker: "Version 6 looks for the message in the member `error` of the body only.",
+	}}
+
+	claude := Client{
+		Name: "@anthropic-ai/sdk", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream},
+		Run: inNode("anthropic", ""), Advice: []Advice{atOnce("anthropic")},
+	}
+
+	sdk := Client{
+		Name: "@databricks/sdk-experimental", Scope: "jobs", Works: "2 jobs", Calls: []Call{Upload, Download},
+		Run: inNode("databricks-sdk", ""),
+	}
+	sdk16 := sdk
+	sdk16.Name, sdk16.Port443 = "@databricks/sdk-experimental 0.16", true
+	sdk16.Run = inNode("databricks-sdk", "", "DATABRICKS_SDK_PACKAGE=@databricks/sdk-experimental-0.16")
+	head := Client{
+		Name: "@databricks/sdk-experimental, HEAD", Scope: "files", Works: "there", Run: inNode("databricks-sdk", "metadata"),
+		Advice: []Advice{{
+			Cases: refusals, Do: "call `files.listDirectoryContents`, a GET request that needs the same scope",
+			Run:   inNode("databricks-sdk", "advice"),
+			Maker: "The error of a response without a body could have the text of `x-databricks-reason-phrase`.",
+		}},
+	}
+
+	driver := Client{
+		Name: "@databricks/sql", Scope: "sql", Works: "1", TLS: true, Run: inNode("databricks-sql", ""),
+		Advice: []Advice{{
+			Cases: refusals, Do: "print `err.response.headers.get('x-databricks-reason-phrase')`",
+			Run:   inNode("databricks-sql", "advice"),
+			Maker: "The error could have the text of `x-databricks-reason-phrase`, as that of databricks-sql-go does.",
+		}},
+	}
+
+	mcp := Client{
+		Name: "@modelcontextprotocol/sdk", Scope: "sql", Works: "words", Calls: []Call{Stream}, Run: inNode("mcp", ""),
+	}
+	fallback := Client{
+		Name: "@modelcontextprotocol/sdk, falling back to SSE", Scope: "sql", Works: "words", Run: inNode("mcp", "fallback"),
+		Advice: []Advice{{
+			Cases: refusals, Do: "print the error of `StreamableHTTPClientTransport`, too",
+			Run:   inNode("mcp", "advice"),
+			Maker: "`SSEClientTransport` could show the body, as `StreamableHTTPClientTransport` does.",
+		}},
+	}
+
+	webSocket := Client{
+		Name: "ws", Scope: "clusters", Works: "hello", Calls: []Call{Stream}, Run: inNode("ws", ""),
+		Advice: []Advice{{
+			Cases: refusals, Do: "listen for `unexpected-response` and print the header `x-databricks-reason-phrase`",
+			Run:   inNode("ws", "advice"),
+			Maker: "The error could have the body of the response.",
+		}},
+	}
+
+	spark := Client{Name: "@grpc/grpc-js", Scope: "clusters", Works: "hello", Calls: []Call{Stream}, Run: inNode("grpc", "")}
+	sparkTLS := spark
+	sparkTLS.Name, sparkTLS.TLS = "@grpc/grpc-js over TLS", true
+
 	register(
-		node(Client{Name: "fetch (Node)", Scope: "jobs", Works: "2 jobs", Calls: []Call{Stream, Upload, Download}}, "", "fetch"),
-
-		node(Client{Name: "openai (npm)", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream}}, "openai", "openai"),
-		node(Client{Name: "openai (npm), AI gateway", Scope: "ai-gateway", Works: "Hello.", Calls: []Call{Stream}}, "openai", "openai",
-			"OPENAI_PATH=/ai-gateway/mlflow/v1"),
-		advised(node(Client{Name: "openai 6 (npm)", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream}}, "openai-6", "openai",
-			"OPENAI_PACKAGE=openai-6"),
-			"print `err.headers.get('x-databricks-reason-phrase')`, or update to version 7",
-			"Version 6 looks for the message in the member `error` of the body only."),
-
-		node(Client{Name: "@anthropic-ai/sdk", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream}}, "@anthropic-ai/sdk", "anthropic"),
-
-		node(Client{Name: "@databricks/sdk-experimental", Scope: "jobs", Works: "2 jobs", Calls: []Call{Upload, Download}},
-			"@databricks/sdk-experimental", "databricks-sdk"),
-		node(Client{Name: "@databricks/sdk-experimental 0.16", Scope: "jobs", Works: "2 jobs", Calls: []Call{Upload, Download}, Port443: true},
-			"@databricks/sdk-experimental-0.16", "databricks-sdk", "DATABRICKS_SDK_PACKAGE=@databricks/sdk-experimental-0.16"),
-		advised(node(Client{Name: "@databricks/sdk-experimental, HEAD", Scope: "files", Works: "there"},
-			"@databricks/sdk-experimental", "databricks-sdk", "LIST=metadata"),
-			"call `files.listDirectoryContents` for the folder: a GET request, which needs the same scope",
-			"The error of a HEAD request has no message, because it is not taken from the header `x-databricks-reason-phrase`."),
-
-		advised(node(Client{Name: "@databricks/sql", Scope: "sql", Works: "1", TLS: true}, "@databricks/sql", "databricks-sql",
-			"HTTP_PATH="+warehousePath),
-			"print `err.response.headers.get('x-databricks-reason-phrase')`",
-			"The driver's error gives the status only."),
-
-		node(Client{Name: "@modelcontextprotocol/sdk", Scope: "sql", Works: "words", Calls: []Call{Stream}},
-			"@modelcontextprotocol/sdk", "mcp", "MCP_PATH="+mcpPath),
-		advised(node(Client{Name: "@modelcontextprotocol/sdk, falling back to SSE", Scope: "sql", Works: "words"},
-			"@modelcontextprotocol/sdk", "mcp", "MCP_PATH="+mcpPath, "LIST=fallback"),
-			"print the first error too, that of `StreamableHTTPClientTransport`",
-			"`SSEClientTransport` gives the status only."),
-
-		advised(node(Client{Name: "ws", Scope: "clusters", Works: "hello", Calls: []Call{Stream}}, "ws", "ws"),
-			"listen for `unexpected-response` and print the header `x-databricks-reason-phrase`",
-			"The error gives the status only."),
-
-		node(Client{Name: "@grpc/grpc-js", Scope: "clusters", Works: "hello", Calls: []Call{Stream}}, "@grpc/grpc-js", "grpc"),
-		node(Client{Name: "@grpc/grpc-js, TLS", Scope: "clusters", Works: "hello", Calls: []Call{Stream}, TLS: true}, "@grpc/grpc-js", "grpc"),
+		inPackage("", Client{
+			Name: "fetch (Node)", Scope: "jobs", Works: "2 jobs", Calls: []Call{Stream, Upload, Download}, Run: inNode("fetch", ""),
+		}),
+		inPackage("openai", chat), inPackage("openai", aiGateway), inPackage("openai-6", older),
+		inPackage("@anthropic-ai/sdk", claude),
+		inPackage("@databricks/sdk-experimental", sdk), inPackage("@databricks/sdk-experimental", head),
+		inPackage("@databricks/sdk-experimental-0.16", sdk16),
+		inPackage("@databricks/sql", driver),
+		inPackage("@modelcontextprotocol/sdk", mcp), inPackage("@modelcontextprotocol/sdk", fallback),
+		inPackage("ws", webSocket),
+		inPackage("@grpc/grpc-js", spark), inPackage("@grpc/grpc-js", sparkTLS),
 	)
 }
 
-// node completes a client whose program is node/<script>.mjs, which uses a package.
-func node(client Client, pkg, script string, env ...string) Client {
-	client.Version = strings.TrimPrefix(nodePackages()[pkg], "npm:"+cmp.Or(aliased[pkg], pkg)+"@")
+// inPackage completes a client that needs a package of node/package.json.
+func inPackage(name string, client Client) Client {
+	version := nodePackages()[name]
+	client.Version = version[strings.LastIndexByte(version, '@')+1:] // without the real name of an alias
 	client.Find = findNode
-	client.Run = func(ctx context.Context, at Target, call Call) Seen { return runNode(ctx, at, script, string(call), env) }
 	return client
 }
 
-// aliased are packages that are installed under another name than their own.
-var aliased = map[string]string{
-	"openai-6":                          "openai",
-	"@databricks/sdk-experimental-0.16": "@databricks/sdk-experimental",
+// atOnce is what helps with clients that retry as often as Retry-After says.
+func atOnce(program string) Advice {
+	return Advice{Cases: []Case{adminOutage}, Do: "`maxRetries: 0`", Run: inNode(program, "", "MAX_RETRIES=0")}
 }
 
-// advised adds what to do where the client hides why it was refused, which its program
-// does in the call "advice".
-func advised(client Client, do, maker string) Client {
-	run := client.Run
-	client.Advice = []Advice{{
-		Cases: refusals, Do: do, Maker: maker,
-		Run: func(ctx context.Context, at Target, _ Call) Seen { return run(ctx, at, "advice") },
-	}}
-	return client
+// inNode returns a Client.Run that makes a call by node/<program>.mjs, the suite's if it is
+// empty. What the program prints of an error is what a library shows; the exit code is the
+// program's own.
+func inNode(program, call string, env ...string) func(context.Context, Target, Call) Seen {
+	return func(ctx context.Context, at Target, asked Call) Seen {
+		env := append([]string{
+			"HTTP_PATH=" + warehousePath, "MCP_PATH=" + mcpPath, "WS_PATH=" + driverPath(at),
+			"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=" + at.CA, // which grpc-js reads instead of NODE_EXTRA_CA_CERTS
+			"LOADING=3",
+		}, env...)
+		command := at.command(ctx, env, "node", filepath.Join(nodeFolder(), program+".mjs"), cmp.Or(call, string(asked)))
+		// The program closes the pipe when it has loaded its package.
+		loading, loaded, err := os.Pipe()
+		if err != nil {
+			return failed(err)
+		}
+		command.ExtraFiles = []*os.File{loaded}
+		at.watch.loading()
+		ready := make(chan struct{})
+		go func() {
+			defer close(ready)
+			_, _ = io.Copy(io.Discard, loading)
+			at.watch.begin()
+		}()
+		if err = command.Start(); err == nil {
+			_ = loaded.Close()
+			err = command.Wait()
+		}
+		_ = loaded.Close()
+		<-ready
+		_ = loading.Close()
+		seen := finished(command, err)
+		seen.Command = false
+		return seen
+	}
 }
 
 var nodeFolder = sync.OnceValue(func() string {

@@ -113,7 +113,7 @@ func startWorkspace(t *testing.T) *fakeworkspace.Workspace {
 	t.Helper()
 	workspace := fakeworkspace.New(fakeworkspace.WithFileMemory(0))
 	workspace.PutLargeFile(downloadPath, transferSize)
-	workspace.Handle("POST "+warehousePath, http.HandlerFunc(warehouse))
+	workspace.Handle("POST "+warehousePath, new(warehouse))
 	workspace.Handle(mcpPath, mcpServer())
 	// Over TLS, because gRPC needs HTTP/2.
 	if err := workspace.StartTLS(); err != nil {

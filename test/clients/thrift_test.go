@@ -1,17 +1,27 @@
 package clients_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
+
+	"github.com/google/uuid"
 )
 
 // warehouse is a SQL warehouse that Thrift drivers can query: it answers every statement
 // with one row and one column, the number 1. Each method has the fields of
 // TCLIService.thrift that a driver cannot do without.
-func warehouse(rw http.ResponseWriter, r *http.Request) {
+type warehouse struct {
+	// unread are the ids of the operations whose row has not been fetched: drivers fetch
+	// until there is no row, whatever hasMoreRows says.
+	unread sync.Map
+}
+
+func (w *warehouse) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 1<<20))
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
@@ -23,24 +33,46 @@ func warehouse(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "no Thrift call of a method that is served: "+method, http.StatusBadRequest)
 		return
 	}
+	switch method {
+	case "ExecuteStatement":
+		id := uuid.New()
+		w.unread.Store(id, nil)
+		answer = thriftStruct{
+			1: thriftDone,
+			2: thriftStruct{1: thriftHandle(id), 2: thriftInt(0), 3: thriftBool(true)},
+		}
+	case "FetchResults":
+		if !w.fetch(body) {
+			answer = noRows
+		}
+	}
 	rw.Header().Set("Content-Type", "application/x-thrift")
 	_, _ = rw.Write(thriftReply(method, seq, answer))
 }
 
+// fetch reports whether the operation that a message names has an unread row, and reads it.
+func (w *warehouse) fetch(message []byte) bool {
+	found := false
+	w.unread.Range(func(id, _ any) bool {
+		operation := id.(uuid.UUID)
+		if bytes.Contains(message, operation[:]) {
+			_, found = w.unread.LoadAndDelete(id)
+		}
+		return !found
+	})
+	return found
+}
+
 var (
-	thriftDone   = thriftStruct{1: thriftInt(0)} // SUCCESS_STATUS
-	thriftHandle = thriftStruct{1: thriftText("0123456789abcdef"), 2: thriftText("fedcba9876543210")}
+	thriftDone = thriftStruct{1: thriftInt(0)} // SUCCESS_STATUS
 
 	warehouseAnswers = map[string]thriftStruct{
 		"OpenSession": {
 			1: thriftDone,
 			2: thriftInt(0xa501), // SPARK_CLI_SERVICE_PROTOCOL_V1
-			3: thriftStruct{1: thriftHandle},
+			3: thriftStruct{1: thriftHandle(uuid.New())},
 		},
-		"ExecuteStatement": {
-			1: thriftDone,
-			2: thriftStruct{1: thriftHandle, 2: thriftInt(0), 3: thriftBool(true)},
-		},
+		"ExecuteStatement":   {1: thriftDone},
 		"GetOperationStatus": {1: thriftDone, 2: thriftInt(2)}, // FINISHED_STATE
 		"GetResultSetMetadata": {
 			1: thriftDone,
@@ -51,20 +83,30 @@ var (
 			}}},
 			1281: thriftInt(1), // COLUMN_BASED_SET
 		},
-		"FetchResults": {
-			1: thriftDone,
-			2: thriftBool(false),
-			3: thriftStruct{
-				1: thriftLong(0),
-				2: thriftList{},
-				3: thriftList{thriftStruct{4: thriftStruct{1: thriftList{thriftInt(1)}, 2: thriftText("\x00")}}},
-			},
-		},
+		"FetchResults":    rows(thriftInt(1)),
 		"CancelOperation": {1: thriftDone},
 		"CloseOperation":  {1: thriftDone},
 		"CloseSession":    {1: thriftDone},
 	}
 )
+
+// noRows is the end of every result.
+var noRows = rows()
+
+// rows returns rows of one column of integers.
+func rows(values ...thriftValue) thriftStruct {
+	column := thriftStruct{1: thriftList(values), 2: thriftText("\x00")}
+	return thriftStruct{
+		1: thriftDone,
+		2: thriftBool(false),
+		3: thriftStruct{1: thriftLong(0), 2: thriftList{}, 3: thriftList{thriftStruct{4: column}}},
+	}
+}
+
+// thriftHandle names a session or an operation: a UUID and a secret of 16 bytes.
+func thriftHandle(id uuid.UUID) thriftStruct {
+	return thriftStruct{1: thriftText(id[:]), 2: thriftText("0123456789abcdef")}
+}
 
 // thriftCall reads the head of a call in Thrift's binary protocol.
 func thriftCall(message []byte) (method string, seq uint32, ok bool) {

@@ -2,9 +2,9 @@
 
 import Anthropic from '@anthropic-ai/sdk'
 
-import { host, run, token } from './run.mjs'
+import { host, retries, run, token } from './run.mjs'
 
-const client = new Anthropic({ baseURL: `${host}/serving-endpoints/anthropic`, authToken: token })
+const client = new Anthropic({ baseURL: `${host}/serving-endpoints/anthropic`, authToken: token, ...retries })
 const request = { model: 'chat', max_tokens: 100, messages: [{ role: 'user', content: 'hello' }] }
 
 await run({

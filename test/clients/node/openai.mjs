@@ -1,12 +1,12 @@
 // The OpenAI SDK, as Databricks documents it for model serving and for the AI gateway. OPENAI_PACKAGE names the
 // package, for other versions of it.
 
-import { host, run, token } from './run.mjs'
+import { host, retries, run, token } from './run.mjs'
 
 const { default: OpenAI } = await import(process.env.OPENAI_PACKAGE ?? 'openai')
 
 const messages = [{ role: 'user', content: 'hello' }]
-const client = new OpenAI({ baseURL: host + (process.env.OPENAI_PATH ?? '/serving-endpoints'), apiKey: token })
+const client = new OpenAI({ baseURL: host + (process.env.OPENAI_PATH ?? '/serving-endpoints'), apiKey: token, ...retries })
 
 await run({
   async list() {

@@ -1,22 +1,28 @@
 // What the clients' programs have in common. Each is an ordinary small program: it makes the call that its first
 // argument names, prints what it got, and on an error prints what Node prints first of an uncaught one.
 
+import { closeSync } from 'node:fs'
+
 // The environment says where the gateway is and which token to send.
 export const host = (process.env.DATABRICKS_HOST ?? '').replace(/\/$/, '')
 export const token = process.env.DATABRICKS_TOKEN ?? ''
+
+// retries are the client's own unless MAX_RETRIES says how many.
+export const retries = process.env.MAX_RETRIES ? { maxRetries: Number(process.env.MAX_RETRIES) } : {}
 
 // A file on this machine and its path in a volume, for uploads and downloads.
 export const local = process.env.LOCAL ?? ''
 export const remote = process.env.REMOTE ?? ''
 
-// run makes the call that is named on the command line. LIST is the name of another one that stands for "list".
+// run makes the call that is named on the command line. Before, it closes the file descriptor LOADING: how long Node
+// takes to load a package says nothing about the gateway.
 export async function run(calls) {
-  let [call] = process.argv.slice(2)
-  if (call === 'list') call = process.env.LIST ?? call
+  const [call] = process.argv.slice(2)
   if (!Object.hasOwn(calls, call)) {
     console.error(`${call ? `There is no call ${call}` : 'Name a call'}: ${Object.keys(calls).join(', ')}.`)
     process.exit(2)
   }
+  if (process.env.LOADING) closeSync(Number(process.env.LOADING))
   try {
     await calls[call]()
   } catch (err) {
