@@ -55,6 +55,15 @@ func (c Case) refused() bool {
 
 func (c Client) wrong() string { return cmp.Or(c.Wrong, "secrets") }
 
+// quick is how long a call may take that does not wait. Only an outage makes clients wait;
+// in other cases a busy machine does.
+func (c Case) quick() time.Duration {
+	if c == adminOutage {
+		return 4 * time.Second
+	}
+	return 20 * time.Second
+}
+
 // has reports whether the client can be put into a case.
 func (c Client) has(tried Case) bool {
 	if tried == wrongScope && c.Scope == "" {
@@ -66,9 +75,10 @@ func (c Client) has(tried Case) bool {
 // outcome is what came of a case.
 type outcome struct {
 	Seen
-	// took is the time until the client gave up, cut whether the suite ended the call.
-	took time.Duration
-	cut  bool
+	// took is the time until the client gave up, cut whether the suite ended the call. A call
+	// that took less than quick is not worth a word.
+	took, quick time.Duration
+	cut         bool
 	// problem says what is wrong with a call that should have worked.
 	problem string
 }
@@ -78,10 +88,11 @@ func (r *rig) try(t *testing.T, client Client, c Case, run func(context.Context,
 	t.Helper()
 	at := r.target(t, client, c)
 	limit := patience
-	if c.refused() && !*waitLong {
-		limit = silence
-	} else if *waitLong {
+	switch {
+	case c.refused() && *waitLong:
 		limit = 20 * time.Minute
+	case c.refused():
+		limit = silence
 	}
 	if c == streaming {
 		r.streams.Lock() // the workspace has one gate for all of its streams
@@ -91,7 +102,8 @@ func (r *rig) try(t *testing.T, client Client, c Case, run func(context.Context,
 	defer cancel()
 	check := r.watch(ctx, client, c, at)
 	at.watch = startWatch(limit, cancel)
-	o := outcome{Seen: run(ctx, at, c.call())}
+	o := outcome{quick: c.quick()}
+	o.Seen = run(ctx, at, c.call())
 	o.took, o.cut = at.watch.stop(), ctx.Err() != nil
 	cancel()   // nothing needs to wait for the client any longer
 	if o.cut { // what the client says of that is not what its user would have seen

@@ -20,7 +20,7 @@ func init() {
 		},
 	}
 	netrc := plain
-	netrc.Name = "curl -n"
+	netrc.Name, netrc.Calls = "curl -n", nil
 	netrc.Run = func(ctx context.Context, at Target, call Call) Seen {
 		host, _, _ := net.SplitHostPort(at.Host)
 		login := fmt.Sprintf("machine %s login token password %s\n", host, at.Token)

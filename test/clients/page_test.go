@@ -209,6 +209,9 @@ func keepOld(rows []row, old string, verdicts map[string]string) {
 		if !known || was == r.text || !alike(was, r.text) {
 			continue
 		}
+		if *update && waited(r.text) == 0 {
+			continue // what was slow once no longer is
+		}
 		rows[i].text = was
 		if verdict, known := verdicts[r.name]; known {
 			rows[i].verdict = verdict

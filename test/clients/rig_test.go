@@ -28,7 +28,7 @@ import (
 
 const (
 	// patience bounds waits that only a hang exceeds.
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 	// transferSize is the size of uploads and downloads in bytes.
 	transferSize = 120_000_000
 

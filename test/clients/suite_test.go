@@ -30,7 +30,7 @@ func register(c ...Client) { clients = append(clients, c...) }
 // TestMain runs more clients at once than there are processors, because most of the time
 // they wait.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		log.Fatal(err)
 	}
 	flag.Parse()
