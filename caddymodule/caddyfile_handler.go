@@ -52,6 +52,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    sync            <duration>|off
 //	    unscoped_tokens allow|deny
 //	    oauth           deny|pass|verify
+//	    cors            <origin...>|*
 //	    routes          [<file>] [learned]
 //	    map             <file> {
 //	        key <base64>|<file>...
@@ -111,7 +112,13 @@ func (h *Handler) options(d *caddyfile.Dispenser) options {
 		"mode":            func() error { return choice(d, &h.Mode, modes) },
 		"unscoped_tokens": func() error { return choice(d, &h.UnscopedTokens, unscoped) },
 		"oauth":           func() error { return choice(d, &h.OAuth, oauths) },
-		"audit":           func() error { h.Audit = new(Audit); return eachOption(d, h.Audit.options(d)) },
+		"cors": func() error {
+			if h.CORS = d.RemainingArgs(); len(h.CORS) == 0 {
+				return d.Err("cors needs the origins of web pages, such as https://app.example.com or http://localhost:3000")
+			}
+			return at(d, checkOrigins(h.CORS))
+		},
+		"audit": func() error { h.Audit = new(Audit); return eachOption(d, h.Audit.options(d)) },
 		"policy": func() error {
 			var p Policy
 			if err := p.unmarshal(d); err != nil {

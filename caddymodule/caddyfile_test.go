@@ -84,6 +84,9 @@ func TestValidateJSON(t *testing.T) {
 	for _, test := range []struct{ name, config, err string }{
 		{"defaults", `{` + workspace + `}`, ""},
 		{"mode", `{` + workspace + `,"mode":"report"}`, `mode must be enforce or observe, not "report"`},
+		{"cors", `{` + workspace + `,"cors":["https://app.example.com:443","http://localhost:3000"]}`, ""},
+		{"cors without a scheme", `{` + workspace + `,"cors":["localhost:3000"]}`, `cors: "localhost:3000" lacks its scheme`},
+		{"cors with a password", `{` + workspace + `,"cors":["https://u:hush@example.com"]}`, "cors: an origin has no user name or password"},
 		{"unknown field", `{` + workspace + `,"modus":"enforce"}`, `unknown field`},
 		{"literal secret", `{` + workspace + `,"admin":{"client_id":"x","client_secret":"dose1234"}}`, "admin client_secret must be a placeholder"},
 		{"two credentials", `{` + workspace + `,"admin":{"profile":"x","token":"{env.X}"}}`, "admin has more than one credential"},

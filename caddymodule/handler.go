@@ -156,6 +156,10 @@ func (h *Handler) judge(w *workspace, catalog *scopes.Catalog) (*judge.Judge, er
 	if err != nil {
 		return nil, err
 	}
+	origins, err := judge.ParseOrigins(h.CORS)
+	if err != nil {
+		return nil, err
+	}
 	if w.options.LearnedRoutes {
 		rules.Learned = learned{w}
 	}
@@ -163,6 +167,7 @@ func (h *Handler) judge(w *workspace, catalog *scopes.Catalog) (*judge.Judge, er
 		Catalog:   catalog,
 		Rules:     rules,
 		OAuth:     judge.OAuthMode(orDefault(h.OAuth, oauths)),
+		CORS:      origins,
 		Observe:   h.Mode == modeObserve,
 		Freshness: w.options.freshness(),
 		Tokens:    lazyTokens{w},

@@ -38,6 +38,12 @@ type Rules struct {
 	// carry, and refuses those of other issuers. Default: `deny`.
 	OAuth string `json:"oauth,omitempty"`
 
+	// Web origins whose pages may call the workspace through the gateway, such as
+	// `https://app.example.com` and `http://localhost:3000`, or `*` for all. Their CORS
+	// preflights pass to the workspace unjudged, which answers them, and they can read
+	// refusals. Default: none; preflights are refused.
+	CORS []string `json:"cors,omitempty"`
+
 	// Policies that narrow what tokens may do.
 	Policies []Policy `json:"policies,omitempty"`
 }
@@ -62,7 +68,13 @@ func (r *Rules) validate() error {
 		oneOf("mode", r.Mode, modes),
 		oneOf("unscoped_tokens", r.UnscopedTokens, unscoped),
 		oneOf("oauth", r.OAuth, oauths),
+		checkOrigins(r.CORS),
 	)
+}
+
+func checkOrigins(origins []string) error {
+	_, err := judge.ParseOrigins(origins)
+	return err
 }
 
 // compile returns the rules to judge by, with a catalog.
@@ -94,6 +106,11 @@ func (r Rules) hash() (string, error) {
 	r.Mode = orDefault(r.Mode, modes)
 	r.UnscopedTokens = orDefault(r.UnscopedTokens, unscoped)
 	r.OAuth = orDefault(r.OAuth, oauths)
+	origins, err := judge.ParseOrigins(r.CORS)
+	if err != nil {
+		return "", fmt.Errorf("naming the rules: %w", err)
+	}
+	r.CORS = origins
 	rules, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("naming the rules: %w", err)

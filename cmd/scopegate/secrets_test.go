@@ -36,7 +36,7 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 			}
 		}
 		for _, sign := range []string{
-			"parse headers", "the audit loses records", `"reason":"missing_scope"`, "upstream roundtrip", "the workspace did not answer",
+			"parse headers", "the audit loses records", `"reason":"missing_scope"`, `"reason":"cors_preflight"`, "upstream roundtrip", "the workspace did not answer",
 		} {
 			if !strings.Contains(printed, sign) {
 				t.Errorf("it does not say %s:\n%s", sign, printed)
@@ -50,27 +50,31 @@ func TestSidecarPrintsNoSecrets(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=" + mark + ",x-bad=%zz" + mark + "," + mark,
 		"OTEL_RESOURCE_ATTRIBUTES=" + mark,
 		"OTEL_BSP_SCHEDULE_DELAY=20",
-	}, "scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--health", "off", "--admin", "off", "--debug")
+	}, "scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--health", "off", "--admin", "off", "--debug", "--cors", "*")
 
-	get := func(path string) {
+	send := func(method, path string, header http.Header) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", p.URL+path, nil)
+		r, err := http.NewRequestWithContext(t.Context(), method, p.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("Authorization", "Bearer "+token.Value)
-		r.Header.Set("X-Custom", mark)
+		r.Header = header
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
 	}
+	get := func(path string) {
+		t.Helper()
+		send("GET", path, http.Header{"Authorization": {"Bearer " + token.Value}, "X-Custom": {mark}, "Origin": {"https://" + mark + ".example.com"}})
+	}
+	send("OPTIONS", listJobsPath, http.Header{"Origin": {"https://" + mark + ".example.com"}, "Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {mark}})
 	get(listJobsPath + "?q=" + mark)
 	get(listClustersPath + "?q=" + mark)
 	get("/api/2.0/" + token.Value)
 	workspace.Faults().Set("/api/2.2/jobs/", fakeworkspace.Reset())
 	get(listJobsPath + "?q=" + mark)
 	p.Await(t, "the losses to show", func() bool { return strings.Contains(p.Log.String(), "the audit loses records") })
-	p.Await(t, "four audit lines", func() bool { return strings.Count(p.Log.String(), fmt.Sprintf("%q:%q", "msg", "decision")) == 4 })
+	p.Await(t, "five audit lines", func() bool { return strings.Count(p.Log.String(), fmt.Sprintf("%q:%q", "msg", "decision")) == 5 })
 }

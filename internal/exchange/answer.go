@@ -13,6 +13,7 @@ import (
 
 // answer sends an answer of our own, or lets the server's error routes do so.
 func (x *exchange) answer(answer *refusal.Refusal) {
+	refusal.WriteCORS(x.w.Header(), x.r, x.by.CORS, answer.Reason)
 	if routes := errorRoutes(x.r); routes == nil || !answeredBy(routes, &x.w, x.r, answer) {
 		answer.Write(&x.w, x.r)
 	}

@@ -26,7 +26,7 @@ import (
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--profile <name>] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long: `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
@@ -49,6 +49,10 @@ profile in ~/.databrickscfg.
 --oauth says what happens to OAuth access tokens: deny refuses them, verify checks
   them with the workspace's own keys and enforces their scopes, pass forwards them
   without checking. Default: deny.
+--cors is the origin of a web page that may call, such as http://localhost:3000; give
+  it once for each, or separate them by commas. Browsers ask first, with a CORS
+  preflight, which passes to the workspace unjudged; the workspace must allow the
+  origin, too. * is for all origins. Default: none.
 --unknown-expiry allow lets tokens pass whose expiry the workspace does not
   state. They are refused otherwise.
 --profile is the profile in ~/.databrickscfg to sign in with.
@@ -80,6 +84,7 @@ signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 			flags.String("mode", "enforce", "enforce or observe")
 			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
 			flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
+			flags.StringSlice("cors", nil, "origins of web pages that may call, or *")
 			flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
 			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
 			flags.String("health", Off, "address for health probes, or off")
@@ -107,6 +112,9 @@ func runSidecar(flags caddycmd.Flags) error {
 		UnscopedTokens: flags.String("unscoped-tokens"),
 		OAuth:          flags.String("oauth"),
 	}}
+	if enforce.CORS, err = flags.GetStringSlice("cors"); err != nil {
+		return fmt.Errorf("--cors: %w", err)
+	}
 	enforce.UnknownExpiry = flags.String("unknown-expiry")
 	enforce.InsecureHTTP = flags.Bool("insecure-http")
 	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {

@@ -87,8 +87,12 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 	switch {
 	case policy.Public(readings):
 		judged.Decision, judged.Reason = Public, policy.PublicRoute
+	case subject.Info.OAuth && j.OAuth == OAuthPass:
+		judged.Enforced = true
+		judged.passUnverified()
 	case subject.Info.OAuth && j.OAuth != OAuthVerify:
-		j.decideUnverified(&judged)
+		judged.Enforced = true
+		judged.refuse(policy.UnsupportedCredential, "")
 	default:
 		judged.Held = policy.Held(subject.Info, j.Rules)
 		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))

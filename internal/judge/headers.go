@@ -76,7 +76,7 @@ func headerSet(names ...string) map[string]bool {
 // what it took.
 func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
 	dropped := drop(r, trusted, j.Reason == policy.PassedOAuth)
-	if j.Reason == policy.PublicRoute {
+	if j.Decision == Public {
 		dropped = append(dropped, dropUnjudged(r)...)
 	}
 	return dropped

@@ -30,6 +30,8 @@ type Judge struct {
 	Catalog *scopes.Catalog
 	Rules   policy.Rules
 	OAuth   OAuthMode
+	// CORS are the origins whose preflights pass.
+	CORS Origins
 	// Observe records refusals without enforcing them.
 	Observe bool
 	// Freshness is how old facts about personal access tokens may be.
@@ -76,8 +78,12 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		out.keep(readings)
 		return
 	}
+	public := policy.Public(readings)
+	if j.decidePreflight(r, public, out) {
+		return
+	}
 	out.setReadings(readings)
-	if policy.Public(readings) {
+	if public {
 		out.Decision, out.Reason = Public, policy.PublicRoute
 		return
 	}
@@ -85,9 +91,9 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 	credential, err := tokens.ParseAuthorization(r.Header["Authorization"])
 	switch {
 	case errors.Is(err, tokens.ErrNoCredential):
-		out.refuse(policy.MissingCredential, "")
+		out.refuseCredential(policy.MissingCredential, r.missing())
 	case err != nil:
-		out.refuse(policy.UnsupportedCredential, kindOf(err))
+		out.refuseCredential(policy.UnsupportedCredential, j.unsupported(r))
 	case credential.Kind == tokens.PAT:
 		out.Token = credential.ID
 		j.decidePAT(ctx, r, readings, out)
@@ -95,8 +101,10 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		_, raw, _ := strings.Cut(r.Header["Authorization"][0], " ")
 		out.Token = tokens.IDOf(raw)
 		j.decideJWT(ctx, r, raw, readings, out)
+	case j.OAuth == OAuthPass:
+		out.passUnverified()
 	default:
-		j.decideUnverified(out)
+		out.refuseCredential(policy.UnsupportedCredential, j.unsupported(r))
 	}
 }
 
@@ -141,7 +149,11 @@ func (j *Judge) decidePAT(ctx context.Context, r *Request, readings []scopes.Rea
 // decideJWT judges a request that carries an OAuth access token.
 func (j *Judge) decideJWT(ctx context.Context, r *Request, raw string, readings []scopes.Reading, out *Judgement) {
 	info, err := j.Tokens.Verify(ctx, raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, oauth.ErrInvalid):
+		out.refuseCredential(policy.UnknownToken, tokens.DescribeForeign(raw, errors.Is(err, oauth.ErrForeign)))
+		return
+	case err != nil:
 		out.unresolved(err)
 		return
 	}
@@ -164,8 +176,14 @@ func (j *Judge) decideFacts(r *Request, facts tokens.Facts, readings []scopes.Re
 		return
 	}
 	// A request that names no workspace is for the one that the host stands for.
-	workspaceID = cmp.Or(workspaceID, j.Tokens.WorkspaceID())
-	out.apply(policy.Decide(subject, policy.Request{Method: r.Method, Readings: readings, WorkspaceID: workspaceID}, rules, now))
+	served := j.Tokens.WorkspaceID()
+	out.apply(policy.Decide(subject, policy.Request{Method: r.Method, Readings: readings, WorkspaceID: cmp.Or(workspaceID, served)}, rules, now))
+	if out.Reason == policy.WrongWorkspace {
+		out.WorkspaceID = served
+		if workspaceID != 0 && workspaceID != served {
+			out.Problem = "The request names another workspace than that of its token."
+		}
+	}
 	out.blameThePath(readings)
 }
 
@@ -201,14 +219,6 @@ func (j *Judge) Subject(info *tokens.Info) policy.Subject {
 	return policy.Subject{Info: info, Owner: info.Owner}
 }
 
-// kindOf names a credential that is not accepted, where its shape tells.
-func kindOf(err error) string {
-	if unsupported, ok := errors.AsType[*tokens.UnsupportedError](err); ok {
-		return unsupported.Kind
-	}
-	return ""
-}
-
 // mintsTokens is the scope with which a token can make others of any scope, and
 // widen its own.
 const mintsTokens = "authentication"
@@ -229,7 +239,7 @@ func (j *Judge) freshnessFor(readings []scopes.Reading) tokens.Freshness {
 // operator, not for the client.
 func (j *Judgement) unresolved(err error) {
 	switch {
-	case errors.Is(err, tokens.ErrUnknownToken), errors.Is(err, oauth.ErrInvalid):
+	case errors.Is(err, tokens.ErrUnknownToken):
 		j.refuse(policy.UnknownToken, "")
 		return
 	case errors.Is(err, oauth.ErrExpired):

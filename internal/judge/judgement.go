@@ -35,7 +35,7 @@ type Judgement struct {
 
 	// Operation is the one that decided: the first that the token may not call, or
 	// else the one that the path names as it was sent. Nil where the request was
-	// refused before its path was read.
+	// refused before its path was read, and for CORS preflights.
 	Operation *scopes.Operation
 	// SpellingOf is the catalog's row of Operation where scopes are missing only because
 	// the path spells it as no row does. Nil otherwise.
@@ -56,8 +56,13 @@ type Judgement struct {
 	// Problem completes the message of a request that cannot be judged, and names a
 	// credential that is not accepted. It quotes nothing from the request.
 	Problem string
+	// Instead says what to send instead of a credential that is not accepted.
+	Instead string
+	// WorkspaceID is the workspace that is served, where the token belongs to another. It
+	// is 0 otherwise, and while it is not known.
+	WorkspaceID int64
 	// Detail says why the facts could not be had, as a [tokens.Outage] or
-	// "client_left". It is for the operator.
+	// "client_left", or names a credential that is not accepted. It is for the operator.
 	Detail string
 	// RetryAfter is when asking again makes sense, for what is unavailable.
 	RetryAfter time.Duration

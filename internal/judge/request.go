@@ -19,8 +19,8 @@ type Request struct {
 	Method string
 	// URL is the target as the proxy will send it, after rewrites.
 	URL *url.URL
-	// Header holds at least Authorization, Connection and the headers that choose a
-	// workspace.
+	// Header holds at least Authorization, Connection, those of CORS preflights and the
+	// headers that choose a workspace.
 	Header http.Header
 	// Arrived is when the request arrived.
 	Arrived time.Time

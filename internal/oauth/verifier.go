@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -15,9 +16,11 @@ import (
 
 // Errors of [Verifier.Verify]. They never quote the token. All reasons to reject a
 // token share one error, so that a forger learns nothing from it. Only the holder
-// of a token that was once valid learns that it has expired.
+// of a token that was once valid learns that it has expired. ErrForeign is an ErrInvalid of
+// a token that names another issuer than this workspace, which its sender knows anyway.
 var (
 	ErrInvalid = errors.New("the access token is not one that this workspace issued for its API")
+	ErrForeign = fmt.Errorf("%w: it names another issuer", ErrInvalid)
 	ErrExpired = errors.New("the access token has expired")
 )
 
@@ -141,7 +144,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*tokens.Info, error)
 		return nil, err
 	}
 	if token.claims.Issuer != v.issuer {
-		return nil, ErrInvalid
+		return nil, ErrForeign
 	}
 	set, err := v.keys.current(ctx)
 	if err != nil {

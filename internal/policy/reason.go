@@ -11,6 +11,9 @@ const (
 	PublicRoute Reason = "public_route"
 	// PassedOAuth: an OAuth token was passed on without a check, as configured.
 	PassedOAuth Reason = "oauth_passed"
+	// CORSPreflight: a browser's preflight of an origin that is allowed was passed on
+	// without a check.
+	CORSPreflight Reason = "cors_preflight"
 
 	// MissingCredential: the request carries no credential.
 	MissingCredential Reason = "missing_credential"
@@ -39,6 +42,8 @@ const (
 	// MisdirectedRequest: the request is for a host that no site serves, or for a path
 	// that its site does not pass to the workspace.
 	MisdirectedRequest Reason = "misdirected_request"
+	// CORSNotAllowed: the request is a browser's preflight of an origin that is not allowed.
+	CORSNotAllowed Reason = "cors_not_allowed"
 	// DirectoryUnavailable: the token could not be looked up.
 	DirectoryUnavailable Reason = "directory_unavailable"
 	// GatewayMisconfigured: tokens cannot be looked up until the operator of the gateway

@@ -2,7 +2,6 @@ package refusal
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -85,28 +84,15 @@ const realm = `Bearer realm="DatabricksRealm"`
 // errorDomain is the domain of our google.rpc.ErrorInfo.
 const errorDomain = "scopegate"
 
-// body is the error form of Databricks' APIs, with the numeric code that its
-// authentication layer uses: SDKs then go by the status.
-type body struct {
-	ErrorCode int      `json:"error_code"`
-	Message   string   `json:"message"`
-	Details   []detail `json:"details"`
-}
-
-// detail is a google.rpc.ErrorInfo.
-type detail struct {
-	Type     string            `json:"@type"`
-	Reason   string            `json:"reason"`
-	Domain   string            `json:"domain"`
-	Metadata map[string]string `json:"metadata"`
-}
-
 // WriteHeaders sets the headers that tell a refusal from the workspace's own answers.
 func (f *Refusal) WriteHeaders(header http.Header, r *http.Request) {
 	header.Set("X-Request-Id", f.RequestID)
 	header.Set("X-Scopegate-Reason", string(f.Reason))
 	// SQL drivers show this header and not the body.
 	header.Set("X-Databricks-Reason-Phrase", f.Message)
+	if isThrift(f.judgement, r) {
+		header.Set("X-Thriftserver-Error-Message", f.Message) // the only one that the JDBC driver shows
+	}
 	if challenge := f.challenge(); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
@@ -129,10 +115,7 @@ func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 		f.writeGRPC(w, r)
 		return
 	}
-	answer, err := json.Marshal(body{ErrorCode: f.Status, Message: f.Error(), Details: []detail{f.errorInfo()}})
-	if err != nil {
-		panic("refusal: a refusal is made of strings and cannot fail to marshal: " + err.Error())
-	}
+	answer := f.bodyFor(r)
 	header.Set("Content-Type", "application/json; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Length", strconv.Itoa(len(answer)))

@@ -14,9 +14,17 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+const sendPAT = "Send a personal access token in the header Authorization, after the word Bearer and one space."
+
 // judgements are what each row of the golden table is about.
 var judgements = map[string]judge.Judgement{
-	"unsupported_credential/named": {Problem: "{kind}"},
+	"missing_credential":           {Instead: sendPAT},
+	"missing_credential/named":     {Problem: "{kind}", Instead: sendPAT},
+	"unsupported_credential":       {Problem: "not a kind of token that the gateway knows", Instead: "Send a personal access token of this workspace."},
+	"unsupported_credential/named": {Problem: "{kind}", Instead: "{instead}"},
+	"unknown_token/foreign":        {Problem: "{kind}", Instead: "It cannot be verified here. Send an OAuth access token that this workspace issued, or a personal access token."},
+	"wrong_workspace":              {WorkspaceID: 3141592653589793},
+	"wrong_workspace/named":        {WorkspaceID: 3141592653589793, Problem: "The request names another workspace than that of its token."},
 	"missing_scope":                {Operation: &scopes.Operation{Name: "jobs.List", AnyOf: []string{"{scopes}"}}, Held: []string{"sql"}},
 	"missing_scope/another spelling": {
 		Operation:  &scopes.Operation{AnyOf: []string{"{scopes}"}},
@@ -47,6 +55,7 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			j := judgements[want.Case]
 			j.Decision, j.Reason, j.RetryAfter = judge.Deny, policy.Reason(want.Reason), 1500*time.Millisecond
+			want.Message = strings.ReplaceAll(want.Message, "{workspace}", "3141592653589793")
 			answer := For(&j, "")
 			w := httptest.NewRecorder()
 			answer.Write(w, httptest.NewRequest(http.MethodGet, "/api/2.1/jobs/list", nil))

@@ -25,7 +25,7 @@ var wording = map[policy.Reason]struct {
 	policy.UnsupportedCredential: {http.StatusUnauthorized, messageNoCredential},
 	policy.UnknownToken:          {http.StatusForbidden, messageInvalidToken},
 	policy.TokenExpired:          {http.StatusForbidden, messageInvalidToken},
-	policy.WrongWorkspace:        {http.StatusForbidden, messageInvalidToken},
+	policy.WrongWorkspace:        {http.StatusForbidden, "Invalid access to Org"},
 	policy.MissingScope:          {http.StatusForbidden, "Provided access token does not have required scopes: "},
 	policy.AccountLevelOperation: {http.StatusForbidden, "Personal access tokens cannot call account-level APIs."},
 	policy.PolicyDenied:          {http.StatusForbidden, ""},
@@ -33,6 +33,7 @@ var wording = map[policy.Reason]struct {
 	policy.AmbiguousRequest:      {http.StatusBadRequest, ""},
 	policy.MalformedPath:         {http.StatusBadRequest, ""},
 	policy.MisdirectedRequest:    {http.StatusMisdirectedRequest, ""},
+	policy.CORSNotAllowed:        {http.StatusForbidden, "The gateway does not allow web pages of this origin; its operator can with the option cors <origin> (sidecar: --cors <origin>)."},
 	// Nothing of the inner error: some SDKs retry for minutes on its words.
 	policy.DirectoryUnavailable: {http.StatusServiceUnavailable, temporarilyUnavailable + "Authentication is temporarily unavailable."},
 	// Not 503, which clients retry for minutes without a word, nor any other 5xx, which
@@ -65,10 +66,22 @@ func message(j *judge.Judgement) string {
 			words += fmt.Sprintf(" (for this spelling of the path; %s %s needs %s)", row.Method, row.Template, judge.Needs(row))
 		}
 		return words
-	case policy.UnsupportedCredential:
+	case policy.MissingCredential, policy.UnsupportedCredential, policy.UnknownToken:
 		if j.Problem != "" {
-			return words + " What was sent is " + j.Problem + "."
+			words += " What was sent is " + j.Problem + "."
 		}
+		if j.Instead != "" {
+			words += " " + j.Instead
+		}
+		return words
+	case policy.WrongWorkspace:
+		if j.WorkspaceID != 0 {
+			words += fmt.Sprintf(": %d", j.WorkspaceID)
+		}
+		if j.Problem != "" {
+			words += ". " + j.Problem
+		}
+		return words
 	case policy.GatewayMisconfigured:
 		return words + j.Problem + ". Your token was not checked; tell the gateway's operator."
 	case policy.AmbiguousRequest, policy.MalformedPath, policy.MisdirectedRequest:

@@ -26,46 +26,13 @@ type Credential struct {
 	ID   ID // of a PAT
 }
 
-// Errors of [ParseAuthorization]. They never quote the header.
+// Errors of [ParseAuthorization]. They never quote the header. [Describe] says more of an
+// unsupported credential.
 var (
 	ErrNoCredential          = errors.New("no credential was sent")
 	ErrUnsupportedCredential = errors.New("the credential is of an unsupported type")
 	ErrSeveralCredentials    = errors.New("more than one Authorization header was sent")
 )
-
-// UnsupportedError is an [ErrUnsupportedCredential] whose type can be told by its
-// shape.
-type UnsupportedError struct {
-	// Kind names the type with its article, such as "a cluster-internal token".
-	Kind string
-}
-
-func (e *UnsupportedError) Error() string { return ErrUnsupportedCredential.Error() + ": " + e.Kind }
-
-// Is reports that the error is an ErrUnsupportedCredential.
-func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupportedCredential }
-
-// kinds are Databricks credentials, by prefix, that people send by mistake or that
-// programs inside a cluster send. Databricks does not document the prefixes; these
-// are the findings of others.
-var kinds = []struct{ prefix, kind string }{
-	{"dkea", "a cluster-internal token"},
-	{"dosa", "a cluster-internal token"},
-	{"dose", "an OAuth client secret"},
-}
-
-// unsupported returns the error for a bearer value whose shape is not accepted.
-func unsupported(value string) error {
-	for _, k := range kinds {
-		if strings.HasPrefix(value, k.prefix) {
-			return &UnsupportedError{Kind: k.kind}
-		}
-	}
-	if _, err := ParseID(value); err == nil {
-		return &UnsupportedError{Kind: "the id of a token, not its value"}
-	}
-	return ErrUnsupportedCredential
-}
 
 const (
 	patPrefix = "dapi"
@@ -117,7 +84,7 @@ func parseBearer(value string) (Credential, error) {
 	case IsJWT(value):
 		return Credential{Kind: JWT}, nil
 	}
-	return Credential{}, unsupported(value)
+	return Credential{}, ErrUnsupportedCredential
 }
 
 func parseBasic(encoded string) (Credential, error) {

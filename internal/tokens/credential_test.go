@@ -71,20 +71,11 @@ func TestParseAuthorization(t *testing.T) {
 			if got != test.want || !errors.Is(err, test.err) {
 				t.Errorf("got %v, %v; want %v, %v", got, err, test.want, test.err)
 			}
-			if kind := wantKinds[test.name]; err != nil && !strings.HasSuffix(err.Error(), kind) {
-				t.Errorf("the error does not name %s: %v", kind, err)
-			}
 			if err != nil && strings.Contains(err.Error(), "0123456789") {
 				t.Errorf("the error quotes the header: %v", err)
 			}
 		})
 	}
-}
-
-var wantKinds = map[string]string{
-	"cluster-internal token": "a cluster-internal token",
-	"client secret":          "an OAuth client secret",
-	"pasted token id":        "the id of a token, not its value",
 }
 
 // FuzzParseAuthorization checks that an accepted PAT can be read from the header by the

@@ -47,7 +47,7 @@ const (
 // those of policy.Reason, which this package does not import; a test compares them.
 func (c *Call) kind() kind {
 	switch c.Reason {
-	case "public_route", "oauth_passed", "missing_credential", "unsupported_credential", "unknown_token",
+	case "public_route", "oauth_passed", "cors_preflight", "cors_not_allowed", "missing_credential", "unsupported_credential", "unknown_token",
 		"ambiguous_request", "malformed_path", "misdirected_request",
 		"directory_unavailable", "gateway_misconfigured", "audit_unavailable":
 		return nothing

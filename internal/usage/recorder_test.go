@@ -39,6 +39,7 @@ func TestSeen(t *testing.T) {
 		{"no id", func(c *Call) { c.TokenID = tokenKey{} }, ""},
 		{"unknown token", func(c *Call) { c.Allowed, c.Reason = false, "unknown_token" }, ""},
 		{"public route", func(c *Call) { c.Reason = "public_route" }, ""},
+		{"preflight", func(c *Call) { c.Reason = "cors_preflight" }, ""},
 		{"OAuth", func(c *Call) { c.Reason = "oauth_passed" }, ""},
 		{"directory down", func(c *Call) { c.Allowed, c.Reason = false, "directory_unavailable" }, ""},
 		{"no time", func(c *Call) { c.At = time.Time{} }, "1 0 0 0 1"},
@@ -104,8 +105,8 @@ func TestReasons(t *testing.T) {
 		return true
 	})
 	// permitted, missing_scope, account_level_operation, policy_denied, policy_lifetime;
-	// token_expired, wrong_workspace; the other eleven.
-	if kinds[use] != 5 || kinds[refusal] != 2 || kinds[nothing] != 11 {
+	// token_expired, wrong_workspace; the other thirteen.
+	if kinds[use] != 5 || kinds[refusal] != 2 || kinds[nothing] != 13 {
 		t.Errorf("package policy has other reasons than are sorted here: %v", kinds)
 	}
 }

@@ -2,7 +2,7 @@ package clients_test
 
 import (
 	"context"
-	"errors"
+	"net/http"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -17,28 +17,30 @@ func init() {
 		},
 		Advice: []Advice{{
 			Cases: []Case{wrongScope, unknownToken, expiredToken},
-			Do:    "print the header `X-Databricks-Reason-Phrase` of the `openai.Error`'s `Response`",
+			Do:    "log the header `X-Databricks-Reason-Phrase` in an `option.WithMiddleware`",
 			Run: func(ctx context.Context, at Target, call Call) Seen {
-				return openAIReason(chat(ctx, at, call))
+				return failed(chat(ctx, at, call, option.WithMiddleware(logReason(at))))
 			},
-			Maker: "The error's text gives the status only.",
+			Maker: "Its error could show the body, whatever form that has.",
 		}, {
 			Cases: []Case{adminOutage},
-			Do:    "`option.WithMaxRetries(0)`, and print that header",
+			Do:    "log that header, with `option.WithMaxRetries(0)`",
 			Run: func(ctx context.Context, at Target, call Call) Seen {
-				return openAIReason(chat(ctx, at, call, option.WithMaxRetries(0)))
+				return failed(chat(ctx, at, call, option.WithMaxRetries(0), option.WithMiddleware(logReason(at))))
 			},
 		}},
 	})
 }
 
-// openAIReason shows what a program that follows the advice prints.
-func openAIReason(err error) Seen {
-	seen := failed(err)
-	if refused := (*openai.Error)(nil); errors.As(err, &refused) {
-		seen.Output += ": " + refused.Response.Header.Get("X-Databricks-Reason-Phrase")
+// logReason logs what the client does not show.
+func logReason(at Target) option.Middleware {
+	return func(r *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+		answer, err := next(r)
+		if err == nil && answer.StatusCode >= http.StatusBadRequest {
+			at.Show(answer.Header.Get("X-Databricks-Reason-Phrase") + "\n")
+		}
+		return answer, err
 	}
-	return seen
 }
 
 func chat(ctx context.Context, at Target, call Call, options ...option.RequestOption) error {

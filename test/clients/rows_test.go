@@ -124,7 +124,7 @@ func (o outcome) wait() string {
 	switch {
 	case o.cut:
 		return fmt.Sprintf("for %.0f s", o.took.Round(time.Second).Seconds())
-	case seconds < o.quick.Seconds():
+	case seconds <= o.quick.Seconds():
 		return ""
 	case seconds < 60:
 		return fmt.Sprintf("after %.0f s", max(5, 5*float64(int(seconds/5+0.5))))

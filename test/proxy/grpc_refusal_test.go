@@ -38,6 +38,7 @@ func TestGRPCRefusals(t *testing.T) {
 		{"expired", []string{w.Mint(fakeworkspace.TokenSpec{Lifetime: -time.Hour}).Value}, nil, codes.PermissionDenied, "token_expired"},
 		{"none", nil, nil, codes.Unauthenticated, "missing_credential"},
 		{"unsupported", []string{"bad_token_1"}, nil, codes.Unauthenticated, "unsupported_credential"},
+		{"unsupported, named", []string{w.SignJWT(nil)}, nil, codes.Unauthenticated, "unsupported_credential/named"},
 		{"two", []string{harness.LegacyToken(w), harness.LegacyToken(w)}, nil, codes.InvalidArgument, "ambiguous_request/two credentials"},
 		{"directory unavailable", []string{harness.LegacyToken(w)}, unavailable, codes.Unavailable, "directory_unavailable"},
 	}

@@ -109,6 +109,9 @@ func TestSDKRefusals(t *testing.T) {
 		{"expired", w.Mint(fakeworkspace.TokenSpec{Lifetime: -time.Hour}).Value, "token_expired", databricks.ErrPermissionDenied, nil},
 		{"none", "", "missing_credential", databricks.ErrUnauthenticated, nil},
 		{"unsupported", "bad_token_1", "unsupported_credential", databricks.ErrUnauthenticated, nil},
+		{"unsupported, named", w.SignJWT(nil), "unsupported_credential/named", databricks.ErrUnauthenticated, nil},
+		{"a variable", "${DATABRICKS_TOKEN}", "unsupported_credential/named", databricks.ErrUnauthenticated, nil},
+		{"a token id", strings.Repeat("0123456789abcdef", 4), "unsupported_credential/named", databricks.ErrUnauthenticated, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,6 +120,7 @@ func TestSDKRefusals(t *testing.T) {
 				t.Errorf("error %v is not %v", err, tt.want)
 			}
 			info := sdkErrorInfo(t, err, golden.FindRefusal(t, tt.reason))
+			tt.reason, _, _ = strings.Cut(tt.reason, "/")
 			if info.Reason != strings.ToUpper(tt.reason) || info.Domain != "scopegate" || info.Metadata["reason"] != tt.reason {
 				t.Errorf("info %+v", info)
 			}

@@ -57,6 +57,7 @@ type Workspace struct {
 
 	mu      sync.Mutex
 	closed  bool
+	cors    crossOrigin
 	running sync.WaitGroup
 	plain   *listener
 	secure  *listener
@@ -180,7 +181,7 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 
 // serve checks in this order: faults, credential, workspace, scope, path.
 func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, c *call) {
-	if w.faults.frontDoor(rw, r) {
+	if w.faults.frontDoor(rw, r) || w.cors.serve(rw, r) {
 		return
 	}
 	anyOf, public := w.required(r)
