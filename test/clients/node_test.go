@@ -76,7 +76,8 @@ func init() {
 	}
 
 	webSocket := Client{
-		Name: "ws", Scope: "clusters", Works: "hello", Calls: []Call{Stream}, Run: inNode("ws", ""),
+		Name: "ws", Scope: "clusters", Works: "hello", Calls: []Call{Stream, Upload, Download}, Echo: true,
+		Run: inNode("ws", ""),
 		Advice: []Advice{{
 			Cases: refusals, Do: "listen for `unexpected-response` and print the header `x-databricks-reason-phrase`",
 			Run:   inNode("ws", "advice"),
@@ -84,7 +85,10 @@ func init() {
 		}},
 	}
 
-	spark := Client{Name: "@grpc/grpc-js", Scope: "clusters", Works: "hello", Calls: []Call{Stream}, Run: inNode("grpc", "")}
+	spark := Client{
+		Name: "@grpc/grpc-js", Scope: "clusters", Works: "hello", Calls: []Call{Stream, Upload, Download}, Echo: true,
+		Run: inNode("grpc", ""),
+	}
 	sparkTLS := spark
 	sparkTLS.Name, sparkTLS.TLS = "@grpc/grpc-js over TLS", true
 

@@ -1,9 +1,11 @@
 // gRPC, with the service of Spark Connect. The messages are opaque bytes: the workspace sends them back, those of
 // ExecutePlan three times.
 
+import { closeSync, openSync, writeSync } from 'node:fs'
+
 import grpc from '@grpc/grpc-js'
 
-import { host, run, token } from './run.mjs'
+import { host, local, pieces, run, token } from './run.mjs'
 
 const bytes = (message) => message
 const method = (name, requestStream, responseStream) => ({
@@ -28,10 +30,31 @@ metadata.set('authorization', `Bearer ${token}`)
 // answers calls a function with each message of a stream, until its end.
 function answers(call, see) {
   return new Promise((resolve, reject) => {
-    call.on('data', (answer) => see(String(answer)))
+    call.on('data', see)
     call.on('error', reject)
     call.on('status', ({ code }) => { if (code === grpc.status.OK) resolve() })
   })
+}
+
+// talk sends messages, each when the one before has come back.
+function talk(messages, see) {
+  const call = client.AddArtifacts(metadata)
+  const left = messages[Symbol.iterator]()
+  const next = () => {
+    const { done, value } = left.next()
+    done ? call.end() : call.write(Buffer.from(value))
+  }
+  next()
+  return answers(call, (message) => { see(message); next() })
+}
+
+const show = (message) => console.log(String(message))
+
+// transfer sends a file and saves what comes back.
+async function transfer() {
+  const file = openSync(local, 'w')
+  await talk(pieces(), (piece) => writeSync(file, piece))
+  closeSync(file)
 }
 
 await run({
@@ -44,12 +67,11 @@ await run({
   }),
 
   async stream() {
-    const words = ['word1', 'word2', 'word3']
-    const call = client.AddArtifacts(metadata)
-    const next = () => (words.length ? call.write(Buffer.from(words.shift())) : call.end())
-    next()
-    await answers(call, (word) => { console.log(word); next() })
-    await answers(client.ExecutePlan(Buffer.from('a result'), metadata), console.log)
+    await talk(['word1', 'word2', 'word3'], show)
+    await answers(client.ExecutePlan(Buffer.from('a result'), metadata), show)
   },
+
+  upload: transfer,
+  download: transfer,
 })
 client.close()

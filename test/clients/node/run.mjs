@@ -37,3 +37,9 @@ function describe(err) {
   const line = `${kind}: ${err.message}`
   return err.cause?.message ? `${line} (cause: ${err.cause.message})` : line
 }
+
+// pieces yields the contents of the suite's file, of which the byte at i is i mod 251.
+export function* pieces() {
+  const piece = Buffer.from(Uint8Array.from({ length: 251 * 4096 }, (_, i) => i % 251))
+  for (let left = Number(process.env.SIZE); left > 0; left -= piece.length) yield piece.subarray(0, left)
+}
