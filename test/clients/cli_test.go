@@ -15,6 +15,12 @@ import (
 // cliVersion is the Databricks CLI whose users' view docs/clients.md has.
 const cliVersion = "1.14.0-dev"
 
+// What makers of clients could do.
+const (
+	retries  = "It could say that it retries."
+	bodiless = "The error of a response without a body could have the text of `X-Databricks-Reason-Phrase`."
+)
+
 func init() {
 	type arguments func(at Target) []string
 	always := func(args ...string) arguments { return func(Target) []string { return args } }
@@ -36,7 +42,7 @@ func init() {
 				Run: func(ctx context.Context, at Target, call Call) Seen {
 					return cliWithProfile(ctx, at, args(at, call)...)
 				},
-				Maker: "It does not say that it retries.",
+				Maker: retries,
 			}}
 		}
 		register(client)
@@ -53,13 +59,14 @@ func init() {
 		Run: func(ctx context.Context, at Target, _ Call) Seen {
 			return cli(ctx, at, nil, "fs", "ls", "dbfs:"+path.Dir(at.Remote))
 		},
-		Maker: "The error of a response without a body could have the text of `X-Databricks-Reason-Phrase`.",
+		Maker: bodiless,
 	}, {
 		Cases: []Case{adminOutage},
 		Do:    "`databricks fs ls` of the same folder, with `retry_timeout_seconds = 5` in the profile",
 		Run: func(ctx context.Context, at Target, _ Call) Seen {
 			return cliWithProfile(ctx, at, "fs", "ls", "dbfs:"+path.Dir(at.Remote))
 		},
+		Maker: bodiless,
 	}}}, func(at Target) []string { return []string{"fs", "cp", at.Local, "dbfs:" + at.Remote} },
 		func(at Target) []string { return []string{"fs", "cp", "dbfs:" + at.Remote, at.Local} })
 }

@@ -61,7 +61,7 @@ type Advice struct {
 	// Do says what to do, in one sentence of Markdown.
 	Do string
 	// Run is Client.Run for somebody who does that. What it shows must say why. Nil if there
-	// is nothing that the user could do; then Maker must be set.
+	// is nothing that the user could do.
 	Run func(ctx context.Context, at Target, call Call) Seen
 	// Maker says what the client's maker could do so that nobody needs the advice, in one
 	// sentence of Markdown.

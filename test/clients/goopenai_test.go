@@ -28,6 +28,7 @@ func init() {
 			Run: func(ctx context.Context, at Target, call Call) Seen {
 				return failed(chat(ctx, at, call, option.WithMaxRetries(0), option.WithMiddleware(logReason(at))))
 			},
+			Maker: "Its error could show the body, whatever form that has.",
 		}},
 	})
 }

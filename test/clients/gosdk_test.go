@@ -43,18 +43,19 @@ func init() {
 		}
 		client := Client{
 			Name: "Go SDK: " + c.name, Version: moduleVersion("github.com/databricks/databricks-sdk-go"), Scope: c.scope, Works: c.works, Calls: c.calls, Run: run(0, failed),
-			Advice: []Advice{{Cases: []Case{adminOutage}, Do: "`RetryTimeoutSeconds: 5` in the `Config`", Run: run(5, failed)}},
+			Advice: []Advice{{Cases: []Case{adminOutage}, Do: "`RetryTimeoutSeconds: 5` in the `Config`", Run: run(5, failed), Maker: retries}},
 		}
 		if c.name == "files" { // a HEAD request, whose answer has no body
 			client.Advice = []Advice{{
 				Cases: []Case{wrongScope, unknownToken, expiredToken},
 				Do:    "print the header `X-Databricks-Reason-Phrase` of the `apierr.APIError`'s `ResponseWrapper.Response`",
 				Run:   run(0, reasonPhrase),
-				Maker: "The error of a response without a body could have the text of `X-Databricks-Reason-Phrase`.",
+				Maker: bodiless,
 			}, {
 				Cases: []Case{adminOutage},
 				Do:    "`RetryTimeoutSeconds: 5` in the `Config`, and print that header",
 				Run:   run(5, reasonPhrase),
+				Maker: retries,
 			}}
 		}
 		register(client)

@@ -28,6 +28,7 @@ func init() {
 			Run: func(ctx context.Context, at Target, _ Call) Seen {
 				return failed(query(ctx, at, dbsql.WithRetries(-1, 0, 0)))
 			},
+			Maker: retries,
 		}},
 	})
 }

@@ -33,7 +33,7 @@ func init() {
 				}
 				return seen
 			},
-			Maker: "The error gives the status only.",
+			Maker: "The error could have the body of the response.",
 		}},
 	})
 }

@@ -22,6 +22,7 @@ func TestAlike(t *testing.T) {
 		{"`a`", "after 300 s: `a`", false},
 		{"after 300 s, exit code 1: `a`", "nothing for 30 s", true},
 		{"nothing for 30 s", "nothing for 30 s", true},
+		{"after 25 s: `a`", "nothing for 30 s", true},
 		{"after 5 s: `a`", "nothing for 30 s", false},
 		{"`a`", "nothing for 30 s", false},
 		{"nothing for 30 s", "after 300 s: `a`", false},
@@ -106,6 +107,23 @@ func TestPageKeeps(t *testing.T) {
 	}
 	if rerun("`gone`"); !strings.Contains(p.text, "| admin outage | `gone` |") || !strings.Contains(p.text, "| [Absent](#absent) | works |") {
 		t.Errorf("the page did not change, or lost a line:\n%s", p.text)
+	}
+}
+
+func TestGap(t *testing.T) {
+	c := Client{Name: "c", Advice: []Advice{
+		{Cases: []Case{wrongScope}, Maker: "A."}, {Cases: []Case{adminOutage}, Maker: "B."}, {Cases: []Case{wrongScope}, Maker: "A."},
+	}}
+	for _, tt := range []struct{ scope, outage, want string }{
+		{"says why", "says why after 25 s", ""},
+		{"hides why", "says why", "| [c](#c) | wrong scope | A. |\n"},
+		{"hides why after 20 s", "silent for 30 s", "| [c](#c) | wrong scope, admin outage | A. B. |\n"},
+		{"works", "says why after 300 s", "| [c](#c) | admin outage | B. |\n"},
+	} {
+		rows := []row{{name: "wrong scope", verdict: tt.scope}, {name: "↳ do"}, {name: "admin outage", verdict: tt.outage}}
+		if got := c.gap(rows); got != tt.want {
+			t.Errorf("%s, %s: %q", tt.scope, tt.outage, got)
+		}
 	}
 }
 
