@@ -27,11 +27,7 @@ func init() {
 
 	older := chat
 	older.Name, older.Run = "openai 6 (npm)", inNode("openai", "", "OPENAI_PACKAGE=openai-6")
-	older.Advice = []Advice{{
-		Cases: refusals, Do: "print `err.headers.get('x-databricks-reason-phrase')`, or update to version 7",
-		Run:   inNode("openai", "advice", "OPENAI_PACKAGE=openai-6"),
-		Maker: "Version 6 looks for the message in the member `error` of the body only.",
-	}}
+	older.Advice = []Advice{atOnce("openai", "OPENAI_PACKAGE=openai-6")}
 
 	claude := Client{
 		Name: "@anthropic-ai/sdk", Scope: "model-serving", Works: "Hello.", Calls: []Call{Stream},
@@ -116,8 +112,11 @@ func inPackage(name string, client Client) Client {
 }
 
 // atOnce is what helps with clients that retry as often as Retry-After says.
-func atOnce(program string) Advice {
-	return Advice{Cases: []Case{adminOutage}, Do: "`maxRetries: 0`", Run: inNode(program, "", "MAX_RETRIES=0")}
+func atOnce(program string, env ...string) Advice {
+	return Advice{
+		Cases: []Case{adminOutage}, Do: "`maxRetries: 0`", Run: inNode(program, "", append(env, "MAX_RETRIES=0")...),
+		Maker: "It does not say that it retries, twice and as late as `Retry-After` says.",
+	}
 }
 
 // inNode returns a Client.Run that makes a call by node/<program>.mjs, the suite's if it is

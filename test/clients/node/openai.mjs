@@ -18,13 +18,4 @@ await run({
     const chunks = await client.chat.completions.create({ model: 'chat', messages, stream: true })
     for await (const chunk of chunks) console.log(chunk.choices[0].delta.content)
   },
-
-  // What a program can show where the message says nothing.
-  async advice() {
-    try {
-      await client.chat.completions.create({ model: 'chat', messages })
-    } catch (err) {
-      throw new Error(err.headers?.get('x-databricks-reason-phrase') ?? err.message)
-    }
-  },
 })
