@@ -57,6 +57,7 @@ func (w *Workspace) registerRoutes() {
 	w.registerFiles()
 	w.registerDBFS()
 	w.registerServing()
+	w.registerAnthropic()
 	w.registerDriverProxy()
 	w.registerSpark()
 	w.registerThrift()

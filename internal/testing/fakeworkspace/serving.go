@@ -18,7 +18,9 @@ func (w *Workspace) registerServing() {
 			"name": "chat", "creator": adminUser, "state": map[string]string{"ready": "READY", "config_update": "NOT_UPDATING"},
 		}}})
 	}, "GET /api/2.0/serving-endpoints")
-	w.on(w.invoke, "POST /serving-endpoints/{name}/invocations", "POST /serving-endpoints/chat/completions")
+	w.on(w.invoke,
+		"POST /serving-endpoints/{name}/invocations", "POST /serving-endpoints/chat/completions",
+		"POST /ai-gateway/mlflow/v1/chat/completions")
 }
 
 // invocation holds the fields of a model's input that matter here.
