@@ -128,7 +128,7 @@ func FuzzHeaders(f *testing.F) {
 	}
 	l := link(f, fuzzWorkspace, fuzzGateway)
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, change := range []func(string) (string, bool){l.Challenge, l.Callback} {
+		for _, change := range []func(string) (string, bool){l.Challenge, l.Redirect} {
 			if got, changed := change(s); changed == (got == s) {
 				t.Fatalf("%q became %q, %t", s, got, changed)
 			}

@@ -13,7 +13,7 @@ import (
 // members about audiences: they are names that the workspace compares, and nobody calls
 // them. It is false if nothing is to change, as in what is not JSON.
 func (l Link) JSON(document []byte) ([]byte, bool) {
-	if l.gateway == "" || !json.Valid(document) {
+	if l.to == "" || !json.Valid(document) {
 		return document, false
 	}
 	var out bytes.Buffer
@@ -22,7 +22,7 @@ func (l Link) JSON(document []byte) ([]byte, bool) {
 	for w.next() {
 		if prefix := l.prefix(w.text()); prefix > 0 {
 			out.Write(document[done : w.start+1])
-			out.WriteString(l.gateway)
+			out.WriteString(l.to)
 			done = w.start + 1 + prefix
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // are.
 type Link struct {
 	workspace authority
-	scheme    string // of the connection to the workspace
-	gateway   string // scheme and host
+	// Scheme and host of either, as they are called.
+	from, to string
 }
 
 // Origin is the scheme, http or https, and the host[:port] by which a server is called.
@@ -26,7 +26,7 @@ func NewLink(workspace, gateway Origin) (Link, bool) {
 	if !ok || !valid || from == to && strings.EqualFold(workspace.Scheme, scheme) {
 		return Link{}, false
 	}
-	return Link{workspace: from, scheme: strings.ToLower(workspace.Scheme), gateway: scheme + "://" + gateway.Host}, true
+	return Link{from, strings.ToLower(workspace.Scheme) + "://" + workspace.Host, scheme + "://" + gateway.Host}, true
 }
 
 func parseOrigin(o Origin) (authority, bool) {
@@ -43,30 +43,58 @@ func (l Link) URL(s string) (string, bool) {
 	if !ok || !l.names(scheme, host) {
 		return s, false
 	}
-	return l.gateway + rest, true
+	return l.to + rest, true
 }
 
 func (l Link) names(scheme, host string) bool {
 	a, ok := parseAuthority(scheme, host)
-	return ok && l.gateway != "" && a == l.workspace
+	return ok && l.to != "" && a == l.workspace
 }
 
 // Location does the same for a header that holds a URL, which may also be without a scheme
 // (//host/path).
 func (l Link) Location(s string) (string, bool) {
-	if after, ok := strings.CutPrefix(s, "//"); ok {
-		if host, rest := cutAuthority(after); l.names(l.scheme, host) {
-			return l.gateway + rest, true
+	if strings.HasPrefix(s, "//") {
+		scheme, _, _ := strings.Cut(l.from, "//")
+		if there, ok := l.URL(scheme + s); ok {
+			return there, true
 		}
 		return s, false
 	}
 	return l.URL(s)
 }
 
-// Callback does the same for the parameter iss of a redirect to a client of OAuth (RFC
+// Redirect does the same for the Location of an OAuth endpoint, unless it leads to a page of
+// the workspace. That stays there, and gets the workspace's address if it is without one: a
+// browser logs in with the workspace's cookies, which the gateway does not pass.
+func (l Link) Redirect(s string) (string, bool) {
+	there, ok := l.Location(s)
+	target := strings.TrimPrefix(there, l.to)
+	if !ok && (l.to == "" || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//")) {
+		return l.callback(s)
+	}
+	if Endpoint(pathOf(target)) {
+		return there, ok
+	}
+	there = l.from + target
+	return there, there != s
+}
+
+// pathOf returns the path of a URL without its host, decoded.
+func pathOf(s string) string {
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
+	if decoded, err := url.PathUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}
+
+// callback does the same for the parameter iss of a redirect to a client of OAuth (RFC
 // 9207), wherever that leads: the client compares it with the issuer of the rewritten
 // documents. Everything else of the URL stays.
-func (l Link) Callback(s string) (string, bool) {
+func (l Link) callback(s string) (string, bool) {
 	start, query, ok := strings.Cut(s, "?")
 	if !ok {
 		return s, false

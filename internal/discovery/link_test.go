@@ -159,7 +159,7 @@ func TestLocation(t *testing.T) {
 	}
 }
 
-func TestCallback(t *testing.T) {
+func TestRedirect(t *testing.T) {
 	t.Parallel()
 	l := link(t, "https://ws.example.com", "http://127.0.0.1:8080")
 	for url, want := range map[string]string{
@@ -171,11 +171,29 @@ func TestCallback(t *testing.T) {
 		"http://localhost:8020/#iss=https%3A%2F%2Fws.example.com%2Foidc":                    "",
 		"http://localhost:8020/?iss=%zz&code=a":                                             "",
 		"http://localhost:8020/iss=https://ws.example.com":                                  "",
+
+		// Endpoints are called at the gateway.
+		"https://ws.example.com/oidc/v1/consent?a=b": "http://127.0.0.1:8080/oidc/v1/consent?a=b",
+		"//ws.example.com/OIDC/%761/consent":         "http://127.0.0.1:8080/OIDC/%761/consent",
+		"/oidc/v1/consent":                           "",
+		"consent?a=b":                                "",
+		// Pages are the workspace's own.
+		"https://ws.example.com/login.html?next_url=%2Foidc%2Fv1%2Fauthorize": "",
+		"//ws.example.com/login.html":                                         "https://ws.example.com/login.html",
+		"/login.html?next_url=/oidc/":                                         "https://ws.example.com/login.html?next_url=/oidc/",
+		"/#login":                                                             "https://ws.example.com/#login",
+		"https://ws.example.com":                                              "",
+		"https://ws.example.com/oidc/../login.html":                           "",
+		"https://ws.example.com/oidc/%2e%2e/login.html":                       "",
+		// Of others.
+		"//evil.com/login.html":                          "",
+		"https://ws.example.com.evil.com/oidc":           "",
+		"https://accounts.cloud.databricks.com/oidc/x?a": "",
 	} {
 		if want == "" {
 			want = url
 		}
-		if got, changed := l.Callback(url); got != want || changed != (url != want) {
+		if got, changed := l.Redirect(url); got != want || changed != (url != want) {
 			t.Errorf("%q became %q, %t", url, got, changed)
 		}
 	}
@@ -211,7 +229,7 @@ func TestChallenge(t *testing.T) {
 func TestZeroLink(t *testing.T) {
 	t.Parallel()
 	var l Link
-	for _, f := range []func(string) (string, bool){l.URL, l.Location, l.Callback, l.Challenge} {
+	for _, f := range []func(string) (string, bool){l.URL, l.Location, l.Redirect, l.Challenge} {
 		if got, changed := f("https://ws.example.com/"); changed || got != "https://ws.example.com/" {
 			t.Errorf("became %q", got)
 		}

@@ -27,6 +27,9 @@ func TestRedirects(t *testing.T) {
 				{"a user name", harness.JobsList, "Location", "http://ws.example.test@evil.com/", ""},
 				{"another port", harness.JobsList, "Location", "http://ws.example.test:8443/", ""},
 				{"content", harness.JobsList, "Content-Location", "http://ws.example.test/a", "@/a"},
+				{"the workspace's log-in page", "/oidc/v1/authorize", "Location", "http://ws.example.test/login.html?next_url=%2Foidc", ""},
+				{"its path alone", "/oidc/v1/authorize", "Location", "/login.html?next_url=%2Foidc", "http://ws.example.test/login.html?next_url=%2Foidc"},
+				{"another OAuth endpoint", "/oidc/v1/authorize", "Location", "http://ws.example.test/oidc/v1/consent", "@/oidc/v1/consent"},
 				{"Entra ID", "/oidc/v1/authorize", "Location", "https://login.microsoftonline.com/t/oauth2/authorize?redirect_uri=http://ws.example.test/", ""},
 				{"back to a client", "/oidc/v1/authorize", "Location", "http://localhost:8020/?code=a&iss=http%3A%2F%2Fws.example.test%2Foidc", "http://localhost:8020/?code=a&iss=@escaped%2Foidc"},
 				{"the same from an API", harness.JobsList, "Location", "http://localhost:8020/?iss=http%3A%2F%2Fws.example.test%2Foidc", ""},
@@ -61,7 +64,7 @@ func TestAddressOfTheClient(t *testing.T) {
 	h, a := scripted(t, "GET "+harness.WellKnown)
 	a.set(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
-		rw.Header().Set("Location", plainAddress+"/x")
+		rw.Header().Set("Location", plainAddress+"/oidc/x")
 		_, _ = rw.Write([]byte(`{"a":"` + plainAddress + `/x"}`))
 	})
 	trusting := func(g *harness.Gateway) {
@@ -107,7 +110,7 @@ func TestAddressOfTheClient(t *testing.T) {
 					}
 				}
 			})
-			if want := `{"a":"` + tt.want + `/x"}`; got.Body != want || got.Header.Get("Location") != tt.want+"/x" {
+			if want := `{"a":"` + tt.want + `/x"}`; got.Body != want || got.Header.Get("Location") != tt.want+"/oidc/x" {
 				t.Errorf("%d, location %q, body %q, want %q", got.StatusCode, got.Header.Get("Location"), got.Body, want)
 			}
 		})

@@ -65,12 +65,13 @@ func stay(r *http.Request, response *http.Response, document bool) {
 	if !ok {
 		return
 	}
-	each(location, link.Location)
+	redirect := link.Location
+	if location != nil && discovery.Endpoint(r.URL.Path) {
+		redirect = link.Redirect
+	}
+	each(location, redirect)
 	each(content, link.Location)
 	each(challenges, link.Challenge)
-	if location != nil && discovery.Endpoint(r.URL.Path) {
-		each(location, link.Callback)
-	}
 	switch {
 	case document && r.Method == http.MethodHead:
 		describe(response, -1)
