@@ -34,6 +34,8 @@ func (r *Request) missing() tokens.Unsupported {
 		sent.Instead = "Perhaps a variable is not set. " + sendAuthorization
 	case len(r.Header["Cookie"]) > 0:
 		sent.What = "a cookie, such as that of a browser's session"
+	default:
+		return tokens.Unsupported{} // nothing, of which Databricks' own sentence says enough
 	}
 	return sent
 }

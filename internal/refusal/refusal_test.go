@@ -18,7 +18,7 @@ const sendPAT = "Send a personal access token in the header Authorization, after
 
 // judgements are what each row of the golden table is about.
 var judgements = map[string]judge.Judgement{
-	"missing_credential":           {Instead: sendPAT},
+	"missing_credential":           {},
 	"missing_credential/named":     {Problem: "{kind}", Instead: sendPAT},
 	"unsupported_credential":       {Problem: "not a kind of token that the gateway knows", Instead: "Send a personal access token of this workspace."},
 	"unsupported_credential/named": {Problem: "{kind}", Instead: "{instead}"},
