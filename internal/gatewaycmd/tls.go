@@ -99,6 +99,9 @@ func (g *Gateway) awaitCertificate() error {
 	}
 }
 
+// trustNote keeps people from setting for everything what is for one client.
+const trustNote = "for a client of this gateway alone: except for node, it replaces the roots that the client knows"
+
 // logTrust says in one line how clients trust the root certificate.
 func (g *Gateway) logTrust() {
 	if !g.at.tls {
@@ -108,6 +111,7 @@ func (g *Gateway) logTrust() {
 	for _, hint := range localca.Hints(g.CAFile) {
 		fields = append(fields, zap.String(hint.Language, hint.Command))
 	}
+	fields = append(fields, zap.String("note", trustNote))
 	caddy.Log().Info("clients have to trust this root certificate", fields...)
 }
 
@@ -116,7 +120,7 @@ func (g *Gateway) explainTrust(out io.Writer) {
 	if !g.at.tls {
 		return
 	}
-	fmt.Fprintf(out, "Clients have to trust its root certificate, %s:\n", g.CAFile)
+	fmt.Fprintf(out, "Clients have to trust its root certificate, %s\n(%s):\n", g.CAFile, trustNote)
 	for _, hint := range localca.Hints(g.CAFile) {
 		fmt.Fprintf(out, "  %-7s %s\n", hint.Language, hint.Command)
 	}

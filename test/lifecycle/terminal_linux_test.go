@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -97,5 +98,46 @@ func TestSidecarOnTerminal(t *testing.T) {
 				t.Errorf("colors %v:\n%s", got, decision)
 			}
 		})
+	}
+}
+
+// TestSidecarTLSOnTerminal: it also says how to trust it, in a line for each language.
+func TestSidecarTLSOnTerminal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	control, terminal := openTerminal(t)
+	listen := processtest.FreeAddress(t)
+	file := t.TempDir() + "/ca.crt"
+	command := exec.Command("scopegate", r.sidecar("https://"+listen, "--ca-file", file)...)
+	command.Env = append(append(processtest.Environment(t), r.env...), "TERM=xterm", "NO_COLOR=1")
+	command.Stderr = terminal
+	p := &processtest.Process{Log: new(processtest.Log)}
+	go func() { _, _ = io.Copy(p.Log, control) }() // until the process has ended
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	printed := p.AwaitLog(t, "Point your client here: export DATABRICKS_HOST=https://"+listen+"\r\n")
+	for _, line := range []string{
+		"Clients have to trust its root certificate, " + file + "\r\n",
+		"replaces the roots that the client knows",
+		"  node    export NODE_EXTRA_CA_CERTS=" + file + "\r\n",
+		"  go      export SSL_CERT_FILE=" + file + "\r\n",
+		"  java    keytool -importcert -noprompt -alias scopegate -file " + file,
+		"  python  export REQUESTS_CA_BUNDLE=" + file,
+		"  curl    curl --cacert " + file + "\r\n",
+	} {
+		if !strings.Contains(printed, line) {
+			t.Errorf("no line %q:\n%s", line, printed)
+		}
+	}
+	if lines := strings.Count(printed, "\n"); lines > 11 {
+		t.Errorf("%d lines:\n%s", lines, printed)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("it names a file that is not there: %v", err)
 	}
 }
