@@ -93,6 +93,9 @@ func (g *Gateway) checkListen() (err error) {
 	if g.at, err = parseListen(g.Listen); err != nil {
 		return err
 	}
+	if g.CAFile != "" && !g.at.tls {
+		return errors.New("--ca-file goes with TLS: --listen https://localhost:8443")
+	}
 	if err := g.at.resolve(context.Background()); err != nil {
 		return err
 	}
