@@ -24,12 +24,8 @@ import (
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
-func sidecarCommand() caddycmd.Command {
-	return caddycmd.Command{
-		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
-		Short: "Runs a gateway to one workspace, without a Caddyfile",
-		Long: `
+// sidecarHelp is the help of the command.
+const sidecarHelp = `
 Runs a gateway to one workspace. To use it, set a client's DATABRICKS_HOST to the
 address that it prints. The client keeps its token.
 
@@ -86,7 +82,14 @@ NO_COLOR turns colors off.
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 if it could not start, 2 if a second
 signal or SIGQUIT forced the end, 3 if something could not be saved in time.
-`,
+`
+
+func sidecarCommand() caddycmd.Command {
+	return caddycmd.Command{
+		Name:  "sidecar",
+		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Short: "Runs a gateway to one workspace, without a Caddyfile",
+		Long: sidecarHelp,
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
 			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
