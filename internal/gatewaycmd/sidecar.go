@@ -89,7 +89,7 @@ func sidecarCommand() caddycmd.Command {
 		Name:  "sidecar",
 		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
-		Long: sidecarHelp,
+		Long:  sidecarHelp,
 		CobraFunc: func(cmd *cobra.Command) {
 			flags := cmd.Flags()
 			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
