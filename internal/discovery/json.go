@@ -3,7 +3,6 @@ package discovery
 import (
 	"bytes"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,17 +12,26 @@ import (
 // members about audiences: they are names that the workspace compares, and nobody calls
 // them. It is false if nothing is to change, as in what is not JSON.
 func (l Link) JSON(document []byte) ([]byte, bool) {
-	if l.to == "" || !json.Valid(document) {
+	if !utf8.Valid(document) || !json.Valid(document) {
 		return document, false
 	}
 	var out bytes.Buffer
 	done := 0 // how much of the document is in out
-	w := walker{document: document}
-	for w.next() {
-		if prefix := l.prefix(w.text()); prefix > 0 {
-			out.Write(document[done : w.start+1])
-			out.WriteString(l.to)
-			done = w.start + 1 + prefix
+	var at place
+	for decoder := json.NewDecoder(bytes.NewReader(document)); ; {
+		before := int(decoder.InputOffset())
+		token, err := decoder.Token()
+		if err != nil {
+			break // the end: the document is valid
+		}
+		text, isString := token.(string)
+		if !at.value(token) || !isString {
+			continue
+		}
+		if text, ok := l.URL(text); ok {
+			out.Write(document[done : before+bytes.IndexByte(document[before:], '"')])
+			out.Write(quoted(text))
+			done = int(decoder.InputOffset())
 		}
 	}
 	if done == 0 {
@@ -33,119 +41,47 @@ func (l Link) JSON(document []byte) ([]byte, bool) {
 	return out.Bytes(), true
 }
 
-// prefix returns the length of scheme and authority at the start of a string of JSON, as it
-// is written there, if they are the workspace's. It is 0 otherwise.
-func (l Link) prefix(raw []byte) int {
-	var text [len("https://") + maxAuthority + 1]byte
-	var ends [len(text)]int // where in raw each byte of text ends
-	n := 0
-	for at := 0; at < len(raw) && n < len(text); n++ {
-		c, size := first(raw[at:])
-		at += size
-		text[n], ends[n] = c, at
-	}
-	decoded := string(text[:n])
-	scheme, host, rest, ok := cutOrigin(decoded)
-	if !ok || !l.names(scheme, host) {
-		return 0
-	}
-	return ends[n-len(rest)-1]
+// quoted returns a string as JSON.
+func quoted(text string) []byte {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false) // which would change the & of queries
+	_ = encoder.Encode(text)     // a string cannot fail
+	return bytes.TrimRight(out.Bytes(), "\n")
 }
 
-// first returns the first character of a string of JSON and the length in which it is
-// written. It stands for every character outside of ASCII by one that no host may have.
-func first(raw []byte) (c byte, size int) {
-	switch {
-	case raw[0] != '\\':
-		return raw[0], 1 // of a longer character one byte, which is not of ASCII either
-	case raw[1] != 'u':
-		if raw[1] == '/' {
-			return '/', 2
-		}
-		return '\\', 2 // a quote, a backslash, a control character: no host may have one
-	}
-	n, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
-	if err != nil || n >= utf8.RuneSelf {
-		return '\\', 6
-	}
-	return byte(n), 6
-}
-
-// walker goes through the strings of a valid document that are values and may be rewritten.
-type walker struct {
-	document   []byte
-	at         int
-	start, end int // of the string, quotes included
-	open       []container
-}
+// place is where a decoder is: the objects and arrays that are open, the innermost last.
+type place []container
 
 // container is an object or an array that is open.
 type container struct {
 	object bool
-	name   bool // the next string is the name of a member
+	name   bool // the next token is the name of a member
 	kept   bool // the values of this member, or all values within, are not to be touched
-	within bool // the container itself is the value of such a member
+	within bool // the container itself is such a value
 }
 
-// text returns the string as it is written, without its quotes.
-func (w *walker) text() []byte { return w.document[w.start+1 : w.end-1] }
-
-// next goes to the next string.
-func (w *walker) next() bool {
-	for w.at < len(w.document) {
-		c := w.document[w.at]
-		switch c {
-		case '"':
-			w.string()
-			if w.value() {
-				return true
-			}
-			continue
-		case '{', '[':
-			kept := w.kept()
-			w.open = append(w.open, container{object: c == '{', name: c == '{', within: kept})
-		case '}', ']':
-			w.open = w.open[:len(w.open)-1]
-		case ',':
-			top := &w.open[len(w.open)-1]
-			top.name, top.kept = top.object, false
-		}
-		w.at++
-	}
-	return false
-}
-
-// string reads the string that begins here.
-func (w *walker) string() {
-	w.start = w.at
-	for w.at++; w.document[w.at] != '"'; w.at++ {
-		if w.document[w.at] == '\\' {
-			w.at++
-		}
-	}
-	w.at++
-	w.end = w.at
-}
-
-// value reports whether the string that was read is a value that may be rewritten. It notes
-// what the name of a member means for its value.
-func (w *walker) value() bool {
-	if len(w.open) > 0 {
-		if top := &w.open[len(w.open)-1]; top.name {
-			var name string
-			_ = json.Unmarshal(w.document[w.start:w.end], &name) // the document is valid
+// value goes on to a token, and reports whether it is a value that may be rewritten. It
+// notes what the name of a member means for its value.
+func (p *place) value(token json.Token) bool {
+	var top container // of the whole document
+	if n := len(*p); n > 0 {
+		top = (*p)[n-1]
+		in := &(*p)[n-1]
+		if name, ok := token.(string); ok && top.name {
 			name = strings.ToLower(name)
-			top.name, top.kept = false, name == "aud" || strings.Contains(name, "audience")
+			in.name, in.kept = false, name == "aud" || strings.Contains(name, "audience")
 			return false
 		}
+		in.name = in.object // after this value
 	}
-	return !w.kept()
-}
-
-func (w *walker) kept() bool {
-	if len(w.open) == 0 {
-		return false
+	kept := top.kept || top.within
+	switch token {
+	case json.Delim('{'), json.Delim('['):
+		object := token == json.Delim('{')
+		*p = append(*p, container{object: object, name: object, within: kept})
+	case json.Delim('}'), json.Delim(']'):
+		*p = (*p)[:len(*p)-1]
 	}
-	top := w.open[len(w.open)-1]
-	return top.kept || top.within
+	return !kept
 }

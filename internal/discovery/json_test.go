@@ -22,7 +22,7 @@ func TestJSON(t *testing.T) {
 		{"names", `{"W/a":"@/b","W":{"W":1}}`},
 		{"inside of text", `{"a":"see W/a","b":" W/a"}`},
 		{"other hosts", `{"a":"https://accounts.cloud.databricks.com/oidc","b":"W@evil.com/","c":"W:8443/"}`},
-		{"other characters", `{"a":"@/é😀\u00e9\"\\","b":"Wé/"}`},
+		{"other characters", `{"a":"@/é😀\"\\","b":"Wé/"}`},
 		{"no URL at all", `{"a":1}`},
 		{"empty strings", `{"":"","a":["",""],"b":"@"}`},
 		{"templates", `{"a":"@/oidc/accounts/{account_id}"}`},
@@ -35,8 +35,8 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		`{"a":"https:\/\/ws.example.com\/oidc\/v1"}`:                     `{"a":"http://127.0.0.1:8080\/oidc\/v1"}`,
-		`{"a":"\u0068ttps:\u002F/ws.ex\u0061mple.com\u002f"}`:            `{"a":"http://127.0.0.1:8080\u002f"}`,
+		`{"a":"https:\/\/ws.example.com\/oidc\/v1"}`:                     `{"a":"http://127.0.0.1:8080/oidc/v1"}`,
+		`{"a":"\u0068ttps:\u002F/ws.ex\u0061mple.com\u002f"}`:            `{"a":"http://127.0.0.1:8080/"}`,
 		`{"a":"HTTPS://WS.EXAMPLE.COM:443"}`:                             `{"a":"http://127.0.0.1:8080"}`,
 		`{"a":"https://ws.example.com\u0000/"}`:                          "",
 		`{"a":"https://ws.example.com\\x"}`:                              "",
