@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -123,48 +124,17 @@ func (l Link) callback(s string) (string, bool) {
 	return s, true
 }
 
+// metadata matches the parameter resource_metadata: what precedes its value, and the value,
+// with or without its first quote.
+var metadata = regexp.MustCompile(`(?i)((?:^|[ \t,])resource_metadata[ \t]*=[ \t]*"?)([^ \t,"]*)`)
+
 // Challenge does the same for the parameter resource_metadata of a WWW-Authenticate header
 // (RFC 9728, section 5.1), which clients of MCP servers follow.
 func (l Link) Challenge(s string) (string, bool) {
-	const name = "resource_metadata"
-	changed := false
-	for from := 0; ; {
-		i := indexFold(s[from:], name)
-		if i < 0 {
-			return s, changed
-		}
-		start := from + i
-		value := start + len(name)
-		from = value
-		if start > 0 && !strings.ContainsRune(" \t,", rune(s[start-1])) {
-			continue
-		}
-		value += len(s[value:]) - len(strings.TrimLeft(s[value:], " \t"))
-		if value == len(s) || s[value] != '=' {
-			continue
-		}
-		value++
-		value += len(s[value:]) - len(strings.TrimLeft(s[value:], " \t"))
-		ends := " \t,"
-		if value < len(s) && s[value] == '"' {
-			value, ends = value+1, `"`
-		}
-		end := len(s)
-		if n := strings.IndexAny(s[value:], ends); n >= 0 {
-			end = value + n
-		}
-		if rewritten, ok := l.URL(s[value:end]); ok {
-			s, from, changed = s[:value]+rewritten+s[end:], value+len(rewritten), true
-		}
-	}
-}
-
-// indexFold is strings.Index, whatever the letter case. The name is of ASCII.
-func indexFold(s, name string) int {
-	for i := 0; i+len(name) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(name)], name) {
-			return i
-		}
-	}
-	return -1
+	there := metadata.ReplaceAllStringFunc(s, func(parameter string) string {
+		parts := metadata.FindStringSubmatch(parameter)
+		value, _ := l.URL(parts[2])
+		return parts[1] + value
+	})
+	return there, there != s
 }
