@@ -36,7 +36,7 @@ func scripted(t testing.TB, patterns ...string) (*hidden, *answers) {
 
 // document is one that names the workspace, and others, in every way that matters. In what
 // the client gets, @ is the gateway.
-const document = `{ "issuer":"@/oidc", "token_endpoint": "@\/oidc/v1/token?a=%20b#c", "n":1.50,
+const document = `{ "issuer":"@/oidc", "token_endpoint": "@/oidc/v1/token?a=%20b#c", "n":1.50,
   "accounts":"https://accounts.cloud.databricks.com/oidc","near":"http://ws.example.test.evil.com/","text":"see http://ws.example.test/",
   "token_federation_default_oidc_audiences":["http://ws.example.test/oidc/v1/token"], "list":[["@"]] }`
 
@@ -223,19 +223,22 @@ func TestDocumentCutOff(t *testing.T) {
 	}
 }
 
-// TestDocumentTrailers: trailers of the workspace still arrive.
+// TestDocumentTrailers: trailers of the workspace still arrive, but for digests of what the
+// document was.
 func TestDocumentTrailers(t *testing.T) {
 	h, a := scripted(t, "GET "+metadataPath)
 	g := h.gateway(t, "")
 	a.set(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
-		rw.Header().Set("Trailer", "X-Sum")
+		rw.Header().Set("Trailer", "X-Sum, Digest")
 		_, _ = rw.Write([]byte(written(plainAddress)))
 		rw.Header().Set("X-Sum", "1")
+		rw.Header().Set("Digest", "sha-256=a")
+		rw.Header().Set(http.TrailerPrefix+"Content-Digest", "sha-256=:a:") // not announced
 	})
 	for _, client := range []*http.Client{harness.Client(t), harness.ClientH2C(t)} {
 		got := harness.Do(t, client, harness.NewRequest(t, "GET", g.URL+metadataPath, "", nil))
-		if got.Body != written(g.URL) || got.Trailer.Get("X-Sum") != "1" {
+		if got.Body != written(g.URL) || len(got.Trailer) != 1 || got.Trailer.Get("X-Sum") != "1" {
 			t.Errorf("%s: %q, trailer %v", got.Proto, got.Body, got.Trailer)
 		}
 	}

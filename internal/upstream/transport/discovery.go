@@ -155,6 +155,7 @@ func describe(response *http.Response, length int) {
 		"Last-Modified", "Repr-Digest",
 	} {
 		delete(response.Header, name)
+		delete(response.Trailer, name) // which have arrived with the body
 	}
 	response.Header.Set("Cache-Control", "no-store")
 	response.ContentLength = -1
