@@ -12,7 +12,7 @@ const wellKnown = "/.well-known/"
 // below /.well-known/ somewhere in /oidc/. The path is decoded once, as in [url.URL]. Other
 // spellings that a server may take for such a path count as well.
 func Document(decoded string) bool {
-	if !mentions(decoded) {
+	if !mentions(decoded, ".well-known") {
 		return false
 	}
 	p := plain(decoded)
@@ -22,25 +22,24 @@ func Document(decoded string) bool {
 // Endpoint reports whether a path, decoded once, names an OAuth endpoint or a discovery
 // document, which clients call before they have a token.
 func Endpoint(decoded string) bool {
+	if !mentions(decoded, ".well-known") && !mentions(decoded, "oidc") {
+		return false
+	}
 	p := plain(decoded) + "/"
 	return strings.HasPrefix(p, wellKnown) || strings.HasPrefix(p, "/oidc/")
 }
 
-// mentions is a quick test that nearly every path fails.
-func mentions(decoded string) bool {
-	const name = ".well-known"
+// mentions is a quick test that nearly every path fails. The name is in lower case.
+func mentions(decoded, name string) bool {
 	if strings.IndexByte(decoded, '%') >= 0 { // encoded twice
 		return true
 	}
-	for rest := decoded; ; rest = rest[1:] {
-		i := strings.IndexByte(rest, '.')
-		if i < 0 || len(rest)-i < len(name) {
-			return false
-		}
-		if rest = rest[i:]; strings.EqualFold(rest[:len(name)], name) {
+	for i := range len(decoded) - len(name) + 1 {
+		if decoded[i]|0x20 == name[0] && strings.EqualFold(decoded[i:i+len(name)], name) {
 			return true
 		}
 	}
+	return false
 }
 
 // plain returns the path that a generous server would serve.

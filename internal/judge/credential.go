@@ -27,7 +27,7 @@ func (r *Request) missing() tokens.Unsupported {
 	switch header := r.credentialHeader(); {
 	case header != "":
 		sent.What = "a credential in the header " + header + " instead of Authorization"
-	case parameters(r.URL.RawQuery, credentialParameters...) != nil:
+	case r.credentialInQuery():
 		sent.What = "a credential in the query instead of the header Authorization"
 	case len(r.Header["Authorization"]) > 0:
 		sent.What = "an empty Authorization header"
@@ -82,6 +82,11 @@ var credentialHeaders = []struct{ canonical, asWritten string }{
 var credentialParameters = []string{
 	"api_key", "api-key", "apikey", "apiKey", "auth", "auth_token", "authtoken", "authorization", "Authorization", "bearer",
 	"bearer_token", "oauth_token", "id_token", "accessToken", "token", "pat", "personal_access_token", "databricks_token", "subscription-key",
+}
+
+// credentialInQuery reports whether the query carries a credential, by its name or its form.
+func (r *Request) credentialInQuery() bool {
+	return parameters(r.URL.RawQuery, credentialParameters...) != nil || r.queryCarriesPAT()
 }
 
 // credentialHeader returns the name of a header of the table that the request has, empty

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/scopegate/scopegate/internal/policy"
 )
 
 // spellings are names by which some servers know a header.
@@ -85,7 +83,7 @@ func TestTrustedHeaders(t *testing.T) {
 	header := func() http.Header {
 		return http.Header{"X-Real-Ip": {"1"}, "X~real~ip": {"2"}, "Forwarded": {"3"}, "Cookie": {"4"}, "X-Forwarded-For": {"5"}, "Accept": {"6"}}
 	}
-	r := &http.Request{Header: header()}
+	r := &http.Request{URL: new(url.URL), Header: header()}
 	if got := new(Judgement).DropHeaders(r, trusted); !slices.Equal(got, []string{"Cookie", "Forwarded", "X~real~ip"}) || r.Header["X-Real-Ip"] == nil || len(r.Header) != 3 {
 		t.Errorf("dropped %q, left %v", got, r.Header)
 	}
@@ -95,36 +93,41 @@ func TestTrustedHeaders(t *testing.T) {
 	}
 }
 
-// TestDropToken: a personal access token leaves only where it was judged. Where refusals
-// are only recorded, it leaves all the same, but for OAuth endpoints and discovery documents.
+// TestDropToken: a personal access token leaves only where it was judged, and never for OAuth
+// endpoints and discovery documents. Where refusals are only recorded, it leaves for all
+// others.
 func TestDropToken(t *testing.T) {
 	pat := "Bearer dapi" + strings.Repeat("0123456789abcdef", 2)
 	for _, tt := range []struct {
-		name, path, authorization string
-		reason                    policy.Reason
-		dropped, observed         bool
+		name, path, value string
+		decision          Decision
+		dropped, observed bool
 	}{
-		{"judged", "/api/2.2/jobs/list", pat, policy.Permitted, false, false},
-		{"OAuth endpoint", "/oidc/v1/token", pat, policy.PublicRoute, true, true},
-		{"discovery", "/.well-known/databricks-config", pat, policy.PublicRoute, true, true},
-		{"an operator's row", "/api/2.0/open", pat, policy.PublicRoute, true, false},
-		{"an operator's row that needs a token", "/oidc/v1/token", pat, policy.Permitted, false, false},
-		{"refused before the path was read", "/oidc/v1/token", pat, policy.AmbiguousRequest, false, true},
-		{"refused for its path", "//oidc//v1/token", pat, policy.MalformedPath, false, true},
-		{"a path that leads elsewhere", "/oidc/../api/2.2/jobs/list", pat, policy.MalformedPath, false, false},
-		{"a client's secret", "/oidc/v1/token", "Basic YTpi", policy.PublicRoute, false, false},
-		{"an OAuth token", "/oidc/v1/userinfo", "Bearer eyJ.eyJ.c2ln", policy.PublicRoute, false, false},
+		{"judged", "/api/2.2/jobs/list", pat, Allow, false, false},
+		{"OAuth endpoint", "/oidc/v1/token", pat, Public, true, true},
+		{"discovery", "/.well-known/databricks-config", pat, Public, true, true},
+		{"no row of a public route", "/.well-known/foo", pat, Allow, true, true},
+		{"its prefix alone", "/oidc", pat, Allow, true, true},
+		{"capitals", "/OIDC/v1/token", pat, Allow, true, true},
+		{"an operator's row", "/api/2.0/open", pat, Public, true, false},
+		{"an operator's row that needs a token", "/oidc/v1/token", pat, Allow, true, true},
+		{"refused", "//oidc//v1/token", pat, Deny, true, true},
+		{"a path that leads elsewhere", "/oidc/../api/2.2/jobs/list", pat, Deny, false, false},
+		{"a client's secret", "/oidc/v1/token", "Basic YTpi", Public, false, false},
+		{"an OAuth token", "/oidc/v1/userinfo", "Bearer eyJ.eyJ.c2ln", Public, false, false},
 	} {
-		j := &Judgement{Reason: tt.reason}
+		j := &Judgement{Decision: tt.decision}
 		for _, drop := range []struct {
 			name string
 			by   func(*http.Request, Voucher) []string
 			want bool
 		}{{"enforce", j.DropHeaders, tt.dropped}, {"observe", j.DropObserved, tt.observed}} {
-			r := &http.Request{URL: &url.URL{Path: tt.path}, Header: http.Header{"Authorization": {tt.authorization}}}
-			listed := slices.Contains(drop.by(r, nil), "Authorization")
-			if gone := r.Header["Authorization"] == nil; gone != drop.want || listed != drop.want {
-				t.Errorf("%s, %s: gone %t, listed %t", tt.name, drop.name, gone, listed)
+			for _, header := range []string{"Authorization", "Api-Key", "X-Auth-Token", "X-Databricks-Token", "Private-Token", "X-Anything"} {
+				r := &http.Request{URL: &url.URL{Path: tt.path}, Header: http.Header{header: {tt.value}, "Accept": {"*/*"}}}
+				listed := slices.Contains(drop.by(r, nil), header)
+				if gone := r.Header[header] == nil; gone != drop.want || listed != drop.want || r.Header["Accept"] == nil {
+					t.Errorf("%s, %s, %s: gone %t, listed %t", tt.name, drop.name, header, gone, listed)
+				}
 			}
 		}
 	}

@@ -73,12 +73,17 @@ func headerSet(names ...string) map[string]bool {
 }
 
 // DropHeaders takes out of a request that passes what must not leave beside the
-// judged token, and forwarding headers as [DropForwarding] does. It returns the names of
-// what it took.
+// judged token, and forwarding headers as [DropForwarding] does. A personal access token
+// leaves only where one is needed: never to OAuth endpoints and discovery documents, whatever
+// the decision. It returns the names of what it took.
 func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
 	dropped := drop(r, trusted, j.Reason == policy.PassedOAuth)
-	if j.Decision == Public {
-		dropped = append(dropped, dropUnjudged(r)...)
+	if _, ok := r.Header["Upgrade"]; ok && j.Decision == Public { // its answer may become a tunnel
+		delete(r.Header, "Upgrade")
+		dropped = append(dropped, "Upgrade")
+	}
+	if j.Decision == Public || discovery.Endpoint(r.URL.Path) {
+		dropped = dropPAT(r, dropped)
 	}
 	return dropped
 }
@@ -88,9 +93,8 @@ func (j *Judgement) DropHeaders(r *http.Request, trusted Voucher) []string {
 // discovery document: none is needed there, so the rehearsal stays true.
 func (j *Judgement) DropObserved(r *http.Request, trusted Voucher) []string {
 	dropped := DropForwarding(r, trusted)
-	unjudged := j.Reason == policy.PublicRoute || j.Reason == policy.AmbiguousRequest || j.Reason == policy.MalformedPath
-	if unjudged && discovery.Endpoint(r.URL.Path) {
-		dropped = append(dropped, dropPAT(r)...)
+	if discovery.Endpoint(r.URL.Path) {
+		dropped = dropPAT(r, dropped)
 	}
 	return dropped
 }
@@ -143,23 +147,17 @@ func suspicious(r *http.Request, trusted Voucher) []string {
 	return slices.Compact(found)
 }
 
-// dropUnjudged takes a personal access token off a request to a route that needs
-// none, because it was not judged, and the means to turn the answer into a tunnel.
-func dropUnjudged(r *http.Request) []string {
-	dropped := dropPAT(r)
-	if _, ok := r.Header["Upgrade"]; ok {
-		delete(r.Header, "Upgrade")
-		dropped = append(dropped, "Upgrade")
+// dropPAT takes out every header that holds a personal access token, and adds its name to
+// those of others.
+func dropPAT(r *http.Request, dropped []string) []string {
+	for name, values := range r.Header {
+		if tokens.CarriesPAT(values) {
+			delete(r.Header, name)
+			dropped = append(dropped, name)
+		}
 	}
-	return dropped
-}
-
-func dropPAT(r *http.Request) []string {
-	if !tokens.CarriesPAT(r.Header["Authorization"]) {
-		return nil
-	}
-	delete(r.Header, "Authorization")
-	return []string{"Authorization"}
+	slices.Sort(dropped)
+	return slices.Compact(dropped)
 }
 
 // WithoutCredential returns a copy of a refused request for error routes. A route that

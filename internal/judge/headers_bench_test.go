@@ -2,6 +2,7 @@ package judge
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/policy"
@@ -27,7 +28,7 @@ func BenchmarkDropHeaders(b *testing.B) {
 	for name, header := range map[string]http.Header{"sdk": sdk, "browser": browser} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			r := &http.Request{Header: header}
+			r := &http.Request{URL: &url.URL{Path: "/api/2.2/jobs/list"}, Header: header}
 			j := &Judgement{}
 			j.Reason = policy.Permitted
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/discovery"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -79,6 +80,10 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		return
 	}
 	public := policy.Public(readings)
+	if (public || discovery.Endpoint(r.URL.Path)) && r.queryCarriesPAT() {
+		out.refuse(policy.AmbiguousRequest, "A personal access token was sent in the query, to a path that needs none; leave it out.")
+		return
+	}
 	if j.decidePreflight(r, public, out) {
 		return
 	}

@@ -10,17 +10,18 @@ import (
 
 // PreflightOrigin returns the origin of a CORS preflight, and whether the request is one:
 // the question of a browser whether a page may call, before it sends the call itself. It
-// carries no credential, by definition. What a browser would not send is not a preflight,
-// nor is what would not be one any more when the proxy has dropped what Connection names.
-func PreflightOrigin(method string, header http.Header) (origin string, ok bool) {
-	if method != http.MethodOptions || header["Authorization"] != nil {
+// carries no credential, by definition, and no body. What a browser would not send is not a
+// preflight, nor is what would not be one any more when the proxy has dropped what Connection
+// names.
+func (r *Request) PreflightOrigin() (origin string, ok bool) {
+	if r.Method != http.MethodOptions || r.HasBody || r.Header["Authorization"] != nil || r.Header["Cookie"] != nil {
 		return "", false
 	}
-	origin, ok = only(header, "Origin")
-	if _, asks := only(header, requestMethod); !ok || !asks {
+	origin, ok = only(r.Header, "Origin")
+	if _, asks := only(r.Header, requestMethod); !ok || !asks || r.credentialHeader() != "" || r.credentialInQuery() {
 		return "", false
 	}
-	for _, line := range header["Connection"] {
+	for _, line := range r.Header["Connection"] {
 		for option := range strings.SplitSeq(line, ",") {
 			switch textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(option)) {
 			case "Origin", requestMethod:
@@ -47,7 +48,7 @@ func only(header http.Header, name string) (value string, ok bool) {
 // refused. Whether the call may be made is for the workspace to say, and its answer stays
 // as it is. A preflight calls no operation, so none is noted.
 func (j *Judge) decidePreflight(r *Request, public bool, out *Judgement) (settled bool) {
-	origin, ok := PreflightOrigin(r.Method, r.Header)
+	origin, ok := r.PreflightOrigin()
 	switch {
 	case !ok:
 		return false

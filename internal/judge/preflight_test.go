@@ -1,8 +1,11 @@
 package judge
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/policy"
@@ -41,7 +44,7 @@ func TestPreflight(t *testing.T) {
 		{"all allowed", preflight(jobsList), Origins{"*"}, passes},
 		{"unknown path", preflight("/x"), Origins{appOrigin}, passes},
 		{"public route", preflight("/oidc/v1/token"), Origins{appOrigin}, passes},
-		{"with a cookie", preflight(jobsList, "Cookie", "a=b"), Origins{appOrigin}, passes},
+		{"with an ordinary query", preflight(jobsList + "?page_token=x"), Origins{appOrigin}, passes},
 
 		{"nothing configured", preflight(jobsList), nil, policy.CORSNotAllowed},
 		{"another origin", preflight(jobsList), Origins{"https://other.example.com"}, policy.CORSNotAllowed},
@@ -63,6 +66,13 @@ func TestPreflight(t *testing.T) {
 		{"empty credential", changed(func(r *Request) { r.Header["Authorization"] = []string{""} }, preflight(jobsList)), Origins{"*"}, missing},
 		{"Connection names Origin", preflight(jobsList, "Connection", "keep-alive, origin"), Origins{"*"}, missing},
 		{"Connection names the method", preflight(jobsList, "Connection", "Access-Control-Request-Method"), Origins{"*"}, missing},
+		{"with a cookie", preflight(jobsList, "Cookie", "a=b"), Origins{"*"}, missing},
+		{"with a body", changed(func(r *Request) { r.HasBody = true }, preflight(jobsList)), Origins{"*"}, missing},
+		{"with a key", preflight(jobsList, "Api-Key", "x"), Origins{"*"}, missing},
+		{"with a token elsewhere", preflight(jobsList, "X-Databricks-Token", pat), Origins{"*"}, missing},
+		{"with a credential parameter", preflight(jobsList + "?token=x"), Origins{"*"}, missing},
+		{"with a token as any parameter", preflight(jobsList + "?x=" + pat), Origins{"*"}, missing},
+		{"public route, with a cookie", preflight("/oidc/v1/token", "Cookie", "a=b"), Origins{"*"}, policy.PublicRoute},
 		{"other credential", preflight(jobsList, "Authorization", "Negotiate x"), Origins{"*"}, policy.UnsupportedCredential},
 		{"with a token", preflight(jobsList, "Authorization", "Bearer "+pat), Origins{"*"}, policy.Permitted},
 	} {
@@ -102,7 +112,7 @@ func TestPreflightHeaders(t *testing.T) {
 	for name, value := range keep {
 		r.Header.Set(name, value)
 	}
-	drop := []string{"Cookie", "Cookie_", "Proxy-Authorization", "X-Http-Method-Override", "X-Databricks-Azure-Sp-Management-Token", "X-Real-Ip", "Upgrade"}
+	drop := []string{"Cookie_", "Proxy_Authorization", "X-Http-Method-Override", "X-Databricks-Azure-Workspace-Resource-Id", "X-Real-Ip", "Upgrade"}
 	for _, name := range drop {
 		r.Header[name] = []string{"websocket"}
 	}
@@ -118,6 +128,40 @@ func TestPreflightHeaders(t *testing.T) {
 	for name := range keep {
 		if r.Header[name] == nil {
 			t.Errorf("%s does not leave", name)
+		}
+	}
+}
+
+// TestPreflightBody: a body counts however its end is marked.
+func TestPreflightBody(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int64]bool{0: false, 1: true, -1: true} {
+		r := httptest.NewRequest(http.MethodOptions, "http://gateway"+jobsList, nil)
+		if r.ContentLength = length; Of(r, now).HasBody != want {
+			t.Errorf("length %d", length)
+		}
+	}
+}
+
+// TestTokenInQuery: a personal access token in a query reaches no route that needs none.
+func TestTokenInQuery(t *testing.T) {
+	t.Parallel()
+	encoded := base64.StdEncoding.EncodeToString([]byte("token:" + pat))
+	for query, refused := range map[string]bool{
+		"token=" + pat:                          true,
+		"a=b&x=Bearer+" + pat:                   true,
+		"a=%zz;" + pat:                          true,
+		"x=%64api" + pat[4:]:                    true,
+		"x=Basic%20" + url.QueryEscape(encoded): true,
+		"":                                      false,
+		"client_id=databricks-cli&state=" + encoded[:16]: false,
+		"id_token_hint=" + jwt:                           false,
+	} {
+		for path, applies := range map[string]bool{"/oidc/v1/authorize": true, "/.well-known/foo": true, "/OIDC": true, jobsList: false} {
+			got := newJudge(&fakeService{}).Judge(t.Context(), request(http.MethodGet, path+"?"+query))
+			if ambiguous := got.Reason == policy.AmbiguousRequest; ambiguous != (refused && applies) || strings.Contains(got.Problem, "dapi") {
+				t.Errorf("%s?%s: %s %q", path, query, got.Reason, got.Problem)
+			}
 		}
 	}
 }

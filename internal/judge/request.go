@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
@@ -19,16 +20,18 @@ type Request struct {
 	Method string
 	// URL is the target as the proxy will send it, after rewrites.
 	URL *url.URL
-	// Header holds at least Authorization, Connection, those of CORS preflights and the
-	// headers that choose a workspace.
+	// Header holds at least Authorization, Connection, those of CORS preflights, the
+	// headers that choose a workspace and those that may carry a credential.
 	Header http.Header
+	// HasBody tells that a body follows, or may follow.
+	HasBody bool
 	// Arrived is when the request arrived.
 	Arrived time.Time
 }
 
 // Of returns an HTTP request as the judge sees it.
 func Of(r *http.Request, arrived time.Time) Request {
-	return Request{Method: r.Method, URL: r.URL, Header: r.Header, Arrived: arrived}
+	return Request{Method: r.Method, URL: r.URL, Header: r.Header, HasBody: r.ContentLength != 0, Arrived: arrived}
 }
 
 const cannotBeJudged = "The path cannot be judged: "
@@ -79,6 +82,12 @@ func (r *Request) ambiguity() string {
 		return "A token was sent as the query parameter access_token; send it in the Authorization header only."
 	}
 	return ""
+}
+
+// queryCarriesPAT reports whether the query holds a personal access token, whatever the
+// parameter.
+func (r *Request) queryCarriesPAT() bool {
+	return r.URL.RawQuery != "" && tokens.CarriesPAT(strings.FieldsFunc(r.URL.RawQuery, func(c rune) bool { return c == '&' || c == ';' }))
 }
 
 // parameters returns the values of the query parameters of these names. Unlike

@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
@@ -24,7 +25,8 @@ const (
 // answer of ours, and by which its console says why a preflight failed. It never allows
 // what the workspace does not: a preflight that we answer fails.
 func WriteCORS(header http.Header, r *http.Request, allowed judge.Origins, reason policy.Reason) {
-	_, preflight := judge.PreflightOrigin(r.Method, r.Header)
+	asked := judge.Of(r, time.Time{})
+	_, preflight := asked.PreflightOrigin()
 	if len(allowed) == 0 && !preflight {
 		return
 	}

@@ -1,48 +1,52 @@
 package tokens
 
 import (
-	"encoding/base64"
+	"net/url"
+	"slices"
 	"strings"
 )
 
-// CarriesPAT reports whether Authorization headers hold a personal access token, in a form
-// that [ParseAuthorization] accepts or in one that it does not and a server may: under
-// another scheme, with more space, as a user name or as the password of any user. It is for
-// requests that need no token, off which one is taken rather than refused.
-func CarriesPAT(values []string) bool {
-	for _, value := range values {
-		scheme, rest, found := strings.Cut(strings.TrimSpace(value), " ")
-		if !found {
-			scheme, rest = "", scheme
+// CarriesPAT reports whether texts, such as the values of a header, hold a personal access
+// token, in a form that [ParseAuthorization] accepts or in one that it does not and a server
+// may: among any other words, in base64 or percent-encoding. What a JWT holds does not count.
+// It is for requests that need no token, off which one is taken rather than refused.
+func CarriesPAT(texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool {
+		plain, err := url.PathUnescape(text)
+		return holdsPAT(text) || err == nil && plain != text && holdsPAT(plain)
+	})
+}
+
+func holdsPAT(text string) bool {
+	for {
+		found := findToken(text)
+		switch found.kind {
+		case PAT:
+			return true
+		case NoCredential:
+			return encodesPAT(text)
 		}
-		rest = strings.Trim(rest, " \t\"")
-		if startsPAT(rest) || strings.EqualFold(scheme, "Basic") && inBasic(rest) {
+		if encodesPAT(text[:found.start]) {
+			return true
+		}
+		text = text[found.end:]
+	}
+}
+
+// encodesPAT looks into base64 that begins anywhere, and is broken by anything: decoders skip
+// different characters, and one of four bytes is where a group begins.
+func encodesPAT(text string) bool {
+	encoded := strings.Map(func(c rune) rune {
+		if c < 0x80 && isTokenByte(byte(c)) || c == '+' || c == '/' {
+			return c
+		}
+		return -1
+	}, text)
+	for i := range min(4, len(encoded)) {
+		plain, _ := decodeBase64(encoded[i:]) // without the rest of a group
+		if findToken(plain).kind == PAT {
 			return true
 		}
 	}
 	return false
-}
-
-func startsPAT(value string) bool {
-	if len(value) < minPATLength || !strings.EqualFold(value[:len(patPrefix)], patPrefix) {
-		return false
-	}
-	for i := len(patPrefix); i < minPATLength; i++ {
-		if !isTokenByte(value[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// inBasic reads as much as any decoder would: both alphabets, with and without padding.
-func inBasic(encoded string) bool {
-	const limit = 4 << 10
-	if len(encoded) > limit {
-		return false
-	}
-	encoded = strings.NewReplacer("-", "+", "_", "/", "=", "", " ", "", "\t", "").Replace(encoded)
-	decoded, _ := base64.RawStdEncoding.DecodeString(encoded) // up to what is not base64
-	user, password, _ := strings.Cut(string(decoded), ":")
-	return startsPAT(strings.TrimSpace(user)) || startsPAT(strings.TrimSpace(password))
 }

@@ -227,8 +227,8 @@ func TestOwnProxy(t *testing.T) {
 	}
 }
 
-// TestPATsStayAway: a personal access token reaches no OAuth endpoint, in any form, in any
-// mode; credentials of OAuth do.
+// TestPATsStayAway: a personal access token reaches no OAuth endpoint and no discovery
+// document, in any form, in any mode; credentials of OAuth do.
 func TestPATsStayAway(t *testing.T) {
 	h := startHidden(t, plainAddress)
 	pat := h.Mint(fakeworkspace.TokenSpec{}).Value
@@ -256,6 +256,16 @@ func TestPATsStayAway(t *testing.T) {
 				{"basic, another user", "POST", "/oidc/v1/token", basic("me@example.com", pat), false},
 				{"basic, as the user", "POST", "/oidc/v1/token", basic(pat, ""), false},
 				{"another spelling", "GET", "/oidc/v1/%61uthorize", "Bearer " + pat, false},
+				{"behind a tab", "GET", "/oidc/v1/authorize", "Bearer\t" + pat, false},
+				{"in quotation marks", "GET", "/oidc/v1/authorize", "Bearer \u201c" + pat + "\u201d", false},
+				{"base64 as bearer", "GET", "/oidc/v1/authorize", "Bearer" + strings.TrimPrefix(basic("token", pat), "Basic"), false},
+				{"no such document", "GET", "/.well-known/foo", "Bearer " + pat, false},
+				{"keys", "GET", "/.well-known/jwks.json", "Bearer " + pat, false},
+				{"capitals", "GET", "/.Well-Known/DATABRICKS-config", "Bearer " + pat, false},
+				{"another method", "POST", harness.WellKnown, "Bearer " + pat, false},
+				{"the prefix", "GET", "/oidc", "Bearer " + pat, false},
+				{"the prefix", "POST", "/oidc/", "Bearer " + pat, false},
+				{"capitals", "POST", "/OIDC/v1/token", "Bearer " + pat, false},
 				{"client secret", "POST", "/oidc/v1/token", basic(id, secret), true},
 				{"OAuth token", "GET", "/oidc/v1/userinfo", "Bearer " + h.SignJWT(nil), true},
 				{"anything else", "GET", "/oidc/v1/userinfo", "Bearer dose1234", true},
@@ -263,14 +273,21 @@ func TestPATsStayAway(t *testing.T) {
 				t.Run(tt.name, func(t *testing.T) {
 					before := len(g.ReadRecords(t))
 					h.Reset()
-					g.Send(t, tt.method, tt.path, func(r *http.Request) { r.Header.Set("Authorization", tt.authorization) })
+					g.Send(t, tt.method, tt.path, func(r *http.Request) {
+						r.Header.Set("Authorization", tt.authorization)
+						r.Header.Set("X-Databricks-Token", pat)
+						r.Header.Set("Api-Key", "x")
+					})
 					arrived := sent(t, h.Workspace, tt.path)
 					if got := arrived.Header.Get("Authorization"); (got == tt.authorization) != tt.kept || !tt.kept && got != "" {
 						t.Errorf("arrived with a credential: %t", got != "")
 					}
+					if arrived.Header.Get("X-Databricks-Token") != "" || arrived.Header.Get("Api-Key") != "x" {
+						t.Error("the token arrived in another header, or another key did not")
+					}
 					record := g.Records(t, before+1)[before]
 					listed, _ := record["dropped_headers"].([]any)
-					if slices.Contains(listed, any("Authorization")) == tt.kept || record["decision"] != "public" {
+					if slices.Contains(listed, any("Authorization")) == tt.kept || record["decision"] == "deny" {
 						t.Errorf("record: %v %v", record["decision"], listed)
 					}
 				})
@@ -283,6 +300,11 @@ func TestPATsStayAway(t *testing.T) {
 					if got := sent(t, h.Workspace, path); got.TokenID != "" {
 						t.Errorf("a token arrived at %s", odd)
 					}
+				}
+			}
+			if mode == "enforce" {
+				for _, path := range []string{"/oidc/v1/authorize", "/.well-known/foo"} {
+					g.Send(t, "GET", path+"?x="+pat, nil).Refused(t, 400, "ambiguous_request")
 				}
 			}
 			// Where a token is needed, it arrives.
