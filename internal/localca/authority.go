@@ -123,7 +123,7 @@ func checkOwners(folder string) error {
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil {
 			_, err = trustedpath.Resolve(path)
 		}
