@@ -5,7 +5,6 @@ package adminsocket
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -20,22 +19,6 @@ const (
 
 	lockRetry = 10 * time.Millisecond
 )
-
-func ownerOf(info fs.FileInfo) int {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return -1
-	}
-	return int(stat.Uid)
-}
-
-func deviceOf(info fs.FileInfo) uint64 {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0
-	}
-	return uint64(stat.Dev) //nolint:unconvert // of another type on other systems
-}
 
 func writable(folder string) error {
 	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {

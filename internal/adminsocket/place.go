@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/scopegate/scopegate/internal/trustedpath"
 )
 
 // maxPath bounds the path of a socket, in bytes. Linux allows 107, macOS 103.
@@ -49,7 +51,7 @@ func usable(folder, name string) error {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := CheckFolder(folder); err != nil {
+	if err := trustedpath.CheckFolder(folder); err != nil {
 		return err
 	}
 	if !owned(folder) {
@@ -61,5 +63,5 @@ func usable(folder, name string) error {
 // owned reports whether a folder belongs to this user.
 func owned(folder string) bool {
 	info, err := os.Lstat(folder)
-	return err == nil && ownerOf(info) == os.Geteuid()
+	return err == nil && trustedpath.Owner(info) == os.Geteuid()
 }

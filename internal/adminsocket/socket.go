@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/trustedpath"
 )
 
 // extension is that of all sockets in our folders.
@@ -66,9 +68,9 @@ func (e *ForeignError) Error() string {
 // send nothing before.
 func Check(path string, timeout time.Duration) error {
 	trusted := []int{0, os.Geteuid()}
-	if folder := filepath.Dir(path); filepath.IsAbs(path) && CheckFolder(folder) == nil {
+	if folder := filepath.Dir(path); filepath.IsAbs(path) && trustedpath.CheckFolder(folder) == nil {
 		if info, err := os.Lstat(folder); err == nil {
-			trusted = append(trusted, ownerOf(info))
+			trusted = append(trusted, trustedpath.Owner(info))
 		}
 	}
 	connection, err := net.DialTimeout("unix", path, timeout)
@@ -76,8 +78,8 @@ func Check(path string, timeout time.Duration) error {
 		return err
 	}
 	defer connection.Close()
-	if info, err := os.Stat(path); err == nil && path[0] != '@' && !slices.Contains(trusted, ownerOf(info)) {
-		return &ForeignError{path, ownerOf(info)}
+	if info, err := os.Stat(path); err == nil && path[0] != '@' && !slices.Contains(trusted, trustedpath.Owner(info)) {
+		return &ForeignError{path, trustedpath.Owner(info)}
 	}
 	if user, known := peerOf(connection); known && !slices.Contains(trusted, user) {
 		return &ForeignError{path, user}
@@ -124,7 +126,7 @@ func find(folders []string) (found Found) {
 
 // list returns what a folder holds, nothing if there is no folder.
 func list(folder string) ([]fs.DirEntry, error) {
-	err := CheckFolder(folder)
+	err := trustedpath.CheckFolder(folder)
 	if err == nil {
 		var entries []fs.DirEntry
 		if entries, err = os.ReadDir(folder); err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/scopegate/scopegate/internal/adminsocket"
+	"github.com/scopegate/scopegate/internal/trustedpath"
 )
 
 // adminWarned are the addresses that were warned about, so that reloads do not repeat it.
@@ -35,7 +35,7 @@ func warnOfAdmin(ctx caddy.Context, logger *zap.Logger) {
 	if !isFile(address) {
 		return
 	}
-	if err := adminsocket.CheckFolder(filepath.Dir((&listen{address: address}).path())); err != nil {
+	if err := trustedpath.CheckFolder(filepath.Dir((&listen{address: address}).path())); err != nil {
 		if _, warned := adminWarned.LoadOrStore(address.String(), nil); !warned {
 			logger.Warn("another user can put a socket in the place of the admin API's, and would get what commands send; use a folder that only this user can write to",
 				zap.String("address", address.String()), zap.Error(err))

@@ -19,6 +19,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/caddyserver/caddy/v2/modules/filestorage"
 	"github.com/caddyserver/certmagic"
+
+	"github.com/scopegate/scopegate/internal/trustedpath"
 )
 
 const (
@@ -60,8 +62,12 @@ type Authority struct {
 
 // times are how long certificates are valid, and how often Caddy looks whether they expire. 0
 // means Caddy's defaults: 12 hours for a gateway's certificate, 7 days for an intermediate one,
-// and 10 minutes. Tests are faster.
-type times struct{ leaf, leafCheck, intermediate, intermediateCheck time.Duration }
+// and 10 minutes. Tests are faster. With less than the ratio of their time left, certificates are
+// renewed; 0 means Caddy's 1/3 for a gateway's, 1/5 for an intermediate one.
+type times struct {
+	leaf, leafCheck, intermediate, intermediateCheck time.Duration
+	ratio                                            float64
+}
 
 // Open returns the authority in a folder, and creates what is missing or cannot be used any
 // more. Processes that share the folder have the same root.
@@ -70,12 +76,19 @@ func Open(ctx context.Context, folder string, logging *caddy.Logging) (*Authorit
 }
 
 func open(ctx context.Context, folder string, logging *caddy.Logging, times times) (*Authority, error) {
+	// MkdirAll would follow the links of others.
+	if _, err := trustedpath.Resolve(folder); err != nil {
+		return nil, storageError(folder, err)
+	}
 	// Caddy makes folders that only this user can open. Others have to read the file of the
 	// root certificate, which is in this one.
 	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // see above
 		return nil, storageError(folder, err)
 	}
 	a := &Authority{storage: filepath.Join(folder, "authority"), times: times}
+	if err := checkOwners(a.storage); err != nil {
+		return nil, storageError(folder, err)
+	}
 	storage := &certmagic.FileStorage{Path: a.storage}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
@@ -103,13 +116,40 @@ func open(ctx context.Context, folder string, logging *caddy.Logging, times time
 	return a, nil
 }
 
+// checkOwners fails if another user can have put something into the authority's storage, or
+// knows its keys: whoever does can pretend to be any host.
+func checkOwners(folder string) error {
+	folder, err := trustedpath.Resolve(folder)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			_, err = trustedpath.Resolve(path)
+		}
+		var info fs.FileInfo
+		if err == nil {
+			info, err = os.Stat(path)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // any more: another process starts
+			return nil
+		case err != nil:
+			return err
+		case filepath.Ext(path) == ".key" && !trustedpath.Private(info):
+			return fmt.Errorf("other users can use the key %s (mode %04o): remove %s, and the next start makes a new authority, which clients have to trust", path, info.Mode().Perm(), folder)
+		}
+		return nil
+	})
+}
+
 // storageError explains why there is no authority.
 func storageError(folder string, err error) error {
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
 		err = failed
 	}
-	return fmt.Errorf("the certificate authority is kept in %s, which must be a folder that this user can write to (set XDG_DATA_HOME for another one): %w", folder, err)
+	return fmt.Errorf("the certificate authority is kept in %s, which must be a folder that this user can write to and others cannot (set XDG_DATA_HOME for another one): %w", folder, err)
 }
 
 // PEM returns the root certificate as the content of a file.
@@ -129,6 +169,8 @@ func (a *Authority) Apps(names []string) caddy.ModuleMap {
 				Policies: []*caddytls.AutomationPolicy{{
 					IssuersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(issuer, "module", moduleName, nil)},
 					StorageRaw: a.storageModule(),
+
+					RenewalWindowRatio: a.times.ratio,
 				}},
 				RenewCheckInterval: caddy.Duration(a.times.leafCheck),
 			},
@@ -147,6 +189,7 @@ func (a *Authority) pki() json.RawMessage {
 			InstallTrust:         &no,
 			IntermediateLifetime: caddy.Duration(a.times.intermediate),
 			MaintenanceInterval:  caddy.Duration(a.times.intermediateCheck),
+			RenewalWindowRatio:   a.times.ratio,
 			StorageRaw:           a.storageModule(),
 		},
 	}}, nil)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/internal/trustedpath"
 )
 
 // FileName is the name of the root certificate's file in the authority's folder.
@@ -23,10 +24,16 @@ var errForeign = errors.New("it holds something other than a root certificate of
 
 // WriteRoot puts the root certificate into a file that all users can read, in one step. It
 // replaces an older root certificate of scopegate, whose permissions it keeps, or an empty
-// file, and nothing else. The folder has to exist. It reports whether there was another root.
+// file, and nothing else. The folder has to exist, and no other user may be able to change what
+// the path leads to. It reports whether there was another root.
 func (a *Authority) WriteRoot(path string) (replaced bool, err error) {
 	content := a.PEM()
-	old, err := regularfile.Read(path, maxFile)
+	// Nobody else can change what this leads to, also between the steps below.
+	file, err := trustedpath.Resolve(path)
+	if err != nil {
+		return false, fmt.Errorf("%w: name a file in a folder that only this user can write to", err)
+	}
+	old, err := regularfile.Read(file, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case errors.Is(err, regularfile.ErrTooLarge):
@@ -41,7 +48,7 @@ func (a *Authority) WriteRoot(path string) (replaced bool, err error) {
 		}
 		replaced = true
 	}
-	if err := regularfile.Replace(path, content); err != nil {
+	if err := regularfile.Replace(file, content); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("there is no folder %s: create it, or name another file", filepath.Dir(path))
 		}

@@ -29,7 +29,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, syscall.ELOOP):
-		return nil, fmt.Errorf("%s: %w, but a symbolic link that leads nowhere", path, ErrNotRegular)
+		return nil, loopError(path)
 	case err != nil:
 		var failed *fs.PathError
 		if errors.As(err, &failed) {
@@ -81,6 +81,10 @@ func check(path string, info fs.FileInfo, limit int64) error {
 		return fmt.Errorf("%s: %w: it has %d MiB, and at most %d MiB are read", path, ErrTooLarge, info.Size()>>20, limit>>20)
 	}
 	return nil
+}
+
+func loopError(path string) error {
+	return fmt.Errorf("%s: %w, but a symbolic link that leads nowhere", path, ErrNotRegular)
 }
 
 // kind names what is not a regular file.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package regularfile
 
 import (
@@ -75,5 +77,23 @@ func TestReplace(t *testing.T) {
 	}
 	if left, err := filepath.Glob(".*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestReplaceForeignLink: another user cannot choose which file root makes.
+func TestReplaceForeignLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make links of others")
+	}
+	folder := t.TempDir()
+	link, target := filepath.Join(folder, "link"), filepath.Join(folder, "target")
+	if err := errors.Join(os.Symlink(target, link), os.Lchown(link, 54321, 54321)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(link, []byte("x")); err == nil {
+		t.Error("it was followed")
+	}
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the target: %v", err)
 	}
 }
