@@ -63,7 +63,7 @@ func CheckFree(address string) error {
 	}
 	switch err := tryBind(parsed.Network, l.path()); {
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("this process must not listen on port %d: %w; use a port from 1024, such as 8443, or permit it: sudo sysctl net.ipv4.ip_unprivileged_port_start=%d, or sudo setcap cap_net_bind_service=+ep %s",
+		return fmt.Errorf("this process is not allowed to listen on port %d: %w; use a port from 1024, such as 8443, or permit it: sudo sysctl net.ipv4.ip_unprivileged_port_start=%d, or sudo setcap cap_net_bind_service=+ep %s",
 			parsed.StartPort, err, parsed.StartPort, executable())
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%s is not an address of this machine; for all of its addresses, leave out the host (:%d)", parsed.Host, parsed.StartPort)

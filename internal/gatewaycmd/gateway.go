@@ -94,7 +94,7 @@ func (g *Gateway) checkListen() (err error) {
 		return err
 	}
 	if g.CAFile != "" && !g.at.tls {
-		return errors.New("--ca-file goes with TLS: --listen https://localhost:8443")
+		return errors.New("--ca-file needs TLS: add --listen https://localhost:8443, or leave it out")
 	}
 	if err := g.at.resolve(context.Background()); err != nil {
 		return err

@@ -129,7 +129,7 @@ const lookUpTime = 5 * time.Second
 func (e *endpoint) lookUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookUpTime)
 	defer cancel()
-	const instead = "listen on all addresses (https://:%d), under the names localhost and this machine's, or give the name a certificate in a Caddyfile (docs/tls.md)"
+	const instead = "listen on all addresses (https://:%d), for the names localhost and this machine's, or give the name a certificate in a Caddyfile (docs/tls.md)"
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", e.host)
 	if err != nil {
 		return fmt.Errorf("--listen: looking up %s: %w; "+instead, e.host, err, e.port)

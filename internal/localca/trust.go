@@ -19,7 +19,7 @@ func Hints(file string) []Hint {
 		{"node", "export NODE_EXTRA_CA_CERTS=" + path},
 		{"python", "export REQUESTS_CA_BUNDLE=" + path + " SSL_CERT_FILE=" + path},
 		{"java", "keytool -importcert -noprompt -alias scopegate -file " + path + ` -storetype PKCS12 -keystore "$HOME/scopegate.p12" -storepass changeit` +
-			` && export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=$HOME/scopegate.p12 -Djavax.net.ssl.trustStorePassword=changeit"`},
+			`; export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=$HOME/scopegate.p12 -Djavax.net.ssl.trustStorePassword=changeit"`},
 		{"go", "export SSL_CERT_FILE=" + path},
 		{"curl", "curl --cacert " + path},
 	}

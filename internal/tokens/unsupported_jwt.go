@@ -63,7 +63,7 @@ func describeJWT(raw string) Unsupported {
 	if what == databricksOAuth {
 		return Unsupported{what, "This gateway accepts personal access tokens; its operator can let it accept such tokens too, with `oauth verify`."}
 	}
-	return Unsupported{what, "This gateway accepts personal access tokens; its operator can change that, see its option `oauth`."}
+	return Unsupported{what, "This gateway accepts personal access tokens; its operator can let such tokens pass unjudged, see its option `oauth`."}
 }
 
 // DescribeForeign describes an OAuth access token that the workspace did not issue, where

@@ -118,7 +118,7 @@ func (f foundToken) flaw(header string) string {
 	case strings.HasPrefix(words, "bearer"):
 		return "with other characters between the word Bearer and it"
 	}
-	return "after other words than Bearer"
+	return "after a word other than Bearer"
 }
 
 var quotes = []string{`"`, "'", "`", `\`, "\u2018", "\u2019", "\u201c", "\u201d", "\u00ab", "\u00bb", "&quot;"}

@@ -76,7 +76,7 @@ func TestUnsupportedCredentials(t *testing.T) {
 		{"cookie", "missing_credential", "a cookie", "Authorization", "", []string{"Cookie: DBAUTH=" + part}},
 		{"query", "missing_credential", "in the query instead", "Authorization", "?api_key=" + badPAT, nil},
 		{"empty", "missing_credential", "an empty Authorization header", "not set", "", []string{"Authorization:"}},
-		{"a secret's name is no credential", "missing_credential", "type for this API. Send a personal", "Authorization", "?scope=a&key=" + part, nil},
+		{"a secret's name is no credential", "missing_credential", "", "for this API.", "?scope=a&key=" + part, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(g.ReadRecords(t))
@@ -94,7 +94,7 @@ func TestUnsupportedCredentials(t *testing.T) {
 				t.Errorf("challenge %q", got.Header.Get("WWW-Authenticate"))
 			}
 			record := g.Records(t, before+1)[before]
-			if detail, _ := record["detail"].(string); record["reason"] != test.reason || detail == "" != strings.Contains(message, "API. Send") || !strings.Contains(message, detail) {
+			if detail, _ := record["detail"].(string); record["reason"] != test.reason || detail == "" != strings.HasSuffix(message, "for this API.") || !strings.Contains(message, detail) {
 				t.Errorf("reason %v, detail %q of %q", record["reason"], record["detail"], message)
 			}
 			quotesNothing(t, "the answer", got.Body, strings.Join(test.lines, ""))

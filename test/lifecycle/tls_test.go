@@ -418,7 +418,7 @@ func TestSidecarTLSErrors(t *testing.T) {
 		{"the file is something else", "", r.sidecar(free(), "--ca-file", file), "other than a root certificate of scopegate"},
 		{"no folder for the file", "", r.sidecar(free(), "--ca-file", filepath.Join(folder, "missing", "ca.crt")), "there is no folder " + filepath.Join(folder, "missing")},
 		{"a folder for a file", "", r.sidecar(free(), "--ca-file", folder), "a directory"},
-		{"a file without TLS", "", r.sidecar(processtest.FreeAddress(t), "--ca-file", filepath.Join(folder, "ca.crt")), "--ca-file goes with TLS"},
+		{"a file without TLS", "", r.sidecar(processtest.FreeAddress(t), "--ca-file", filepath.Join(folder, "ca.crt")), "--ca-file needs TLS"},
 		{"no folder for data", "XDG_DATA_HOME=" + file, r.sidecar(free()), "set XDG_DATA_HOME for another one"},
 		{"no home", "XDG_DATA_HOME=data", r.sidecar(free()), "set XDG_DATA_HOME to the absolute path"},
 	} {
