@@ -24,8 +24,15 @@ func deviceOf(info fs.FileInfo) uint64 {
 	return uint64(stat.Dev) //nolint:unconvert // of another type on other systems
 }
 
-// open reports whether others can write to a file or folder.
-func open(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
+// open reports whether others can write to a file or folder. A user's own group, which has the
+// user's number, has no other members: some systems let it write to all that the user makes.
+func open(info fs.FileInfo) bool {
+	const group, all = 0o020, 0o002
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	own := ok && stat.Uid != 0 && stat.Uid == stat.Gid
+	mode := info.Mode().Perm()
+	return mode&all != 0 || mode&group != 0 && !own
+}
 
 // Private reports whether others can neither read a file nor write to it.
 func Private(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 == 0 }
