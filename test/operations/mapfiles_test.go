@@ -361,8 +361,6 @@ func TestReloadWaitsOnce(t *testing.T) {
 func TestNarrowingMapUnseenByOneRow(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	file := filepath.Join(t.TempDir(), "routes.tsv")
-	g := harness.NewGateway(t, workspace)
-	g.Global = harness.TapEvents(mapfiles.EventNarrows, mapfiles.EventChanged)
 	ceiling := func(scope string) string {
 		return harness.GatewayBlock(workspace, "routes "+file+"\npolicy p {\nscopes "+scope+"\nmatch comment held\n}")
 	}
@@ -381,6 +379,8 @@ func TestNarrowingMapUnseenByOneRow(t *testing.T) {
 		},
 	} {
 		replace(t, file, mapRow("jobs"))
+		g := harness.NewGateway(t, workspace) // which has no record of the other's calls
+		g.Global = harness.TapEvents(mapfiles.EventNarrows, mapfiles.EventChanged)
 		g.Load(t, test.directives)
 		for range 3 {
 			if got := g.Send(t, "GET", test.path, harness.Bearer(tokens[name].Value)); got.StatusCode == 403 {

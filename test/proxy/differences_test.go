@@ -75,8 +75,8 @@ var differences = []difference{
 	},
 	{
 		name:   "token",
-		what:   "A personal access token is not sent to OAuth endpoints (`/oidc/…`) and discovery documents (`/.well-known/…`), in mode `observe` too, nor, except in that mode, to other routes that need no token.",
-		why:    "None is needed there. The field `dropped_headers` lists `Authorization`.",
+		what:   "Headers that hold a personal access token, whatever their name, are not sent to OAuth endpoints (`/oidc/…`) and discovery documents (`/.well-known/…`), in mode `observe` too, nor, except in that mode, to other routes that need no token. A query that holds one is refused there.",
+		why:    "None is needed there. The field `dropped_headers` lists the headers, such as `Authorization`.",
 		forget: dropping("> Authorization:"),
 	},
 	{
