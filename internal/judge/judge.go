@@ -80,7 +80,7 @@ func (j *Judge) decide(ctx context.Context, r *Request, out *Judgement) {
 		return
 	}
 	public := policy.Public(readings)
-	if (public || discovery.Endpoint(r.URL.Path)) && r.queryCarriesPAT() {
+	if r.URL.RawQuery != "" && (public || discovery.Endpoint(r.URL.Path)) && r.queryCarriesPAT() {
 		out.refuse(policy.AmbiguousRequest, "A personal access token was sent in the query, to a path that needs none; leave it out.")
 		return
 	}

@@ -87,7 +87,7 @@ func (r *Request) ambiguity() string {
 // queryCarriesPAT reports whether the query holds a personal access token, whatever the
 // parameter.
 func (r *Request) queryCarriesPAT() bool {
-	return r.URL.RawQuery != "" && tokens.CarriesPAT(strings.FieldsFunc(r.URL.RawQuery, func(c rune) bool { return c == '&' || c == ';' }))
+	return tokens.CarriesPAT(strings.FieldsFunc(r.URL.RawQuery, func(c rune) bool { return c == '&' || c == ';' }))
 }
 
 // parameters returns the values of the query parameters of these names. Unlike
