@@ -138,10 +138,23 @@ func TestURL(t *testing.T) {
 	}
 }
 
+// checkChanges checks what each text becomes, and that this is told; empty means no change.
+func checkChanges(t *testing.T, change func(string) (string, bool), wants map[string]string) {
+	t.Helper()
+	for text, want := range wants {
+		if want == "" {
+			want = text
+		}
+		if got, changed := change(text); got != want || changed != (text != want) {
+			t.Errorf("%q became %q, %t", text, got, changed)
+		}
+	}
+}
+
 func TestLocation(t *testing.T) {
 	t.Parallel()
 	l := link(t, "https://ws.example.com", "https://gateway:8443")
-	for url, want := range map[string]string{
+	checkChanges(t, l.Location, map[string]string{
 		"https://ws.example.com/login.html?error=private-link-validation-error:1": "https://gateway:8443/login.html?error=private-link-validation-error:1",
 		"//ws.example.com/login.html":   "https://gateway:8443/login.html",
 		"//ws.example.com:443":          "https://gateway:8443",
@@ -152,17 +165,13 @@ func TestLocation(t *testing.T) {
 		"login.html":                    "login.html",
 		"?next=https://ws.example.com/": "?next=https://ws.example.com/",
 		"https://bucket.s3.amazonaws.com/x?X-Amz-Signature=a&u=https://ws.example.com": "https://bucket.s3.amazonaws.com/x?X-Amz-Signature=a&u=https://ws.example.com",
-	} {
-		if got, changed := l.Location(url); got != want || changed != (url != want) {
-			t.Errorf("%q became %q, %t", url, got, changed)
-		}
-	}
+	})
 }
 
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	l := link(t, "https://ws.example.com", "http://127.0.0.1:8080")
-	for url, want := range map[string]string{
+	checkChanges(t, l.Redirect, map[string]string{
 		"http://localhost:8020/?code=a%2Bb&iss=https%3A%2F%2Fws.example.com%2Foidc&state=c": "http://localhost:8020/?code=a%2Bb&iss=http%3A%2F%2F127.0.0.1%3A8080%2Foidc&state=c",
 		"http://localhost:8020?iss=https://ws.example.com/oidc#f":                           "http://localhost:8020?iss=http%3A%2F%2F127.0.0.1%3A8080%2Foidc#f",
 		"http://localhost:8020/?iss=https%3A%2F%2Fws.example.com.evil.com%2Foidc":           "",
@@ -189,20 +198,13 @@ func TestRedirect(t *testing.T) {
 		"//evil.com/login.html":                          "",
 		"https://ws.example.com.evil.com/oidc":           "",
 		"https://accounts.cloud.databricks.com/oidc/x?a": "",
-	} {
-		if want == "" {
-			want = url
-		}
-		if got, changed := l.Redirect(url); got != want || changed != (url != want) {
-			t.Errorf("%q became %q, %t", url, got, changed)
-		}
-	}
+	})
 }
 
 func TestChallenge(t *testing.T) {
 	t.Parallel()
 	l := link(t, "https://ws.example.com", "http://gateway")
-	for challenge, want := range map[string]string{
+	checkChanges(t, l.Challenge, map[string]string{
 		`Bearer realm="DatabricksRealm", resource_metadata="https://ws.example.com/.well-known/oauth-protected-resource/api/2.0/mcp"`: `Bearer realm="DatabricksRealm", resource_metadata="http://gateway/.well-known/oauth-protected-resource/api/2.0/mcp"`,
 		`Bearer resource_metadata="https://ws.example.com/a",error="invalid_token"`:                                                   `Bearer resource_metadata="http://gateway/a",error="invalid_token"`,
 		`Bearer Resource_Metadata = https://ws.example.com/a, scope="x"`:                                                              `Bearer Resource_Metadata = http://gateway/a, scope="x"`,
@@ -215,14 +217,7 @@ func TestChallenge(t *testing.T) {
 		`Bearer resource_metadata="https://ws.example.com`:                                                                            `Bearer resource_metadata="http://gateway`,
 		`resource_metadataresource_metadata=`:                                                                                         "",
 		"":                                                                                                                            "",
-	} {
-		if want == "" {
-			want = challenge
-		}
-		if got, changed := l.Challenge(challenge); got != want || changed != (challenge != want) {
-			t.Errorf("%q became %q, %t", challenge, got, changed)
-		}
-	}
+	})
 }
 
 // The zero value changes nothing.

@@ -13,8 +13,8 @@ import (
 
 // Replace puts content in the place of a file in one step, so that whoever reads it, now or
 // after a crash, finds the old file or the new one. Where the path is a symbolic link, what it
-// leads to is replaced or created, unless the link is another user's. The file keeps its permissions; a new one is readable for
-// all.
+// leads to is replaced or created, unless the link is another user's. The file keeps its
+// permissions; a new one is readable for all.
 func Replace(path string, content []byte) (err error) {
 	file, err := trustedpath.Follow(path)
 	switch {
