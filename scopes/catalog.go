@@ -23,6 +23,9 @@ var unmapped = &Operation{
 	Evidence: Unmapped,
 	Name:     "unmapped",
 	Source:   "not in the catalog; Databricks requires all-apis for paths it has not documented",
+
+	Effect:       Write,
+	EffectReason: "not in the catalog, so nothing is known of it",
 }
 
 // Catalog is a compiled set of operations. It is immutable and safe for
@@ -88,6 +91,7 @@ func compile(rows []Operation, templates []Template) (*Catalog, error) {
 				return nil, fmt.Errorf("compiling %s %s: %s needs %s and %s needs %s: keep one of them",
 					o.Method, o.Template, p.Name, p.Needs(), o.Name, o.Needs())
 			}
+			c.rows[first].classAs([]*Operation{o})
 			continue
 		}
 		seen[key] = len(c.rows)
@@ -157,15 +161,20 @@ func (c *Catalog) build() {
 func (c *Catalog) forUnknownVersion(of []int) *Operation {
 	newest := &c.rows[of[0]]
 	ops := make([]*Operation, len(of))
-	agree := true
+	agree, sameEffect := true, true
 	for i, row := range of {
 		ops[i] = &c.rows[row]
 		agree = agree && ops[i].agrees(newest)
+		sameEffect = sameEffect && ops[i].Reads() == newest.Reads()
 	}
-	if agree {
+	if agree && sameEffect {
 		return newest
 	}
 	o := *newest
+	o.classAs(ops)
+	if agree {
+		return &o
+	}
 	o.Evidence = Inferred
 	o.narrow(ops)
 	o.Source = "unknown API version; the known versions need different scopes, so only a scope that all of them accept is enough"
@@ -192,7 +201,9 @@ func digest(rows []Operation) string {
 // With returns a copy of c with rows added. A row replaces the one in c that has
 // the same method and the same template, apart from parameter names. If it is a path of
 // an operation of c, it keeps that operation's name, and the scopes that it needs hold for
-// the operation's other paths too. A row for all methods holds for rows of single ones.
+// the operation's other paths too. A row for all methods holds for rows of single ones. If
+// a row that replaces one does not say whether it reads, what c says of that stays; one that
+// says that it writes says so for the operation's other paths too.
 // Like [New], With returns an error for invalid or conflicting rows. c does not change.
 func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 	added := make([]Operation, len(rows), len(rows)+len(c.rows))
@@ -213,6 +224,9 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 		}
 		if same := named(row.Method, &t); same != nil {
 			row.Name = same.Name
+			if row.Effect == Unclassed {
+				row.Effect, row.EffectReason = same.Effect, same.EffectReason
+			}
 			if row.narrows() {
 				needs[same.Name] = append(needs[same.Name], row)
 			}
@@ -230,6 +244,7 @@ func (c *Catalog) With(rows []Operation) (*Catalog, error) {
 		if by != nil {
 			row.Evidence, row.Source = by[0].Evidence, by[0].Source
 			row.narrow(by)
+			row.writeAs(by)
 		}
 		added = append(added, row)
 	}

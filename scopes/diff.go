@@ -7,8 +7,9 @@ import "slices"
 type Change struct{ Old, New *Operation }
 
 // Diff returns what changed for requests between two lists of rows: operations
-// that were added, removed, or need different scopes. A row whose evidence, name
-// or source alone differs has not changed. The result is sorted as by [Compare]
+// that were added, removed, need different scopes, or read in one list and write in the
+// other. A row whose evidence, name or source alone differs has not changed, and one that
+// is [Unclassed] in a list is not compared in that. The result is sorted as by [Compare]
 // and points into both lists.
 func Diff(before, after []Operation) []Change {
 	type route struct{ method, template string }
@@ -21,7 +22,7 @@ func Diff(before, after []Operation) []Change {
 		now := &after[i]
 		was := old[route{now.Method, now.Template}]
 		delete(old, route{now.Method, now.Template})
-		if was == nil || !was.agrees(now) {
+		if was == nil || !was.agrees(now) || was.Effect != now.Effect && was.Effect != Unclassed && now.Effect != Unclassed {
 			changes = append(changes, Change{was, now})
 		}
 	}

@@ -13,6 +13,9 @@
 // operation, which needs [AllAPIs]: Databricks itself requires that scope for
 // paths it has not documented.
 //
+// An operation also says whether it only reads, see [Operation.Reads] and [Effect]. What is
+// not known to read counts as writing.
+//
 // # Readings
 //
 // One path can mean several things. A server may split it before or after it

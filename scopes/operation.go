@@ -100,6 +100,11 @@ type Operation struct {
 	// Source is the documentation page, the recorded refusal or the reasoning
 	// behind the row.
 	Source string
+	// Effect is whether the operation only reads, see [Operation.Reads].
+	Effect Effect
+	// EffectReason says why Effect is what it is. It is empty where that follows from the
+	// method: GET and HEAD read, all others write.
+	EffectReason string
 }
 
 // Unmapped reports whether o stands for the paths outside the catalog.

@@ -197,6 +197,7 @@ func (c *Catalog) spell(row, needs *Operation) *Operation {
 	o := *row
 	o.Evidence = needs.Evidence
 	o.narrow([]*Operation{row, needs})
+	o.classAs([]*Operation{row, needs})
 	o.Source = "another spelling of " + row.Method + " " + row.Template + "; " + needs.Source
 	return &o
 }

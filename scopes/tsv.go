@@ -12,7 +12,10 @@ import (
 )
 
 // header names the columns of a catalog file.
-const header = "# method\ttemplate\tany_of\tevidence\toperation\tsource\n"
+const header = "# method\ttemplate\tany_of\tevidence\toperation\tsource\taccess\n"
+
+// columns is how many there are, of which the first three are required.
+const columns = 7
 
 // maxProblems limits how many lines one error reports.
 const maxProblems = 20
@@ -20,14 +23,15 @@ const maxProblems = 20
 // Parse reads catalog rows from r, one per line, with these columns separated by
 // tabs:
 //
-//	method  template  any_of  evidence  operation  source
+//	method  template  any_of  evidence  operation  source  access
 //
 // The method "*" means all methods. any_of is a comma-separated list of alternatives, or
 // one of the words "*" (any scope is enough), "public" (no token is needed) and
 // "account" (a personal access token can never call it). An alternative is a scope, or
 // several that are needed together: "ai-gateway+unity-catalog". The word "optional" among
 // the alternatives marks an operation that clients go on without; alone it means
-// "all-apis,optional". The last three columns may be left out. Empty lines and lines that
+// "all-apis,optional". access is "read" or "write", see [Effect], and the reason may follow:
+// "read: it only searches". The last four columns may be left out. Empty lines and lines that
 // start with # are skipped.
 //
 // file is the name to use in errors. Errors start with file and line, and say what
@@ -91,17 +95,17 @@ func parseRow(line, at string) (Operation, Template, error) {
 	cols := strings.Split(line, "\t")
 	switch {
 	case len(cols) == 1:
-		return Operation{}, Template{}, errors.New("no tab found: separate the columns method, template, any_of, evidence, operation and source with tabs")
+		return Operation{}, Template{}, errors.New("no tab found: separate the columns method, template, any_of, evidence, operation, source and access with tabs")
 	case len(cols) < 3:
 		return Operation{}, Template{}, errors.New("only two columns found: write method, template and any_of, separated by tabs")
 	case !isMethod(cols[0]):
 		return Operation{}, Template{}, errNoMethod
 	case !strings.HasPrefix(cols[1], "/"):
 		return Operation{}, Template{}, errors.New("the template does not begin with a slash")
-	case len(cols) > 6:
-		return Operation{}, Template{}, fmt.Errorf("%d columns found: write at most method, template, any_of, evidence, operation and source", len(cols))
+	case len(cols) > columns:
+		return Operation{}, Template{}, fmt.Errorf("%d columns found: write at most method, template, any_of, evidence, operation, source and access", len(cols))
 	}
-	cols = append(cols, make([]string, 6-len(cols))...)
+	cols = append(cols, make([]string, columns-len(cols))...)
 	row := Operation{Method: cols[0], Template: cols[1], Evidence: Evidence(cols[3]), Name: cols[4], Source: cols[5]}
 	if row.Evidence == "" {
 		row.Evidence = Operator
@@ -112,7 +116,11 @@ func parseRow(line, at string) (Operation, Template, error) {
 	if row.Source == "" {
 		row.Source = at
 	}
-	if err := row.setAnyOf(cols[2]); err != nil {
+	err := row.setAnyOf(cols[2])
+	if err == nil {
+		err = row.setAccess(cols[6])
+	}
+	if err != nil {
 		return Operation{}, Template{}, err
 	}
 	t, err := row.check()
@@ -191,7 +199,7 @@ func (o *Operation) checkColumns() error {
 	if o.Source == "" || hasControl(o.Source) {
 		return fmt.Errorf("source %q: say in one line how the scopes are known", o.Source)
 	}
-	return nil
+	return o.checkEffect()
 }
 
 // checkNeeds checks Access, AnyOf and Optional.
@@ -300,7 +308,12 @@ func Format(w io.Writer, rows []Operation) error {
 	return err
 }
 
-// write writes o as one line.
+// write writes o as one line. A row that nobody has classed has no last column, as before
+// there was one: the version of a catalog of such rows stays the same.
 func (o *Operation) write(w io.Writer) {
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Method, o.Template, o.Needs(), o.Evidence, o.Name, o.Source)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s", o.Method, o.Template, o.Needs(), o.Evidence, o.Name, o.Source)
+	if o.Effect != Unclassed {
+		fmt.Fprintf(w, "\t%s", o.access())
+	}
+	_, _ = io.WriteString(w, "\n")
 }

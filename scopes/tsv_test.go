@@ -20,7 +20,11 @@ func TestParse(t *testing.T) {
 		"PUT\t/g/*\tjobs\n" +
 		"GET\t/h\tc,b + a\tdocumented\tx.H\ts\n" +
 		"GET\t/i\toptional\tinferred\tx.I\ts\n" +
-		"GET\t/j\toptional,sql\tinferred\tx.J\ts\n"
+		"GET\t/j\toptional,sql\tinferred\tx.J\ts\n" +
+		"GET\t/k\tsql\tinferred\tx.K\ts\tread\r\n" +
+		"POST\t/l\tsql\tinferred\tx.L\ts\tread: it only searches: nothing else\n" +
+		"GET\t/m\tsql\tinferred\tx.M\ts\twrite: it changes something\n" +
+		"GET\t/n\tsql\tinferred\tx.N\ts\t\n"
 	got, err := Parse(strings.NewReader(text), "routes.tsv")
 	want := []Operation{
 		{Method: "GET", Template: "/a", AnyOf: []string{"sql"}, Evidence: Documented, Name: "x.A", Source: "a page"},
@@ -32,6 +36,10 @@ func TestParse(t *testing.T) {
 		{Method: "GET", Template: "/h", AnyOf: []string{"a+b", "c"}, Evidence: Documented, Name: "x.H", Source: "s"},
 		{Method: "GET", Template: "/i", AnyOf: []string{AllAPIs}, Optional: true, Evidence: Inferred, Name: "x.I", Source: "s"},
 		{Method: "GET", Template: "/j", AnyOf: []string{"sql"}, Optional: true, Evidence: Inferred, Name: "x.J", Source: "s"},
+		{Method: "GET", Template: "/k", AnyOf: []string{"sql"}, Evidence: Inferred, Name: "x.K", Source: "s", Effect: Read},
+		{Method: "POST", Template: "/l", AnyOf: []string{"sql"}, Evidence: Inferred, Name: "x.L", Source: "s", Effect: Read, EffectReason: "it only searches: nothing else"},
+		{Method: "GET", Template: "/m", AnyOf: []string{"sql"}, Evidence: Inferred, Name: "x.M", Source: "s", Effect: Write, EffectReason: "it changes something"},
+		{Method: "GET", Template: "/n", AnyOf: []string{"sql"}, Evidence: Inferred, Name: "x.N", Source: "s"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %v, %v", got, err)
@@ -56,7 +64,10 @@ func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct{ name, line, says string }{
 		{"spaces for tabs", "GET /a sql documented x s", "no tab found"},
 		{"two columns", "GET\t/a", "only two columns"},
-		{"seven columns", "GET\t/a\tsql\tdocumented\tx\ts\tmore", "7 columns"},
+		{"eight columns", "GET\t/a\tsql\tdocumented\tx\ts\tread\tmore", "8 columns"},
+		{"unknown access", "GET\t/a\tsql\tdocumented\tx\ts\treads", `access "reads": write read or write`},
+		{"a reason alone", "GET\t/a\tsql\tdocumented\tx\ts\t: it searches", "write read or write"},
+		{"a reason without a space", "GET\t/a\tsql\tdocumented\tx\ts\tread:it searches", "write read or write"},
 		{"lower-case method", "get\t/a\tsql", "the method is none"},
 		{"no method", "\t/a\tsql", "the method is none"},
 		{"bad template", "GET\ta\tsql", "begin with a slash"},

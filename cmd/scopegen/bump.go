@@ -202,7 +202,9 @@ func printChanges(out io.Writer, before, after []scopes.Operation) error {
 		case c.New == nil:
 			sign, row, needs = "-", c.Old, anyOf(c.Old)
 		default:
-			needs = anyOf(c.Old) + " → " + anyOf(c.New)
+			if needs = anyOf(c.Old) + " → " + anyOf(c.New); c.Old.Needs() == c.New.Needs() {
+				needs = anyOf(c.New) + ", " + c.Old.Effect.String() + " → " + c.New.Effect.String()
+			}
 		}
 		counts[sign]++
 		fmt.Fprintf(&b, "%s %-7s %s\t%s\t%s\t%s\n", sign, row.Method, row.Template, needs, row.Evidence, row.Name)

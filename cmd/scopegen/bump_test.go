@@ -151,7 +151,7 @@ func TestBump(t *testing.T) {
 			for name, text := range after {
 				switch {
 				case strings.HasSuffix(name, "catalog.tsv"):
-					if want := generatedHeader + "GET\t/api/2.0/animals\tsql\tinferred\tzoo.List\ts\nGET\t/api/2.0/animals/{animal_id}\tsql\tinferred\tzoo.Get\ts\n"; !strings.HasSuffix(text, strings.TrimPrefix(want, generatedHeader)) {
+					if want := generatedHeader + "GET\t/api/2.0/animals\tsql\tinferred\tzoo.List\ts\tread\nGET\t/api/2.0/animals/{animal_id}\tsql\tinferred\tzoo.Get\ts\tread\n"; !strings.HasSuffix(text, strings.TrimPrefix(want, generatedHeader)) {
 						t.Errorf("the catalog is\n%s", text)
 					}
 					rows, err := scopes.Parse(strings.NewReader(text), name)

@@ -14,10 +14,10 @@ import (
 var extraTSV string
 
 // tables are the contents of the tables that people edit.
-type tables struct{ names, rules, evidence, extra string }
+type tables struct{ names, rules, evidence, extra, access string }
 
 // shipped returns the tables in this directory.
-func shipped() tables { return tables{namesTSV, rulesTSV, evidenceTSV, extraTSV} }
+func shipped() tables { return tables{namesTSV, rulesTSV, evidenceTSV, extraTSV, accessTSV} }
 
 // generate returns the rows of the catalog, sorted.
 func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
@@ -30,6 +30,10 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 		return nil, err
 	}
 	facts, err := readEvidence(t.evidence)
+	if err != nil {
+		return nil, err
+	}
+	access, err := readAccess(t.access)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +57,7 @@ func (t tables) generate(sdkDir string) ([]scopes.Operation, error) {
 		return nil, err
 	}
 	rows = append(rows, extra...)
-	if err := checkRows(rows); err != nil {
+	if err := errors.Join(access.classify(rows), checkRows(rows)); err != nil {
 		return nil, err
 	}
 	if err := grade(rows, facts, from); err != nil {

@@ -4,6 +4,7 @@
 //   - rules.tsv assigns scopes to the operations of the SDK, usually by group.
 //   - extra.tsv adds rows for operations that the SDK does not have.
 //   - evidence.tsv records the pages and refusals that prove single rows.
+//   - access.tsv says whether an operation only reads, where its method does not tell.
 //   - names.tsv gives the formats of resource names that the SDK does not document.
 //
 // Run it with "go generate ./scopes". With -check it writes nothing, prints counts and

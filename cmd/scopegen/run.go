@@ -23,7 +23,8 @@ const (
 // error for a file that is out of date.
 const howToCorrect = `To correct a row, edit one of these, then run: go generate ./scopes
   cmd/scopegen/rules.tsv  operations of the SDK: one rule for a whole group, exceptions above it
-  cmd/scopegen/extra.tsv  operations that the SDK does not have: one line for each row`
+  cmd/scopegen/extra.tsv  operations that the SDK does not have: one line for each row
+  cmd/scopegen/access.tsv whether an operation only reads, where its method does not tell`
 
 // howToSee follows the counts.
 const howToSee = `

@@ -204,15 +204,16 @@ func TestGenerate(t *testing.T) {
 		rules:    "zoo.*\tsql\tsibling\tdocumented animals\n",
 		evidence: "GET\t/api/2.0/animals\tsql\tobserved\trecorded refusal, ref 1\nGET\t/api/2.0/animals\tsql\tdocumented\ta page\n",
 		extra:    "POST\t/x\tjobs\tinferred\tx.Y\ta guess\n",
+		access:   "POST /x\tread\tit only searches\n",
 	}
 	rows, err := good.generate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []scopes.Operation{
-		{Method: "GET", Template: "/api/2.0/animals", AnyOf: []string{"sql"}, Evidence: scopes.Documented, Name: "zoo.List", Source: "a page"},
-		{Method: "GET", Template: "/api/2.0/animals/{animal_id}", AnyOf: []string{"sql"}, Evidence: scopes.Sibling, Name: "zoo.Get", Source: "documented animals"},
-		{Method: "POST", Template: "/x", AnyOf: []string{"jobs"}, Evidence: scopes.Inferred, Name: "x.Y", Source: "a guess"},
+		{Method: "GET", Template: "/api/2.0/animals", AnyOf: []string{"sql"}, Evidence: scopes.Documented, Name: "zoo.List", Source: "a page", Effect: scopes.Read},
+		{Method: "GET", Template: "/api/2.0/animals/{animal_id}", AnyOf: []string{"sql"}, Evidence: scopes.Sibling, Name: "zoo.Get", Source: "documented animals", Effect: scopes.Read},
+		{Method: "POST", Template: "/x", AnyOf: []string{"jobs"}, Evidence: scopes.Inferred, Name: "x.Y", Source: "a guess", Effect: scopes.Read, EffectReason: "it only searches"},
 	}
 	if diff := cmp.Diff(want, rows, cmpopts.IgnoreUnexported(scopes.Operation{})); diff != "" {
 		t.Error(diff)
@@ -234,6 +235,11 @@ func TestGenerate(t *testing.T) {
 		{"account by rule, not by path", func(t *tables) { t.rules = "zoo.*\taccount\tinferred\ts\n" }, "account-level"},
 		{"columns", func(t *tables) { t.rules = "zoo.*\tsql\n" }, "rules.tsv:1: 2 columns found"},
 		{"bad evidence", func(t *tables) { t.rules = "zoo.*\tsql\tguess\ts\n" }, "rules.tsv:1: evidence"},
+		{"unused line of access", func(t *tables) { t.access += "zoo.Gone\tread\tr\n" }, "access.tsv:2"},
+		{"access without a reason", func(t *tables) { t.access = "x.Y\tread\t \n" }, "the reason is empty"},
+		{"bad access", func(t *tables) { t.access = "x.Y\treads\tr\n" }, `access.tsv:1: access "reads"`},
+		{"access in extra.tsv", func(t *tables) { t.extra = "POST\t/x\tjobs\tinferred\tx.Y\ts\tread\n" }, "write it in access.tsv"},
+		{"a GET that sounds like writing", func(t *tables) { t.extra += "GET\t/y\tjobs\tinferred\tx.CreateY\ts\n" }, "add a line to access.tsv"},
 		{"bad row", func(t *tables) { t.extra = "POST\tx\tjobs\n" }, "extra.tsv:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

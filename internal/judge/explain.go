@@ -34,6 +34,10 @@ type Answer struct {
 type Details struct {
 	Enforced bool   `json:"enforced"` // false if a denial is only recorded
 	Source   string `json:"source"`
+	// Access is read or write, as policies take the operation, and the reason where it is not
+	// the method.
+	Access       string `json:"access,omitempty"`
+	AccessReason string `json:"access_reason,omitempty"`
 	// UnderPolicy are the alternatives of which a policy must list one to permit an
 	// operation of which it is not known which scope it needs. A token needs less, see AnyOf.
 	UnderPolicy []string `json:"under_policy,omitempty"`
@@ -112,6 +116,7 @@ func (e *Explanation) describe(j *Judgement) {
 	e.AnyOf = append(e.AnyOf, RequiredScopes(j.Operation)...)
 	e.Evidence, e.Source = j.Operation.Evidence, j.Operation.Source
 	e.Optional = j.Operation.Optional
+	e.Access, e.AccessReason = policy.Access(j.Operation)
 	if strict := j.Operation.Strict(); !slices.Equal(strict, j.Operation.AnyOf) {
 		e.UnderPolicy = strict
 	}
@@ -120,24 +125,34 @@ func (e *Explanation) describe(j *Judgement) {
 		e.tellReadings(j.Readings)
 	}
 	e.Aliases = j.aliases()
+	if j.Reason == policy.MalformedPath {
+		e.Problem = scopes.Malformed(j.Readings)
+		e.Row, e.Operation, e.Template, e.AnyOf, e.Evidence, e.Source = nil, "", "", []string{}, "", ""
+		e.UnderPolicy, e.Optional, e.Aliases, e.Access, e.AccessReason = nil, false, nil, "", ""
+	}
+	e.Change = j.Change()
+}
+
+// Change says what would permit a request that is denied. It is empty where nothing in the
+// configuration, the token or the path would.
+func (j *Judgement) Change() string {
 	switch {
 	case j.Policy != "":
-		e.Change = fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
+		return fmt.Sprintf("change policy %s, which %s", j.Policy, j.Requirement)
 	case j.Reason == policy.MalformedPath:
-		e.Problem, e.Change = scopes.Malformed(j.Readings), plainForm
-		e.Row, e.Operation, e.Template, e.AnyOf, e.Evidence, e.Source = nil, "", "", []string{}, "", ""
-		e.UnderPolicy, e.Optional, e.Aliases = nil, false, nil
+		return plainForm
 	case j.Reason == policy.UnsupportedCredential:
-		e.Change = "set oauth verify in the gateway's configuration, or use a personal access token"
+		return "set oauth verify in the gateway's configuration, or use a personal access token"
 	case j.Reason == policy.AccountLevelOperation:
-		e.Change = "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
+		return "none: personal access tokens cannot call account-level APIs; use an OAuth token of an account user"
 	case j.SpellingOf != nil:
-		e.Change = fmt.Sprintf("send %s %s, which needs %s", j.SpellingOf.Method, j.SpellingOf.Template, Needs(j.SpellingOf))
-	case j.Reason == policy.MissingScope && j.Operation.Optional:
-		e.Change = "nothing: clients go on without it"
-	case j.Reason == policy.MissingScope:
-		e.Change = j.smallestChange()
+		return fmt.Sprintf("send %s %s, which needs %s", j.SpellingOf.Method, j.SpellingOf.Template, Needs(j.SpellingOf))
+	case j.Reason != policy.MissingScope || j.Operation == nil || j.Facts.Info == nil:
+		return ""
+	case j.Operation.Optional:
+		return "nothing: clients go on without it"
 	}
+	return j.smallestChange()
 }
 
 // tellMethods says so if the catalog has the path, and not with this method.
@@ -182,6 +197,9 @@ func (j *Judgement) smallestChange() string {
 		default:
 			missing = append(missing, operation.AnyOf)
 		}
+	}
+	if len(missing) == 0 {
+		return "" // as with a record that somebody has changed
 	}
 	// One scope that opens all of them, best not the one that opens everything.
 	common := slices.Clone(missing[0])

@@ -274,4 +274,7 @@ var whatIsWrong = map[tokens.Outage]string{
 	tokens.NotConfigured: "the gateway has no usable admin credential",
 	tokens.Disabled:      "personal access tokens are disabled in this workspace",
 	tokens.IDRuleBroken:  "the workspace does not find tokens by their id",
+
+	tokens.AuthorityRejected: "the workspace refused the admin credential of the gateway's authority",
+	tokens.EdgeRefused:       "the gateway's authority refused the gateway's own credential",
 }

@@ -8,8 +8,8 @@
 //	# based on: 2026-11-28
 //	# made: 2026-11-28T19:00:00Z
 //	# catalog: 0123456789ab
-//	# method	template	any_of	evidence	operation	source
-//	GET	/api/2.2/jobs/list	jobs	documented	jobs.List	https://…
+//	# method	template	any_of	evidence	operation	source	access
+//	GET	/api/2.2/jobs/list	jobs	documented	jobs.List	https://…	read
 //	# signature: ed25519 <base64>
 //
 // The signed bytes begin with the name and the version of the format, so that a signature of

@@ -49,6 +49,20 @@ func NewCondition(kind string, values ...string) (Condition, error) {
 	return c, nil
 }
 
+// ScopeNames returns the names of scopes that the condition tests, in lower case, without
+// those that have wildcards.
+func (c *Condition) ScopeNames() (names []string) {
+	if c.Kind != "scope" {
+		return nil
+	}
+	for _, value := range c.Values {
+		if !strings.ContainsAny(value, "*?") {
+			names = append(names, strings.ToLower(value))
+		}
+	}
+	return names
+}
+
 // matches reports whether the condition matches a token that holds these scopes.
 func (c *Condition) matches(s Subject, held []string) bool {
 	switch c.Kind {

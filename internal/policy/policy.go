@@ -25,6 +25,13 @@ type Policy struct {
 	// [scopes.Operation.PermitsStrictly]: nothing but the gateway enforces it. If Ceiling
 	// and Allow are both empty, all operations are.
 	Ceiling []string
+	// ReadCeiling is the ceiling of operations that only read: all of Ceiling, and the scopes
+	// of which nothing but these is permitted. Empty means that it is Ceiling. [ParseCeiling]
+	// makes both.
+	ReadCeiling []string
+	// ReadOnly refuses all operations that are not known to only read. It wins over Ceiling,
+	// ReadCeiling and Allow.
+	ReadOnly bool
 	// Allow lists routes that are permitted in addition to the ceiling's.
 	Allow []Route
 	// Deny lists routes that are always refused. It wins over Ceiling and Allow.
@@ -48,11 +55,11 @@ func (p *Policy) Validate() error {
 	switch {
 	case p.Name == "":
 		return errors.New("a policy needs a name")
-	case len(p.Ceiling) == 0 && len(p.Allow) == 0 && len(p.Deny) == 0 && p.MaxLifetime == 0 && !p.RequireExpiry:
-		return fmt.Errorf("policy %s narrows nothing; give it scopes, allow, deny, max_lifetime or require_expiry", p.Name)
+	case p.permitsAll() && !p.ReadOnly && len(p.Deny) == 0 && p.MaxLifetime == 0 && !p.RequireExpiry:
+		return fmt.Errorf("policy %s narrows nothing; give it scopes, access read, allow, deny, max_lifetime or require_expiry", p.Name)
 	}
 	for _, route := range p.Allow {
-		if slices.ContainsFunc(p.Deny, route.within) && len(p.Ceiling) == 0 && len(p.Allow) == 1 {
+		if slices.ContainsFunc(p.Deny, route.within) && len(p.Scopes()) == 0 && len(p.Allow) == 1 {
 			return fmt.Errorf("policy %s permits nothing: it denies the only route that it allows, %s", p.Name, route)
 		}
 	}
@@ -63,7 +70,7 @@ func (p *Policy) Validate() error {
 // given, or a route that it allows.
 func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 	for _, r := range p.Allow {
-		if !p.deniesRow(r.Method, r.Template.String()) {
+		if !p.deniesRow(r.Method, r.Template.String()) && p.PermitsRoute(r, operations) {
 			return true
 		}
 	}
@@ -72,7 +79,10 @@ func (p *Policy) PermitsAny(operations []scopes.Operation) bool {
 		if o.Access != scopes.ScopedAccess {
 			continue // public, any-scope and account-level operations don't count
 		}
-		if len(p.Allow) == 0 && len(p.Ceiling) == 0 || o.PermitsStrictly(p.Ceiling) {
+		if p.ReadOnly && !o.Reads() {
+			continue
+		}
+		if p.permitsAll() || o.PermitsStrictly(p.ceiling(o)) {
 			if !p.deniesRow(o.Method, o.Template) {
 				return true
 			}
@@ -144,15 +154,18 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 			}
 		}
 	}
-	if len(p.Ceiling) == 0 && len(p.Allow) == 0 {
+	if p.permitsAll() && !p.ReadOnly {
 		return nil
 	}
 	for i := range request.Readings {
 		reading := &request.Readings[i]
+		operation := reading.Operation
 		switch {
 		// Clients look up their own user before anything else.
-		case reading.Operation.Access == scopes.AnyScope && reading.Operation.Name == whoAmI:
-		case reading.Operation.PermitsStrictly(p.Ceiling):
+		case operation.Access == scopes.AnyScope && operation.Name == whoAmI:
+		case p.ReadOnly && !operation.Reads():
+			return &objection{PolicyDenied, operation, onlyReads + "; " + writes(operation)}
+		case p.permitsAll() || operation.PermitsStrictly(p.ceiling(operation)):
 		case p.allows(request.Method, reading):
 		default:
 			return &objection{PolicyDenied, reading.Operation, p.permitted() + p.lacks(reading.Operation)}
@@ -177,14 +190,17 @@ func (p *Policy) allows(method string, reading *scopes.Reading) bool {
 // permitted lists what the policy permits, for the refusal.
 func (p *Policy) permitted() string {
 	text := "permits only"
-	for i, scope := range p.Ceiling {
+	for i, scope := range p.Scopes() {
 		if i > 0 {
 			text += ","
 		}
 		text += " " + scope
+		if !slices.Contains(p.Ceiling, scope) {
+			text += readSuffix
+		}
 	}
 	if len(p.Allow) > 0 {
-		if len(p.Ceiling) > 0 {
+		if len(p.Scopes()) > 0 {
 			text += " and"
 		}
 		text += " its own routes"
@@ -192,13 +208,18 @@ func (p *Policy) permitted() string {
 	return text
 }
 
-// lacks completes what permitted says for an operation of which it is not known which
-// scope it needs, and that the ceiling would permit if it were known.
+// lacks completes what permitted says for an operation that the ceiling would permit if it
+// were known to read, or if it were known which scope it needs.
 func (p *Policy) lacks(operation *scopes.Operation) string {
-	if !operation.Permits(p.Ceiling) {
+	ceiling := p.ceiling(operation)
+	switch {
+	case operation.Permits(ceiling):
+	case !operation.Reads() && operation.PermitsStrictly(p.ReadCeiling):
+		return "; " + writes(operation)
+	default:
 		return ""
 	}
-	missing := slices.DeleteFunc(strings.Split(operation.Strict()[0], scopes.And), func(scope string) bool { return slices.Contains(p.Ceiling, scope) })
+	missing := slices.DeleteFunc(strings.Split(operation.Strict()[0], scopes.And), func(scope string) bool { return slices.Contains(ceiling, scope) })
 	return "; this operation may need " + strings.Join(missing, ", ") + " as well"
 }
 

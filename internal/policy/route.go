@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -58,6 +59,11 @@ func (r Route) deniesRow(method, template string) bool {
 // matches reports whether the route covers a method. HEAD counts as GET.
 func (r Route) matches(method string) bool {
 	return r.Method == "*" || r.Method == method || r.Method == http.MethodGet && method == http.MethodHead
+}
+
+// permitsReads reports whether the route covers an operation that only reads.
+func (r Route) permitsReads(operations []scopes.Operation) bool {
+	return slices.ContainsFunc(operations, func(o scopes.Operation) bool { return o.Reads() && r.Covers(&o) })
 }
 
 // within reports whether another route has the same template and covers this method.

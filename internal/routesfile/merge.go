@@ -82,6 +82,10 @@ func merge(old []byte, catalog *scopes.Catalog, comment string, rows []scopes.Op
 			merged.Same = append(merged.Same, *by)
 			out.Write(line)
 		default:
+			if by.Effect == scopes.Unclassed && row.Effect != scopes.Unclassed {
+				by = elsewhere(by, by)
+				by.Effect, by.EffectReason = row.Effect, row.EffectReason // what the operator wrote stays
+			}
 			merged.Replaced = append(merged.Replaced, *by)
 			if was := fmt.Sprintf("# replaced: %s\n", bytes.TrimRight(line, "\r\n")); len(was) <= maxBytes {
 				out.WriteString(was)

@@ -50,6 +50,7 @@ func TestMerge(t *testing.T) {
 		{"the rest of a path", "GET\t/api/2.0/things/{path...}\tjobs\n", []string{"GET\t/api/2.0/things/*\tsql"}, "# replaced: GET\t/api/2.0/things/{path...}\tjobs\nGET\t/api/2.0/things/*\tsql" + rest, 0, 1, 0},
 		{"another method", "POST\t/api/2.0/things/{id}\tjobs\n", []string{thingRow}, "POST\t/api/2.0/things/{id}\tjobs\n# why\n" + thingRow + rest, 1, 0, 0},
 		{"another path of the operation", "GET\t/api/2.1/jobs/list\tjobs\n", []string{namedRow}, "# replaced: GET\t/api/2.1/jobs/list\tjobs\nGET\t/api/2.1/jobs/list\tsql\tobserved\tjobs.List\tseen\n# why\n" + namedRow + "\tseen\n", 1, 1, 0},
+		{"one that says that it reads", jobsRow + "\tobserved\tx.Y\ts\tread: ours\n", []string{sqlRow}, "# replaced: " + jobsRow + "\tobserved\tx.Y\ts\tread: ours\n" + sqlRow + "\tobserved\tx.Y\tseen\tread: ours\n", 0, 1, 0},
 		{"nothing", "# a\n", nil, "# a\n", 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -133,7 +133,7 @@ func TestLinear(t *testing.T) {
 		if _, err := Parse([]byte(content.String()), "routes", scopes.Default()); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 30*time.Second { // squared, it would be minutes
 			t.Errorf("%s: it took %s", name, took)
 		}
 	}

@@ -83,6 +83,9 @@ func Problem(name string, place Place) string {
 		text := fmt.Sprintf("only OAuth access tokens carry the scope %s: in a policy it permits nothing", shown)
 		if flat := standsFor(name); flat != "" {
 			text += "; write " + flat
+			if strings.HasSuffix(name, ":read") {
+				text += ":read"
+			}
 		}
 		return text
 	case Known(name):

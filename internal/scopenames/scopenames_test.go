@@ -33,6 +33,7 @@ func TestProblem(t *testing.T) {
 		{"dotted in a row", "sql.statement-execution", InRoutes, ""},
 		{"dotted on a personal access token", "sql.statement-execution", OnPAT, `only OAuth access tokens carry the scope "sql.statement-execution": on a personal access token it opens nothing`},
 		{"dotted in a policy", "dashboards.genie", InPolicy, `only OAuth access tokens carry the scope "dashboards.genie": in a policy it permits nothing; write genie`},
+		{"dotted for reads in a policy", "sql.warehouses:read", InPolicy, `only OAuth access tokens carry the scope "sql.warehouses:read": in a policy it permits nothing; write sql:read`},
 		{"dotted in a policy, for nothing", "mcp.genie", InPolicy, `only OAuth access tokens carry the scope "mcp.genie": in a policy it permits nothing`},
 		{"dotted and misspelled", "sql.statement_execution", OnOAuth, `unknown scope "sql.statement_execution"; did you mean sql.statement-execution?`},
 		{"dotted and unknown", "jobs.jobs", OnOAuth, `unknown scope "jobs.jobs"`},

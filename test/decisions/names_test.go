@@ -27,11 +27,11 @@ func TestUnknownNames(t *testing.T) {
 	g.Load(t, harness.GatewayBlock(workspace, `oauth verify
 		routes `+routes+`
 		policy closed {
-			match scope unity_catalog
+			match scope unity_c*
 			scopes unity_catalog sql.statement-execution
 		}
 		policy open {
-			match scope jobs
+			match scope JOBS clustres
 			scopes jobs jbos
 		}`))
 
@@ -92,6 +92,7 @@ func TestUnknownNames(t *testing.T) {
 		`closed|unknown scope "unity_catalog"; did you mean unity-catalog?`,
 		`closed|only OAuth access tokens carry the scope "sql.statement-execution": in a policy it permits nothing; write sql`,
 		`open|unknown scope "jbos"; did you mean jobs?`,
+		`open|unknown scope "clustres"; did you mean clusters?`,
 		`line 1: GET /api/2.0/things: unknown scope "teleport"`,
 		`line 2: GET /api/2.0/others: unknown scope "jbos"; did you mean jobs?`,
 		`|unknown scope "unity_catalog"; did you mean unity-catalog?`,
