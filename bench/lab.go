@@ -66,12 +66,14 @@ func (l *lab) build(ctx context.Context, say func(string, ...any)) error {
 	l.scopegate, l.caddy = filepath.Join(l.dir, "scopegate"), filepath.Join(l.dir, "caddy")
 	for _, program := range []struct{ dir, pkg, to string }{
 		{root, "./cmd/scopegate", l.scopegate},
-		// With the gateway's dependency versions.
-		{root, "github.com/caddyserver/caddy/v2/cmd/caddy", l.caddy},
+		// With the gateway's flags, and at least its dependency versions. The benchmark's module
+		// requires it: the gateway does not have all of its modules.
+		{filepath.Join(root, "bench"), "github.com/caddyserver/caddy/v2/cmd/caddy", l.caddy},
 	} {
 		began := time.Now()
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", program.to, program.pkg)
-		cmd.Dir = program.dir
+		// As releases are built; the version is left out.
+		cmd := exec.CommandContext(ctx, "bash", "-c", `version=bench; source "$2/build/release/flags"; exec go build "${build_flags[@]}" -buildvcs=auto -o "$0" "$1"`, program.to, program.pkg, root)
+		cmd.Dir, cmd.Env = program.dir, append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w: %s", program.pkg, err, said)
 		}

@@ -26,8 +26,15 @@ func main() {
 	options := readOptions()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if options.only == onlyFleet {
+		exitOn(measureFleet(ctx, options))
+		return
+	}
 	exitOn(run(ctx, options))
 }
+
+// onlyFleet is the group that is measured by itself: it has other processes and results.
+const onlyFleet = "fleet"
 
 func exitOn(err error) {
 	if err != nil {
@@ -43,6 +50,7 @@ type options struct {
 	out   string
 	only  string
 	pgo   string
+	edges int
 
 	profileSites string
 
@@ -54,7 +62,8 @@ func readOptions() options {
 	flag.Float64Var(&o.scale, "scale", 1, "multiply the number of fresh processes; 2 takes twice as long and narrows the intervals by a third")
 	flag.BoolVar(&o.smoke, "smoke", false, "run for a few seconds to check that everything works; the numbers mean nothing")
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
-	flag.StringVar(&o.only, "only", "", "measure only these groups (comma-separated): handler, otlp, dead, setups, program, profile, or one of against and tls, which are off by default")
+	flag.StringVar(&o.only, "only", "", "measure only these groups (comma-separated): handler, otlp, dead, setups, program, profile, or one of against, tls and fleet, which are off by default; fleet stands alone")
+	flag.IntVar(&o.edges, "edges", 1000, "group fleet: how many edges")
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimization, write it to this file, and measure nothing")
 	flag.StringVar(&o.profileSites, "profile-sites", shipped, "sites to profile, each compared with the first (comma-separated): "+strings.Join(slices.Sorted(maps.Keys(sites)), ", "))
 	flag.StringVar(&o.against, "against", "", "group against: path of another build of the gateway (default the same build)")
@@ -63,6 +72,10 @@ func readOptions() options {
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: takes flags only; see -h")
+		os.Exit(2)
+	}
+	if o.edges < 2 {
+		fmt.Fprintln(os.Stderr, "bench: -edges must be 2 or more")
 		os.Exit(2)
 	}
 	return o

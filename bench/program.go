@@ -18,7 +18,7 @@ type program struct {
 }
 
 type figures struct {
-	// Size is the size of the program file in bytes, built without special flags.
+	// Size is the size of the program file in bytes, built as releases are.
 	Size int64 `json:"size_bytes"`
 	// FirstAnswer is the time from the start of the process to the first response of the
 	// upstream through it. For the gateway it includes the look-up of a token.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
+	_ "github.com/scopegate/scopegate/internal/caddymodules"
 )
 
 func init() {

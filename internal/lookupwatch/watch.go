@@ -36,6 +36,7 @@ type Watch struct {
 	*metrics.Authority
 	*tokens.Tally
 
+	shared    *metrics.Fleet
 	workspace string
 	log       func() *zap.Logger
 	emit      func(event string, data map[string]any)
@@ -48,10 +49,10 @@ type Watch struct {
 	names scopenames.Notices
 }
 
-// New returns a watch over a workspace's look-ups. Log and emit find the logger and
+// New returns a watch over a workspace's look-ups, and those that a fleet shares. Log and emit find the logger and
 // the events of the running configuration.
-func New(workspace string, authority *metrics.Authority, log func() *zap.Logger, emit func(event string, data map[string]any), now func() time.Time) *Watch {
-	w := &Watch{Authority: authority, workspace: workspace, log: log, emit: emit, now: now, told: make(map[string]bool)}
+func New(workspace string, authority *metrics.Authority, shared *metrics.Fleet, log func() *zap.Logger, emit func(event string, data map[string]any), now func() time.Time) *Watch {
+	w := &Watch{Authority: authority, shared: shared, workspace: workspace, log: log, emit: emit, now: now, told: make(map[string]bool)}
 	w.Tally = tokens.NewTally(Interval, w.unjudged)
 	return w
 }
@@ -136,6 +137,9 @@ func (w *Watch) Learned(info *tokens.Info) {
 	})
 }
 
+// Shared implements [tokens.SharedObserver].
+func (w *Watch) Shared(result string) { w.shared.LookupShared(result) }
+
 // unjudged reports requests for which there were no facts.
 func (w *Watch) unjudged(r tokens.TallyReport) {
 	w.log().Error("requests cannot be judged, because their tokens cannot be looked up",
@@ -157,4 +161,6 @@ var (
 	_ tokens.SyncObserver  = (*Watch)(nil)
 	_ tokens.TokenObserver = (*Watch)(nil)
 	_ tokens.InfoObserver  = (*Watch)(nil)
+
+	_ tokens.SharedObserver = (*Watch)(nil)
 )

@@ -12,6 +12,7 @@ import (
 var downReasons = []string{
 	"unreachable", "host_not_found", "tls_failed", "timeout", "throttled", "server_error", "admin_rejected",
 	"admin_not_configured", "tokens_disabled", "bad_answer", "overloaded", "paused", "id_rule_broken", "closed", "untried",
+	"authority_unreachable", "authority_rejected", "edge_refused", "too_old", "no_list",
 }
 
 // Authority is what the metrics know of one token service. There may be several: one for
@@ -30,6 +31,7 @@ type Authority struct {
 var unusableKinds = []string{
 	"duplicate_name", "wrong_type", "out_of_range", "missing_facts", "other_token", "contradiction", "unknown_expiry",
 	"bad_answer", "server_error", "token_refused", "throttled", "timeout", "unreachable",
+	"authority_unreachable",
 }
 
 // NewAuthority starts to watch a token service. Close it.

@@ -22,3 +22,23 @@ func (c fixedCounters) add(value string, n int) {
 		counter.Add(float64(n))
 	}
 }
+
+// pairedCounters are fixedCounters of a metric with two labels, in all combinations.
+type pairedCounters map[[2]string]prometheus.Counter
+
+func paired(vec *prometheus.CounterVec, first, second []string) pairedCounters {
+	counters := make(pairedCounters, len(first)*len(second))
+	for _, a := range first {
+		for _, b := range second {
+			counters[[2]string{a, b}] = vec.WithLabelValues(a, b)
+		}
+	}
+	return counters
+}
+
+// add counts one. It ignores values that are not in the lists.
+func (c pairedCounters) add(first, second string) {
+	if counter, ok := c[[2]string{first, second}]; ok {
+		counter.Inc()
+	}
+}

@@ -33,6 +33,8 @@ type Metrics struct {
 	mapChanges fixedCounters
 	mapRefused prometheus.Gauge
 
+	fleet fleetMetrics
+
 	dropped fixedCounters
 	queues  *queueLengths
 
@@ -95,6 +97,8 @@ func New() *Metrics {
 			"result"), "applied", "refused"),
 		mapRefused: t.gauge("scopegate_map_refused",
 			"Workspaces whose map files on disk cannot be used, so that an earlier map is in force."),
+
+		fleet: newFleetMetrics(&t),
 
 		// Audit.
 		dropped: fixed(t.counters("scopegate_audit_dropped_total",

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -27,6 +28,12 @@ func countEverything(m *Metrics) {
 	a.Close()
 	m.Synced("listed", 3, time.Second)
 	m.AuditDropped("traces", 2)
+	f := m.NewFleet()
+	f.StoreAsked("find", "ok", time.Millisecond)
+	f.Published(fleet.TokenChanged)
+	f.Acknowledged(time.Millisecond)
+	f.LookupShared("found")
+	f.Close()
 }
 
 // Other tests must not count with the metrics of the process.

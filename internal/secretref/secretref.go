@@ -7,6 +7,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/scopegate/scopegate/internal/regularfile"
 )
 
 // one matches a value that is one placeholder for a file or an environment variable.
@@ -22,6 +24,10 @@ func Problem(placeholder string) string {
 	_, problem := Read(placeholder)
 	return problem
 }
+
+// maxSecret bounds the file of a secret. Only regular files are read: a FIFO would hold up who
+// reads it for ever.
+const maxSecret = 1 << 20
 
 // Read returns the value of a placeholder for a file or an environment variable, without
 // space around it, or the [Problem] with it. Anything else has neither.
@@ -41,7 +47,7 @@ func Read(placeholder string) (value, problem string) {
 		}
 		return value, ""
 	}
-	content, err := os.ReadFile(name)
+	content, err := regularfile.Read(name, maxSecret)
 	if err != nil {
 		return "", fmt.Sprintf("%s cannot be read: %v; check the path, and that this process may read it", placeholder, err)
 	}

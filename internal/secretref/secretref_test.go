@@ -27,7 +27,7 @@ func TestProblem(t *testing.T) {
 		"{env.SCOPEGATE_EMPTY}":                  "SCOPEGATE_EMPTY is empty",
 		"{file." + folder + "/none}":             "no such file",
 		"{file." + write("empty", "\n") + "}":    "is empty",
-		"{file." + folder + "}":                  "is a directory",
+		"{file." + folder + "}":                  "a directory",
 	} {
 		if got := Problem(text); !strings.Contains(got, want) || (got == "") != (want == "") || strings.Contains(got, "hush") {
 			t.Errorf("%s: %q, want %q", text, got, want)

@@ -51,7 +51,7 @@ func (a Admin) Check(workspace string) error {
 func (a Admin) newClient(workspace string, timeout time.Duration, t *Transport) (*client.DatabricksClient, error) {
 	cfg := &config.Config{
 		Host:          workspace,
-		HTTPTransport: signInTransport{t},
+		HTTPTransport: signInTransport{t, !strings.HasPrefix(strings.ToLower(workspace), "http://")},
 		// A last resort: the transport already bounds each request. In whole seconds; 0
 		// would mean the SDK's defaults of one and five minutes.
 		HTTPTimeoutSeconds:  wholeSeconds(max(timeout, listTimeout)),

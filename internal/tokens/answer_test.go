@@ -310,7 +310,7 @@ func TestServiceReadsStrictly(t *testing.T) {
 	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	for _, odd := range oddFacts {
 		fault := workspace.Faults().Set(managementAPI, fakeworkspace.Respond(200, "application/json", `{"token_info":`+odd.facts+`}`))
-		info, err := d.Lookup(t.Context(), answerID)
+		info, err := d.Lookup(t.Context(), Query{ID: answerID})
 		var outage *UnavailableError
 		if !errors.As(err, &outage) || outage.Outage != UnusableAnswer || outage.Kind() != string(odd.kind) {
 			t.Errorf("%s: %+v, %v", odd.name, info, err)
@@ -343,7 +343,7 @@ func TestOtherAnswersAreUnambiguous(t *testing.T) {
 	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	workspace.Faults().Set(managementAPI, fakeworkspace.Respond(404, "application/json", `{"error_code":"ENDPOINT_NOT_FOUND","ERROR_CODE":"RESOURCE_DOES_NOT_EXIST","message":"No"}`))
 	var outage *UnavailableError
-	if _, err := d.Lookup(t.Context(), answerID); !errors.As(err, &outage) || outage.Kind() != string(DuplicateName) {
+	if _, err := d.Lookup(t.Context(), Query{ID: answerID}); !errors.As(err, &outage) || outage.Kind() != string(DuplicateName) {
 		t.Errorf("a refusal with two codes: %v", err)
 	}
 }

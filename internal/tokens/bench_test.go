@@ -16,7 +16,7 @@ import (
 // hundred thousand of them. Their order is unrelated to where the facts lie in memory;
 // the values themselves lie side by side, because a server has just read each of them.
 func crowd(n int) (r *Resolver, headers [][]string) {
-	r = NewResolver(&scripted{answer: found}, Settings{Size: n, Rate: 1, Concurrency: 1, Timeout: time.Second})
+	r = newResolver(&scripted{answer: found}, Settings{Size: n, Rate: 1, Concurrency: 1, Timeout: time.Second})
 	value := func(i int) string { return fmt.Sprintf("dapi%032x", uint64(i)*0x9e3779b97f4a7c15) }
 	in, now := newInterner(), time.Now()
 	for i := range n {
@@ -110,7 +110,7 @@ func memoryPerToken(n int) float64 {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r := NewResolver(&scripted{}, Settings{Size: n, Rate: 1, Concurrency: 1, Timeout: time.Second})
+	r := newResolver(&scripted{}, Settings{Size: n, Rate: 1, Concurrency: 1, Timeout: time.Second})
 	in, now := newInterner(), time.Now()
 	for i := range n {
 		id := IDOf(fmt.Sprint("dapi", i))

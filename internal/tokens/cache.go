@@ -39,7 +39,20 @@ type fact struct {
 	// listed means that the list of all tokens once contained this one. If a later list
 	// does not, the token was revoked.
 	listed bool
+	origin origin
 }
+
+// origin says whom an answer came from.
+type origin uint8
+
+const (
+	// fromWorkspace: it was asked for when the look-up says so, at the end of the way.
+	fromWorkspace origin = iota
+	// fromRelay: the service passed on what it had been told earlier.
+	fromRelay
+	// fromFleet: another gateway shared it.
+	fromFleet
+)
 
 // cache is a bounded LRU cache of answers. golang-lru's expirable variant does not fit:
 // it has one TTL for all entries and a goroutine that cannot be stopped.
@@ -150,30 +163,39 @@ func (c *cache) len() (n int) {
 func (c *cache) since() uint64 { return c.purges.Load() }
 
 // remember stores the answer to a look-up that started at a time and, on the clock of
-// purges, at since.
-func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) {
+// purges, at since. It reports whether it did, and whether the answer differs from what was
+// known in what decisions depend on.
+func (c *cache) remember(id ID, info *Info, at time.Time, since uint64) (stored, changed bool) {
+	return c.rememberFact(id, fact{info: info, at: at, since: since})
+}
+
+// rememberFact is remember for facts from elsewhere.
+func (c *cache) rememberFact(id ID, f fact) (stored, changed bool) {
 	s := c.shard(&id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
-	if known && old.at.After(at) || s.outdated(id, at, since) || c.ownerChanged(info, since) {
-		return
+	if known && old.at.After(f.at) || s.outdated(id, f.at, f.since) || c.ownerChanged(f.info, f.since) {
+		return false, false
 	}
-	s.unknown.Remove(id)
-	s.known.Add(id, fact{info: info, at: at, since: since, listed: old.listed})
+	changed = s.unknown.Remove(id) || known && differs(old.info, f.info)
+	f.listed = f.listed || old.listed
+	s.known.Add(id, f)
+	return true, changed
 }
 
 // rememberUnknown is remember for the answer that there is no such token.
-func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) {
+func (c *cache) rememberUnknown(id ID, at time.Time, since uint64) (stored, changed bool) {
 	s := c.shard(&id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.known.Peek(id)
 	if known && old.at.After(at) || s.unknownPurged > since || s.outdated(id, at, since) {
-		return
+		return false, false
 	}
-	s.known.Remove(id)
+	changed = s.known.Remove(id)
 	s.unknown.Add(id, at)
+	return true, changed
 }
 
 // current reports whether facts have not been forgotten together with all others.
@@ -303,7 +325,9 @@ func (c *cache) doubtAll() {
 //
 // What was asked for before everything was forgotten is kept as well: requests that
 // arrived before that may be judged by it, see [Resolver.resolve].
-func (c *cache) replace(list []*Info, at time.Time, since uint64) {
+//
+// It returns the answers that differ from what was known in what decisions depend on.
+func (c *cache) replace(list []*Info, at time.Time, since uint64) (changed []Answer) {
 	var parts [shardCount]map[ID]*Info
 	for i := range parts {
 		parts[i] = make(map[ID]*Info, len(list)/shardCount)
@@ -312,11 +336,12 @@ func (c *cache) replace(list []*Info, at time.Time, since uint64) {
 		parts[info.ID[0]%shardCount][info.ID] = info
 	}
 	for i := range c.shards {
-		c.shards[i].replace(c, parts[i], at, since)
+		changed = append(changed, c.shards[i].replace(c, parts[i], at, since)...)
 	}
+	return changed
 }
 
-func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64) {
+func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64) (changed []Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.known.Keys() // oldest first
@@ -327,7 +352,9 @@ func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64)
 		if s.known.Contains(id) || s.outdated(id, at, since) || c.ownerChanged(info, since) {
 			continue
 		}
-		s.unknown.Remove(id)
+		if s.unknown.Remove(id) {
+			changed = append(changed, Answer{ID: id, Info: info, At: at, Changed: true})
+		}
 		s.known.Add(id, fact{info: info, at: at, since: since, listed: true})
 	}
 	for _, id := range known {
@@ -338,12 +365,17 @@ func (s *shard) replace(c *cache, list map[ID]*Info, at time.Time, since uint64)
 		case old.at.After(at) || s.outdated(id, at, since) || listed && c.ownerChanged(info, since):
 			s.known.Add(id, old) // to keep its place in the order
 		case listed:
+			if differs(old.info, info) {
+				changed = append(changed, Answer{ID: id, Info: info, At: at, Changed: true})
+			}
 			s.known.Add(id, fact{info: info, at: at, since: since, listed: true})
 		default:
 			s.known.Remove(id)
 			if old.listed {
 				s.unknown.Add(id, at)
+				changed = append(changed, Answer{ID: id, At: at, Changed: true})
 			}
 		}
 	}
+	return changed
 }

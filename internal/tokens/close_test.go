@@ -27,7 +27,7 @@ func TestCloseOverSockets(t *testing.T) {
 			settings := quick
 			settings.Timeout, settings.Sync = time.Minute, time.Hour
 			c := newClock()
-			r := NewResolver(NewService(workspace.URL(), m2m(workspace), settings.Timeout), settings, WithClock(c.Now), withJitter(never))
+			r := newResolver(NewService(workspace.URL(), m2m(workspace), settings.Timeout), settings, WithClock(c.Now), withJitter(never))
 			known := IDOf(somePAT)
 			r.cache.remember(known, &Info{ID: known}, c.Now().Add(-50*time.Second), 0)
 			hanging := workspace.Faults().Set(test.prefix, fakeworkspace.Hang())

@@ -55,6 +55,7 @@ func (r *Resolver) Doubt() {
 
 func (r *Resolver) doubtAll() {
 	r.own.forgetAll()
+	r.lags.forgetAll()
 	r.cache.doubtAll()
 	r.refill()
 }

@@ -36,7 +36,7 @@ func TestStorm(t *testing.T) {
 					time.Sleep(500 * time.Millisecond)
 					return listed("listed", ids...)(ctx)
 				})
-				r := NewResolver(d, Settings{Size: 1000, Rate: 10, Concurrency: 4, Timeout: 5 * time.Second})
+				r := newResolver(d, Settings{Size: 1000, Rate: 10, Concurrency: 4, Timeout: 5 * time.Second})
 				defer r.Close()
 				for _, id := range ids {
 					r.cache.remember(id, &Info{ID: id}, time.Now(), 0)
@@ -81,7 +81,7 @@ func TestDoubtTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		service := &scripted{answer: found}
-		r := NewResolver(service, quick)
+		r := newResolver(service, quick)
 		defer r.Close()
 		id := IDOf(somePAT)
 		for range 2 * doubtBurst {

@@ -3,6 +3,7 @@ package tokens
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,19 +58,59 @@ const (
 	Closed Outage = "closed"
 	// Untried: no look-up has ended yet.
 	Untried Outage = "untried"
+
+	// AuthorityUnreachable: this edge has no connection to any authority, or no answer in time.
+	AuthorityUnreachable Outage = "authority_unreachable"
+	// AuthorityRejected: the authority answers, but has no admin credential that the workspace
+	// accepts.
+	AuthorityRejected Outage = "authority_rejected"
+	// EdgeRefused: the authority refused this edge's credential.
+	EdgeRefused Outage = "edge_refused"
+	// TooOld: the authority had no facts as young as the request needs.
+	TooOld Outage = "too_old"
+	// NoList: this gateway is an edge, which cannot list tokens.
+	NoList Outage = "no_list"
 )
 
 // Outages lists all reasons, for metrics.
 var Outages = []Outage{
 	Unreachable, HostNotFound, TLSFailed, TimedOut, Throttled, ServerError, Rejected, NotConfigured, Disabled,
 	BadAnswer, UnusableAnswer, UnknownExpiry, TokenRefused, Overloaded, Paused, IDRuleBroken, Closed, Untried,
+	AuthorityUnreachable, AuthorityRejected, EdgeRefused, TooOld, NoList,
+}
+
+// ParseOutage returns the outage that an authority reports, as it is to an edge: what is wrong
+// with the admin credential is to be mended at the authority. It is false for a text that is
+// none.
+func ParseOutage(text string) (Outage, bool) {
+	o := Outage(text)
+	if !slices.Contains(Outages, o) {
+		return "", false
+	}
+	switch o {
+	case Rejected, NotConfigured:
+		o = AuthorityRejected
+	case EdgeRefused, NoList: // of the authority, which is an edge itself
+		o = AuthorityUnreachable
+	}
+	return o, true
 }
 
 // NeedsOperator reports whether the outage cannot end by itself: somebody has to fix
-// the admin credential or a setting of the workspace.
+// the admin credential, an edge's, or a setting of the workspace.
 func (o Outage) NeedsOperator() bool {
 	switch o {
-	case Rejected, NotConfigured, Disabled, IDRuleBroken:
+	case Rejected, NotConfigured, Disabled, IDRuleBroken, AuthorityRejected, EdgeRefused:
+		return true
+	}
+	return false
+}
+
+// passing reports whether a service that says this has only no time for the question: that is
+// no evidence of anything.
+func (o Outage) passing() bool {
+	switch o {
+	case Overloaded, Closed, Untried, TooOld:
 		return true
 	}
 	return false
@@ -98,11 +139,17 @@ type UnavailableError struct {
 	own bool
 }
 
+// ForEveryone marks an error, for a [Service]: every look-up would have met it.
+func (e *UnavailableError) ForEveryone() *UnavailableError { return e.forEveryone() }
+
 // forEveryone marks an error as one that every look-up would have met.
 func (e *UnavailableError) forEveryone() *UnavailableError {
 	e.everyone = true
 	return e
 }
+
+// errSignIn says that the admin credential got no access token.
+var errSignIn = errors.New("the workspace refused the admin credential: signing in failed; check the client id and secret")
 
 // Kind returns what was wrong with an answer, an [Unusable], or else the outage.
 func (e *UnavailableError) Kind() string {
@@ -119,6 +166,11 @@ func (e *UnavailableError) Error() string { return "looking up a token: " + e.Pr
 func (e *UnavailableError) Problem() string {
 	if e.Err == nil {
 		return e.Outage.Advice()
+	}
+	for _, whole := range []error{errSignIn, errGateway} {
+		if errors.Is(e.Err, whole) {
+			return whole.Error() // whether the credential is an admin's is not known yet
+		}
 	}
 	return fmt.Sprintf("%s: %v", e.Outage.Advice(), e.Err)
 }
@@ -144,7 +196,7 @@ var outageHints = map[Outage]string{
 	Rejected:       "the workspace refused the admin credential; it must belong to a workspace admin, and a scoped token needs the scope authentication",
 	NotConfigured:  "no usable admin credential; set the SDK's environment variables, such as DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or name a profile with --profile of sidecar, or write an admin block in the Caddyfile",
 	Disabled:       "personal access tokens are disabled in this workspace; enable them, or have clients use OAuth",
-	BadAnswer:      "the answer does not come from a Databricks Token Management API; check that the workspace URL is a workspace",
+	BadAnswer:      "the answer is not that of Databricks' Token Management API (or, to an edge, of an authority); check the URL",
 	UnusableAnswer: "what the workspace says of the token makes no sense, so the token cannot be judged; revoke it and create another one, and report it to Databricks if it persists",
 	UnknownExpiry:  "the workspace does not say when the token expires; replace the token, or set unknown_expiry allow to let such tokens pass",
 	TokenRefused:   "the workspace refuses to say anything about this token, though it answers about others; revoke it and create another one, and report it to Databricks if it persists",
@@ -153,4 +205,10 @@ var outageHints = map[Outage]string{
 	IDRuleBroken:   "the workspace accepts the admin token but does not find it by the SHA-256 of its value, so no token can be identified; run scopegate scopes verify, and report what it prints",
 	Closed:         "the gateway is shutting down or was reconfigured; retry the request",
 	Untried:        "no look-up has been answered yet; wait a moment",
+
+	AuthorityUnreachable: "no authority could be reached; check the URLs of the authorities, their certificates and the network",
+	AuthorityRejected:    "the authority has no admin credential that the workspace accepts; fix it at the authority, whose log says more",
+	EdgeRefused:          "this edge's credential is missing, or the authority refused it; check authority in the edge's admin block, and whom the authority lets in",
+	TooOld:               "the authority has no facts as young as this request needs; it may be unable to ask the workspace, see its log",
+	NoList:               "this gateway is an edge: it has no admin credential and cannot list tokens; ask an authority",
 }

@@ -17,7 +17,8 @@ type Source string
 const (
 	// FromCache means facts within their TTL.
 	FromCache Source = "cache"
-	// FromLookup means that this request, or a concurrent one, asked the workspace.
+	// FromLookup means that this request, or a concurrent one, asked the workspace, or
+	// whoever may have asked it earlier: another gateway, or an authority.
 	FromLookup Source = "lookup"
 	// FromStale means facts past their TTL, used because the workspace could not be
 	// asked.

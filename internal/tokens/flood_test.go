@@ -43,7 +43,7 @@ func TestFlood(t *testing.T) {
 			goodCalls.Add(1)
 			return &Info{ID: id}, nil
 		}}
-		r := NewResolver(service, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
+		r := newResolver(service, Settings{Size: good + late, Rate: rate, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 
 		var wg sync.WaitGroup
@@ -137,7 +137,7 @@ func TestFloodThatRepeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		service := &scripted{answer: unknown}
-		r := NewResolver(service, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
+		r := newResolver(service, Settings{Size: 10, Rate: 8, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		known := IDOf(somePAT)
 		r.cache.remember(known, &Info{ID: known}, time.Now(), 0)
@@ -156,7 +156,7 @@ func TestFloodThatRepeats(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if !r.limits.try(knownLane) {
+		if !r.limits.try(Known) {
 			t.Error("no turn is left to refresh known tokens")
 		}
 	})
@@ -175,7 +175,7 @@ func TestSlowServiceLeavesRoom(t *testing.T) {
 			<-ctx.Done()
 			return nil, &UnavailableError{Outage: TimedOut}
 		}}
-		r := NewResolver(service, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
+		r := newResolver(service, Settings{Size: 10, Rate: 1000, Concurrency: 4, Timeout: 5 * time.Second})
 		defer r.Close()
 		r.cache.remember(known, &Info{ID: known}, time.Now().Add(-time.Minute), 0)
 		for i := range 100 {
@@ -194,7 +194,7 @@ func TestSlowServiceLeavesRoom(t *testing.T) {
 func TestColdStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := NewResolver(&scripted{answer: found}, DefaultSettings)
+		r := newResolver(&scripted{answer: found}, DefaultSettings)
 		defer r.Close()
 		var wg sync.WaitGroup
 		var served atomic.Int64
@@ -236,7 +236,7 @@ func TestFloodThatRepeatsLeavesRefreshes(t *testing.T) {
 			refreshes.Add(1)
 			return &Info{ID: id}, nil
 		}}
-		r := NewResolver(service, Settings{Size: 2 * known, Rate: rate, Concurrency: 4, Timeout: time.Second})
+		r := newResolver(service, Settings{Size: 2 * known, Rate: rate, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		for id := range isKnown {
 			r.cache.remember(id, &Info{ID: id}, time.Now(), 0)

@@ -45,7 +45,7 @@ func TestCredentialThatNoHeaderMayHold(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
-			_, err := d.Lookup(t.Context(), IDOf(somePAT))
+			_, err := d.Lookup(t.Context(), Query{ID: IDOf(somePAT)})
 			if test.want == "" {
 				if !errors.Is(err, ErrUnknownToken) {
 					t.Error(err)

@@ -17,7 +17,7 @@ func startHeld(t *testing.T, answer func(context.Context, ID) (*Info, error)) (r
 		<-release
 		return answer(ctx, id)
 	}}
-	r = NewResolver(service, quick)
+	r = newResolver(service, quick)
 	t.Cleanup(r.Close)
 	return r, service, release
 }
@@ -199,7 +199,7 @@ func TestLooksAreBounded(t *testing.T) {
 			r.ForgetAll()
 			return found(ctx, id)
 		}}
-		r = NewResolver(service, quick)
+		r = newResolver(service, quick)
 		defer r.Close()
 		const requests = 100
 		var group sync.WaitGroup
@@ -223,7 +223,7 @@ func TestSlowLooksAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var r *Resolver
-		r = NewResolver(&scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
+		r = newResolver(&scripted{answer: func(ctx context.Context, id ID) (*Info, error) {
 			time.Sleep(quick.Timeout - time.Second)
 			r.ForgetAll()
 			return found(ctx, id)
@@ -260,7 +260,7 @@ func TestForgetBeatsTheList(t *testing.T) {
 			t.Run(test.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					release := make(chan struct{})
-					r := NewResolver(&scripted{answer: unknown, list: func(context.Context) ([]*Info, error) {
+					r := newResolver(&scripted{answer: unknown, list: func(context.Context) ([]*Info, error) {
 						<-release
 						return []*Info{info}, nil
 					}}, quick)
@@ -324,7 +324,7 @@ func TestForgottenTokensKeepTheirLane(t *testing.T) {
 	clock := newClock()
 	slow := quick
 	slow.Rate = 4
-	r := NewResolver(service, slow, WithClock(clock.Now), withJitter(never))
+	r := newResolver(service, slow, WithClock(clock.Now), withJitter(never))
 	t.Cleanup(r.Close)
 	id := IDOf(somePAT)
 	resolveOrFail(t, r, id)

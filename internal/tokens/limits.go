@@ -10,28 +10,28 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// lane is a class of look-ups. Each lane has a reserved share of the rate, so that none
+// Lane is a class of look-ups. Each lane has a reserved share of the rate, so that none
 // can starve another, and may use what the others leave.
 //
 // Two lanes are not enough. If returning tokens shared the first lane, a new token would
 // not get through a flood in ten tries (with three lanes it takes two). If they shared
 // the known lane, a flood that repeats its values would stop all refreshes.
-type lane uint8
+type Lane uint8
 
 const (
-	// knownLane refreshes facts about known tokens.
-	knownLane lane = iota
-	// returningLane is for unknown tokens that were turned away before: a client with a
+	// Known refreshes facts about known tokens.
+	Known Lane = iota
+	// Returning is for unknown tokens that were turned away before: a client with a
 	// valid token retries with it, a flood of random values does not repeat them.
-	returningLane
-	// firstLane is for tokens never seen before, and so for a whole flood.
-	firstLane
+	Returning
+	// First is for tokens never seen before, and so for a whole flood.
+	First
 
 	laneCount = 3
 )
 
 // laneShares are the shares of the rate that are reserved for each lane.
-var laneShares = [laneCount]float64{knownLane: 0.5, returningLane: 0.25, firstLane: 0.25}
+var laneShares = [laneCount]float64{Known: 0.5, Returning: 0.25, First: 0.25}
 
 const (
 	// maxQueue is how far away a look-up's turn may be, at best, for it to wait. A
@@ -57,8 +57,9 @@ type limits struct {
 	lanes   [laneCount]*rate.Limiter
 	waiting [laneCount]int
 
-	// heads are held by the first waiter of each lane.
-	heads [laneCount]chan struct{}
+	// heads are held by the first waiter of each lane, and fleetHeads by the first of those
+	// that wait for a turn among all gateways.
+	heads, fleetHeads [laneCount]chan struct{}
 
 	slots     atomic.Pointer[slots] // replaced by tune
 	returning returning
@@ -85,7 +86,8 @@ func (l *limits) tune(perSecond, concurrency int) {
 		// A burst of one second's share, and one to lend.
 		limit, burst := rate.Limit(share*l.total), 1+int(math.Ceil(share*l.total))
 		if l.lanes[i] == nil {
-			l.lanes[i], l.heads[i] = rate.NewLimiter(limit, burst), make(chan struct{}, 1)
+			l.lanes[i] = rate.NewLimiter(limit, burst)
+			l.heads[i], l.fleetHeads[i] = make(chan struct{}, 1), make(chan struct{}, 1)
 			continue
 		}
 		now := l.now()
@@ -101,18 +103,18 @@ func (l *limits) tune(perSecond, concurrency int) {
 }
 
 // try takes a turn if there is one now.
-func (l *limits) try(own lane) bool {
+func (l *limits) try(own Lane) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.take(l.now(), own)
 }
 
-func (l *limits) take(now time.Time, own lane) bool {
+func (l *limits) take(now time.Time, own Lane) bool {
 	if l.lanes[own].AllowN(now, 1) {
 		return true
 	}
 	for other, limiter := range l.lanes {
-		if lane(other) != own && limiter.TokensAt(now) >= spare(limiter)-epsilon && limiter.AllowN(now, 1) {
+		if Lane(other) != own && limiter.TokensAt(now) >= spare(limiter)-epsilon && limiter.AllowN(now, 1) {
 			return true
 		}
 	}
@@ -125,11 +127,11 @@ func (l *limits) take(now time.Time, own lane) bool {
 func spare(limiter *rate.Limiter) float64 { return float64(limiter.Burst()) }
 
 // next returns how long until there is a turn for a lane, if no other look-up takes it.
-func (l *limits) next(now time.Time, own lane) time.Duration {
+func (l *limits) next(now time.Time, own Lane) time.Duration {
 	soonest := math.Inf(1)
 	for other, limiter := range l.lanes {
 		need := spare(limiter)
-		if lane(other) == own {
+		if Lane(other) == own {
 			need = 1
 		}
 		soonest = min(soonest, (need-limiter.TokensAt(now))/float64(limiter.Limit()))
@@ -139,7 +141,7 @@ func (l *limits) next(now time.Time, own lane) time.Duration {
 
 // wait waits for a turn, first come, first served within each lane. If the turn is too
 // far away, it fails at once.
-func (l *limits) wait(ctx context.Context, own lane) error {
+func (l *limits) wait(ctx context.Context, own Lane) error {
 	if taken, err := l.join(ctx, own); taken || err != nil {
 		return err
 	}
@@ -167,15 +169,13 @@ func (l *limits) wait(ctx context.Context, own lane) error {
 
 // join takes a turn if there is one and no look-up is waiting for it, and otherwise
 // joins the queue, if that moves fast enough.
-func (l *limits) join(ctx context.Context, own lane) (taken bool, err error) {
+func (l *limits) join(ctx context.Context, own Lane) (taken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting[own] == 0 && l.take(l.now(), own) {
 		return true, nil
 	}
-	// At best this lane gets all that others leave, at worst nothing.
-	ahead, next := float64(l.waiting[own]), l.next(l.now(), own)
-	best, worst := next+seconds(ahead/l.total), next+seconds(ahead/float64(l.lanes[own].Limit()))
+	best, worst := l.distance(own)
 	if deadline, ok := ctx.Deadline(); best > maxQueue || ok && worst > time.Until(deadline) {
 		return false, l.overloaded()
 	}
@@ -183,14 +183,29 @@ func (l *limits) join(ctx context.Context, own lane) (taken bool, err error) {
 	return false, nil
 }
 
-func (l *limits) leave(own lane) {
+// distance returns how far away the turn is of a look-up that joins the queue now. At best its
+// lane gets all that others leave, at worst nothing.
+func (l *limits) distance(own Lane) (best, worst time.Duration) {
+	ahead, next := float64(l.waiting[own]), l.next(l.now(), own)
+	return next + seconds(ahead/l.total), next + seconds(ahead/float64(l.lanes[own].Limit()))
+}
+
+// full reports whether a look-up that wants to wait for a turn would be turned away now.
+func (l *limits) full(own Lane) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	best, _ := l.distance(own)
+	return best > maxQueue
+}
+
+func (l *limits) leave(own Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting[own]--
 }
 
 // takeOrNext takes a turn and returns 0, or returns how long to wait for one.
-func (l *limits) takeOrNext(own lane) time.Duration {
+func (l *limits) takeOrNext(own Lane) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -203,9 +218,9 @@ func (l *limits) takeOrNext(own lane) time.Duration {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // enter waits for a slot. Call leave to free it.
-func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) {
+func (l *limits) enter(ctx context.Context, own Lane) (leave func(), err error) {
 	s := l.slots.Load()
-	if own != knownLane {
+	if own != Known {
 		select {
 		case s.unknown <- struct{}{}:
 		case <-ctx.Done():
@@ -214,7 +229,7 @@ func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) 
 	}
 	leave = func() {
 		<-s.all
-		if own != knownLane {
+		if own != Known {
 			<-s.unknown
 		}
 	}
@@ -222,7 +237,7 @@ func (l *limits) enter(ctx context.Context, own lane) (leave func(), err error) 
 	case s.all <- struct{}{}:
 		return leave, nil
 	case <-ctx.Done():
-		if own != knownLane {
+		if own != Known {
 			<-s.unknown
 		}
 		return nil, l.overloaded()

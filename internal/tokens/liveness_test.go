@@ -62,7 +62,7 @@ func TestSilentConnections(t *testing.T) {
 			busy := workspace.Faults().Set(managementAPI, fakeworkspace.Latency(100*time.Millisecond))
 			errs := make(chan error)
 			for range 4 {
-				go func() { _, err := s.Lookup(t.Context(), token); errs <- err }()
+				go func() { _, err := s.Lookup(t.Context(), Query{ID: token}); errs <- err }()
 			}
 			for range 4 {
 				if err := <-errs; err != nil {
@@ -77,10 +77,10 @@ func TestSilentConnections(t *testing.T) {
 			network.Freeze()
 			before := network.Accepted()
 			var outage *UnavailableError
-			if _, err := s.Lookup(t.Context(), token); !errors.As(err, &outage) || outage.Outage != TimedOut {
+			if _, err := s.Lookup(t.Context(), Query{ID: token}); !errors.As(err, &outage) || outage.Outage != TimedOut {
 				t.Fatalf("on a silent connection: %v", err)
 			}
-			if _, err := s.Lookup(t.Context(), token); err != nil {
+			if _, err := s.Lookup(t.Context(), Query{ID: token}); err != nil {
 				t.Errorf("after one failure: %v", err)
 			}
 			if network.Accepted() == before {

@@ -9,8 +9,9 @@ import (
 
 // lookupRequest is one look-up to make.
 type lookupRequest struct {
+	ctx  context.Context // of the look-up, once it is under way
 	id   ID
-	lane lane
+	lane Lane
 	// patient means to wait for a turn; otherwise there must be one now.
 	patient bool
 	// admitted means that the turn has already been taken.
@@ -25,17 +26,21 @@ type lookupRequest struct {
 	forgotten bool
 	// since is when the caller asked, on the clock of purges.
 	since uint64
+	// after is the beginning of the time that facts may be old for the caller.
+	after time.Time
+	// exact means that they must not be old at all.
+	exact bool
 }
 
 // laneOf chooses a lane by what is known of a token before the look-up.
-func (r *Resolver) laneOf(id *ID, known bool) lane {
+func (r *Resolver) laneOf(id *ID, known bool) Lane {
 	switch {
 	case known:
-		return knownLane
+		return Known
 	case r.limits.returning.has(id):
-		return returningLane
+		return Returning
 	}
-	return firstLane
+	return First
 }
 
 // share makes all concurrent callers for one token wait for one look-up, each under its
@@ -49,11 +54,17 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	if last := r.own.get(req.id, r.now(), req.rest); last != nil {
 		return fact{}, last.err
 	}
+	if _, old := r.lags.get(req.id, r.now()); old {
+		if !req.unknownAt.IsZero() {
+			return fact{at: req.unknownAt}, ErrUnknownToken
+		}
+		return fact{}, tooOld()
+	}
 	timeout := time.Duration(r.timeout.Load())
 	timer := time.NewTimer(timeout + timeout/10)
 	defer timer.Stop()
 	req.since = r.cache.since()
-	answer := r.flights.DoChan(flight(&req.id, req.since), func() (any, error) {
+	answer := r.flights.DoChan(r.flight(&req), func() (any, error) {
 		return r.lookup(req)
 	})
 	select {
@@ -69,6 +80,16 @@ func (r *Resolver) share(ctx context.Context, req lookupRequest) (fact, error) {
 	}
 }
 
+// flight names the look-up that callers share, as the function of that name. Where look-ups
+// may wait for the fleet, those who do not wait have one of their own.
+func (r *Resolver) flight(req *lookupRequest) string {
+	name := flight(&req.id, req.since)
+	if r.sharing != nil && !req.patient && req.id != neutral {
+		name += "!"
+	}
+	return name
+}
+
 // flight names the look-up that callers share. Callers that came after a purge do not
 // join one from before it.
 func flight(id *ID, since uint64) string {
@@ -81,63 +102,53 @@ func (r *Resolver) lookup(req lookupRequest) (fact, error) {
 		return fact{}, &UnavailableError{Outage: Closed}
 	}
 	defer r.tasks.end()
-	until := r.awaitKnown(&req)
-	if found, answered, err := r.answeredSince(req); answered && !req.probe {
+	until := time.Now().Add(time.Duration(r.timeout.Load()))
+	req.ctx = r.ctx
+	if patient, ok := r.sharing.(PatientSharing); ok {
+		req.ctx = patient.Patience(r.ctx)
+	}
+	found, answered, err := r.findShared(&req)
+	if answered {
 		return found, err
+	}
+	waited := r.awaitKnown(&req)
+	if found, answered, err = r.answeredSince(req); answered && !req.probe {
+		return found, err
+	}
+	if waited {
+		if found, answered, err = r.findShared(&req); answered {
+			return found, err
+		}
 	}
 	if err := r.mayAsk(&req); err != nil {
 		return fact{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, time.Duration(r.timeout.Load()))
+	var end func()
+	found, answered, end, err = r.beginShared(&req, until)
+	if answered || err != nil {
+		return found, err
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(req.ctx, time.Duration(r.timeout.Load()))
 	defer cancel()
 	leave, listed, err := r.turn(ctx, &req, until)
 	if err != nil || leave == nil {
 		return listed, err
 	}
-
-	since, answers, asked := r.cache.since(), r.health.answers.Load(), r.now()
-	info, err := r.ask(ctx, req.id, leave)
-	now := r.now()
-	switch {
-	case err == nil:
-		r.health.answered()
-		r.succeeded("found", now.Sub(asked))
-		if !info.Expires.Known() {
-			r.unusable(string(NoExpiry), 1)
-		}
-		r.own.forget(req.id)
-		r.cache.remember(req.id, info, asked, since)
-		r.learned(info)
-		return fact{info: info, at: asked, since: since}, nil
-	case errors.Is(err, ErrUnknownToken):
-		r.health.answered()
-		r.succeeded("unknown", now.Sub(asked))
-		r.own.forget(req.id)
-		r.cache.rememberUnknown(req.id, asked, since)
-		return fact{at: asked}, ErrUnknownToken
-	case r.ctx.Err() != nil:
-		return fact{}, &UnavailableError{Outage: Closed} // says nothing about the workspace
-	}
-	outage := asOutage(err)
-	result := "unusable"
-	if outage = r.settle(req.id, answers, outage); outage.own {
-		r.remember(req.id, outage, asked, since)
-	} else {
-		result = string(outage.Outage)
-	}
-	r.observer.LookedUp(result, now.Sub(asked))
-	return fact{at: asked}, outage
+	return r.ask(ctx, &req, leave)
 }
 
 // awaitKnown waits for a list that is being asked for, if the token was known, and leaves
-// time for a look-up. It returns when the look-up's time ends.
-func (r *Resolver) awaitKnown(req *lookupRequest) (until time.Time) {
-	timeout := time.Duration(r.timeout.Load())
-	until = time.Now().Add(timeout)
-	if req.lane == knownLane {
-		r.awaitList(req, timeout/2, false)
+// time for a look-up. It reports whether it did.
+func (r *Resolver) awaitKnown(req *lookupRequest) (waited bool) {
+	if req.lane != Known || !req.patient && r.sharing != nil { // that list may be another gateway's
+		return false
 	}
-	return until
+	ended := r.listEnd(req, false)
+	if ended != nil {
+		r.awaitEnd(ended, time.Duration(r.timeout.Load())/2)
+	}
+	return ended != nil
 }
 
 // turn waits for the look-up's turn, see [Resolver.admit]. If there is none and the token was
@@ -176,17 +187,12 @@ func (r *Resolver) mayAsk(req *lookupRequest) error {
 	return err
 }
 
-// ask asks the token service, and leaves the slot.
-func (r *Resolver) ask(ctx context.Context, id ID, leave func()) (*Info, error) {
-	defer leave()
-	return r.service.Lookup(ctx, id)
-}
-
 // answeredSince returns the answer of another look-up for the same token, or of a list,
 // that ended after the caller read the cache and before this look-up started.
 func (r *Resolver) answeredSince(req lookupRequest) (found fact, answered bool, err error) {
 	s := r.cache.shard(&req.id)
-	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) {
+	if known, ok := s.known.Peek(req.id); ok && known.at.After(req.knownAt) && r.cache.current(&known) &&
+		(known.origin == fromWorkspace || known.at.After(req.after)) {
 		return known, true, nil
 	}
 	if at, ok := s.unknown.Peek(req.id); ok && at.After(req.unknownAt) {
@@ -207,6 +213,9 @@ func (r *Resolver) admit(ctx context.Context, req lookupRequest) (leave func(), 
 		err = r.limits.wait(ctx, req.lane)
 	case !r.limits.try(req.lane):
 		err = r.limits.overloaded()
+	}
+	if err == nil {
+		err = r.allowed(ctx, &req)
 	}
 	if err != nil {
 		r.limits.returning.add(&req.id)

@@ -77,7 +77,7 @@ func TestResolverOutages(t *testing.T) {
 					settings.Timeout = 30 * time.Second // longer than a busy machine takes
 				}
 				c, seen := newClock(), new(recorder)
-				r := NewResolver(service, settings, WithClock(c.Now), WithObserver(seen), withJitter(never))
+				r := newResolver(service, settings, WithClock(c.Now), WithObserver(seen), withJitter(never))
 				t.Cleanup(r.Close)
 				r.cache.remember(id, &Info{ID: id}, c.Now().Add(-fresh.TTL), 0)
 				workspace.Faults().Set(test.prefix, test.fault)
@@ -122,8 +122,11 @@ func TestResolverOutages(t *testing.T) {
 					t.Error("Worked reports true")
 				}
 
+				// A probe in the background that fails after the clock moved pauses again.
+				r.tasks.wg.Wait()
 				c.advance(fresh.MaxStale) // also the end of any pause
 				ask(id, fresh, test.want)
+				r.tasks.wg.Wait()
 
 				workspace.Faults().Clear()
 				c.advance(maxRetryAfter)
@@ -152,7 +155,7 @@ func TestOutageDoesNotDelayStaleFacts(t *testing.T) {
 			<-ctx.Done()
 			return nil, &UnavailableError{Outage: TimedOut}
 		}}
-		r := NewResolver(service, quick)
+		r := newResolver(service, quick)
 		defer r.Close()
 		r.cache.remember(id, &Info{ID: id}, time.Now().Add(-fresh.TTL), 0)
 		for range breakerTrip {
@@ -192,7 +195,7 @@ func TestEndOfPause(t *testing.T) {
 		service := &scripted{answer: func(context.Context, ID) (*Info, error) {
 			return nil, &UnavailableError{Outage: Throttled, RetryAfter: 30 * time.Second}
 		}}
-		r := NewResolver(service, Settings{Size: tokens, Rate: rate, Concurrency: 8, Timeout: 5 * time.Second})
+		r := newResolver(service, Settings{Size: tokens, Rate: rate, Concurrency: 8, Timeout: 5 * time.Second})
 		defer r.Close()
 		for i := range tokens {
 			r.cache.remember(garbage(i), &Info{ID: garbage(i)}, time.Now().Add(-fresh.TTL), 0)

@@ -80,7 +80,7 @@ func ownErr(err error) *UnavailableError {
 func excuses(err error) bool {
 	if own := ownErr(err); own != nil {
 		switch own.Outage {
-		case Unreachable, TimedOut, Throttled, ServerError:
+		case Unreachable, TimedOut, Throttled, ServerError, AuthorityUnreachable:
 			return true
 		}
 		return false

@@ -109,7 +109,7 @@ func repeatOwnFailures(t *testing.T, bad map[ID]*UnavailableError, beside time.D
 	seen := new(troubles)
 	settings := quick
 	settings.Size = 10_000
-	r := NewResolver(service, settings, WithObserver(seen))
+	r := newResolver(service, settings, WithObserver(seen))
 	defer r.Close()
 	strict := fresh
 	strict.UnknownExpiry = false
@@ -288,7 +288,7 @@ func TestUnknownExpiry(t *testing.T) {
 	c, seen := newClock(), new(troubles)
 	id := garbage(1)
 	service := &scripted{answer: found} // its expiry is unknown
-	r := NewResolver(service, quick, WithClock(c.Now), WithObserver(seen), withJitter(never))
+	r := newResolver(service, quick, WithClock(c.Now), WithObserver(seen), withJitter(never))
 	t.Cleanup(r.Close)
 	strict := fresh
 	strict.UnknownExpiry = false
@@ -318,7 +318,7 @@ func TestSyncWithFaultyTokens(t *testing.T) {
 		odd, good := garbage(1), garbage(2)
 		service := &faultyLists{scripted: scripted{answer: found, list: listed("listed", odd, good)}}
 		seen := new(troubles)
-		r := NewResolver(service, synced, withJitter(never), WithObserver(seen))
+		r := newResolver(service, synced, withJitter(never), WithObserver(seen))
 		defer r.Close()
 		resolveOrFail(t, r, good)
 		synctest.Wait()

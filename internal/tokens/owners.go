@@ -69,9 +69,28 @@ type ownerName struct {
 // one for look-ups; it must be allowed to read users and service principals. The
 // timeout bounds one request. Close it.
 func NewOwners(workspace string, admin Admin, timeout time.Duration) *Owners {
+	return NewOwnersFrom(SCIM(workspace, admin, timeout))
+}
+
+// SCIM returns how [NewOwners] looks up one name. It is not safe for concurrent use. Its error
+// is [ErrNoName] if there is no such owner. Call closing after the last use.
+func SCIM(workspace string, admin Admin, timeout time.Duration) (
+	lookup func(ctx context.Context, id int64) (Principal, error), closing func(),
+) {
 	t := NewTransport(timeout)
 	source := &scimSource{workspace: workspace, admin: admin, timeout: timeout, transport: t}
-	return newOwners(source.owner, t.Close, time.Now)
+	return source.owner, t.Close
+}
+
+// NewOwnersFrom returns owners whose names come from elsewhere: from an edge's authority, or
+// from what gateways share. Lookup is called for one owner at a time; it returns [ErrNoName]
+// if the owner is known to have no name, and any other error while that cannot be found out.
+// Closing is called at the end, unless it is nil. Close the owners.
+func NewOwnersFrom(lookup func(ctx context.Context, id int64) (Principal, error), closing func()) *Owners {
+	if closing == nil {
+		closing = func() {}
+	}
+	return newOwners(lookup, closing, time.Now)
 }
 
 func newOwners(lookup func(context.Context, int64) (Principal, error), closing func(), now func() time.Time) *Owners {
@@ -210,11 +229,14 @@ func (o *Owners) remember(id int64, owner Principal, err error, since int) {
 		o.names.Remove(id)
 		return
 	}
+	if _, named := owner.Name(); err == nil && (!named || owner.id != id) {
+		err = ErrNoName
+	}
 	known, ok := o.names.Peek(id)
 	switch {
 	case err == nil:
 		known = ownerName{owner, known.asked, o.now().Add(ownerAge)}
-	case ok && !errors.Is(err, errNoName):
+	case ok && !errors.Is(err, ErrNoName):
 		known.due = o.now().Add(ownerRetry) // keep the old name while SCIM cannot be asked
 	default:
 		known = ownerName{NewPrincipal(id, ""), known.asked, o.now().Add(ownerRetry)}
@@ -222,9 +244,9 @@ func (o *Owners) remember(id int64, owner Principal, err error, since int) {
 	o.names.Add(id, known)
 }
 
-// errNoName says that the answer was not the name of the owner who was asked for, or not
+// ErrNoName says that the answer was not the name of the owner who was asked for, or not
 // a name that can be believed.
-var errNoName = errors.New("the answer has no name of this owner")
+var ErrNoName = errors.New("the answer has no name of this owner")
 
 // scimSource asks a workspace's SCIM API. It is not safe for concurrent use.
 type scimSource struct {
@@ -253,7 +275,7 @@ func (s *scimSource) owner(ctx context.Context, id int64) (owner Principal, err 
 	case err == nil:
 		return readOwner(answer, id, member)
 	case errors.Is(err, apierr.ErrNotFound):
-		return Principal{}, errNoName
+		return Principal{}, ErrNoName
 	}
 	s.client = nil // the credential may have changed by the next request
 	return Principal{}, err
@@ -273,12 +295,12 @@ func (s *scimSource) get(ctx context.Context, resources string, id int64) (answe
 func readOwner(answer []byte, id int64, member string) (Principal, error) {
 	var resource map[string]any
 	if err := strictjson.Unmarshal(answer, &resource); err != nil {
-		return Principal{}, errNoName
+		return Principal{}, ErrNoName
 	}
 	name, _ := resource[member].(string)
 	owner := NewPrincipal(id, name)
 	if _, named := owner.Name(); !named || resource["id"] != strconv.FormatInt(id, 10) {
-		return Principal{}, errNoName
+		return Principal{}, ErrNoName
 	}
 	return owner, nil
 }

@@ -235,7 +235,7 @@ func TestOwnersUnlearn(t *testing.T) {
 		for _, step := range []struct {
 			failure error
 			want    string
-		}{{nil, "bob"}, {errors.New("an outage"), "bob"}, {errNoName, ""}, {nil, "bob"}} {
+		}{{nil, "bob"}, {errors.New("an outage"), "bob"}, {ErrNoName, ""}, {nil, "bob"}} {
 			failure = step.failure
 			if got := ask(); got != step.want {
 				t.Errorf("%v: got %q, want %q", step.failure, got, step.want)
@@ -243,4 +243,45 @@ func TestOwnersUnlearn(t *testing.T) {
 			time.Sleep(ownerAge)
 		}
 	})
+}
+
+// TestNewOwnersFrom: names may come from elsewhere.
+func TestNewOwnersFrom(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		owner Principal
+		err   error
+		want  string
+		asked int // within two minutes
+	}{
+		{"a name", NewPrincipal(7, "etl@example.com"), nil, "etl@example.com", 1},
+		{"no such owner", Principal{}, ErrNoName, "7", 2},
+		{"no answer", Principal{}, errors.New("no authority"), "7", 2},
+		{"a name of another owner", NewPrincipal(8, "other@example.com"), nil, "7", 2},
+		{"an answer without a name", NewPrincipal(7, ""), nil, "7", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asked, closed := 0, 0
+				o := NewOwnersFrom(func(_ context.Context, id int64) (Principal, error) {
+					asked++
+					return test.owner, test.err
+				}, func() { closed++ })
+				for range 4 {
+					o.Complete(NewPrincipal(7, ""))
+					time.Sleep(29 * time.Second)
+				}
+				if got := o.Complete(NewPrincipal(7, "")).String(); got != test.want {
+					t.Errorf("it is %q", got)
+				}
+				o.Close()
+				if asked != test.asked || closed != 1 {
+					t.Errorf("asked %d times, closed %d times", asked, closed)
+				}
+			})
+		})
+	}
+	NewOwnersFrom(func(context.Context, int64) (Principal, error) { return Principal{}, ErrNoName }, nil).Close()
 }

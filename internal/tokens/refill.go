@@ -30,7 +30,7 @@ type refilling struct {
 // refill asks for the list of all tokens in the background, if more tokens were known than
 // can be looked up in a second.
 func (r *Resolver) refill() {
-	if float64(r.cache.len()) <= r.limits.perSecond() {
+	if r.listless.Load() || float64(r.cache.len()) <= r.limits.perSecond() {
 		return
 	}
 	f := &r.refills
@@ -55,7 +55,7 @@ func (r *Resolver) refillUntilCurrent() {
 	for r.beginList() {
 		pause := time.NewTimer(refillPause)
 		began := time.Now()
-		r.syncOnce(r.ctx)
+		r.listOrFollow(r.ctx, r.refills.begun())
 		// So that lists take at most half of the time.
 		rest := time.NewTimer(max(refillRest, time.Since(began)))
 		hurry := r.endList()
@@ -96,6 +96,13 @@ func (r *Resolver) beginList() bool {
 	return true
 }
 
+// begun returns when the list in progress was begun, on the clock of purges.
+func (f *refilling) begun() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.since
+}
+
 // endList says that a list has ended. It returns what is closed if the next is urgent.
 func (r *Resolver) endList() (hurry <-chan struct{}) {
 	f := &r.refills
@@ -115,9 +122,10 @@ func (r *Resolver) endList() (hurry <-chan struct{}) {
 // whether a list has ended.
 func (r *Resolver) awaitList(req *lookupRequest, patience time.Duration, wanted bool) bool {
 	ended := r.listEnd(req, wanted)
-	if ended == nil {
-		return false
-	}
+	return ended != nil && r.awaitEnd(ended, patience)
+}
+
+func (r *Resolver) awaitEnd(ended <-chan struct{}, patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -135,6 +143,9 @@ func (r *Resolver) listEnd(req *lookupRequest, wanted bool) <-chan struct{} {
 	defer f.mu.Unlock()
 	if f.current != nil && (f.since >= req.since || wanted && f.since >= r.cache.forgotten.Load()) {
 		return f.current // in the second case it yields facts that are young enough
+	}
+	if r.listless.Load() {
+		return nil
 	}
 	if !wanted && (!f.running || f.pausing || f.current != nil) {
 		return nil

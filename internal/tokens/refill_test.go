@@ -23,7 +23,7 @@ func TestRefill(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			return listed("listed", ids...)(ctx)
 		})
-		r := NewResolver(d, ordinary)
+		r := newResolver(d, ordinary)
 		t.Cleanup(r.Close)
 		for _, id := range ids[:known] {
 			r.cache.remember(id, &Info{ID: id}, time.Now(), 0)
@@ -84,7 +84,7 @@ func TestRefillFails(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		r := NewResolver(d, Settings{Size: 100, Rate: 10, Concurrency: 4, Timeout: 2 * time.Second})
+		r := newResolver(d, Settings{Size: 100, Rate: 10, Concurrency: 4, Timeout: 2 * time.Second})
 		t.Cleanup(r.Close)
 		for i := range 20 {
 			id := garbage(i)

@@ -39,11 +39,24 @@ func (s *refreshes) end(id ID) {
 // there is a turn now. Otherwise the next request for the token tries again; nothing
 // waits. While stale facts are in use, this is also how the end of an outage is
 // noticed.
-func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
-	if r.breaker.refuses(now) || r.own.get(id, now, refreshRest) != nil || !r.refreshes.begin(id) {
+//
+// Facts of the last fifth of a TTL would be refreshed again at once, so younger ones are asked
+// for.
+func (r *Resolver) refresh(id ID, knownAt, now time.Time, ttl time.Duration) {
+	if r.own.get(id, now, refreshRest) != nil {
 		return
 	}
-	if !r.limits.try(knownLane) || !r.tasks.begin() {
+	if resting, _ := r.lags.get(id, now); resting {
+		return
+	}
+	req := lookupRequest{
+		id: id, lane: Known, knownAt: knownAt, after: now.Add(ttl/refreshPart - ttl), exact: ttl == 0, admitted: r.sharing == nil,
+	}
+	// The others may have facts although look-ups are paused here, and there is no turn.
+	if req.admitted && r.breaker.refuses(now) || !r.refreshes.begin(id) {
+		return
+	}
+	if req.admitted && !r.limits.try(Known) || !r.tasks.begin() {
 		r.refreshes.end(id)
 		return
 	}
@@ -51,9 +64,12 @@ func (r *Resolver) refresh(id ID, knownAt, now time.Time) {
 		defer r.tasks.end()
 		defer r.refreshes.end(id)
 		// In the shared flight, so that a concurrent request does not ask again.
-		since := r.cache.since()
-		_, _, _ = r.flights.Do(flight(&id, since), func() (any, error) {
-			return r.lookup(lookupRequest{id: id, lane: knownLane, admitted: true, knownAt: knownAt, since: since})
+		req.since = r.cache.since()
+		_, err, _ := r.flights.Do(r.flight(&req), func() (any, error) {
+			return r.lookup(req)
 		})
+		if err != nil && r.sharing != nil {
+			r.lags.add(id, now, false)
+		}
 	}()
 }

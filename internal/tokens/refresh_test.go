@@ -37,7 +37,7 @@ func TestRefreshAhead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service := &scripted{answer: found}
-				r := NewResolver(service, quick, withJitter(never))
+				r := newResolver(service, quick, withJitter(never))
 				defer r.Close()
 				resolveOrFail(t, r, id)
 				time.Sleep(test.age)
@@ -66,7 +66,7 @@ func TestRefreshAheadIsOnePerToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id, release := IDOf(somePAT), make(chan struct{})
 		service := &scripted{answer: found}
-		r := NewResolver(service, quick)
+		r := newResolver(service, quick)
 		defer r.Close()
 		resolveOrFail(t, r, id)
 		time.Sleep(50 * time.Second)
@@ -98,7 +98,7 @@ func TestRefreshesKeepToTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tokens = 500
 		service := &scripted{answer: found}
-		r := NewResolver(service, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
+		r := newResolver(service, Settings{Size: tokens, Rate: 4, Concurrency: 4, Timeout: time.Second})
 		defer r.Close()
 		for i := range tokens {
 			r.cache.remember(garbage(i), &Info{ID: garbage(i)}, time.Now(), 0)

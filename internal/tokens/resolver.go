@@ -49,6 +49,8 @@ type Resolver struct {
 	service   Service
 	workspace interface{ WorkspaceID() int64 } // the service, or nil if it does not know
 	observer  Observer
+	sharing   Sharing        // nil for none
+	changes   ChangeObserver // nil for none
 	now       func() time.Time
 	// jitter returns a random time up to the one given.
 	jitter func(time.Duration) time.Duration
@@ -58,6 +60,7 @@ type Resolver struct {
 	refreshes refreshes
 	limits    limits
 	own       ownFailures
+	lags      lags
 	health    health
 	timeout   atomic.Int64 // a time.Duration
 	breaker   Breaker
@@ -65,6 +68,8 @@ type Resolver struct {
 	refills   refilling
 	doubts    doubting
 	listed    listing
+	following following
+	listless  atomic.Bool // the service cannot list tokens
 
 	// Look-ups run under the resolver's context, not the first caller's: when that
 	// caller leaves, the others still want the answer.
@@ -98,6 +103,7 @@ func NewResolver(service Service, s Settings, options ...Option) *Resolver {
 		jitter:   randomUpTo,
 		cache:    newCache(s.Size),
 		own:      newOwnFailures(),
+		lags:     newLags(),
 	}
 	r.workspace, _ = service.(interface{ WorkspaceID() int64 })
 	for _, option := range options {
@@ -162,7 +168,7 @@ func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness, will
 	forgotten := kept && (!r.cache.current(&known) || r.cache.doubts(&known))
 	if age := now.Sub(known.at); kept && !forgotten && age < fresh.TTL {
 		if age >= fresh.TTL-fresh.TTL/refreshPart {
-			r.refresh(id, known.at, now)
+			r.refresh(id, known.at, now, fresh.TTL)
 		}
 		r.observer.CacheUsed("hit")
 		return Facts{Info: known.info, At: known.at, Source: FromCache}, nil
@@ -176,18 +182,26 @@ func (r *Resolver) resolveOnce(ctx context.Context, id ID, fresh Freshness, will
 	stale := kept && r.spare(&known, now, fresh)
 	if stale && r.breaker.outage() != nil {
 		// In an outage, don't wait for a probe if stale facts will do.
-		r.refresh(id, known.at, now)
+		r.refresh(id, known.at, now, fresh.TTL)
 		r.observer.CacheUsed("stale")
 		return Facts{Info: known.info, At: known.at, Source: FromStale}, nil //nolint:nilerr // stale facts will do
 	}
 	found, err := r.share(ctx, lookupRequest{
 		id: id, lane: r.laneOf(&id, kept), patient: !stale,
 		knownAt: known.at, unknownAt: unknownAt, rest: fresh.NegativeTTL, forgotten: forgotten,
+		after: fresh.oldest(&id, now), exact: fresh.TTL == 0,
 	})
 	if err == nil && (r.cache.gone(&found) || r.cache.overtaken(&found) && !willDo(&found)) {
 		return Facts{}, errOvertaken
 	}
-	if stale || forgotten { // unless they were purged in the meantime
+	old := r.tooOld(&found, err, now, known.at, fresh)
+	switch {
+	case old && found.origin == fromFleet:
+		return Facts{}, errOvertaken // it was young enough for another reader
+	case old:
+		err = tooOld()
+	}
+	if stale || forgotten || old { // unless they were purged in the meantime
 		known, kept = shard.known.Peek(id)
 		stale = kept && r.spare(&known, r.now(), fresh)
 	}
@@ -220,6 +234,7 @@ func (r *Resolver) spare(known *fact, now time.Time, fresh Freshness) bool {
 // before. It reports whether anything was known.
 func (r *Resolver) Purge(id ID) bool {
 	r.own.forget(id)
+	r.lags.forget(id)
 	return r.cache.forget(id)
 }
 
@@ -227,6 +242,7 @@ func (r *Resolver) Purge(id ID) bool {
 // user or service principal, and for those of which that is not known.
 func (r *Resolver) ForgetOwner(id int64) {
 	r.own.forgetAll()
+	r.lags.forgetAll()
 	r.cache.forgetOwner(id)
 }
 
@@ -234,13 +250,17 @@ func (r *Resolver) ForgetOwner(id int64) {
 // all tokens, once, instead of leaving each to its own look-up.
 func (r *Resolver) ForgetAll() {
 	r.own.forgetAll()
+	r.lags.forgetAll()
 	r.cache.forgetAll()
 	r.refill()
 }
 
 // ForgetUnknown forgets which tokens are unknown. Call it when a token was created whose
 // ID the caller does not know.
-func (r *Resolver) ForgetUnknown() { r.cache.forgetUnknown() }
+func (r *Resolver) ForgetUnknown() {
+	r.lags.forgetAll()
+	r.cache.forgetUnknown()
+}
 
 // IDs returns the IDs of known tokens, up to a limit and in no particular order.
 func (r *Resolver) IDs(limit int) []ID {
@@ -254,6 +274,14 @@ func (r *Resolver) IDs(limit int) []ID {
 		}
 	}
 	return ids
+}
+
+// Known reports whether there are facts about a token that are not forgotten, whatever their
+// age, or whether it is known that there is no such token. It asks nobody.
+func (r *Resolver) Known(id ID) bool {
+	shard := r.cache.shard(&id)
+	known, ok := shard.known.Peek(id)
+	return ok && r.cache.current(&known) || shard.unknown.Contains(id)
 }
 
 // Len returns the number of known tokens.

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(runs{m}) }
 
 // scripted is a token service that a test controls.
 type scripted struct {
@@ -24,7 +24,8 @@ type scripted struct {
 	list   func(ctx context.Context) ([]*Info, error)
 }
 
-func (s *scripted) Lookup(ctx context.Context, id ID) (*Info, error) {
+func (s *scripted) Lookup(ctx context.Context, q Query) (Answer, error) {
+	id := q.ID
 	s.mu.Lock()
 	if id == neutral {
 		s.probes++
@@ -33,7 +34,8 @@ func (s *scripted) Lookup(ctx context.Context, id ID) (*Info, error) {
 	}
 	answer := s.answer
 	s.mu.Unlock()
-	return answer(ctx, id)
+	info, err := answer(ctx, id)
+	return Answer{ID: id, Info: info}, err
 }
 
 func (s *scripted) List(ctx context.Context) ([]*Info, []Faulty, error) {
@@ -97,7 +99,7 @@ func (c *clock) advance(d time.Duration) {
 var quick = Settings{Size: 100, Rate: 1000, Concurrency: 100, Timeout: 5 * time.Second}
 
 func newTestResolver(t testing.TB, d Service, c *clock) *Resolver {
-	r := NewResolver(d, quick, WithClock(c.Now), withJitter(never))
+	r := newResolver(d, quick, WithClock(c.Now), withJitter(never))
 	t.Cleanup(r.Close)
 	return r
 }
@@ -235,7 +237,7 @@ func TestResolverGarbageDoesNotEvict(t *testing.T) {
 	t.Parallel()
 	service := &scripted{answer: found}
 	c := newClock()
-	r := NewResolver(service, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: 30 * time.Second}, WithClock(c.Now))
+	r := newResolver(service, Settings{Size: 10, Rate: 1_000_000, Concurrency: 10, Timeout: 30 * time.Second}, WithClock(c.Now))
 	t.Cleanup(r.Close)
 	good := IDOf(somePAT)
 	if _, err := r.Resolve(context.Background(), good, fresh); err != nil {
@@ -260,7 +262,7 @@ func TestResolverLimitsLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that a busy machine cannot run into the time-out
 		c := newClock()
 		service := &scripted{answer: unknown}
-		r := NewResolver(service, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
+		r := newResolver(service, Settings{Size: 10, Rate: 5, Concurrency: 5, Timeout: 10 * time.Millisecond}, WithClock(c.Now))
 		t.Cleanup(r.Close)
 		overloaded := 0
 		for i := range 100 {
@@ -379,7 +381,7 @@ func TestResolverCloseEndsLookups(t *testing.T) {
 		<-ctx.Done()
 		return nil, &UnavailableError{Outage: TimedOut, Err: ctx.Err()}
 	}}
-	r := NewResolver(service, quick)
+	r := newResolver(service, quick)
 	result := make(chan error)
 	go func() {
 		_, err := r.Resolve(context.Background(), IDOf(somePAT), fresh)

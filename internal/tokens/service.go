@@ -19,13 +19,26 @@ import (
 // Service is a token service: it knows the tokens of one workspace.
 type Service interface {
 	// Lookup returns the facts about a token, [ErrUnknownToken] if the workspace has
-	// no such token, or an [*UnavailableError] if that could not be found out.
-	Lookup(ctx context.Context, id ID) (*Info, error)
+	// no such token, or an [*UnavailableError] if that could not be found out. A service that
+	// passes on what another one was told sets Answer.At, with ErrUnknownToken too; zero means
+	// that the workspace was asked now.
+	Lookup(ctx context.Context, q Query) (Answer, error)
 	// List returns all tokens of the workspace, those of which the list says nothing that
 	// can be used apart, or an [*UnavailableError].
 	List(ctx context.Context) ([]*Info, []Faulty, error)
 	// Close cancels requests in progress and closes connections.
 	Close()
+}
+
+// Query asks for the facts about a token.
+type Query struct {
+	ID ID
+	// After is what an answer must be later than to be of use: the time of the one that the
+	// caller has already, or the beginning of the time that it may be old. Zero means that any
+	// will do. A service that always asks the workspace ignores it.
+	After time.Time
+	// Lane is the class of the look-up.
+	Lane Lane
 }
 
 // managementService is the [Service] that asks a workspace's Token Management API
@@ -67,10 +80,11 @@ func NewService(workspace string, admin Admin, timeout time.Duration) Service {
 	}
 }
 
-func (s *managementService) Lookup(ctx context.Context, id ID) (*Info, error) {
+func (s *managementService) Lookup(ctx context.Context, q Query) (Answer, error) {
+	id := q.ID
 	api, err := s.client(ctx)
 	if err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	ctx, noted := noting(ctx)
 	found, err := get(ctx, api, id)
@@ -82,12 +96,12 @@ func (s *managementService) Lookup(ctx context.Context, id ID) (*Info, error) {
 			// The refusal of one token says nothing about the credential.
 			s.forgetIfRefused(api, outage)
 		}
-		return nil, err
+		return Answer{}, err
 	}
 	if answered := noted.workspace.Load(); answered == found.WorkspaceId {
 		s.workspaceID.answered(id, answered)
 	}
-	return newInfo(id, found, s.interner), nil
+	return Answer{ID: id, Info: newInfo(id, found, s.interner)}, nil
 }
 
 // read returns the answer to a GET of a Token Management path. The SDK's own methods would
@@ -218,7 +232,7 @@ func classify(err error) error {
 	var signIn *httpclient.HttpError
 	if errors.As(err, &signIn) || errors.Is(err, apierr.ErrUnauthenticated) ||
 		errors.Is(err, apierr.ErrPermissionDenied) || errors.Is(err, apierr.ErrBadRequest) {
-		return (&UnavailableError{Outage: Rejected, Err: errors.New("signing in failed; check the client id and secret")}).forEveryone()
+		return (&UnavailableError{Outage: Rejected, Err: errSignIn}).forEveryone()
 	}
 	if text := err.Error(); strings.Contains(text, "failed to get OAuth endpoints") || strings.Contains(text, "OAuth is not supported for this host") {
 		// The SDK does not wrap it. There is a credential, but nothing to use it with.

@@ -2,6 +2,8 @@ package tokens
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,7 +59,7 @@ func TestServiceLookup(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
-			info, err := d.Lookup(t.Context(), IDOf(token.Value))
+			answer, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,10 +73,10 @@ func TestServiceLookup(t *testing.T) {
 				Expires:     ExpiresAt(time.UnixMilli(token.Info.ExpiryTime)),
 				Scopes:      []string{"jobs", "sql"},
 			}
-			if diff := cmp.Diff(want, info); diff != "" {
+			if diff := cmp.Diff(want, answer.Info); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if _, err := d.Lookup(t.Context(), IDOf("dapi00000000000000000000000000000000")); !errors.Is(err, ErrUnknownToken) {
+			if _, err := d.Lookup(t.Context(), Query{ID: IDOf("dapi00000000000000000000000000000000")}); !errors.Is(err, ErrUnknownToken) {
 				t.Errorf("an unknown token: %v", err)
 			}
 		})
@@ -97,10 +99,11 @@ func TestInfoExpiry(t *testing.T) {
 		{"never", fakeworkspace.TokenSpec{}, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			info, err := d.Lookup(t.Context(), IDOf(workspace.Mint(test.spec).Value))
+			answer, err := d.Lookup(t.Context(), Query{ID: IDOf(workspace.Mint(test.spec).Value)})
 			if err != nil {
 				t.Fatal(err)
 			}
+			info := answer.Info
 			if info.Expired(now) != test.expired || info.Expires.Never() != test.never {
 				t.Errorf("expired %t, never expires %t", info.Expired(now), info.Expires.Never())
 			}
@@ -172,7 +175,7 @@ func TestServiceOutages(t *testing.T) {
 				token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 				workspace.Faults().Set(test.prefix, test.fault)
 
-				_, err := service.Lookup(t.Context(), IDOf(token.Value))
+				_, err := service.Lookup(t.Context(), Query{ID: IDOf(token.Value)})
 				var outage *UnavailableError
 				if !errors.As(err, &outage) {
 					t.Fatalf("got %v, want an outage", err)
@@ -185,7 +188,7 @@ func TestServiceOutages(t *testing.T) {
 				}
 
 				workspace.Faults().Clear()
-				if _, err := service.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+				if _, err := service.Lookup(t.Context(), Query{ID: IDOf(token.Value)}); err != nil {
 					t.Errorf("after the fault: %v", err)
 				}
 			})
@@ -198,7 +201,7 @@ func TestServiceMakesOneRequest(t *testing.T) {
 	workspace := startWorkspace(t)
 	d := startService(t, workspace.URL(), m2m(workspace), 5*time.Second)
 	fault := workspace.Faults().Set("/api/2.0/token-management/", fakeworkspace.Unavailable("1"))
-	if _, err := d.Lookup(t.Context(), IDOf(somePAT)); err == nil {
+	if _, err := d.Lookup(t.Context(), Query{ID: IDOf(somePAT)}); err == nil {
 		t.Fatal("no error")
 	}
 	if got := fault.Hits(); got != 1 {
@@ -225,7 +228,7 @@ func TestServiceWrongCredential(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			isolate(t, "")
 			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
-			_, err := d.Lookup(t.Context(), IDOf(somePAT))
+			_, err := d.Lookup(t.Context(), Query{ID: IDOf(somePAT)})
 			var outage *UnavailableError
 			if !errors.As(err, &outage) || outage.Outage != test.want {
 				t.Fatalf("got %v, want %s", err, test.want)
@@ -234,6 +237,23 @@ func TestServiceWrongCredential(t *testing.T) {
 				t.Errorf("the error holds the secret: %v", err)
 			}
 		})
+	}
+}
+
+// TestServiceMeetsGateway: DATABRICKS_HOST of clients is the gateway's, and is easily taken for
+// the workspace's.
+func TestServiceMeetsGateway(t *testing.T) {
+	t.Parallel()
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Scopegate-Reason", "unknown_token")
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(gateway.Close)
+	d := startService(t, gateway.URL, Admin{Token: given(somePAT)}, 5*time.Second)
+	_, err := d.Lookup(t.Context(), Query{ID: IDOf(somePAT)})
+	var outage *UnavailableError
+	if !errors.As(err, &outage) || outage.Outage != Rejected || outage.Problem() != errGateway.Error() {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -246,17 +266,17 @@ func TestServiceRecovers(t *testing.T) {
 		admin := Admin{ClientID: id, ClientSecret: func() (string, error) { return secret, nil }}
 		d := startService(t, workspace.URL(), admin, 5*time.Second)
 		token := workspace.Mint(fakeworkspace.TokenSpec{})
-		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err == nil {
+		if _, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)}); err == nil {
 			t.Fatal("a wrong secret was accepted")
 		}
 		secret = right
-		if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+		if _, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)}); err != nil {
 			t.Errorf("after the secret was fixed: %v", err)
 		}
 	})
 	t.Run("from a workspace that is down", func(t *testing.T) {
 		d := startService(t, "http://127.0.0.1:1", Admin{Token: given(somePAT)}, 5*time.Second)
-		_, err := d.Lookup(t.Context(), IDOf(somePAT))
+		_, err := d.Lookup(t.Context(), Query{ID: IDOf(somePAT)})
 		var outage *UnavailableError
 		if !errors.As(err, &outage) || outage.Outage != Unreachable {
 			t.Errorf("got %v, want %s", err, Unreachable)
@@ -320,7 +340,7 @@ func TestUnifiedAuthentication(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			d := startService(t, workspace.URL(), test.admin, 5*time.Second)
-			_, err := d.Lookup(t.Context(), IDOf(token.Value))
+			_, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)})
 			var outage *UnavailableError
 			switch {
 			case test.outage == "" && err != nil:

@@ -71,7 +71,7 @@ func (r *Resolver) worksForOthers(answers uint64) bool {
 func (r *Resolver) askNeutral() (asked bool, err error) {
 	now := r.now()
 	_, err, _ = r.flights.Do(flight(&neutral, r.cache.since()), func() (any, error) {
-		return r.lookup(lookupRequest{id: neutral, unknownAt: now})
+		return r.lookup(lookupRequest{id: neutral, unknownAt: now, after: now})
 	})
 	return settled(err)
 }
@@ -79,7 +79,7 @@ func (r *Resolver) askNeutral() (asked bool, err error) {
 // probe asks the neutral question to find out whether an outage is over. Without an error
 // it is.
 func (r *Resolver) probe() error {
-	_, err := r.lookup(lookupRequest{id: neutral, probe: true})
+	_, err := r.lookup(lookupRequest{id: neutral, after: r.now(), probe: true})
 	_, err = settled(err)
 	return err
 }

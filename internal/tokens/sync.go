@@ -78,7 +78,10 @@ func (r *Resolver) restartSync() {
 				return
 			}
 			timer.Reset(every)
-			r.syncOnce(ctx)
+			// Of several gateways, one asks. The others hear of it by Listed.
+			if r.breaker.refuses(r.now()) || r.lead(ctx, every) {
+				r.syncOnce(ctx)
+			}
 		}
 	}()
 }
@@ -91,7 +94,7 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 		r.synced(string(Paused), 0, 0)
 		return
 	}
-	since := r.cache.since()
+	mark, since := r.mark(), r.cache.since()
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	list, faulty, err := r.service.List(ctx)
@@ -105,12 +108,14 @@ func (r *Resolver) syncOnce(ctx context.Context) {
 	case err == nil:
 		r.listWorked()
 		r.skipFaulty(list, faulty)
-		r.cache.replace(list, started, since)
+		changed := r.cache.replace(list, started, since)
 		r.learned(list...)
+		r.tellList(list, changed, started, since, mark)
 		r.synced("listed", len(list), now.Sub(started))
 	case errors.Is(ctx.Err(), context.Canceled):
 	default:
 		outage := asOutage(err)
+		r.listless.Store(outage.Outage == NoList)
 		r.synced(string(outage.Outage), 0, now.Sub(started))
 		// A list may fail only because it is long. Pause look-ups only for what would fail
 		// them too.

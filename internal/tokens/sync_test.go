@@ -43,7 +43,7 @@ var (
 // startSynced returns a resolver a minute after its start, when it has its first list.
 func startSynced(t *testing.T, d *scripted, options ...Option) *Resolver {
 	t.Helper()
-	r := NewResolver(d, synced, append(options, withJitter(func(most time.Duration) time.Duration { return most }))...)
+	r := newResolver(d, synced, append(options, withJitter(func(most time.Duration) time.Duration { return most }))...)
 	t.Cleanup(r.Close)
 	r.start()
 	r.start() // once is enough
@@ -176,7 +176,7 @@ func TestSyncStartsWithTheFirstLookup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &scripted{answer: found, list: listed("")}
-		r := NewResolver(d, synced, withJitter(never))
+		r := newResolver(d, synced, withJitter(never))
 		defer r.Close()
 		time.Sleep(time.Hour)
 		if d.countLists() != 0 {
@@ -222,11 +222,11 @@ func TestServiceList(t *testing.T) {
 		t.Fatalf("%d tokens", len(list))
 	}
 	for _, info := range list {
-		one, err := d.Lookup(t.Context(), info.ID)
+		one, err := d.Lookup(t.Context(), Query{ID: info.ID})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(one, info); diff != "" {
+		if diff := cmp.Diff(one.Info, info); diff != "" {
 			t.Errorf("list and look-up differ:\n%s", diff)
 		}
 	}

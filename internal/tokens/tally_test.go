@@ -89,7 +89,7 @@ func TestResolverTellsWhoWaits(t *testing.T) {
 		}}
 		tally := NewTally(time.Hour, func(TallyReport) {})
 		defer tally.Close()
-		r := NewResolver(service, quick, WithObserver(tallying{tally: tally}))
+		r := newResolver(service, quick, WithObserver(tallying{tally: tally}))
 		defer r.Close()
 		known, stranger := garbage(1), garbage(2)
 		r.cache.remember(known, &Info{ID: known}, time.Now().Add(-fresh.TTL), 0)

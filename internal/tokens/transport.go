@@ -113,6 +113,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// GatewayHeader is on every refusal of a gateway, and on no answer of a workspace.
+const GatewayHeader = "X-Scopegate-Reason"
+
+var errGateway = errors.New("a scopegate gateway answers there; use the URL of the workspace itself (DATABRICKS_HOST may be that of the gateway)")
+
+func refused(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, *UnavailableError) {
 	timeout, limit := t.timeout, int64(maxAnswer)
 	if strings.HasSuffix(req.URL.Path, listPath) {
@@ -142,6 +151,8 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, *UnavailableEr
 			to = new(url.URL)
 		}
 		return nil, &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("it redirects to %s (status %d)", cmp.Or(to.Host, "nowhere"), resp.StatusCode)}
+	case refused(resp.StatusCode) && resp.Header.Get(GatewayHeader) != "":
+		return nil, &UnavailableError{Outage: Rejected, Err: errGateway}
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return nil, &UnavailableError{Outage: Throttled, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	case resp.StatusCode >= http.StatusInternalServerError:

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 )
@@ -11,11 +12,24 @@ import (
 // 429, and net/http's errors quote the URL, where the number of a workspace or a port
 // may contain 429 too. So this transport reports an outage as an answer whose body
 // cannot be read, with a text that contains none of these words.
-type signInTransport struct{ *Transport }
+//
+// The workspace's own documents say where to sign in. If secure, a secret is not sent there
+// without TLS.
+type signInTransport struct {
+	*Transport
+	secure bool
+}
 
 // RoundTrip implements [http.RoundTripper].
 func (t signInTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.Transport.RoundTrip(req)
+	var resp *http.Response
+	var err error
+	// A form may hold a secret, too. What a cloud's metadata service is asked with GET holds none.
+	if t.secure && req.URL.Scheme != "https" && (req.Method == http.MethodPost || req.Header.Get("Authorization") != "") {
+		err = &UnavailableError{Outage: BadAnswer, Err: fmt.Errorf("it wants credentials sent without TLS, to %s", req.URL.Host)}
+	} else {
+		resp, err = t.Transport.RoundTrip(req)
+	}
 	var outage *UnavailableError
 	if !errors.As(err, &outage) {
 		return resp, err

@@ -40,7 +40,7 @@ func TestServiceProvesIDRule(t *testing.T) {
 	hide(workspace, func(id string) bool { return broken.Load() && id == own })
 
 	c, seen := newClock(), new(recorder)
-	r := NewResolver(NewService(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
+	r := newResolver(NewService(workspace.URL(), Admin{Token: given(workspace.AdminToken())}, quick.Timeout), quick,
 		WithClock(c.Now), WithObserver(seen), withJitter(never))
 	t.Cleanup(r.Close)
 
@@ -85,12 +85,12 @@ func TestServiceProofNeedsAnAnswer(t *testing.T) {
 	token := workspace.Mint(fakeworkspace.TokenSpec{})
 	d := startService(t, workspace.URL(), Admin{Token: given(workspace.AdminToken())}, 5*time.Second)
 	workspace.Faults().Set(managementAPI, fakeworkspace.InternalError(), fakeworkspace.Times(1))
-	_, err := d.Lookup(t.Context(), IDOf(token.Value))
+	_, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)})
 	var outage *UnavailableError
 	if !errors.As(err, &outage) || outage.Outage != ServerError {
 		t.Fatalf("got %v, want %s", err, ServerError)
 	}
-	if _, err := d.Lookup(t.Context(), IDOf(token.Value)); err != nil {
+	if _, err := d.Lookup(t.Context(), Query{ID: IDOf(token.Value)}); err != nil {
 		t.Error(err)
 	}
 	if got := workspace.Lookups(); got != 3 {

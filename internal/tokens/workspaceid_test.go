@@ -59,7 +59,7 @@ func TestWorkspaceIDOfAnswers(t *testing.T) {
 			body = string(facts)
 		}
 		fault := workspace.Faults().Set(managementAPI+"tokens/"+token.Info.TokenId, fakeworkspace.RespondAs(999, body))
-		_, _ = d.Lookup(t.Context(), IDOf(token.Value))
+		_, _ = d.Lookup(t.Context(), Query{ID: IDOf(token.Value)})
 		if fault.Hits() == 0 || d.WorkspaceID() != 0 {
 			t.Errorf("%q: %d after %d look-ups", body, d.WorkspaceID(), fault.Hits())
 		}
@@ -68,7 +68,7 @@ func TestWorkspaceIDOfAnswers(t *testing.T) {
 	if _, _, err := d.List(t.Context()); err == nil || d.WorkspaceID() != 0 {
 		t.Errorf("an odd list: %v, %d", err, d.WorkspaceID())
 	}
-	if _, err := d.Lookup(t.Context(), neutral); !errors.Is(err, ErrUnknownToken) || d.WorkspaceID() != workspace.WorkspaceID() {
+	if _, err := d.Lookup(t.Context(), Query{ID: neutral}); !errors.Is(err, ErrUnknownToken) || d.WorkspaceID() != workspace.WorkspaceID() {
 		t.Errorf("the neutral token: %v, %d", err, d.WorkspaceID())
 	}
 }

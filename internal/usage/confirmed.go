@@ -89,11 +89,11 @@ func ConfirmedHere(n uint64) string {
 	if n == 1 {
 		return "confirmed here once"
 	}
-	return "confirmed here " + thousands(n) + " times"
+	return "confirmed here " + Thousands(n) + " times"
 }
 
-// thousands writes a number as 1,204.
-func thousands(n uint64) string {
+// Thousands writes a number as 1,204.
+func Thousands(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]

@@ -30,6 +30,10 @@ func newInstance(options Options) instance {
 	return instance{id: strings.ToLower(rand.Text()), saved: newRecorder(options), unsaved: newRecorder(options)}
 }
 
+// IsInstance reports whether s has the form of the id of an instance, under which a gateway
+// saves what it counted.
+func IsInstance(s string) bool { return isInstanceID(s) }
+
 // isInstanceID reports whether s has the form of an instance's id.
 func isInstanceID(s string) bool {
 	return len(s) == instanceIDLength && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""

@@ -144,3 +144,6 @@ func cell(s string, width int) string {
 
 // Clean hides secrets in text that others chose, and escapes what a terminal would obey.
 func Clean(s string) string { return sanitize.String(s, sanitize.MaxText) }
+
+// CleanCSV is [Clean] for a cell of a CSV file, which spreadsheets must not run as a formula.
+func CleanCSV(s string) string { return harmless(s) }

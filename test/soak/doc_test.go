@@ -8,6 +8,11 @@
 // workspace_test.go (what it serves), faults_test.go, tokens_test.go (the truth),
 // calls_test.go and transfers_test.go (the clients), keepalive_test.go, exchange_test.go
 // (what a client saw), audit_test.go (what the records say, and whether both agree).
+//
+// A second soak runs a fleet: authorities that share by Redis, and edges. It is short unless
+// the flag -fleet says more. Files: fleet_test.go (the run), fleettruth_test.go (what tokens
+// may do, and from when on everybody must know it), fleetfaults_test.go (what fails, and what
+// is changed).
 package soak
 
 import (

@@ -139,7 +139,11 @@ func (w *Workspace) CAPool() *x509.CertPool {
 // base returns the base URL for clients: the workspace's, or the request's if another server serves the
 // workspace.
 func (w *Workspace) base(r *http.Request) string {
-	if url := cmp.Or(w.advertised, w.URL()); url != "" {
+	url := w.URL()
+	if r.TLS != nil { // a workspace never names an address without it
+		url = w.TLSURL()
+	}
+	if url := cmp.Or(w.advertised, url); url != "" {
 		return url
 	}
 	if r.TLS != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
+	_ "github.com/scopegate/scopegate/internal/caddymodules" // Caddy's own modules
 
 	_ "github.com/scopegate/scopegate" // as users import it
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +69,9 @@ func Launch(t *testing.T, listen string, env []string, name string, args ...stri
 	})
 	return p
 }
+
+// PID returns the process's id.
+func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Signal sends a signal to the process.
 func (p *Process) Signal(t *testing.T, signal os.Signal) {
@@ -181,11 +185,15 @@ func (l *Log) String() string {
 
 // FreeAddress returns a free address on the loopback interface. Its port is below the
 // ephemeral range, so that no connection, and no test that listens on port 0, takes
-// it before the process does.
+// it before the process does. No other test gets it while this one runs.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000)))
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		address := net.JoinHostPort("127.0.0.1", port)
+		if !reserve(t, port) {
+			continue
+		}
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			continue
@@ -197,4 +205,19 @@ func FreeAddress(t *testing.T) string {
 	}
 	t.Fatal("no free port")
 	return ""
+}
+
+// reserve keeps a port from the tests of all packages, which run at the same time, until the
+// test ends. It has no effect where sockets without a file do not exist.
+func reserve(t *testing.T, port string) bool {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	reservation, err := net.Listen("unix", "@scopegate/test/"+port)
+	if err != nil {
+		return false
+	}
+	t.Cleanup(func() { _ = reservation.Close() })
+	return true
 }
