@@ -13,6 +13,8 @@ import (
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/scopegate/scopegate/internal/buildinfo"
 )
 
 // otlpSpans exports records as spans over OTLP, and encodes them itself: the SDK and its
@@ -60,7 +62,7 @@ func newOTLPSpans(client otlptrace.Client, about *resource.Resource) *otlpSpans 
 			Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: kv.Value.String()}},
 		})
 	}
-	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: version()}
+	scope := &commonpb.InstrumentationScope{Name: scopeName, Version: buildinfo.Version()}
 	return &otlpSpans{
 		client:  client,
 		request: []*tracepb.ResourceSpans{{Resource: of, ScopeSpans: []*tracepb.ScopeSpans{{Scope: scope}}}},

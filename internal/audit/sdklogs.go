@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/scopegate/scopegate/internal/buildinfo"
 	"github.com/scopegate/scopegate/internal/judge"
 )
 
@@ -35,7 +36,7 @@ func newSDKLogs(exporter sdklog.Exporter, about *resource.Resource) *sdkLogs {
 		sdklog.WithAttributeValueLengthLimit(-1),
 		sdklog.WithAllowKeyDuplication(), // there are no duplicate keys, and looking for them costs most
 	)
-	e.logger = provider.Logger(scopeName, log.WithInstrumentationVersion(version()))
+	e.logger = provider.Logger(scopeName, log.WithInstrumentationVersion(buildinfo.Version()))
 	return e
 }
 

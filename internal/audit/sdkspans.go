@@ -7,6 +7,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scopegate/scopegate/internal/buildinfo"
 )
 
 // sdkSpans exports records as spans of the SDK, to any exporter but OTLP's. Its
@@ -37,7 +39,7 @@ func newSDKSpans(exporter sdktrace.SpanExporter, about *resource.Resource) *sdkS
 			AttributePerLinkCountLimit:  -1,
 		}),
 	)
-	e.tracer = provider.Tracer(scopeName, trace.WithInstrumentationVersion(version()))
+	e.tracer = provider.Tracer(scopeName, trace.WithInstrumentationVersion(buildinfo.Version()))
 	return e
 }
 

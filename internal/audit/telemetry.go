@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"strconv"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/exporters/autoexport"
@@ -15,12 +13,13 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/scopegate/scopegate/internal/buildinfo"
 )
 
 const (
-	modulePath = "github.com/scopegate/scopegate"
 	// scopeName is the name of OpenTelemetry's instrumentation scope.
-	scopeName = modulePath + "/audit"
+	scopeName = "github.com/scopegate/scopegate/audit"
 
 	serviceName = "scopegate"
 )
@@ -148,7 +147,7 @@ func positiveVariable(name string, fallback int) int {
 // resources must have the same one, and the environment's is not ours to choose.
 func describe() *resource.Resource {
 	about, err := resource.New(context.Background(),
-		resource.WithAttributes(semconv.ServiceName(serviceName), semconv.ServiceVersion(version())),
+		resource.WithAttributes(semconv.ServiceName(serviceName), semconv.ServiceVersion(buildinfo.Version())),
 		resource.WithTelemetrySDK(),
 		resource.WithFromEnv(),
 	)
@@ -163,17 +162,3 @@ func describe() *resource.Resource {
 	}
 	return resource.NewSchemaless(attributes...)
 }
-
-// version returns the version of this module in the running program.
-var version = sync.OnceValue(func() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, module := range append(info.Deps, &info.Main) {
-		if module.Path == modulePath {
-			return module.Version
-		}
-	}
-	return ""
-})
