@@ -102,18 +102,32 @@ func open(ctx context.Context, folder string, logging *caddy.Logging, times time
 	}
 	// Caddy creates what is missing when it provisions the authority. It takes no lock for that.
 	keep := false
-	err = caddy.Validate(&caddy.Config{
+	config := &caddy.Config{
 		Admin:   &caddy.AdminConfig{Disabled: true, Config: &caddy.ConfigSettings{Persist: &keep}},
 		Logging: logging,
 		AppsRaw: caddy.ModuleMap{"pki": a.pki()},
-	})
-	if err != nil {
+	}
+	if err := validateCopy(config); err != nil {
 		return nil, storageError(a.storage, err)
 	}
 	if a.Root, _, err = loadPair(ctx, storage, "root"); err != nil {
 		return nil, storageError(a.storage, err)
 	}
 	return a, nil
+}
+
+// validateCopy validates a copy of a configuration. Caddy takes the JSON of modules out of the
+// configuration that it loads: the caller's logging would be without its safe encoder then.
+func validateCopy(config *caddy.Config) error {
+	encoded, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	loaded := new(caddy.Config)
+	if err := json.Unmarshal(encoded, loaded); err != nil {
+		return err
+	}
+	return caddy.Validate(loaded)
 }
 
 // checkOwners fails if another user can have put something into the authority's storage, or
@@ -164,7 +178,11 @@ func (a *Authority) Apps(names []string) caddy.ModuleMap {
 	return caddy.ModuleMap{
 		"pki": a.pki(),
 		"tls": caddyconfig.JSON(caddytls.TLS{
-			CertificatesRaw: caddy.ModuleMap{"automate": caddyconfig.JSON(names[:1], nil)},
+			// Caddy cleans its storages in parallel with asking for the first certificate, and
+			// removes the folder that this one is about to be written to. It tries again after a
+			// minute, which is longer than a start may take.
+			DisableStorageClean: true,
+			CertificatesRaw:     caddy.ModuleMap{"automate": caddyconfig.JSON(names[:1], nil)},
 			Automation: &caddytls.AutomationConfig{
 				Policies: []*caddytls.AutomationPolicy{{
 					IssuersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(issuer, "module", moduleName, nil)},

@@ -25,8 +25,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
-	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
 	"github.com/caddyserver/certmagic"
+	_ "github.com/scopegate/scopegate/internal/caddymodules"
 
 	"github.com/scopegate/scopegate/internal/testing/race"
 )
@@ -36,6 +36,20 @@ import (
 // quiet is a log that says nothing.
 func quiet() *caddy.Logging {
 	return &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: "PANIC"}}}}
+}
+
+// TestOpenKeepsLogging: the gateway uses the same logging afterwards. Without its encoder the
+// log would show secrets.
+func TestOpenKeepsLogging(t *testing.T) {
+	logging := &caddy.Logging{Logs: map[string]*caddy.CustomLog{
+		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{WriterRaw: json.RawMessage(`{"output":"discard"}`)}},
+	}}
+	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "scopegate"), logging); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(logging.Logs[caddy.DefaultLoggerName].WriterRaw); got != `{"output":"discard"}` {
+		t.Errorf("the writer of the log is now %q", got)
+	}
 }
 
 func mustOpen(t *testing.T, folder string, times times) *Authority {
@@ -75,6 +89,18 @@ func serve(t *testing.T, a *Authority, names ...string) (address string) {
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
 	return address
+}
+
+// TestNoCleaning: Caddy takes the folder of a certificate that is being written for an empty one.
+func TestNoCleaning(t *testing.T) {
+	var config caddytls.TLS
+	a := mustOpen(t, filepath.Join(t.TempDir(), "scopegate"), times{})
+	if err := json.Unmarshal(a.Apps([]string{"localhost"})["tls"], &config); err != nil {
+		t.Fatal(err)
+	}
+	if !config.DisableStorageClean {
+		t.Error("Caddy cleans the storage while the first certificate is written to it")
+	}
 }
 
 // handshake connects as a client that trusts a root, and returns the gateway's certificates.
