@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -98,16 +97,6 @@ func (c Client) Base(workspace string) (*scopes.Catalog, error) {
 
 // maxCatalog bounds what is read of a map, in bytes.
 const maxCatalog = 32 << 20
-
-// Forget makes the gateway look up a token again before it judges the next request
-// with it.
-func (c Client) Forget(id tokens.ID) error {
-	answer, err := c.do(http.MethodDelete, routeToken+id.String(), nil, nil)
-	if err != nil {
-		return err
-	}
-	return answer.Close()
-}
 
 // read decodes the JSON that the gateway answers.
 func (c Client) read(route string, query url.Values, to any) error {

@@ -61,8 +61,8 @@ func TestClient(t *testing.T) {
 		t.Errorf("recommendation: %+v, %v", recommendation, err)
 	}
 
-	if err := client.Forget(first); err != nil || known.Len() != 1 {
-		t.Errorf("forget: %v, %d tokens are left", err, known.Len())
+	if forgotten, err := client.Forget(first, ""); err != nil || forgotten != (Forgotten{Known: true}) || known.Len() != 1 {
+		t.Errorf("forget: %+v, %v, %d tokens are left", forgotten, err, known.Len())
 	}
 
 	_, err = client.Recommend(RecommendQuery{TokenID: absent})

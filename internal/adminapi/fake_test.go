@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/recent"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
@@ -27,10 +29,12 @@ type fakeGateway struct {
 	judges     []Judge
 	workspaces []Workspace
 	ready      bool
+	recent     *recent.Ring
 }
 
 func (g *fakeGateway) Judges() []Judge            { return g.judges }
 func (g *fakeGateway) Workspaces() []Workspace    { return g.workspaces }
+func (g *fakeGateway) Recent() *recent.Ring       { return g.recent }
 func (g *fakeGateway) Ready(context.Context) bool { return g.ready }
 func (g *fakeGateway) Now() time.Time             { return now }
 
@@ -39,6 +43,8 @@ type fakeTokens struct {
 	known []*tokens.Info
 	names map[int64]string
 	err   error
+	// generation is the change by which a fleet is told to forget.
+	generation fleet.Generation
 	// fresh is what the last look-up asked for.
 	fresh tokens.Freshness
 }
@@ -81,10 +87,25 @@ func (f *fakeTokens) IDs(limit int) (ids []tokens.ID) {
 	return ids
 }
 
-func (f *fakeTokens) Purge(id tokens.ID) bool {
+func (f *fakeTokens) PurgeFleet(_ context.Context, id tokens.ID) (bool, fleet.Generation) {
 	before := len(f.known)
 	f.known = slices.DeleteFunc(f.known, func(info *tokens.Info) bool { return info.ID == id })
-	return len(f.known) < before
+	return len(f.known) < before, f.generation
+}
+
+// fakeFleet is a fleet that tests write down.
+type fakeFleet struct {
+	status   fleet.Status
+	progress map[fleet.Generation]fleet.Progress
+	untold   fleet.Untold
+}
+
+func (f *fakeFleet) Untold() fleet.Untold { return f.untold }
+
+func (f *fakeFleet) Status(context.Context) fleet.Status { return f.status }
+
+func (f *fakeFleet) Progress(_ context.Context, g fleet.Generation) fleet.Progress {
+	return f.progress[g]
 }
 
 // fakeUsage is what was seen, or why it cannot be read.

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/mapimpact"
+	"github.com/scopegate/scopegate/internal/recent"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
@@ -24,6 +26,8 @@ type Gateway interface {
 	// Workspaces returns the workspaces that handlers use, in no particular order.
 	// Where two have the same URL, reports are about one of them.
 	Workspaces() []Workspace
+	// Recent returns the last decisions; nil if none are kept.
+	Recent() *recent.Ring
 	// Ready reports whether requests can be expected to be judged.
 	Ready(ctx context.Context) bool
 	// Now returns the time by which reports are made.
@@ -45,6 +49,8 @@ type Workspace struct {
 	URL    string
 	Tokens TokenService
 	Usage  UsageLedger
+	// Fleet is nil for a gateway on its own.
+	Fleet Fleet
 	// Compare tells what the content of a file would do to the calls that were seen: a
 	// bundle in the place of the map, or rows in the place of the routes. The name is for
 	// errors, which are about the content if they are not a [*tokens.UnavailableError].
@@ -54,7 +60,7 @@ type Workspace struct {
 }
 
 // TokenService knows the tokens of one workspace. A [tokens.Resolver] has all methods
-// but Owner.
+// but Owner and PurgeFleet.
 type TokenService interface {
 	// Resolve returns the facts about a token, see [tokens.Resolver].
 	Resolve(ctx context.Context, id tokens.ID, fresh tokens.Freshness) (tokens.Facts, error)
@@ -66,8 +72,10 @@ type TokenService interface {
 	// them.
 	Len() int
 	IDs(limit int) []tokens.ID
-	// Purge forgets a token, and reports whether it was remembered.
-	Purge(id tokens.ID) bool
+	// PurgeFleet forgets a token here and in the whole fleet. It reports whether it was
+	// remembered here, and by which change the fleet was told: 0 without a fleet, or if it
+	// could not be told yet.
+	PurgeFleet(ctx context.Context, id tokens.ID) (known bool, generation fleet.Generation)
 }
 
 // UsageLedger holds what the tokens of one workspace were seen to use.

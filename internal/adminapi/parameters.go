@@ -32,6 +32,8 @@ const (
 	paramAll       = "all"
 	paramFile      = "file"
 	paramBase      = "base"
+
+	paramGeneration = "generation"
 )
 
 // Formats of answers.

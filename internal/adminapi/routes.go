@@ -23,8 +23,11 @@ const (
 	routeReport    = "report"
 	routeRecommend = "recommend"
 	routeDrift     = "drift"
+	routeFleet     = "fleet"
+	routeProgress  = "fleet/progress"
 	routeTokens    = "tokens"
-	routeToken     = "tokens/" // and an id
+	routeToken     = "tokens/"    // and an id
+	routeDecision  = "decisions/" // and the request id of one, or its beginning
 )
 
 // Route is one route of the admin API.
@@ -45,7 +48,10 @@ type Route struct {
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
 //	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
+//	GET    /databricks_scopes/fleet        how the fleets of all workspaces are, ?format=json|csv|table
+//	GET    /databricks_scopes/fleet/progress  how many edges have applied the change ?generation=
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
+//	GET    /databricks_scopes/decisions/{id}  one decision, by the request id that its client saw or the beginning of it
 //	DELETE /databricks_scopes/tokens/{id}  forget what is known about a token
 func Routes(g Gateway) []Route {
 	s := &server{g}
@@ -58,7 +64,10 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
 		{http.MethodGet, Prefix + routeDrift, s.drift},
+		{http.MethodGet, Prefix + routeFleet, s.fleet},
+		{http.MethodGet, Prefix + routeProgress, s.progress},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},
+		{http.MethodGet, Prefix + routeDecision, s.decision},
 		{http.MethodDelete, Prefix + routeToken, s.purge},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -144,6 +145,16 @@ func TestFind(t *testing.T) {
 				t.Errorf("%s: found %s", name, path)
 			}
 		}
+	}
+}
+
+// TestFoldersOnce: a gateway in the container image, whose XDG_RUNTIME_DIR is /run, is one.
+func TestFoldersOnce(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/run")
+	folders := Folders()
+	slices.Sort(folders)
+	if once := slices.Compact(slices.Clone(folders)); len(once) != len(folders) {
+		t.Errorf("some folders stand twice: %q", folders)
 	}
 }
 

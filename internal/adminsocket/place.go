@@ -17,16 +17,20 @@ const maxPath = 103
 // Folders returns where sockets of this user's gateways may be, the best first: the user's
 // folder for such things; the system's, for services; a folder of ours in it, where it is a
 // volume that anybody may write to, as in a container with a read-only root; and one for
-// temporary files.
+// temporary files. Each is there once, also where the user's folder is the system's, as in
+// the container image.
 func Folders() []string {
+	const system = "/run/scopegate"
 	var folders []string
 	if runtime := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
-		folders = append(folders, filepath.Join(runtime, "scopegate"))
+		if folder := filepath.Join(runtime, "scopegate"); folder != system {
+			folders = append(folders, folder)
+		}
 	}
 	user := os.Geteuid()
 	return append(folders,
-		"/run/scopegate",
-		fmt.Sprintf("/run/scopegate/%d", user),
+		system,
+		fmt.Sprintf("%s/%d", system, user),
 		filepath.Join(os.TempDir(), fmt.Sprintf("scopegate-%d", user)))
 }
 

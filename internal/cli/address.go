@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -48,14 +49,23 @@ func withHint(err error) error {
 	return fmt.Errorf("%w (name its admin API with --address; it may be off: turn it on with admin in the Caddyfile, or --admin of sidecar)", err)
 }
 
-// forget makes the gateway look up a token again. Where it cannot be told, a note says
-// what follows: the change itself was made.
-func (f addressFlag) forget(notes io.Writer, id tokens.ID) {
+// errNoHandler says that a gateway forgot nothing. It may be about to end.
+var errNoHandler = errors.New("the gateway has no databricks_scopes handler, or is shutting down")
+
+// forget makes the gateway and its fleet look up a token again. Where it cannot be told, a
+// note says what follows: the change itself was made. It is false then.
+func (f addressFlag) forget(notes io.Writer, id tokens.ID, workspace string) (told, bool) {
 	client, err := f.client()
+	var forgotten adminapi.Forgotten
 	if err == nil {
-		err = client.Forget(id)
+		forgotten, err = client.Forget(id, workspace)
+	}
+	if err == nil && forgotten.Untold == fleet.NoHandler {
+		err = errNoHandler
 	}
 	if err != nil {
 		fmt.Fprintf(notes, "note: no gateway was notified (%v); gateways notice the change within their cache ttl\n", withHint(err))
+		return told{}, false
 	}
+	return told{client, forgotten}, true
 }

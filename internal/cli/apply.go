@@ -61,7 +61,7 @@ func (a *application) run(cmd *cobra.Command, deps Deps, admin signInFlags) erro
 	}
 	changer, err := tokens.NewChanger(workspace, credential)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", workspace, err)
 	}
 	defer changer.Close()
 	return a.set(cmd, changer)
@@ -69,12 +69,15 @@ func (a *application) run(cmd *cobra.Command, deps Deps, admin signInFlags) erro
 
 func (a *application) set(cmd *cobra.Command, changer *tokens.Changer) error {
 	wanted := a.recommendation.Change.Scopes
+	workspace := a.recommendation.Workspace
 	now, err := changer.Get(cmd.Context(), a.id)
 	switch {
+	case errors.Is(err, tokens.ErrUnknownToken):
+		return a.outdated(cmd, fmt.Errorf("%s: %w", workspace, err))
 	case err != nil:
-		return err
+		return fmt.Errorf("%s: %w", workspace, err)
 	case !tokens.SameScopes(now.Scopes, a.recommendation.Facts.Scopes):
-		return errors.New("the token's scopes were changed in the meantime; ask for the recommendation again")
+		return a.outdated(cmd, errors.New("the token's scopes were changed in the meantime; ask for the recommendation again"))
 	}
 	// Another program may listen at the address. Never trust its word that this narrows
 	// the token.
@@ -89,11 +92,23 @@ func (a *application) set(cmd *cobra.Command, changer *tokens.Changer) error {
 		}
 	}
 	if err := changer.SetScopes(cmd.Context(), a.id, wanted); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", workspace, err)
 	}
-	a.gateway.forget(cmd.ErrOrStderr(), a.id)
+	told, _ := a.gateway.forget(cmd.ErrOrStderr(), a.id, workspace)
 	fmt.Fprintf(cmd.OutOrStdout(), "The token now has the scopes %s. Databricks may take ten minutes to enforce them.\n", list)
+	told.await(cmd)
 	return nil
+}
+
+// outdated tells the gateway to forget a token about which it was wrong: it may have missed a
+// change. It returns why nothing was changed.
+func (a *application) outdated(cmd *cobra.Command, why error) error {
+	told, ok := a.gateway.forget(cmd.ErrOrStderr(), a.id, a.recommendation.Workspace)
+	if ok {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: the gateway has forgotten what it knew about this token")
+		told.await(cmd)
+	}
+	return why
 }
 
 // narrows reports whether a token with the held scopes, where none stands for all, could

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -65,6 +69,46 @@ func TestApplyNeverWidens(t *testing.T) {
 			got := now.Scopes
 			if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(test.want))) {
 				t.Errorf("it holds %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestApplyToldTooLate: a gateway that missed a change of a token forgets what it knew.
+func TestApplyToldTooLate(t *testing.T) {
+	workspace := startWorkspace(t)
+	for _, test := range []struct {
+		name string
+		gone bool
+		says string
+	}{
+		{"narrowed", false, "the token's scopes were changed in the meantime"},
+		{"revoked", true, workspace.URL() + ": the workspace has no token of this id"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			token := workspace.Mint(fakeworkspace.TokenSpec{Owner: "o@example.com", Scopes: []string{"jobs"}})
+			if test.gone {
+				workspace.Revoke(token.Info.TokenId)
+			}
+			answer := usage.Recommendation{
+				Workspace: workspace.URL(), TokenID: token.Info.TokenId, Facts: usage.TokenFacts{Scopes: []string{"sql", "jobs"}},
+				Evidence: usage.Evidence{Enough: true}, Change: &usage.Change{Scopes: []string{"jobs"}, Body: json.RawMessage("{}")},
+			}
+			forgotten := 0
+			out, err := run(t, func(address, method, uri string, header http.Header, body io.Reader) (*http.Response, error) {
+				if method == http.MethodDelete && strings.HasPrefix(uri, "/databricks_scopes/tokens/"+token.Info.TokenId) {
+					forgotten++
+					return answering(adminapi.Forgotten{Known: true, Untold: fleet.StoreDown})(address, method, uri, header, body)
+				}
+				return answering(answer)(address, method, uri, header, body)
+			}, "", "recommend", token.Info.TokenId, "--apply", "--yes")
+			if err == nil || forgotten != 1 {
+				t.Errorf("told %d times: %v", forgotten, err)
+			}
+			for _, part := range []string{test.says, "note: the gateway has forgotten what it knew about this token\n", "note: Redis is down: "} {
+				if !strings.Contains(out, part) {
+					t.Errorf("it lacks %q:\n%s", part, out)
+				}
 			}
 		})
 	}

@@ -20,14 +20,16 @@ func catalogCommand(deps Deps) *cobra.Command {
 		Short: "Prints the map from operations to scopes, or statistics about it",
 		Long: `
 Prints the catalog: method, path template, alternatives of scopes of which any one
-suffices (a+b: both are needed), evidence, operation and source, separated by tabs.
+suffices (a+b: both are needed), evidence, operation, source and access (read or
+write), separated by tabs.
 
 --coverage prints how many rows there are for each grade of evidence and each scope
   instead, and the rows of which not everything is known: doubtful ones, those that
   need all-apis, and those that clients go on without.
 --diff prints the changes since another catalog, for reviewing an upgrade: + for
   added operations, - for removed ones, ~ for those that need other scopes. The exit
-  code is 0 with and without changes.
+  code is 0 with and without changes. Whether an operation only reads is compared
+  where both catalogs say it.
 --config adds the map and routes of the databricks_scopes handler in a configuration
   file. With --against-usage it names the gateway.
 ` + adapterHelp + compareHelp + exportHelp + addressHelp,
@@ -111,7 +113,7 @@ func printDiff(out io.Writer, path string, rows []scopes.Operation) error {
 		return fmt.Errorf("reading the old catalog: %w", err)
 	}
 	var b strings.Builder
-	counts := map[byte]int{}
+	counts, otherAccess := map[byte]int{}, 0
 	for _, change := range scopes.Diff(before, rows) {
 		sign, operation, detail := byte('~'), change.New, ""
 		switch {
@@ -121,11 +123,20 @@ func printDiff(out io.Writer, path string, rows []scopes.Operation) error {
 			sign, operation, detail = '-', change.Old, judge.Needs(change.Old)
 		default:
 			detail = judge.Needs(change.Old) + " → " + judge.Needs(change.New)
+			if change.Old.Needs() == change.New.Needs() {
+				otherAccess++
+				counts['~']--
+				detail = judge.Needs(change.New) + ", " + change.Old.Effect.String() + " → " + change.New.Effect.String()
+			}
 		}
 		counts[sign]++
 		fmt.Fprintf(&b, "%c %-7s %s\t%s\t%s\n", sign, operation.Method, operation.Template, detail, operation.Name)
 	}
-	fmt.Fprintf(&b, "%d added, %d removed, %d with other scopes\n", counts['+'], counts['-'], counts['~'])
+	fmt.Fprintf(&b, "%d added, %d removed, %d with other scopes", counts['+'], counts['-'], counts['~'])
+	if otherAccess > 0 {
+		fmt.Fprintf(&b, ", %d with other access", otherAccess)
+	}
+	b.WriteByte('\n')
 	_, err = io.WriteString(out, b.String())
 	return err
 }

@@ -51,9 +51,8 @@ func unreachable(string, string, string, http.Header, io.Reader) (*http.Response
 
 // testConfig is what a file called good says.
 var testConfig = Config{
-	Workspace: "https://config.example.com",
-	Admin:     tokens.Admin{ClientID: "of the configuration"},
-	Judge:     judgeWith("GET\t/api/2.0/internal/things\tthings\tdocumented\tinternal.Things\tthe owners"),
+	Workspaces: []FileWorkspace{{"prod", "https://config.example.com", tokens.Admin{ClientID: "of the configuration"}}},
+	Judge:      judgeWith("GET\t/api/2.0/internal/things\tthings\tdocumented\tinternal.Things\tthe owners"),
 }
 
 // judgeWith returns what a configuration with a row of its own says.
@@ -78,7 +77,11 @@ func loadTestConfig(path, adapter string) (Config, error) {
 		return config, nil
 	case "without workspace":
 		config := testConfig
-		config.Workspace = ""
+		config.Workspaces = []FileWorkspace{{Admin: testConfig.Workspaces[0].Admin}}
+		return config, nil
+	case "several":
+		config := testConfig
+		config.Workspaces = append(config.Workspaces[:1:1], FileWorkspace{"dev", "https://dev.example.com", tokens.Admin{ClientID: "of dev"}}, FileWorkspace{URL: "https://third.example.com"})
 		return config, nil
 	}
 	return Config{}, fmt.Errorf("no file %s for adapter %q", path, adapter)

@@ -13,13 +13,14 @@ import (
 // The parent command.
 const (
 	Name  = "scopes"
-	Usage = "explain|catalog|verify|report|recommend|drift|revoke"
+	Usage = "explain|why|catalog|verify|report|recommend|drift|fleet|revoke"
 	Short = "Explains which Databricks API scopes requests need and tokens use"
 	Long  = `
 Answers questions about Databricks API scopes with the code that judges requests.
 
 explain and catalog need no gateway, no network and no token. verify and revoke
-call a workspace. report, recommend and drift ask a running gateway.
+call a workspace. why, report, recommend, drift and fleet ask a running gateway; why
+also reads audit logs.
 `
 )
 
@@ -38,6 +39,7 @@ type Deps struct {
 // Add makes a command the parent of the commands below scopes.
 func Add(parent *cobra.Command, deps Deps) {
 	parent.AddCommand(Commands(deps)...)
+	parent.Example = "  scopegate scopes explain GET /api/2.1/jobs/list --scopes sql\n  scopegate scopes report --unscoped"
 	parent.RunE = NeedCommand // without it, cobra prints help and succeeds
 }
 
@@ -59,15 +61,18 @@ func NeedCommand(parent *cobra.Command, args []string) error {
 func Commands(deps Deps) []*cobra.Command {
 	commands := []*cobra.Command{
 		explainCommand(deps),
+		whyCommand(deps),
 		catalogCommand(deps),
 		verifyCommand(deps),
 		reportCommand(deps),
 		recommendCommand(deps),
 		driftCommand(deps),
+		fleetCommand(deps),
 		revokeCommand(deps),
 	}
 	for _, cmd := range commands {
 		sanitizeOutput(cmd)
+		completeValues(cmd)
 	}
 	return commands
 }

@@ -7,18 +7,13 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
-	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
 
 // Config is what commands need of a configuration file.
 type Config struct {
-	// Workspace is the workspace that the file names, with placeholders replaced. Empty
-	// where it names none.
-	Workspace string
-	// Admin is the credential with which the gateway signs in to the workspace. The
-	// zero value means the Databricks SDK's unified authentication.
-	Admin tokens.Admin
+	// Workspaces are those that handlers of the file use.
+	Workspaces []FileWorkspace
 	// Judge returns a judge by the file's rules, without tokens. It reads the routes
 	// file.
 	Judge func() (*judge.Judge, error)

@@ -1,4 +1,4 @@
-// Package cli holds the commands scopegate scopes …: explain, catalog, verify, report,
+// Package cli holds the commands scopegate scopes …: explain, why, catalog, verify, report,
 // recommend, drift and revoke. It does not know Caddy: [Deps] says how configuration files are
 // read and how a gateway's admin API is asked.
 //

@@ -18,8 +18,8 @@ func explainCommand(deps Deps) *cobra.Command {
 		Use:   "explain <METHOD> <path> [--scopes a,b] [--config <file>] [--json]",
 		Short: "Shows what a request needs, and whether a token may make it",
 		Long: `
-Prints the operation that a request calls, the scopes of which it needs one, the
-evidence for that, and the verdict for a token with the given scopes. For a refused
+Prints the operation that a request calls, the scopes of which it needs one, whether
+it only reads, the evidence for that, and the verdict for a token with the given scopes. For a refused
 request it also prints the smallest change that would permit it.
 
 --scopes are the scopes that the token holds, separated by commas. A token without
@@ -27,8 +27,9 @@ request it also prints the smallest change that would permit it.
   Default: none.
 --as describes the token further, for policies: kind=<pat or oauth>, owner=<name or
   id>, creator=<name or id>, comment=<text>, token=<id>, lifetime=<duration or never>,
-  separated by commas. An OAuth token may hold names such as sql.statement-execution. Give owner and creator twice for both name and id: what is
-  not given is unknown, and matches.
+  separated by commas. An OAuth token may hold names such as sql.statement-execution.
+  Give owner and creator twice for both name and id: what is not given is unknown,
+  and matches.
 --config judges by the routes and rules of the databricks_scopes handler in a
   Caddyfile or JSON configuration.
 ` + adapterHelp + `--json prints a JSON object.
@@ -48,6 +49,7 @@ request it also prints the smallest change that would permit it.
 	config := addConfigFlags(cmd, "configuration file to judge by")
 	asJSON := flags.Bool("json", false, "print JSON")
 	batch := flags.Bool("batch", false, "read JSON lines from standard input")
+	cmd.ValidArgsFunction = completeMethod
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		judge, err := config.judge(deps)
 		if err != nil {
@@ -100,6 +102,14 @@ func needs(e *judge.Explanation) string {
 	return text
 }
 
+// access says whether an operation only reads, and how that is known.
+func access(e *judge.Explanation) string {
+	if e.AccessReason == "" {
+		return e.Access + " (by the method " + e.Row.Method + ")"
+	}
+	return e.Access + " (" + e.AccessReason + ")"
+}
+
 func printExplanation(out io.Writer, e *judge.Explanation) {
 	line := func(name, value string) {
 		if value != "" {
@@ -115,6 +125,7 @@ func printExplanation(out io.Writer, e *judge.Explanation) {
 			line("row", e.Row.Method+" "+e.Template)
 		}
 		line("needs", needs(e))
+		line("access", access(e))
 		if len(e.UnderPolicy) > 0 {
 			line("in policy", "scopes "+strings.ReplaceAll(e.UnderPolicy[0], scopes.And, " ")+", all of them until it is known which")
 		}

@@ -18,6 +18,11 @@ func TestExplain(t *testing.T) {
 		{name: "refused", args: "GET /api/2.1/jobs/list --scopes sql", says: []string{
 			"request    GET /api/2.1/jobs/list\n", "operation  jobs.List\n", "needs      jobs\n", "verdict    deny (missing_scope)\n", "to permit  add the scope jobs\n",
 		}},
+		{name: "by the method", args: "GET /api/2.1/jobs/list", says: []string{"access     read (by the method GET)\n"}},
+		{name: "a POST that reads", args: "POST /api/2.0/mlflow/runs/search", says: []string{"access     read (searches runs, with the filter in the body)\n"}},
+		{name: "a write", args: "POST /api/2.0/sql/statements", says: []string{"access     write (a statement can change anything)\n"}},
+		{name: "a path that the map lacks", args: "GET /api/2.0/nothing", says: []string{"access     write (not in the catalog, so nothing is known of it)\n"}},
+		{name: "access in JSON", args: "POST /api/2.0/mlflow/runs/search --json", says: []string{`"access":"read","access_reason":"searches runs`}},
 		{name: "permitted", args: "GET /api/2.1/jobs/list --scopes jobs", says: []string{"verdict    allow (permitted)\n"}, lacks: "to permit"},
 		{name: "no scopes", args: "GET /api/2.1/jobs/list", says: []string{"verdict    allow"}},
 		{name: "no scopes by the rules of a file", args: "GET /api/2.1/jobs/list --config good", says: []string{"verdict    deny (missing_scope)"}},

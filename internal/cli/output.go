@@ -58,17 +58,22 @@ func joinOr(words []string, none string) string {
 	return strings.Join(words, ", ")
 }
 
+// showNow shows what was printed and is still held back, before the command waits.
+func showNow(cmd *cobra.Command) {
+	for _, out := range []io.Writer{cmd.OutOrStdout(), cmd.ErrOrStderr()} {
+		if held, ok := out.(*sanitize.Writer); ok {
+			_ = held.Flush() // another attempt follows when the command ends
+		}
+	}
+}
+
 // errNotConfirmed ends a command that was told not to go on.
 var errNotConfirmed = errors.New("nothing was changed")
 
 // confirm asks whether to go on. The end of the input means no.
 func confirm(cmd *cobra.Command, question string) error {
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
-	for _, out := range []io.Writer{cmd.OutOrStdout(), cmd.ErrOrStderr()} {
-		if held, ok := out.(*sanitize.Writer); ok {
-			_ = held.Flush() // another attempt follows when the command ends
-		}
-	}
+	showNow(cmd)
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading the answer: %w", err)

@@ -8,11 +8,7 @@ import (
 	"github.com/scopegate/scopegate/internal/adminapi"
 )
 
-func recommendCommand(deps Deps) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "recommend <token-id> [--used 90d] [--json | --apply [--yes] [--despite-cut]]",
-		Short: "Recommends the smallest set of scopes for what a token was seen to use",
-		Long: `
+const recommendHelp = `
 Asks a running gateway which scopes cover what a token was seen to use, how much
 evidence there is, what would be dropped, whether Databricks' own observations
 agree, and how to apply it. Instead of the whole token id, its first eight digits or
@@ -25,11 +21,17 @@ more, as scopes report shows them, are enough.
 --yes applies them without asking, if there is enough evidence.
 --despite-cut applies them although evidence about the token was dropped to stay within
   limits, or a saved file could not be read. It still asks.
+`
 
-` + signInHelp + addressHelp,
+func recommendCommand(deps Deps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "recommend <token-id> [--used 90d] [--json | --apply [--yes] [--despite-cut] | --native]",
+		Short: "Recommends the smallest set of scopes for what a token was seen to use",
+		Long:  recommendHelp + nativeHelp + "\n" + signInHelp + addressHelp,
 		Example: `  scopegate scopes recommend 3f2a81c09d4e
-  scopegate scopes recommend 3f2a81c09d4e --used 90d --apply --profile admin`,
-		Args:         oneTokenID,
+  scopegate scopes recommend 3f2a81c09d4e --used 90d --apply --profile admin
+  scopegate scopes recommend 3f2a81c09d4e --native --format terraform > native.tf
+  scopegate scopes recommend 3f2a81c09d4e 77b0c2d5 --native --allow-others`,
 		SilenceUsage: true,
 	}
 	flags := cmd.Flags()
@@ -40,23 +42,33 @@ more, as scopes report shows them, are enough.
 	despiteCut := flags.Bool("despite-cut", false, "apply although evidence is missing")
 	admin := addSignInFlags(cmd)
 	gateway := addAddressFlag(cmd, deps, admin.config)
+	forDatabricks := addNativeFlags(cmd)
+	cmd.Args = forDatabricks.args
 	cmd.MarkFlagsMutuallyExclusive("json", "apply")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *yes && !*apply {
-			return errors.New("--yes goes with --apply")
+		if err := checkApply(*apply, *yes, *despiteCut); err != nil {
+			return err
 		}
-		if *despiteCut && !*apply {
-			return errors.New("--despite-cut goes with --apply")
+		if err := forDatabricks.check(cmd); err != nil {
+			return err
 		}
-		id, err := gateway.tokenID(args[0], *admin.workspace)
+		asked, err := admin.asked(deps)
 		if err != nil {
 			return err
 		}
+		ids, err := uniqueIDs(gateway, args, asked)
+		if err != nil {
+			return err
+		}
+		id := ids[0]
 		client, err := gateway.client()
 		if err != nil {
 			return err
 		}
-		recommendation, err := client.Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: *admin.workspace, Used: *used})
+		if *forDatabricks.on {
+			return forDatabricks.run(cmd, ids, client, asked, *used)
+		}
+		recommendation, err := client.Recommend(adminapi.RecommendQuery{TokenID: id, Workspace: asked, Used: *used})
 		if err != nil {
 			return withHint(err)
 		}
@@ -70,4 +82,15 @@ more, as scopes report shows them, are enough.
 		return apply.run(cmd, deps, admin)
 	}
 	return cmd
+}
+
+// checkApply refuses what means nothing without --apply.
+func checkApply(apply, yes, despiteCut bool) error {
+	switch {
+	case yes && !apply:
+		return errors.New("--yes goes with --apply")
+	case despiteCut && !apply:
+		return errors.New("--despite-cut goes with --apply")
+	}
+	return nil
 }

@@ -20,16 +20,17 @@ type signInFlags struct {
 }
 
 // signInHelp explains the flags of addSignInFlags.
-const signInHelp = `--workspace is the URL of the workspace. Default: that of the configuration file,
-  then $DATABRICKS_HOST, then the host of the profile.
+const signInHelp = `--workspace is the URL of the workspace, or its name in the configuration file. Default:
+  the only one of the configuration file, then $DATABRICKS_HOST, then the host of the
+  profile.
 --profile names the profile of ~/.databrickscfg to sign in with.
---config takes workspace and admin credential from the databricks_scopes handler in
-  a configuration file. Default: the environment variables of the Databricks SDK.
+--config takes workspace and admin credential from a configuration file. If the file has
+  several workspaces, choose one with --workspace. Default: the environment variables of the Databricks SDK.
 ` + adapterHelp
 
 func addSignInFlags(cmd *cobra.Command) signInFlags {
 	f := signInFlags{
-		workspace: cmd.Flags().StringP("workspace", "w", "", "URL of the workspace"),
+		workspace: cmd.Flags().StringP("workspace", "w", "", "URL of the workspace, or its name in the file of --config"),
 		profile:   cmd.Flags().String("profile", "", "profile of ~/.databrickscfg to sign in with"),
 		config:    addConfigFlags(cmd, "configuration file to take workspace and credential from"),
 	}
@@ -40,20 +41,30 @@ func addSignInFlags(cmd *cobra.Command) signInFlags {
 // resolve returns the workspace and the credential for it. The workspace that is passed
 // is used if neither a flag nor the configuration file names one.
 func (f signInFlags) resolve(deps Deps, workspace string) (string, tokens.Admin, error) {
-	var config Config
+	use := FileWorkspace{URL: *f.workspace, Admin: tokens.Admin{Profile: *f.profile}}
 	if *f.config.path != "" {
-		var err error
-		if config, err = deps.LoadConfig(*f.config.path, *f.config.adapter); err != nil {
+		config, err := deps.LoadConfig(*f.config.path, *f.config.adapter)
+		if err == nil {
+			use, err = config.workspace(*f.workspace, workspace)
+		}
+		if err != nil {
 			return "", tokens.Admin{}, err
 		}
 	}
-	if *f.profile != "" {
-		config.Admin = tokens.Admin{Profile: *f.profile}
-	}
-	named := cmp.Or(*f.workspace, config.Workspace, workspace, os.Getenv(workspaceurl.Variable))
-	url, err := workspaceurl.Find(named, config.Admin.Profile)
+	named := cmp.Or(use.URL, workspace, os.Getenv(workspaceurl.Variable))
+	url, err := workspaceurl.Find(named, use.Admin.Profile)
 	if errors.Is(err, workspaceurl.ErrNone) {
 		err = errors.New("no workspace is set; pass --workspace https://<name>.cloud.databricks.com, name the gateway's configuration with --config or a profile that has a host with --profile, or set the environment variable " + workspaceurl.Variable)
 	}
-	return url, config.Admin, err
+	return url, use.Admin, err
+}
+
+// asked returns the workspace to ask a gateway about: the URL that the flag names, or of which
+// it has the name in the configuration file, or an empty string without the flag.
+func (f signInFlags) asked(deps Deps) (string, error) {
+	if *f.config.path == "" || *f.workspace == "" {
+		return *f.workspace, nil
+	}
+	url, _, err := f.resolve(deps, "")
+	return url, err
 }

@@ -22,7 +22,17 @@ func TestSignIn(t *testing.T) {
 		problem                        string
 	}{
 		{name: "flag", args: "--workspace flag.example.com", given: "https://given.example.com", environment: "env.example.com", workspace: "https://flag.example.com"},
-		{name: "flag before file", args: "--workspace flag.example.com --config good", workspace: "https://flag.example.com", client: "of the configuration"},
+		{name: "flag and file", args: "--workspace config.example.com --config good", workspace: "https://config.example.com", client: "of the configuration"},
+		{name: "name in the file", args: "--workspace prod --config good", workspace: "https://config.example.com", client: "of the configuration"},
+		{name: "flag against the file", args: "--workspace flag.example.com --config good", problem: "the configuration file has no workspace flag.example.com; pass --workspace with one of its own: prod (https://config.example.com)"},
+		{name: "second of several", args: "--workspace https://dev.example.com/ --config several", workspace: "https://dev.example.com", client: "of dev"},
+		{name: "second of several by its name", args: "--workspace dev --config several", workspace: "https://dev.example.com", client: "of dev"},
+		{name: "third of several, without a name", args: "--workspace third.example.com --config several", workspace: "https://third.example.com"},
+		{name: "given is one of several", args: "--config several", given: "https://dev.example.com", workspace: "https://dev.example.com", client: "of dev"},
+		{name: "one of several", args: "--config several", environment: "dev.example.com", problem: "the configuration file has several workspaces; pass --workspace with one of them: prod (https://config.example.com), dev (https://dev.example.com), https://third.example.com"},
+		{name: "unknown name", args: "--workspace prd --config several", problem: "the configuration file has no workspace prd; pass --workspace with one of its own: prod (https://config.example.com), dev"},
+		{name: "flag for a file without a workspace", args: "--workspace flag.example.com -c without\u00a0workspace", workspace: "https://flag.example.com", client: "of the configuration"},
+		{name: "name for a file without a workspace", args: "--workspace prod -c without\u00a0workspace", problem: "the configuration file has no workspace prod"},
 		{name: "file", args: "--config good", given: "https://given.example.com", environment: "env.example.com", workspace: "https://config.example.com", client: "of the configuration"},
 		{name: "file without a workspace", args: "-c without\u00a0workspace", environment: "env.example.com", workspace: "https://env.example.com", client: "of the configuration"},
 		{name: "given", given: "https://given.example.com", environment: "env.example.com", workspace: "https://given.example.com"},
