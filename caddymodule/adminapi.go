@@ -10,6 +10,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/recent"
 )
 
 func init() {
@@ -56,6 +57,8 @@ func (runningGateway) Ready(ctx context.Context) bool {
 
 func (runningGateway) Now() time.Time { return clock() }
 
+func (runningGateway) Recent() *recent.Ring { return recentDecisions }
+
 func (runningGateway) Judges() (judges []adminapi.Judge) {
 	app := activeApp()
 	if app == nil {
@@ -80,7 +83,7 @@ func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
 	}
 	for _, w := range app.shared.used() {
 		service := w.service()
-		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Compare: w.watch.Compare, Base: w.base})
+		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Fleet: service.fleet, Compare: w.watch.Compare, Base: w.base})
 	}
 	return workspaces
 }

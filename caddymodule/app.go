@@ -47,6 +47,7 @@ type App struct {
 	now      func() time.Time
 	logger   *zap.Logger
 	shared   *registry
+	answers  map[string]bool // workspaces whose edges are answered
 	handlers []*Handler
 	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
@@ -100,7 +101,7 @@ func (a *App) Start() error {
 		return err
 	}
 	for _, w := range a.shared.used() {
-		if err := w.options.Admin.check(w.url); err != nil {
+		if err := errors.Join(w.options.Admin.check(w.url), w.options.Fleet.check(), w.authority.check()); err != nil {
 			return fmt.Errorf("workspace %s: %w", w.url, err)
 		}
 	}
@@ -112,8 +113,14 @@ func (a *App) Start() error {
 	a.apply()
 	for _, w := range a.shared.used() {
 		service := w.service()
+		if w.authority != nil {
+			w.authority.server() // so that it counts as an authority before the first edge asks
+		}
 		// Once for each credential, and so not at every reload.
-		service.probe.Do(func() { service.watch.Probe(service.Resolver) })
+		service.probe.Do(func() {
+			service.fleet.Start()
+			service.watch.Probe(service.Resolver)
+		})
 	}
 	for _, h := range a.handlers {
 		h.warnOfRewrites()
@@ -127,6 +134,7 @@ func (a *App) apply() {
 	runningLogger.Store(a.logger)
 	for _, w := range a.shared.used() {
 		w.service().Tune(w.options.settings())
+		w.service().fleet.Tune(w.options.shares())
 		w.keepUsage(a.ctx.Storage(), a.logger)
 	}
 }

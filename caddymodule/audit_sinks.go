@@ -12,6 +12,7 @@ import (
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/recent"
 )
 
 // sinks are where a handler's records go beside the logger: an output of their own, and
@@ -164,8 +165,12 @@ func (s *sinks) Reserve() (audit.Reservation, bool) {
 	return s.Sinks.Reserve()
 }
 
+// recentDecisions holds the records of all handlers and configurations, for scopes why.
+var recentDecisions = recent.New(recent.Size)
+
 // Put implements [exchange.Sinks].
 func (s *sinks) Put(rec *audit.Record, reserved audit.Reservation) {
+	recentDecisions.Put(rec)
 	if s != nil {
 		s.Sinks.Put(rec, reserved)
 	}

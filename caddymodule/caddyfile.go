@@ -95,14 +95,14 @@ func onlyArg(d *caddyfile.Dispenser, word string) bool {
 
 // secretArg reads a value that must be a placeholder, and never repeats it in a
 // message: a secret that was written out by mistake would end in a log.
-func secretArg(d *caddyfile.Dispenser, to *string) error {
+func secretArg(d *caddyfile.Dispenser, block string, to *string) error {
 	name := d.Val()
 	if d.CountRemainingArgs() != 1 {
 		return d.Errf("%s takes one value, a placeholder such as {file./run/secrets/%s}", name, name)
 	}
 	d.NextArg()
 	*to = d.Val()
-	return at(d, secretPlaceholder(name, *to))
+	return at(d, secretPlaceholder(block+" "+name, *to))
 }
 
 func choice(d *caddyfile.Dispenser, to *string, choices []string) error {

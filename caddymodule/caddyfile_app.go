@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,6 +38,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        admin { ... }
 //	        cache { ... }
 //	        lookup { ... }
+//	        fleet          <redis-url> { ... }
 //	        insecure_http
 //	        sync           <duration>|off
 //	        routes         [<file>] [learned]
@@ -84,7 +86,7 @@ func (a *App) unmarshalWorkspace(d *caddyfile.Dispenser) error {
 	if err := eachOption(d, w.WorkspaceOptions.options(d)); err != nil {
 		return err
 	}
-	if err := checkScheme(w.URL, w.InsecureHTTP); err != nil {
+	if err := errors.Join(checkScheme(w.URL, w.InsecureHTTP), w.validateEdge()); err != nil {
 		return at(d, err)
 	}
 	if a.Workspaces == nil {
@@ -100,6 +102,7 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 		"admin":          func() error { o.Admin = new(Admin); return o.Admin.unmarshal(d) },
 		"cache":          func() error { o.Cache = new(Cache); return eachOption(d, o.Cache.options(d)) },
 		"lookup":         func() error { o.Lookup = new(Lookup); return eachOption(d, o.Lookup.options(d)) },
+		"fleet":          func() error { o.Fleet = new(Fleet); return o.Fleet.unmarshal(d) },
 		"insecure_http":  func() error { return flag(d, &o.InsecureHTTP) },
 		"sync":           func() error { return unmarshalInterval(d, &o.Sync, o.validateSync) },
 		"routes":         func() error { return o.unmarshalRoutes(d) },
@@ -144,8 +147,12 @@ func (a *Admin) options(d *caddyfile.Dispenser) options {
 	return options{
 		"profile":       func() error { return oneArg(d, &a.Profile) },
 		"client_id":     func() error { return oneArg(d, &a.ClientID) },
-		"client_secret": func() error { return secretArg(d, &a.ClientSecret) },
-		"token":         func() error { return secretArg(d, &a.Token) },
+		"client_secret": func() error { return secretArg(d, "admin", &a.ClientSecret) },
+		"token":         func() error { return secretArg(d, "admin", &a.Token) },
+		"authority": func() error {
+			a.Authority = new(AdminAuthority)
+			return a.Authority.unmarshal(d)
+		},
 	}
 }
 
@@ -207,12 +214,12 @@ func checkStated(h httpcaddyfile.Helper, handler *Handler) error {
 	if !ok {
 		w = &statedWorkspace{handler.WorkspaceOptions, handler.lines}
 		all[url] = w
-		return at(h.Dispenser, checkScheme(url, w.options.InsecureHTTP))
+		return at(h.Dispenser, errors.Join(checkScheme(url, w.options.InsecureHTTP), w.options.validateEdge()))
 	}
 	conflict, err := w.options.merge(handler.WorkspaceOptions)
 	switch {
 	case err != nil:
-		return err
+		return at(h.Dispenser, err)
 	case conflict != "":
 		option, _, _ := strings.Cut(conflict, " ")
 		first := "in the global option " + appName

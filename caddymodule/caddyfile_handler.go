@@ -35,6 +35,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        client_id     <id>
 //	        client_secret <placeholder>
 //	        token         <placeholder>
+//	        authority     <url>... { ... }
 //	    }
 //	    mode            enforce|observe
 //	    cache {
@@ -48,6 +49,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	        rate          <n>
 //	        concurrency   <n>
 //	    }
+//	    fleet           <redis-url> { ... }
 //	    insecure_http
 //	    sync            <duration>|off
 //	    unscoped_tokens allow|deny
@@ -71,7 +73,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    }
 //	    policy <name> {
 //	        match owner|creator|token|comment|scope <value...>
-//	        scopes         <scope...>
+//	        scopes         <scope>[:read]...
+//	        access         read
 //	        allow          <method> <path>
 //	        deny           <method> <path>
 //	        max_lifetime   <duration>

@@ -47,7 +47,14 @@ func (p *Policy) options(d *caddyfile.Dispenser) options {
 			if p.Scopes = d.RemainingArgs(); len(p.Scopes) == 0 {
 				return d.Err("scopes needs at least one scope")
 			}
-			return nil
+			_, _, err := policy.ParseCeiling(p.Scopes)
+			return at(d, err)
+		},
+		"access": func() error {
+			if err := oneArg(d, &p.Access); err != nil {
+				return err
+			}
+			return at(d, checkAccess(p.Access))
 		},
 		"allow":          func() error { return routeArgs(d, &p.Allow) },
 		"deny":           func() error { return routeArgs(d, &p.Deny) },

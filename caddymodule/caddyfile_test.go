@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/scopegate/scopegate/internal/caddymodules"
 
 	_ "github.com/scopegate/scopegate/caddymodule"
 )
@@ -101,6 +101,19 @@ func TestValidateJSON(t *testing.T) {
 		{"workspace with a path", `{"workspace":"https://example.com/sql"}`, "has a path"},
 		{"workspace of another scheme", `{"workspace":"ftp://example.com"}`, "the scheme must be https"},
 		{"routes that do not exist", `{` + workspace + `,"routes":"nowhere.tsv"}`, "reading routes: open nowhere.tsv"},
+		{"fleet", `{` + workspace + `,"fleet":{"url":"redis://h","key":["{env.K}"]}}`, ""},
+		{"fleet without a key", `{` + workspace + `,"fleet":{"url":"redis://h"}}`, "fleet needs a key"},
+		{"fleet with a literal key", `{` + workspace + `,"fleet":{"url":"redis://h","key":["hush"]}}`, "fleet key must be a placeholder"},
+		{"fleet without a URL", `{` + workspace + `,"fleet":{"key":["{env.K}"]}}`, "fleet needs the URL"},
+		{"fleet with half a certificate", `{` + workspace + `,"fleet":{"url":"rediss://h","key":["{env.K}"],"tls":{"client_key":"k"}}}`, "half a client certificate"},
+		{"edge", `{` + workspace + `,"admin":{"authority":{"urls":["https://a"],"token":"{env.T}"}}}`, ""},
+		{"edge with a credential", `{` + workspace + `,"admin":{"profile":"x","authority":{"urls":["https://a"],"token":"{env.T}"}}}`, "an edge holds no credential of the workspace"},
+		{"edge with sync", `{` + workspace + `,"sync":"1m","admin":{"authority":{"urls":["https://a"],"token":"{env.T}"}}}`, "sync and admin authority cannot be combined"},
+		{"edge with a fleet", `{` + workspace + `,"fleet":{"url":"redis://h","key":["{env.K}"]},"admin":{"authority":{"urls":["https://a"],"token":"{env.T}"}}}`, "fleet and admin authority cannot be combined"},
+		{"edge without URLs", `{` + workspace + `,"admin":{"authority":{"token":"{env.T}"}}}`, "admin authority needs the URL"},
+		{"edge with a long name", `{` + workspace + `,"admin":{"authority":{"urls":["https://a"],"token":"{env.T}","name":"` + strings.Repeat("x", 129) + `"}}}`, "the name has 129 bytes"},
+		{"edge with half a certificate", `{` + workspace + `,"admin":{"authority":{"urls":["https://a"],"client_key":"k"}}}`, "half a client certificate"},
+		{"edge with a bad URL", `{` + workspace + `,"admin":{"authority":{"urls":["a:9443:1"],"token":"{env.T}"}}}`, "a URL is not one of an authority"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("DATABRICKS_HOST", "")
@@ -117,14 +130,61 @@ func TestValidateJSON(t *testing.T) {
 	}
 }
 
+// TestValidateAuthority: what a Caddyfile cannot say, or another handler says.
+func TestValidateAuthority(t *testing.T) {
+	const (
+		scopes   = `{"handler":"databricks_scopes","workspace":"https://example.cloud.databricks.com"`
+		edge     = scopes + `,"admin":{"authority":{"urls":["https://a"],"token":"{env.T}"}}}`
+		start    = `{"handler":"databricks_authority","workspace":"https://example.cloud.databricks.com"`
+		accounts = start + `,"kubernetes":{"issuer":"https://k","audience":"a","service_accounts":["a/b"]`
+	)
+	for _, test := range []struct{ name, handlers, err string }{
+		{"alone", start + `,"tokens":["{env.T}"]}`, ""},
+		{"twice the same", start + `,"tokens":["{env.T}"]},` + start + `,"tokens":["{env.T}"]}`, ""},
+		{"twice, differently", start + `,"tokens":["{env.T}"]},` + start + `,"tokens":["{env.U}"]}`, "two different databricks_authority handlers"},
+		{"beside a gateway", scopes + `},` + start + `,"tokens":["{env.T}"]}`, ""},
+		{"of an edge", edge + "," + start + `,"tokens":["{env.T}"]}`, "an edge cannot be an authority"},
+		{"of what is stated to be an edge later", start + `,"tokens":["{env.T}"]},` + edge, "an edge cannot be an authority"},
+		{"for nobody", start + `}`, "lets nobody in"},
+		{"without a workspace", `{"handler":"databricks_authority","tokens":["{env.T}"]}`, "no workspace is set"},
+		{"of a workspace in the clear", `{"handler":"databricks_authority","workspace":"http://example.com","tokens":["{env.T}"]}`, "is not encrypted"},
+		{"literal token", start + `,"tokens":["hush"]}`, "databricks_authority token must be a placeholder"},
+		{"empty token", start + `,"tokens":[""]}`, "databricks_authority token is empty"},
+		{"any certificate", start + `,"client_certificate":{}}`, ""},
+		{"a certificate without a name", start + `,"client_certificate":{"names":[""]}}`, "client_certificate has an empty name"},
+		{"service accounts", accounts + `}}`, ""},
+		{"keys from a file", accounts + `,"jwks":"/keys.json"}}`, ""},
+		{"keys with a password", accounts + `,"jwks":"https://u:hush@k/keys"}}`, "kubernetes jwks must be an https:// URL without user name"},
+		{"limits", start + `,"tokens":["{env.T}"],"limits":{"rate":-1}}`, "limits rate must be between 1 and 10000, not -1"},
+		{"too many edges", start + `,"tokens":["{env.T}"],"limits":{"edges":100001}}`, "limits edges must be between 1 and 100000"},
+		{"unknown field", start + `,"token":"{env.T}"}`, "unknown field"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("DATABRICKS_HOST", "")
+			err := validateHandlers(t, test.handlers)
+			switch {
+			case (err == nil) != (test.err == ""), err != nil && !strings.Contains(err.Error(), test.err):
+				t.Errorf("got %v, want %q", err, test.err)
+			case err != nil && strings.Contains(err.Error(), "hush"):
+				t.Errorf("the error holds the secret: %v", err)
+			}
+		})
+	}
+}
+
 // validateHandler validates a configuration with one databricks_scopes handler.
 func validateHandler(t *testing.T, handler string) error {
 	t.Helper()
 	handler = strings.Replace(handler, "{", `{"handler":"databricks_scopes",`, 1)
-	handler = strings.Replace(handler, ",}", "}", 1)
+	return validateHandlers(t, strings.Replace(handler, ",}", "}", 1))
+}
+
+// validateHandlers validates a configuration with handlers, which commas separate.
+func validateHandlers(t *testing.T, handlers string) error {
+	t.Helper()
 	var config caddy.Config
 	document := `{"admin":{"disabled":true},"logging":{"logs":{"default":{"level":"ERROR"}}},
-		"apps":{"http":{"servers":{"test":{"listen":["127.0.0.1:0"],"routes":[{"handle":[` + handler + `]}]}}}}}`
+		"apps":{"http":{"servers":{"test":{"listen":["127.0.0.1:0"],"routes":[{"handle":[` + handlers + `]}]}}}}}`
 	if err := caddy.StrictUnmarshalJSON([]byte(document), &config); err != nil {
 		t.Fatalf("%s: %v", document, err)
 	}

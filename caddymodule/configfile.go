@@ -18,31 +18,46 @@ import (
 // loadConfig reads a configuration file for a command. It needs no network and no
 // secrets.
 func loadConfig(path, adapter string) (cli.Config, error) {
-	handlers, err := readHandlers(path, adapter)
+	handlers, workspaces, err := readHandlers(path, adapter)
 	switch {
 	case err != nil:
 		return cli.Config{}, err
-	case len(handlers) == 0:
-		return cli.Config{}, fmt.Errorf("%s has no databricks_scopes or databricks_gateway to judge by", path)
+	case len(workspaces) == 0:
+		return cli.Config{}, noJudge(path)
+	}
+	config := cli.Config{Judge: func() (*judge.Judge, error) { return judgeOf(path, handlers) }}
+	for _, w := range workspaces {
+		file := cli.FileWorkspace{Name: w.name, URL: w.url}
+		if admin := w.options.Admin; admin != nil {
+			file.Admin = admin.credential()
+		}
+		config.Workspaces = append(config.Workspaces, file)
+	}
+	if len(handlers) > 0 {
+		config.MapDate = handlers[0].workspace.inForce.Load().BasedOn
+	}
+	return config, nil
+}
+
+// judgeOf returns the judge of the handlers of a file, if all judge alike.
+func judgeOf(path string, handlers []*Handler) (*judge.Judge, error) {
+	if len(handlers) == 0 { // the file only answers edges
+		return nil, noJudge(path)
 	}
 	first := handlers[0]
 	key, err := first.offlineKey(first.enforcer.Judge().Catalog)
 	for _, other := range handlers[1:] {
 		if otherKey, otherErr := other.offlineKey(other.enforcer.Judge().Catalog); err == nil && otherErr == nil && otherKey != key {
-			return cli.Config{}, fmt.Errorf("%s has %d databricks_scopes handlers with different rules; give a file with the one to judge by", path, len(handlers))
+			return nil, fmt.Errorf("%s has %d databricks_scopes handlers with different rules; give a file with the one to judge by", path, len(handlers))
 		}
 	}
 	by := *first.enforcer.Judge()
 	by.Rules.Learned = nil // only a running gateway knows it
-	config := cli.Config{
-		Workspace: first.workspace.url,
-		Judge:     func() (*judge.Judge, error) { return &by, err },
-	}
-	config.MapDate = first.workspace.inForce.Load().BasedOn
-	if admin := first.workspace.options.Admin; admin != nil {
-		config.Admin = admin.credential()
-	}
-	return config, nil
+	return &by, err
+}
+
+func noJudge(path string) error {
+	return fmt.Errorf("%s has no databricks_scopes or databricks_gateway to judge by", path)
 }
 
 // offlineKey is the same for handlers that give the same answers offline.
@@ -52,20 +67,21 @@ func (h *Handler) offlineKey(catalog *scopes.Catalog) (string, error) {
 }
 
 // readHandlers returns the databricks_scopes handlers of a configuration file, with
-// what the app and other handlers say about their workspaces.
-func readHandlers(path, adapter string) ([]*Handler, error) {
+// what the app and other handlers say about their workspaces, and all workspaces that they
+// and databricks_authority handlers use.
+func readHandlers(path, adapter string) ([]*Handler, []*workspace, error) {
 	content, err := caddyserver.ReadConfig(path, adapter)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	handlers, err := parseHandlers(content)
+	handlers, workspaces, err := parseHandlers(content)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return handlers, nil
+	return handlers, workspaces, nil
 }
 
-func parseHandlers(content []byte) ([]*Handler, error) {
+func parseHandlers(content []byte) (handlers []*Handler, used []*workspace, err error) {
 	var document struct {
 		Apps struct {
 			Databricks App             `json:"databricks"`
@@ -73,31 +89,42 @@ func parseHandlers(content []byte) ([]*Handler, error) {
 		} `json:"apps"`
 	}
 	if err := json.Unmarshal(content, &document); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var http any
 	if document.Apps.HTTP != nil {
 		if err := json.Unmarshal(document.Apps.HTTP, &http); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	handlers, err := findHandlers(http)
+	if handlers, err = findHandlers[Handler](http, "databricks_scopes"); err != nil {
+		return nil, nil, err
+	}
+	authorities, err := findHandlers[Authority](http, "databricks_authority")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	workspaces, err := newRegistry(document.Apps.Databricks.Workspaces, writtenWorkspace, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, h := range handlers {
 		if err := h.Validate(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if h.workspace, err = workspaces.join(h); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return handlers, nil
+	for _, a := range authorities {
+		if err := a.Validate(); err != nil {
+			return nil, nil, err
+		}
+		if _, err := workspaces.joinAuthority(a); err != nil {
+			return nil, nil, err
+		}
+	}
+	return handlers, workspaces.used(), nil
 }
 
 // writtenWorkspace takes a workspace as it is written, with placeholders replaced. One
@@ -107,28 +134,29 @@ func writtenWorkspace(configured string, _ *Admin) (string, error) {
 	return normalURL(cmp.Or(caddy.NewReplacer().ReplaceKnown(configured, ""), configured)), nil
 }
 
-// findHandlers looks for handlers wherever routes can be nested.
-func findHandlers(node any) (found []*Handler, err error) {
+// findHandlers looks for handlers of a name wherever routes can be nested.
+func findHandlers[H any](node any, name string) (found []*H, err error) {
 	var children []any
 	switch node := node.(type) {
 	case []any:
 		children = node
 	case map[string]any:
-		if node["handler"] == "databricks_scopes" {
-			delete(node, "handler")
-			encoded, err := json.Marshal(node)
+		if node["handler"] == name {
+			without := maps.Clone(node)
+			delete(without, "handler")
+			encoded, err := json.Marshal(without)
 			if err != nil {
 				return nil, err
 			}
-			handler := new(Handler)
-			return []*Handler{handler}, json.Unmarshal(encoded, handler)
+			handler := new(H)
+			return []*H{handler}, json.Unmarshal(encoded, handler)
 		}
 		for _, key := range slices.Sorted(maps.Keys(node)) {
 			children = append(children, node[key])
 		}
 	}
 	for _, child := range children {
-		more, err := findHandlers(child)
+		more, err := findHandlers[H](child, name)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@
 //     (handler.go), which judges requests,
 //   - the directive databricks_gateway (gateway.go), which is the handler and a
 //     reverse_proxy tuned for a Databricks workspace,
+//   - the handler http.handlers.databricks_authority (authority.go), which answers edges,
 //   - the handler http.handlers.databricks_scopes_health, for probes (health.go),
 //   - the admin API's routes below /databricks_scopes/ (adminapi.go), and
 //   - the command scopes (command.go).
@@ -17,6 +18,6 @@
 // internal/usage.
 //
 // To add an option, add a field to the struct that holds its neighbors ([Rules],
-// [WorkspaceOptions] or [Audit]), its name to that struct's options function, and its
-// check to validate. The tests compare the options with the syntax in README.md.
+// [WorkspaceOptions], [Fleet], [Authority] or [Audit]), its name to that struct's options function, and its
+// check to validate. The tests compare the options with the syntax in README.md and docs/reference.md.
 package caddymodule

@@ -36,7 +36,8 @@ type Lookup struct {
 	// Timeout of one look-up, including the wait for a free slot. Default: `5s`.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// Maximum number of look-ups that start in a second. Default: `10`.
+	// Maximum number of look-ups that start in a second; with `fleet`, in all its gateways
+	// together. Default: `10`, and `100` for an edge.
 	Rate int `json:"rate,omitempty"`
 
 	// Maximum number of concurrent look-ups. Default: `8`.

@@ -29,7 +29,7 @@ func TestSyntaxNamesEveryOption(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent)); diff != "" {
+		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent, "databricks_scopes [<matcher>] {")); diff != "" {
 			t.Errorf("%s (-parser +syntax):\n%s", file, diff)
 		}
 	}
@@ -75,19 +75,51 @@ func TestSyntaxOfTheApp(t *testing.T) {
 	}
 }
 
+// TestSyntaxOfTheFleet is the same for the blocks of a fleet, in docs/reference.md and in the
+// comments of what reads them.
+func TestSyntaxOfTheFleet(t *testing.T) {
+	t.Parallel()
+	for opening, want := range map[string]map[string][]string{
+		"fleet <redis-url> {": {
+			"fleet": names(new(Fleet).options(nil)),
+			"tls":   names(new(FleetTLS).options(nil)),
+		},
+		"authority <url>... {": {
+			"authority": names(new(AdminAuthority).options(nil)),
+		},
+		"databricks_authority [<matcher>] {": {
+			"databricks_authority": names(new(Authority).options(nil)),
+			"kubernetes":           names(new(EdgeServiceAccounts).options(nil)),
+			"limits":               names(new(EdgeLimits).options(nil)),
+		},
+	} {
+		for file, indent := range map[string]string{"../docs/reference.md": "", "caddyfile_fleet.go": "//\t"} {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, syntaxOf(t, string(content), indent, opening)); diff != "" {
+				t.Errorf("%s: %s (-parser +syntax):\n%s", file, opening, diff)
+			}
+		}
+	}
+}
+
 func names(known options) []string { return slices.Sorted(maps.Keys(known)) }
 
 var optionLine = regexp.MustCompile(`^([ \t]*)([a-z_]+)`)
 
-// syntaxOf reads the options of each block out of the syntax of databricks_scopes.
-func syntaxOf(t *testing.T, text, indent string) map[string][]string {
+// syntaxOf reads the options of each block out of the syntax that begins with a line.
+func syntaxOf(t *testing.T, text, indent, opening string) map[string][]string {
 	t.Helper()
-	_, text, ok := strings.Cut(text, "\n"+indent+"databricks_scopes [<matcher>] {\n")
-	if !ok {
-		t.Fatal("no syntax of databricks_scopes")
+	begin := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(indent+opening) + ` *(#.*)?\n`).FindStringIndex(text)
+	if begin == nil {
+		t.Fatalf("no syntax of %s", opening)
 	}
+	text = text[begin[1]:]
 	blocks := map[string][]string{}
-	block := "databricks_scopes"
+	outer, _, _ := strings.Cut(opening, " ")
+	block := outer
 	for line := range strings.Lines(text) {
 		line = strings.TrimPrefix(strings.TrimRight(line, "\n"), indent)
 		code, _, _ := strings.Cut(line, "#")
@@ -99,7 +131,7 @@ func syntaxOf(t *testing.T, text, indent string) map[string][]string {
 			}
 			return blocks
 		case code == "}":
-			block = "databricks_scopes"
+			block = outer
 			continue
 		}
 		match := optionLine.FindStringSubmatch(line)

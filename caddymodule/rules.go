@@ -88,9 +88,13 @@ func (r *Rules) compile(catalog *scopes.Catalog) (policy.Rules, error) {
 		p.Bind(catalog)
 		switch {
 		case p.PermitsAny(catalog.Operations()):
-		case slices.ContainsFunc(p.Ceiling, func(scope string) bool { return !scopenames.Fine(scope, scopenames.InPolicy) }):
+		case slices.ContainsFunc(p.Scopes(), func(scope string) bool { return !scopenames.Fine(scope, scopenames.InPolicy) }):
 			// Databricks may have the scope before the catalog does. The policy refuses its
 			// tokens everything, see warnOfPolicies.
+		case p.LimitsToReads() && !slices.ContainsFunc(catalog.Operations(), func(o scopes.Operation) bool { return o.Reads() }):
+			return policy.Rules{}, fmt.Errorf("policy %s permits nothing but reads, and the map does not say of any operation that it reads: it was made by a scopegate that knew no reads; export and sign it again with this version, or leave the option map out", p.Name)
+		case p.LimitsToReads() && len(p.Deny) == 0:
+			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: of what it names, no operation of the catalog is known to only read; add a scope, allow a route that reads, or class operations in a routes file", p.Name)
 		case len(p.Deny) == 0:
 			return policy.Rules{}, fmt.Errorf("policy %s permits nothing: no operation of the catalog needs %s; add a scope, allow a route, or name operations in a routes file", p.Name, strings.Join(p.Ceiling, " or "))
 		default:
@@ -139,9 +143,15 @@ type Policy struct {
 	Match []Match `json:"match,omitempty"`
 
 	// The only scopes whose operations are permitted; `scim/v2/Me` is always
-	// permitted. A scope that is unknown adds nothing, with a warning. Default: all,
-	// unless `allow` is set.
+	// permitted. Of a scope with `:read` behind it, as in `sql:read`, only the operations
+	// that are known to change nothing are. A scope that is unknown adds nothing, with a
+	// warning. Default: all, unless `allow` is set.
 	Scopes []string `json:"scopes,omitempty"`
+
+	// `read` permits only operations that are known to change nothing, whatever `scopes`
+	// and `allow` say; `scim/v2/Me` is always permitted. What the map does not have writes.
+	// Default: reads and writes.
+	Access string `json:"access,omitempty"`
 
 	// Routes that are permitted in addition to those of `scopes`.
 	Allow []Route `json:"allow,omitempty"`
@@ -216,9 +226,15 @@ func (p *Policy) compile() (policy.Policy, error) {
 	fail := func(err error) (policy.Policy, error) {
 		return policy.Policy{}, fmt.Errorf("policy %s: %w", p.Name, err)
 	}
+	ceiling, ofReads, err := policy.ParseCeiling(p.Scopes)
+	if err != nil {
+		return fail(err)
+	}
 	out := policy.Policy{
 		Name:          p.Name,
-		Ceiling:       p.Scopes,
+		Ceiling:       ceiling,
+		ReadCeiling:   ofReads,
+		ReadOnly:      p.Access == policy.AccessRead,
 		MaxLifetime:   time.Duration(p.MaxLifetime),
 		RequireExpiry: p.RequireExpiry,
 		Observe:       p.Mode == modeObserve,
@@ -226,6 +242,7 @@ func (p *Policy) compile() (policy.Policy, error) {
 	}
 	if err := errors.Join(
 		oneOf("mode", p.Mode, modes),
+		checkAccess(p.Access),
 		betweenDurations("max_lifetime", p.MaxLifetime, maxPolicyLifetime),
 		between("percent", p.Percent, 99),
 	); err != nil {
@@ -256,15 +273,32 @@ func (p *Policy) compile() (policy.Policy, error) {
 	return out, out.Validate()
 }
 
+// checkAccess checks the access of a policy.
+func checkAccess(access string) error {
+	if access == "" || access == policy.AccessRead {
+		return nil
+	}
+	return fmt.Errorf("access must be read, not %q; leave it out to permit reads and writes, or write scopes such as sql:read to limit single scopes", access)
+}
+
 // warnOfPolicies logs what is valid but most likely a mistake.
 func (h *Handler) warnOfPolicies() {
 	by := h.enforcer.Judge()
 	operations := by.Catalog.Operations()
 	for i := range by.Rules.Policies {
 		p := &by.Rules.Policies[i]
-		scopenames.Warn(h.logger, p.Ceiling, scopenames.InPolicy, zap.String("policy", p.Name))
+		scopenames.Warn(h.logger, p.Scopes(), scopenames.InPolicy, zap.String("policy", p.Name))
+		for j := range p.Match {
+			// A misspelled name matches no token, so that the policy restricts none.
+			scopenames.Warn(h.logger, p.Match[j].ScopeNames(), scopenames.OnOAuth, zap.String("policy", p.Name), zap.String("option", "match scope"))
+		}
 		if !p.PermitsAny(operations) {
-			h.logger.Error("a policy permits nothing, because no operation of the catalog needs the scopes that it names; all requests with its tokens are refused", zap.String("policy", p.Name), zap.Strings("scopes", p.Ceiling))
+			h.logger.Error("a policy permits nothing, because no operation of the catalog needs the scopes that it names; all requests with its tokens are refused", zap.String("policy", p.Name), zap.Strings("scopes", p.Scopes()))
+		}
+		for _, route := range p.Allow {
+			if !p.PermitsRoute(route, operations) {
+				h.logger.Warn("a policy with access read allows a route of which no operation is known to only read; it is refused", zap.String("policy", p.Name), zap.Stringer("route", route))
+			}
 		}
 		for _, route := range slices.Concat(p.Allow, p.Deny) {
 			if !slices.ContainsFunc(operations, func(o scopes.Operation) bool { return route.Covers(&o) }) {

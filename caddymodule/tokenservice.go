@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/lookupwatch"
+	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -25,71 +28,115 @@ import (
 var tokenServices = caddy.NewUsagePool()
 
 // tokenServiceKey says whose facts are interchangeable: those of one workspace, seen
-// with one admin credential. It holds the placeholder of a secret, never the secret.
+// with one admin credential and shared with one fleet. It holds the placeholder of a secret,
+// never the secret.
 type tokenServiceKey struct {
 	workspace string
-	admin     Admin
+	admin     string // canonical JSON, so that keys of equal configurations are equal
+	fleet     string // the same
 	timeout   time.Duration
 }
 
 // tokenService is what knows the tokens of a workspace: a resolver for personal access
-// tokens, a verifier for OAuth access tokens, the names of owners, and usage.
+// tokens, a verifier for OAuth access tokens, the names of owners, usage, and the gateway's
+// part in the workspace's fleet.
 type tokenService struct {
 	*tokens.Resolver
 	verifier *oauth.Verifier
 	owners   *tokens.Owners
 	usage    *usage.Ledger
 	watch    *lookupwatch.Watch
+	fleet    fleetPart
+	counted  *metrics.Fleet
 	probe    sync.Once
-	host     string // of the workspace
+	made     chan struct{} // closed once all of this is there
+	host     string        // of the workspace
 }
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
 func (s *tokenService) Destruct() error {
-	err := s.usage.Close() // while it can still ask about tokens
+	err := s.usage.Close() // while it can still ask about tokens, and hand over what it counted
 	s.Resolver.Close()
 	s.verifier.Close()
 	s.owners.Close()
+	s.fleet.Close()
 	s.watch.Close()
+	s.counted.Close()
 	return err
 }
 
-// Purge implements [judge.Forgetter] and [adminapi.TokenService].
+// Purge implements [judge.Forgetter].
 func (s *tokenService) Purge(id tokens.ID) (known bool) {
-	s.forget(func(o *tokenService) { known = o.Resolver.Purge(id) || known })
+	known, _ = s.PurgeFleet(context.Background(), id)
 	return known
+}
+
+// PurgeFleet implements [adminapi.TokenService].
+func (s *tokenService) PurgeFleet(_ context.Context, id tokens.ID) (known bool, generation fleet.Generation) {
+	s.each(func(o *tokenService) { known = known || o.Known(id) })
+	return known, s.tell(fleet.Change{Kind: fleet.TokenChanged, Token: id})
 }
 
 // ForgetOwner implements [judge.Forgetter].
 func (s *tokenService) ForgetOwner(id int64) {
-	s.forget(func(o *tokenService) { o.Resolver.ForgetOwner(id); o.owners.Forget(id) })
+	s.tell(fleet.Change{Kind: fleet.OwnerChanged, Owner: id})
 }
 
 // ForgetAll implements [judge.Forgetter].
-func (s *tokenService) ForgetAll() { s.forget(func(o *tokenService) { o.Resolver.ForgetAll() }) }
+func (s *tokenService) ForgetAll() { s.tell(fleet.Change{Kind: fleet.AllChanged}) }
 
 // ForgetOwners implements [judge.Forgetter].
-func (s *tokenService) ForgetOwners() {
-	s.forget(func(o *tokenService) { o.Resolver.ForgetAll(); o.owners.ForgetAll() })
-}
+func (s *tokenService) ForgetOwners() { s.tell(fleet.Change{Kind: fleet.OwnersChanged}) }
 
 // Doubt implements [judge.Forgetter].
-func (s *tokenService) Doubt() { s.forget(func(o *tokenService) { o.Resolver.Doubt() }) }
+func (s *tokenService) Doubt() { s.tell(fleet.Change{Kind: fleet.Doubted}) }
 
 // DoubtOwners implements [judge.Forgetter].
-func (s *tokenService) DoubtOwners() {
-	s.forget(func(o *tokenService) { o.Resolver.Doubt(); o.owners.Doubt() })
-}
+func (s *tokenService) DoubtOwners() { s.tell(fleet.Change{Kind: fleet.OwnersDoubted}) }
 
 // ForgetUnknown implements [judge.Forgetter].
-func (s *tokenService) ForgetUnknown() {
-	s.forget(func(o *tokenService) { o.Resolver.ForgetUnknown() })
+func (s *tokenService) ForgetUnknown() { s.tell(fleet.Change{Kind: fleet.UnknownChanged}) }
+
+// tell makes all token services of the workspace, and their fleets, forget what a change
+// concerns. It returns the change's place in the log of this one's fleet.
+func (s *tokenService) tell(change fleet.Change) (generation fleet.Generation) {
+	s.each(func(o *tokenService) {
+		if at := o.fleet.Tell(change); o == s {
+			generation = at
+		}
+	})
+	return generation
 }
 
-// forget makes all token services of the workspace forget: those of handlers with another
+// apply forgets what a change concerns, here only. The others may tell of changes before this
+// service is complete.
+func (s *tokenService) apply(change fleet.Change) {
+	<-s.made
+	switch change.Kind {
+	case fleet.TokenChanged:
+		s.Resolver.Purge(change.Token)
+	case fleet.OwnerChanged:
+		s.Resolver.ForgetOwner(change.Owner)
+		s.owners.Forget(change.Owner)
+	case fleet.AllChanged:
+		s.Resolver.ForgetAll()
+	case fleet.OwnersChanged:
+		s.Resolver.ForgetAll()
+		s.owners.ForgetAll()
+	case fleet.UnknownChanged:
+		s.Resolver.ForgetUnknown()
+	case fleet.Doubted:
+		s.Resolver.Doubt()
+	default: // OwnersDoubted, or a kind of a later version
+		s.Resolver.Doubt()
+		s.owners.Doubt()
+	}
+}
+
+// each calls what for all token services of the workspace: those of handlers with another
 // admin credential too, and those of a configuration that was loaded since the request
 // arrived.
-func (s *tokenService) forget(what func(*tokenService)) {
+func (s *tokenService) each(what func(*tokenService)) {
 	what(s)
 	tokenServices.Range(func(key, value any) bool {
 		if other := value.(*tokenService); other != s && workspaceurl.Host(key.(tokenServiceKey).workspace) == s.host {
@@ -130,38 +177,52 @@ func (s *tokenService) Owner(info *tokens.Info) tokens.Principal {
 // newTokenService opens the token service of a workspace, or shares that of another
 // configuration.
 func (a *App) newTokenService(w *workspace) *tokenService {
-	settings := w.options.settings()
 	pooled, _, _ := tokenServices.LoadOrNew(w.key(), func() (caddy.Destructor, error) {
-		var admin tokens.Admin
-		if w.options.Admin != nil {
-			admin = w.options.Admin.credential()
-		}
-		api := tokens.NewService(w.url, admin, settings.Timeout)
-		// It outlives this configuration, so it asks for the running one each time.
-		emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
-		watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), handlerLogger, emit, a.now)
-		verifier := oauth.NewVerifier(w.url, settings.Timeout)
-		verifier.Verified = watch.Learned
-		resolver := tokens.NewResolver(api, settings, tokens.WithObserver(watch), tokens.WithClock(a.now))
-		return &tokenService{
-			watch:    watch,
-			host:     w.host,
-			Resolver: resolver,
-			verifier: verifier,
-			owners:   tokens.NewOwners(w.url, admin, settings.Timeout),
-			usage:    usage.NewLedger(usage.Options{Now: a.now, Scopes: resolver.Scopes, ConfirmRate: float64(settings.Rate) / 10}),
-		}, nil // so there is no error to return above
+		return a.openTokenService(w), nil
 	})
 	return pooled.(*tokenService)
 }
 
+func (a *App) openTokenService(w *workspace) *tokenService {
+	settings := w.options.settings()
+	// It outlives this configuration, so it asks for the running one each time.
+	emit := func(event string, data map[string]any) { activeApp().emit(event, data) }
+	counted := a.metrics.NewFleet()
+	watch := lookupwatch.New(w.url, a.metrics.NewAuthority(), counted, handlerLogger, emit, a.now)
+	s := &tokenService{watch: watch, host: w.host, counted: counted, made: make(chan struct{}), verifier: oauth.NewVerifier(w.url, settings.Timeout)}
+	s.verifier.Verified = watch.Learned
+	options := []tokens.Option{tokens.WithObserver(watch), tokens.WithClock(a.now)}
+	var service tokens.Service
+	if w.options.Admin.isEdge() {
+		service = s.openEdge(w, a.now)
+	} else {
+		var more []tokens.Option
+		service, more = s.openMember(w, a.now)
+		options = append(options, more...)
+	}
+	s.Resolver = tokens.NewResolver(service, settings, options...)
+	s.usage = usage.NewLedger(usage.Options{Now: a.now, Scopes: s.Resolver.Scopes, ConfirmRate: float64(settings.Rate) / 10})
+	close(s.made)
+	return s
+}
+
 // key tells which configurations share a token service.
 func (w *workspace) key() tokenServiceKey {
-	key := tokenServiceKey{workspace: w.url, timeout: w.options.settings().Timeout}
-	if w.options.Admin != nil {
-		key.admin = *w.options.Admin
+	return tokenServiceKey{
+		workspace: w.url,
+		admin:     canonical(w.options.Admin),
+		fleet:     canonical(w.options.Fleet),
+		timeout:   w.options.settings().Timeout,
 	}
-	return key
+}
+
+// canonical returns the JSON of options: structs are encoded in the order of their fields.
+func canonical(options any) string {
+	encoded, err := json.Marshal(options)
+	if err != nil {
+		panic(err) // they were decoded from JSON
+	}
+	return string(encoded)
 }
 
 // release gives the token service back to the pool, if it was opened.
@@ -178,6 +239,9 @@ func (w *workspace) release() error {
 func (o *WorkspaceOptions) settings() tokens.Settings {
 	s := tokens.DefaultSettings
 	s.Sync = max(0, time.Duration(o.Sync))
+	if o.Admin.isEdge() {
+		s.Rate = defaultEdgeRate
+	}
 	if o.Cache != nil && o.Cache.Size > 0 {
 		s.Size = o.Cache.Size
 	}
@@ -228,7 +292,11 @@ func (w *workspace) keepUsage(storage certmagic.Storage, logger *zap.Logger) {
 		return
 	}
 	every := cmp.Or(time.Duration(w.options.Usage), defaultUsage)
-	ledger.Keep(usage.CaddyStorage(storage), usage.StoragePrefix(w.url), every, usageWarner(logger))
+	store := usage.CaddyStorage(storage)
+	if shared := w.service().fleet.UsageStore(); shared != nil {
+		store = shared
+	}
+	ledger.Keep(store, usage.StoragePrefix(w.url), every, usageWarner(logger))
 	if w.options.LearnedRoutes {
 		if err := ledger.Recall(); err != nil {
 			logger.Warn("routes learned: what was learned earlier is not known yet; the gateway goes on with what it knows, and tries again", zap.Error(err))

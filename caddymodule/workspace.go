@@ -48,6 +48,11 @@ type WorkspaceOptions struct {
 	// Limits on look-ups with the workspace.
 	Lookup *Lookup `json:"lookup,omitempty"`
 
+	// Redis or Valkey server through which gateways share what they find out about tokens.
+	// `lookup rate` is then that of all of them together. Default: each gateway finds out
+	// by itself.
+	Fleet *Fleet `json:"fleet,omitempty"`
+
 	// Allow a workspace over plain HTTP outside of this machine and private networks.
 	// Tokens and the admin credential then cross the network unencrypted. Default: such
 	// a workspace is an error.
@@ -88,7 +93,8 @@ type WorkspaceOptions struct {
 
 	// How often usage (which operations tokens were seen to call) is saved in Caddy's
 	// storage, so that reports survive restarts and gateways with one storage report
-	// together; `-1` keeps it in memory only. Default: `5m`.
+	// together; `-1` keeps it in memory only. An edge hands it to its authority instead.
+	// Default: `5m`.
 	Usage caddy.Duration `json:"usage,omitempty"`
 }
 
@@ -109,12 +115,30 @@ func (o *WorkspaceOptions) validate() error {
 		o.Admin.validate(),
 		o.Cache.validate(),
 		o.Lookup.validate(),
+		o.Fleet.validate(),
+		o.validateEdge(),
 		o.validateSync(),
 		oneOf("unknown_expiry", o.UnknownExpiry, unknownExpiries),
 		betweenDurations("expiry_warning", o.ExpiryWarning, maxExpiryWarning),
 		o.validateUsage(),
 		o.Map.validate(),
 	)
+}
+
+// validateEdge refuses what an edge cannot do. It is also for options that several places
+// state together.
+func (o *WorkspaceOptions) validateEdge() error {
+	if !o.Admin.isEdge() {
+		return nil
+	}
+	var problems []error
+	if o.Fleet != nil {
+		problems = append(problems, errors.New("fleet and admin authority cannot be combined: an edge shares through its authorities; remove one of them"))
+	}
+	if o.Sync > 0 {
+		problems = append(problems, errors.New("sync and admin authority cannot be combined: an edge cannot list tokens, and its authorities tell it what was changed; remove sync"))
+	}
+	return errors.Join(problems...)
 }
 
 func (o *WorkspaceOptions) validateSync() error  { return intervalOrOff("sync", o.Sync, minSync) }
@@ -137,7 +161,10 @@ func (o *WorkspaceOptions) expiryWarning() time.Duration {
 // merge adds what another place states about the same workspace. It returns the name
 // of an option about which the two contradict each other, or an empty string.
 func (o *WorkspaceOptions) merge(other WorkspaceOptions) (conflict string, err error) {
-	return merge.Options(o, &other, "cache", "lookup")
+	if conflict, err = merge.Options(o, &other, "cache", "lookup"); conflict != "" || err != nil {
+		return conflict, err
+	}
+	return "", o.validateEdge()
 }
 
 // registry holds the workspaces of one configuration, by name and by URL.
@@ -189,7 +216,7 @@ func (r *registry) add(url string) *workspace {
 // join finds the workspace that a handler names, adds what the handler states about
 // it, and compiles the rules of the handlers that this concerns.
 func (r *registry) join(h *Handler) (*workspace, error) {
-	w, err := r.find(h)
+	w, err := r.find(h.Workspace, h.Admin)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +228,7 @@ func (r *registry) join(h *Handler) (*workspace, error) {
 	case conflict != "":
 		return nil, fmt.Errorf("%s of the workspace %s is set twice, with different values; set it once, in the %s app", conflict, w.url, appName)
 	}
-	if err := checkScheme(w.url, w.options.InsecureHTTP); err != nil {
+	if err := errors.Join(checkScheme(w.url, w.options.InsecureHTTP), w.checkAuthority()); err != nil {
 		return nil, err
 	}
 	i := len(w.handlers)
@@ -222,11 +249,11 @@ func unknownWorkspace[W any](name string, known map[string]W) error {
 func isName(workspace string) bool { return workspace != "" && !strings.ContainsAny(workspace, ".:{") }
 
 // find returns the workspace that a handler names, which it adds if need be.
-func (r *registry) find(h *Handler) (*workspace, error) {
-	if w, ok := r.byName[h.Workspace]; ok {
+func (r *registry) find(name string, admin *Admin) (*workspace, error) {
+	if w, ok := r.byName[name]; ok {
 		return w, nil
 	}
-	if h.Workspace == "" && len(r.byName) > 0 {
+	if name == "" && len(r.byName) > 0 {
 		if len(r.byName) > 1 {
 			return nil, fmt.Errorf("the handler does not say which workspace to use; set workspace to one of %s", strings.Join(slices.Sorted(maps.Keys(r.byName)), ", "))
 		}
@@ -234,10 +261,10 @@ func (r *registry) find(h *Handler) (*workspace, error) {
 			return w, nil
 		}
 	}
-	if len(r.byName) > 0 && isName(h.Workspace) {
-		return nil, unknownWorkspace(h.Workspace, r.byName)
+	if len(r.byName) > 0 && isName(name) {
+		return nil, unknownWorkspace(name, r.byName)
 	}
-	url, err := r.resolve(h.Workspace, h.Admin)
+	url, err := r.resolve(name, admin)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +287,7 @@ func (r *registry) all() (all []*workspace) {
 
 // used returns those that handlers use.
 func (r *registry) used() []*workspace {
-	return slices.DeleteFunc(r.all(), func(w *workspace) bool { return len(w.handlers) == 0 })
+	return slices.DeleteFunc(r.all(), func(w *workspace) bool { return len(w.handlers) == 0 && w.authority == nil })
 }
 
 // workspace is a workspace of one configuration.
@@ -273,6 +300,9 @@ type workspace struct {
 	inForce  atomic.Pointer[mapfiles.InForce]
 	watch    *mapfiles.Watch // nil before the app starts
 	handlers []*Handler
+
+	// authority answers edges; nil where none does. Several handlers may share it.
+	authority *Authority
 
 	// service opens what knows its tokens on first use, when all handlers have stated
 	// their options.
