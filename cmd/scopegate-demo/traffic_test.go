@@ -76,7 +76,7 @@ func TestTraffic(t *testing.T) {
 		{"revoking by part of the id without asking", "", []string{"revoke", agent[:12], "--workspace", workspace, "--yes"}, "64 hexadecimal digits", false},
 		{"revoking asks first", "\n", []string{"revoke", agent, "--workspace", workspace}, "comment    support agent", false},
 		{"revoking", "yes\n", []string{"revoke", agent, "--workspace", workspace}, "The token is revoked.", true},
-		{"revoking a revoked token", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "the workspace has no token of this id", false},
+		{"revoking a revoked token", "", []string{"revoke", agent, "--workspace", workspace, "--yes"}, "has no token of this id (any more); the gateway has forgotten it", true},
 		{"the report after revoking", "", []string{"report"}, "gone", true},
 		{"a token instead of its id", "", []string{"revoke", credential, "--workspace", workspace}, "64 hexadecimal digits", false},
 	} {

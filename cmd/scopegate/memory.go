@@ -9,9 +9,9 @@ import (
 )
 
 // gcPercent is how far the heap may grow before garbage is collected, in percent of
-// what is live. At Go's default of 100, a gateway with ten live megabytes collects
-// several times a second under load.
-const gcPercent = 300
+// what is live. A sidecar is one of many processes on its machine: 300 takes 3.5 % [0-8]
+// less CPU for a request, and 37 MiB more at the peak (126 against 89 MiB).
+const gcPercent = 150
 
 // tuneGC collects garbage less often, within the memory limit that Caddy sets for its
 // command run: GOMEMLIMIT, or the limit of the container or the machine. It leaves

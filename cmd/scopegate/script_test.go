@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "workspace": workspaceCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -91,6 +91,25 @@ func startDriftGateway(ts *testscript.TestScript, _ bool, args []string) {
 			write = (*usage.Drift).WriteJSON
 		}
 		_ = write(&answer, w)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("GATEWAY", server.Listener.Addr().String())
+}
+
+// startFleetGateway is the command fleetgateway of scripts. It starts the admin API of a
+// gateway whose fleet is as a file says, in the form of GET /databricks_scopes/fleet, and sets
+// $GATEWAY to its address.
+func startFleetGateway(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: fleetgateway <file>")
+	}
+	content := ts.ReadFile(args[0])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/databricks_scopes/fleet" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, content)
 	}))
 	ts.Defer(server.Close)
 	ts.Setenv("GATEWAY", server.Listener.Addr().String())

@@ -4,45 +4,10 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/internal/cli"
 )
-
-// commandTree returns the commands as Caddy makes them. Caddy keeps its own tree to
-// itself, with examples that name another program.
-func commandTree() *cobra.Command {
-	root := &cobra.Command{
-		Use:  caddy.CustomBinaryName,
-		Long: caddy.CustomLongDescription,
-		Example: `  $ scopegate sidecar --workspace https://<name>.cloud.databricks.com
-  $ scopegate run --config Caddyfile
-  $ scopegate validate --config Caddyfile
-  $ scopegate scopes explain GET /api/2.1/jobs/list`,
-	}
-	for _, command := range caddycmd.Commands() {
-		child := &cobra.Command{Use: command.Name, Short: command.Short}
-		switch {
-		case command.CobraFunc != nil:
-			command.CobraFunc(child)
-		default:
-			child.Run = func(*cobra.Command, []string) {}
-			child.Flags().AddGoFlagSet(command.Flags)
-		}
-		root.AddCommand(child)
-	}
-	// Caddy adds these when it makes its tree.
-	for name, short := range map[string]string{
-		"completion": "Generates a completion script for a shell",
-		"manpage":    "Generates the manual pages of the commands",
-		"help":       "Help about any command",
-	} {
-		root.AddCommand(&cobra.Command{Use: name, Short: short, Run: func(*cobra.Command, []string) {}})
-	}
-	return root
-}
 
 // checkCommand finds mistakes that cobra answers with help and success: a misspelled
 // command below another one, none at all, and help about what does not exist.
@@ -83,11 +48,7 @@ func runs(root *cobra.Command, args []string) bool {
 	return err == nil && (command.Name() == "run" || command.Name() == "sidecar")
 }
 
-// asksForRootHelp reports whether the help of the program itself is wanted.
-func asksForRootHelp(args []string) bool {
-	return len(args) == 0 || len(args) == 1 && (args[0] == "help" || asksForHelp(args))
-}
-
+// asksForHelp reports whether the help of a command is wanted.
 func asksForHelp(args []string) bool {
 	for _, arg := range args {
 		if arg == "-h" || arg == "--help" {

@@ -6,41 +6,47 @@ package gatewaycmd
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
+	_ "github.com/scopegate/scopegate/internal/caddymodules" // Caddy's own modules
+	"github.com/spf13/cobra"
 
 	"github.com/scopegate/scopegate/caddymodule"
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
-const description = `scopegate enforces API scopes on Databricks personal access tokens. It is Caddy
-with the directives databricks_scopes and databricks_gateway, and has all of Caddy's
-commands.
-
-To run it next to a client:  scopegate sidecar --workspace https://<name>.cloud.databricks.com
-To run a Caddyfile:          scopegate run --config Caddyfile
-`
+// registerCommands adds scopegate's own commands to Caddy's, once.
+var registerCommands = sync.OnceFunc(func() {
+	for _, command := range []caddycmd.Command{sidecarCommand(), probeCommand(), preflightCommand(), webhookCommand()} {
+		caddycmd.RegisterCommand(command)
+	}
+})
 
 // Main runs the command in os.Args. It exits the process on failure.
 func Main() {
-	caddy.CustomBinaryName = "scopegate"
-	caddy.CustomLongDescription = description
-	caddycmd.RegisterCommand(sidecarCommand())
-	root, args := commandTree(), os.Args[1:]
-	if asksForRootHelp(args) {
-		_ = root.Help() // fails only if nobody reads it
-		return
+	caddy.CustomBinaryName = programName
+	registerCommands()
+	args := os.Args[1:]
+	var root *cobra.Command
+	root = commandTree(func() error { return runCaddy(root, args) })
+	err := checkCommand(root, args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.Execute()
 	}
-	if err := checkCommand(root, args); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", sanitize.Error(err))
 		os.Exit(caddy.ExitCodeFailedStartup)
 	}
+}
+
+// runCaddy runs a command that is registered with Caddy. Caddy exits the process if it fails.
+func runCaddy(root *cobra.Command, args []string) error {
 	if err := findAdmin(root, args); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(caddy.ExitCodeFailedStartup)
+		return err
 	}
 	if runs(root, args) {
 		caddyserver.WatchSignals()
@@ -49,4 +55,5 @@ func Main() {
 	os.Args = append(os.Args[:1], withSafeLogs(root, args)...)
 	caddymodule.GuardOpenTelemetry() // until the process ends
 	caddycmd.Main()
+	return nil
 }

@@ -59,14 +59,14 @@ func TestWithSafeLogs(t *testing.T) {
 	} {
 		args := strings.Fields(line)
 		expected := append(slices.Clone(args), strings.Fields(want)...)
-		if got := withSafeLogs(commandTree(), args); !slices.Equal(got, expected) {
+		if got := withSafeLogs(commandTree(nil), args); !slices.Equal(got, expected) {
 			t.Errorf("%s: got %q", line, got)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(".", "Caddyfile"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := withSafeLogs(commandTree(), []string{"run"}); strings.Join(got, " ") != "run --config Caddyfile --adapter safe-caddyfile" {
+	if got := withSafeLogs(commandTree(nil), []string{"run"}); strings.Join(got, " ") != "run --config Caddyfile --adapter safe-caddyfile" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -34,6 +34,9 @@ SDK's unified authentication: DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET
 of a service principal (recommended), the SDK's other environment variables, or a
 profile in ~/.databrickscfg.
 
+With --authority the gateway is an edge: it holds no admin credential at all, and
+asks other gateways, which have the directive databricks_authority. See scopes fleet.
+
 --workspace is the URL of the workspace. Default: $DATABRICKS_HOST, then the
   host of the profile.
 --insecure-http allows a workspace whose URL is http:// outside of this machine and
@@ -63,6 +66,17 @@ profile in ~/.databrickscfg.
   clients find it, and in redirects. Otherwise the address that the client used is put
   in its place, so that clients stay at the gateway.
 --profile is the profile in ~/.databrickscfg to sign in with.
+--authority is the URL of an authority, such as https://authority.example.com:9443;
+  give it once for each, or separate them by commas. It excludes --profile; variables
+  such as DATABRICKS_CLIENT_ID are not used. It needs one of the next two:
+--authority-token-file is a file with the token that the authorities let in: one that
+  edges share, or that of a Kubernetes service account. It is read again when it changes.
+--authority-certificate and --authority-key are PEM files with a client certificate
+  that the authorities let in, and its key.
+--authority-trust is a PEM file with the certificate authorities to trust instead of
+  the system's.
+--edge-name is what this edge is called in scopes fleet. Default: the name of the
+  machine. A certificate and a service account have names of their own.
 --health is the address that serves the probes /livez and /readyz. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
   scopes recommend need. Who can connect to it can read the gateway's secrets. Default:
@@ -84,31 +98,20 @@ Exit codes: 0 after SIGTERM or SIGINT, 1 if it could not start, 2 if a second
 signal or SIGQUIT forced the end, 3 if something could not be saved in time.
 `
 
+const sidecarExamples = `  scopegate sidecar --workspace https://example.cloud.databricks.com
+  scopegate sidecar --workspace https://example.cloud.databricks.com --mode observe --listen https://localhost:8443
+  scopegate sidecar --workspace https://example.cloud.databricks.com --authority https://authority.example.com:9443 --authority-token-file /run/secrets/edge-token`
+
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name> | --authority <url> --authority-token-file <file>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long:  sidecarHelp,
 		CobraFunc: func(cmd *cobra.Command) {
-			flags := cmd.Flags()
-			flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
-			flags.Bool("insecure-http", false, "allow an http:// workspace outside of private networks")
-			flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to, or https://host:port for TLS")
-			flags.String("ca-file", "", "file for the root certificate that clients have to trust (default $XDG_DATA_HOME/scopegate/ca.crt)")
-			flags.String("mode", "enforce", "enforce or observe")
-			flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
-			flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
-			flags.StringSlice("cors", nil, "origins of web pages that may call, or *")
-			flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
-			flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
-			flags.String("discovery", "rewrite", "what becomes of the workspace's own address in responses: rewrite or pass")
-			flags.String("health", Off, "address for health probes, or off")
-			flags.String("admin", "", "address of Caddy's admin API, unix or off (default unix, where there is a place for it)")
-			flags.String("usage", "5m", "how often to save the usage of each token, or off")
-			flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
-			flags.Bool("debug", false, "log at the level DEBUG")
+			addSidecarFlags(cmd)
 			cmd.Args = cobra.NoArgs
+			cmd.Example = sidecarExamples
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(flags caddycmd.Flags) (int, error) {
 				return caddy.ExitCodeFailedStartup, sanitize.Error(runSidecar(flags))
 			})
@@ -116,48 +119,39 @@ func sidecarCommand() caddycmd.Command {
 	}
 }
 
+// addSidecarFlags adds the flags that describe a gateway.
+func addSidecarFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringP("workspace", "w", "", "URL of the workspace (default $DATABRICKS_HOST)")
+	flags.Bool("insecure-http", false, "allow an http:// workspace outside of private networks")
+	flags.StringP("listen", "l", "127.0.0.1:8080", "address that clients connect to, or https://host:port for TLS")
+	flags.String("ca-file", "", "file for the root certificate that clients have to trust (default $XDG_DATA_HOME/scopegate/ca.crt)")
+	flags.String("mode", "enforce", "enforce or observe")
+	flags.String("unscoped-tokens", "allow", "allow or deny tokens without scopes")
+	flags.String("oauth", "deny", "deny, verify or pass OAuth access tokens")
+	flags.StringSlice("cors", nil, "origins of web pages that may call, or *")
+	flags.String("unknown-expiry", "deny", "deny or allow tokens whose expiry is unknown")
+	flags.String("profile", "", "profile in ~/.databrickscfg to sign in with")
+	addEdgeFlags(cmd)
+	flags.String("discovery", "rewrite", "what becomes of the workspace's own address in responses: rewrite or pass")
+	flags.String("health", Off, "address for health probes, or off")
+	flags.String("admin", "", "address of Caddy's admin API, unix or off (default unix, where there is a place for it)")
+	flags.String("usage", "5m", "how often to save the usage of each token, or off")
+	flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
+	flags.Bool("debug", false, "log at the level DEBUG")
+}
+
 // runSidecar returns only if the gateway cannot start.
 func runSidecar(flags caddycmd.Flags) error {
 	caddy.TrapSignals()
-	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
+	gateway, err := sidecarGateway(flags)
 	if err != nil {
-		return err
-	}
-	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
-		Mode:           flags.String("mode"),
-		UnscopedTokens: flags.String("unscoped-tokens"),
-		OAuth:          flags.String("oauth"),
-	}}
-	if enforce.CORS, err = flags.GetStringSlice("cors"); err != nil {
-		return fmt.Errorf("--cors: %w", err)
-	}
-	enforce.UnknownExpiry = flags.String("unknown-expiry")
-	enforce.InsecureHTTP = flags.Bool("insecure-http")
-	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
-		return fmt.Errorf("%w (--insecure-http)", err)
-	}
-	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
 		return err
 	}
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	if !terminal {
 		// The output writes the same lines as the log, at a lower cost.
-		enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
-	}
-	if profile := flags.String("profile"); profile != "" {
-		enforce.Admin = &caddymodule.Admin{Profile: profile}
-	}
-	gateway := Gateway{
-		Listen:    flags.String("listen"),
-		CAFile:    flags.String("ca-file"),
-		Workspace: workspace,
-		Enforce:   enforce,
-		Admin:     flags.String("admin"),
-		Health:    flags.String("health"),
-		Discovery: flags.String("discovery"),
-	}
-	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
-		return err
+		gateway.Enforce.Audit = &caddymodule.Audit{OutputRaw: caddyconfig.JSONModuleObject(caddy.StderrWriter{}, "output", "stderr", nil)}
 	}
 	level := zap.InfoLevel
 	if flags.Bool("debug") {
@@ -173,13 +167,56 @@ func runSidecar(flags caddycmd.Flags) error {
 		gateway.introduce(os.Stderr)
 	} else {
 		gateway.logTrust()
-		caddy.Log().Info("point your client here",
+		caddy.Log().Info("point your client here", append([]zap.Field{
 			zap.String("DATABRICKS_HOST", gateway.ClientURL()),
-			zap.String("workspace", workspace.String()),
-			zap.String("mode", enforce.Mode),
-			zap.String("admin", gateway.Admin))
+			zap.String("workspace", gateway.Workspace.String()),
+			zap.String("mode", gateway.Enforce.Mode),
+			zap.String("admin", gateway.Admin),
+		}, gateway.edgeFields()...)...)
 	}
 	select {} // Caddy's signal handling ends the process
+}
+
+// sidecarGateway returns the gateway that the flags describe.
+func sidecarGateway(flags caddycmd.Flags) (*Gateway, error) {
+	admin, err := sidecarAdmin(flags)
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := sidecarWorkspace(flags.String("workspace"), flags.String("profile"))
+	if err != nil {
+		return nil, err
+	}
+	enforce := &caddymodule.Handler{Rules: caddymodule.Rules{
+		Mode:           flags.String("mode"),
+		UnscopedTokens: flags.String("unscoped-tokens"),
+		OAuth:          flags.String("oauth"),
+	}}
+	if enforce.CORS, err = flags.GetStringSlice("cors"); err != nil {
+		return nil, fmt.Errorf("--cors: %w", err)
+	}
+	enforce.UnknownExpiry = flags.String("unknown-expiry")
+	enforce.InsecureHTTP = flags.Bool("insecure-http")
+	if err := workspaceurl.CheckScheme(workspace, enforce.InsecureHTTP); err != nil {
+		return nil, fmt.Errorf("%w (--insecure-http)", err)
+	}
+	if enforce.Usage, err = sidecarUsage(flags.String("usage")); err != nil {
+		return nil, err
+	}
+	enforce.Admin = admin
+	gateway := &Gateway{
+		Listen:    flags.String("listen"),
+		CAFile:    flags.String("ca-file"),
+		Workspace: workspace,
+		Enforce:   enforce,
+		Admin:     flags.String("admin"),
+		Health:    flags.String("health"),
+		Discovery: flags.String("discovery"),
+	}
+	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
+		return nil, err
+	}
+	return gateway, nil
 }
 
 // introduce says on a terminal what runs, and last how to use it.
@@ -189,7 +226,7 @@ func (g *Gateway) introduce(out io.Writer) {
 		does = "only observes"
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "The gateway to %s %s. Ctrl-C ends it.\n", g.Workspace, does)
+	fmt.Fprintf(&text, "The gateway to %s %s%s. Ctrl-C ends it.\n", g.Workspace, does, g.edgeInWords())
 	g.explainTrust(&text)
 	fmt.Fprintf(&text, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
 	_, _ = io.WriteString(out, sanitize.Text(text.String(), sanitize.MaxText)) // fails only if nobody reads it
