@@ -20,6 +20,9 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
+// patience makes a busy machine no reason for a failure: no test here is about time-outs.
+const patience = 5 * time.Second
+
 // gateway is one that follows a stream.
 type gateway struct {
 	*Stream
@@ -53,7 +56,7 @@ func followObserved(t testing.TB, server *redistest.Server, key byte, observer f
 		t.Fatal(err)
 	}
 	g := new(gateway)
-	g.conn = redis.Open(redis.Options{Addresses: []string{server.Addr}, Observer: fleet.NoObserver{}, Logger: zap.NewNop})
+	g.conn = redis.Open(redis.Options{Addresses: []string{server.Addr}, Patience: patience, Logger: zap.NewNop})
 	g.Stream = OpenStream(StreamOptions{
 		Conn: g.conn, Prefix: "scopegate:{test}:", Keys: keys, Observer: observer,
 		Apply: func(c fleet.Change) { g.mu.Lock(); g.told = append(g.told, c); g.mu.Unlock() },

@@ -128,7 +128,7 @@ func forward(gate net.Listener, to string) {
 // openNew opens a log, and does not wait until it is read.
 func openNew(address string, keys *seal.Keys) *gateway {
 	g := new(gateway)
-	g.conn = redis.Open(redis.Options{Addresses: []string{address}})
+	g.conn = redis.Open(redis.Options{Addresses: []string{address}, Patience: patience})
 	g.Stream = OpenStream(StreamOptions{
 		Conn: g.conn, Prefix: "scopegate:{test}:", Keys: keys, Observer: fleet.NoObserver{},
 		Apply: func(c fleet.Change) { g.mu.Lock(); g.told = append(g.told, c); g.mu.Unlock() },

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -54,6 +55,7 @@ func Open(options Options) *Conn {
 	if options.Logger == nil {
 		options.Logger = zap.NewNop
 	}
+	options.Patience = cmp.Or(options.Patience, Patience)
 	c := &Conn{options: options, since: time.Now(), reason: errConnecting}
 	c.trouble.logger = options.Logger
 	c.sentinels.options = options

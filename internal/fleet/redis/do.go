@@ -16,10 +16,10 @@ var ErrLost = fmt.Errorf("%w: no answer", ErrDown)
 // errNoRoom says that too many operations were under way. That says nothing of the store.
 var errNoRoom = fmt.Errorf("%w: too many operations at a time", ErrDown)
 
-// Do sends commands in one go and returns a reply to each, within [Patience], what is left of it
-// in a context of [WithPatience], or the time that ctx has if that is shorter. It returns ErrDown
+// Do sends commands in one go and returns a reply to each, within its patience, what is left of it
+// in a context of [Conn.WithPatience], or the time that ctx has if that is shorter. It returns ErrDown
 // at once while the store is down, and ErrLost after a failure, which marks the store as down.
-// The deadline of a caller that had less than half of Patience, or while the store answered
+// The deadline of a caller that had less than half of it, or while the store answered
 // others, is returned as such, and marks nothing: [Conn.watch] finds out whether the store is
 // slow. Errors that the server replies with are in the replies.
 //
@@ -55,7 +55,7 @@ func (c *Conn) ask(ctx context.Context, operation string, names []string, send s
 		c.asked(operation, "down", 0)
 		return nil, ErrDown
 	}
-	limited, done, ok := spend(ctx)
+	limited, done, ok := c.spend(ctx)
 	if !ok { // the request has waited enough
 		c.asked(operation, "down", 0)
 		return nil, ErrDown
@@ -66,7 +66,7 @@ func (c *Conn) ask(ctx context.Context, operation string, names []string, send s
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil, err // the caller went away; that says nothing about the store
 	}
-	if errors.Is(err, context.DeadlineExceeded) && (took < Patience/2 || s.answered.Load() > started.UnixNano()) {
+	if errors.Is(err, context.DeadlineExceeded) && (took < c.options.Patience/2 || s.answered.Load() > started.UnixNano()) {
 		c.asked(operation, "timeout", took)
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // Package redis holds one connection to a Redis or Valkey server that never keeps anybody
-// waiting for more than [Patience].
+// waiting for more than [Patience], or what [Options] say in its place.
 package redis
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// Patience is how long an operation may take: 50 ms.
+	// Patience is how long an operation may take, unless Options say otherwise: 50 ms.
 	Patience = 50 * time.Millisecond
 
 	// dialTimeout limits a dial with TLS, and each step of the greeting after it.
@@ -41,6 +41,9 @@ type Options struct {
 	Password func() (string, error)
 	// Sentinel is the master's name. Default: Addresses name the server itself.
 	Sentinel string
+	// Patience is how long an operation may take. Default: 50 ms, see [Patience]. Tests of what
+	// is asked, on machines that do more than they can, set more.
+	Patience time.Duration
 	// Observer and Logger are told what happens. Default: nobody.
 	Observer fleet.Observer
 	Logger   func() *zap.Logger

@@ -9,20 +9,20 @@ import (
 type patienceKey struct{}
 
 // WithPatience returns a context of one request: all that is asked in it together may take
-// [Patience].
-func WithPatience(ctx context.Context) context.Context {
+// the patience of one operation.
+func (c *Conn) WithPatience(ctx context.Context) context.Context {
 	left := new(atomic.Int64)
-	left.Store(int64(Patience))
+	left.Store(int64(c.options.Patience))
 	return context.WithValue(ctx, patienceKey{}, left)
 }
 
 // spend takes what a question takes from the patience of its request. It is not ok if there is
 // none left. Call done with the result of the question. An answer that was read after its time
 // was late because of this process, see [busy], and patience begins anew.
-func spend(ctx context.Context) (limited context.Context, done func(error), ok bool) {
+func (c *Conn) spend(ctx context.Context) (limited context.Context, done func(error), ok bool) {
 	left, shared := ctx.Value(patienceKey{}).(*atomic.Int64)
 	if !shared {
-		limited, cancel := context.WithTimeout(ctx, Patience)
+		limited, cancel := context.WithTimeout(ctx, c.options.Patience)
 		return limited, func(error) { cancel() }, true
 	}
 	most := time.Duration(left.Load())
@@ -35,7 +35,7 @@ func spend(ctx context.Context) (limited context.Context, done func(error), ok b
 		cancel()
 		took := time.Since(began)
 		if err == nil && took > most {
-			left.Store(int64(Patience))
+			left.Store(int64(c.options.Patience))
 			return
 		}
 		left.Add(-int64(took))

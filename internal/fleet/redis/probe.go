@@ -63,11 +63,11 @@ func (c *Conn) watch(s *session) (lasted bool) {
 }
 
 // probe asks the server for a sign of life and for its role. An answer that takes longer than
-// [Patience] is asked for once more: one may be late by chance.
+// its patience is asked for once more: one may be late by chance.
 func (s *session) probe(ctx context.Context) error {
 	took, err := s.ping(ctx)
-	if err == nil && took > Patience {
-		if took, err = s.ping(ctx); err == nil && took > Patience && !busy() {
+	if err == nil && took > s.options.Patience {
+		if took, err = s.ping(ctx); err == nil && took > s.options.Patience && !busy() {
 			err = fmt.Errorf("server is slow: it took %s to answer", took.Round(time.Millisecond))
 		}
 	}

@@ -197,6 +197,7 @@ func (b *blobs) Unlock(ctx context.Context, key string) error {
 	delete(b.locks, key)
 	b.mu.Unlock()
 	name := b.store.names(labelBlob+"l", []byte(key))[0]
-	_, err := b.store.options.Conn.Script(redis.WithPatience(ctx), "usage", release, []string{name}, []string{own})
+	conn := b.store.options.Conn
+	_, err := conn.Script(conn.WithPatience(ctx), "usage", release, []string{name}, []string{own})
 	return err
 }

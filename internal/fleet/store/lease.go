@@ -48,7 +48,7 @@ func (s *Store) Begin(ctx context.Context, id tokens.ID, after time.Time, patien
 		case told.answered:
 			return told.found, true, nil
 		}
-		ctx = redis.WithPatience(ctx) // waited for was that gateway: the store has just answered
+		ctx = s.options.Conn.WithPatience(ctx) // waited for was that gateway: the store has just answered
 	}
 }
 

@@ -126,7 +126,9 @@ func (s *Store) names(label string, of []byte) []string {
 }
 
 // Patience implements [tokens.PatientSharing].
-func (s *Store) Patience(ctx context.Context) context.Context { return redis.WithPatience(ctx) }
+func (s *Store) Patience(ctx context.Context) context.Context {
+	return s.options.Conn.WithPatience(ctx)
+}
 
 // Mark implements [tokens.Sharing].
 func (s *Store) Mark() tokens.Mark { return tokens.Mark(s.options.Log.Mark()) }

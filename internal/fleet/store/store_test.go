@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -63,6 +64,7 @@ type setting struct {
 	keys            string // one letter for each
 	now             func() time.Time
 	rate            int
+	patience        time.Duration // default: a busy machine is no reason for a failure
 }
 
 func join(t testing.TB, server *redistest.Server, s setting) *gateway {
@@ -85,7 +87,7 @@ func join(t testing.TB, server *redistest.Server, s setting) *gateway {
 		t.Fatal(err)
 	}
 	g := &gateway{refused: &refusals{kinds: make(map[string]int)}}
-	options := redis.Options{Addresses: []string{server.Addr}, Observer: g.refused, Logger: zap.NewNop}
+	options := redis.Options{Addresses: []string{server.Addr}, Observer: g.refused, Logger: zap.NewNop, Patience: cmp.Or(s.patience, 5*time.Second)}
 	if s.user != "" {
 		options.Username, options.Password = s.user, func() (string, error) { return "change-me", nil }
 	}
@@ -433,7 +435,7 @@ func TestUser(t *testing.T) {
 func TestPaused(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	g := join(t, server, setting{})
+	g := join(t, server, setting{patience: redis.Patience})
 	g.Share(g.Mark(), factsOf("one", time.Now(), "sql"))
 	eventually(t, "it is shared", func() bool { return g.finds("one") })
 	server.Pause()
