@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -165,8 +166,8 @@ func (s *sinks) Reserve() (audit.Reservation, bool) {
 	return s.Sinks.Reserve()
 }
 
-// recentDecisions holds the records of all handlers and configurations, for scopes why.
-var recentDecisions = recent.New(recent.Size)
+// recentDecisions holds the last records of all handlers and configurations.
+var recentDecisions = recent.New(recent.Size, func() time.Time { return clock() })
 
 // Put implements [exchange.Sinks].
 func (s *sinks) Put(rec *audit.Record, reserved audit.Reservation) {
