@@ -63,6 +63,7 @@ func (a *App) openSinks(settings *Audit) (*sinks, error) {
 			return opened, err
 		}
 	}
+	queue.Format = "" // of the output only
 	if audit.Wanted() {
 		err := opened.share(sinksKey{queue: queue}, func() (*audit.Sinks, error) {
 			return audit.NewTelemetry(queue, a.metrics, lossObserver{})
@@ -99,7 +100,7 @@ func (a *App) claimWriter(key sinksKey) error {
 		return nil
 	}
 	if other, ok := a.writers[key.writer]; ok && other != key {
-		return fmt.Errorf("audit output %s is used by several handlers with different settings, and would lose lines when it rolls; set the same output, queue and when_full everywhere, or once in the %s app", key.writer, appName)
+		return fmt.Errorf("audit output %s is used by several handlers with different settings, and would lose lines when it rolls; set the same output, format, queue and when_full everywhere, or once in the %s app", key.writer, appName)
 	}
 	if a.writers == nil {
 		a.writers = make(map[string]sinksKey)
