@@ -42,7 +42,7 @@ const (
 	New State = "new"
 	// Acknowledged: it holds, and someone knows.
 	Acknowledged State = "acknowledged"
-	// Resolved: it does not hold any more. Nobody has to say so.
+	// Resolved: it does not hold any more. This needs no one to say so.
 	Resolved State = "resolved"
 )
 
@@ -65,14 +65,11 @@ var Severities = []Severity{High, Medium, Low}
 // Change is what happened to a finding.
 type Change string
 
-// The changes. A finding that comes back, or whose acknowledgment has run out, appears again.
+// The changes. A finding that comes back, or whose acknowledgment has run out, is new again.
 const (
-	Appeared     Change = "new"
-	WasAccepted  Change = "acknowledged"
-	WentAway     Change = "resolved"
-	maxNote             = 1000 // characters
-	maxBy               = 200  // characters
-	keepResolved        = 30 * 24 * time.Hour
+	ChangeNew          Change = "new"
+	ChangeAcknowledged Change = "acknowledged"
+	ChangeResolved     Change = "resolved"
 )
 
 // Finding is one thing that is wrong with one token, or with one operation of the map.
