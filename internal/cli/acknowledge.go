@@ -69,7 +69,7 @@ restart. A key may be cut off, as scopes findings shows it, if only one begins s
 			if err != nil {
 				return fmt.Errorf("%s: %w", key, withHint(err))
 			}
-			printLine(cmd.OutOrStdout(), "known", found.Key+"  "+found.Text)
+			fmt.Fprintf(cmd.OutOrStdout(), "acknowledged %s: %s\n", found.Key, found.Text)
 		}
 		return nil
 	}
