@@ -24,6 +24,7 @@ var values = map[string]cobra.CompletionFunc{
 	"workspace": cobra.FixedCompletions([]string{"https://"}, goesOn),
 	"sort":      cobra.FixedCompletions(orders, only),
 	"scopes":    completeScopes,
+	"catalog":   cobra.FixedCompletions([]string{"current\tthe map of the draft", "recorded\tthe map of their time"}, only),
 	"as":        cobra.FixedCompletions(subjects, sequence),
 }
 
