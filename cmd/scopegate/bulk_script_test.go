@@ -137,7 +137,8 @@ func callCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // sidecarCommand starts a gateway in front of the workspace of a script, signed in as a service
-// principal, and sets $GATEWAY_URL and $CADDY_ADMIN: sidecar [flags]. It is killed at the end.
+// principal, and sets $GATEWAY_URL and $CADDY_ADMIN: sidecar [flags], or sidecar run <Caddyfile>
+// with {$WORKSPACE}, {$LISTEN} and {$ADMIN} in the file. It is killed at the end.
 func sidecarCommand(ts *testscript.TestScript, neg bool, args []string, listen, admin string) {
 	if neg {
 		ts.Fatalf("sidecar cannot fail")
@@ -145,10 +146,13 @@ func sidecarCommand(ts *testscript.TestScript, neg bool, args []string, listen, 
 	workspace := workspaceOf(ts)
 	id, secret := workspace.AdminClient()
 	command := exec.Command("scopegate", append([]string{"sidecar", "--workspace", workspace.URL(), "--listen", listen, "--admin", admin}, args...)...)
+	if len(args) == 2 && args[0] == "run" {
+		command = exec.Command("scopegate", "run", "--adapter", "caddyfile", "--config", ts.MkAbs(args[1]))
+	}
 	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
 	}
-	command.Env = append(command.Env, "DATABRICKS_CLIENT_ID="+id, "DATABRICKS_CLIENT_SECRET="+secret)
+	command.Env = append(command.Env, "DATABRICKS_CLIENT_ID="+id, "DATABRICKS_CLIENT_SECRET="+secret, "WORKSPACE="+workspace.URL(), "LISTEN="+listen, "ADMIN="+admin)
 	var log strings.Builder
 	command.Stdout, command.Stderr = &log, &log
 	ts.Check(command.Start())

@@ -140,7 +140,7 @@ func newFake() (*fakeGateway, *fakeTokens, *fakeUsage) {
 	}}}}
 	judge := &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Freshness: tokens.DefaultFreshness, Tokens: known, Now: func() time.Time { return now }}
 	return &fakeGateway{
-		judges:     []Judge{{judge, "same"}},
+		judges:     []Judge{{judge, "same", workspaceURL}},
 		workspaces: []Workspace{{URL: workspaceURL, Tokens: known, Usage: seen, Base: scopes.Default}},
 		ready:      true,
 	}, known, seen

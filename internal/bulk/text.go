@@ -70,7 +70,7 @@ func (p *Plan) writeTable(w io.Writer) error {
 		out.WriteString("\n")
 		table(&out, []string{"TOKEN", "OWNER", "NOW", "NARROWED TO", "WOULD BREAK", "COMMENT"}, rows)
 	}
-	p.listUses(&out, "Would break once the gateway enforces, and not for lack of a scope that is dropped:", func(row *Row) []Use { return row.WouldBreak })
+	p.listUses(&out, "Would break once the gateway enforces, whether narrowed or not:", func(row *Row) []Use { return row.WouldBreak })
 	p.listUses(&out, "Optional calls, which clients go on without:", func(row *Row) []Use { return row.Optional })
 	_, err := w.Write(out.Bytes())
 	return err
