@@ -123,6 +123,11 @@ func ReadUndo(path string) (*UndoFile, error) {
 	case info.Mode().Perm()&0o022 != 0:
 		return nil, fmt.Errorf("%s can be written by others, and it says which scopes tokens get: check it, then chmod 600 it", path)
 	}
+	return parseUndo(path, content)
+}
+
+// parseUndo reads the content of an undo file.
+func parseUndo(path string, content []byte) (*UndoFile, error) {
 	file := new(UndoFile)
 	if err := strictjson.Unmarshal(content, file); err != nil || file.Kind != undoKind {
 		return nil, fmt.Errorf("%s is not an undo file of scopegate scopes recommend --apply", path)
