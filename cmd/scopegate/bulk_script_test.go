@@ -136,6 +136,20 @@ func callCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// legacyCommand mints tokens without scopes in the workspace of a script, ten for each owner, and
+// lists jobs with each: legacy <n>.
+func legacyCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: legacy <n>")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for i := range n {
+		token := workspaceOf(ts).Mint(fakeworkspace.TokenSpec{Owner: fmt.Sprintf("owner%d@example.com", i/10), Comment: fmt.Sprintf("legacy %d", i)})
+		callCommand(ts, false, []string{token.Value, http.MethodGet, "/api/2.2/jobs/list", "200"})
+	}
+}
+
 // sidecarCommand starts a gateway in front of the workspace of a script, signed in as a service
 // principal, and sets $GATEWAY_URL and $CADDY_ADMIN: sidecar [flags], or sidecar run <Caddyfile>
 // with {$WORKSPACE}, {$LISTEN} and {$ADMIN} in the file. It is killed at the end.

@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand,
-			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "fault": faultCommand, "call": callCommand,
+			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "fault": faultCommand, "call": callCommand, "legacy": legacyCommand,
 			"sidecar": func(ts *testscript.TestScript, neg bool, args []string) {
 				sidecarCommand(ts, neg, args, processtest.FreeAddress(t), processtest.FreeAddress(t))
 			},
