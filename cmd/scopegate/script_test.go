@@ -3,20 +3,17 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -32,9 +29,16 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "sidecar": startSidecar, "workspace": workspaceCommand},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand,
+			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "fault": faultCommand, "call": callCommand, "legacy": legacyCommand,
+			"sidecar": func(ts *testscript.TestScript, neg bool, args []string) {
+				sidecarCommand(ts, neg, args, processtest.FreeAddress(t), processtest.FreeAddress(t))
+			},
+		},
 		Setup: func(env *testscript.Env) error {
+			env.Values[scriptWorkspace{}] = new(scriptWorkspace)
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
 			env.Setenv("HOME", env.WorkDir)
@@ -68,46 +72,9 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 			workspace.Handle("GET "+path, http.NotFoundHandler())
 		}
 	}
+	ts.Value(scriptWorkspace{}).(*scriptWorkspace).Workspace = workspace
 	ts.Setenv("DATABRICKS_HOST", workspace.URL())
 	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
-}
-
-// startSidecar is the command sidecar of scripts. It runs scopegate sidecar, with more flags, in
-// front of the workspace of the command workspace, and sets $GATEWAY to the address of its admin
-// API. The end of the script stops it.
-func startSidecar(ts *testscript.TestScript, neg bool, args []string) {
-	if neg {
-		ts.Fatalf("sidecar cannot fail")
-	}
-	socket, err := os.MkdirTemp("", "scopegate") // in the script's own folder, the path would be too long
-	ts.Check(err)
-	ts.Defer(func() { _ = os.RemoveAll(socket) })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Check(free.Close())
-	admin := "unix/" + socket + "/admin.sock"
-	command := exec.Command("scopegate", append([]string{"sidecar", "--listen", free.Addr().String(), "--admin", admin}, args...)...)
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DATABRICKS_HOST", "DATABRICKS_TOKEN"} {
-		command.Env = append(command.Env, name+"="+ts.Getenv(name))
-	}
-	var log strings.Builder
-	command.Stdout, command.Stderr = &log, &log
-	ts.Check(command.Start())
-	ts.Defer(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Wait()
-	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		asked := exec.Command("scopegate", "scopes", "report", "--address", admin)
-		asked.Env = command.Env
-		if asked.Run() == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("the sidecar does not start: %s", log.String())
-		}
-	}
-	ts.Setenv("GATEWAY", admin)
 }
 
 // startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway

@@ -59,6 +59,15 @@ func (c Client) Recommend(q RecommendQuery) (*usage.Recommendation, error) {
 	return recommendation, nil
 }
 
+// Plan returns a recommendation for each token that the query selects.
+func (c Client) Plan(q PlanQuery) (*usage.Plan, error) {
+	plan := new(usage.Plan)
+	if err := c.read(routePlan, q.encode(), plan); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
 // DriftReport returns a report on the map in the format that the query names. Close it.
 func (c Client) DriftReport(q DriftQuery) (io.ReadCloser, error) {
 	return c.do(http.MethodGet, routeDrift, q.encode(), nil)
@@ -116,12 +125,14 @@ func (c Client) exchange(method, route string, query url.Values, body io.Reader,
 	return nil
 }
 
+// do asks for the connection to be closed: [Do] may make one for each request, and a command
+// that watches a gateway makes thousands of requests.
 func (c Client) do(method, route string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	uri := Prefix + route
 	if len(query) > 0 {
 		uri += "?" + query.Encode()
 	}
-	answer, err := c.Do(c.Address, method, uri, nil, body)
+	answer, err := c.Do(c.Address, method, uri, http.Header{"Connection": {"close"}}, body)
 	if err == nil && answer.StatusCode >= http.StatusBadRequest {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 		_ = answer.Body.Close() // it was only read

@@ -136,9 +136,20 @@ func (w *Workspace) Report(ctx context.Context, now time.Time) (usage.Report, us
 	if err != nil {
 		notes = append(notes, err.Error())
 	} else {
-		listed = make([]usage.ListedToken, 0, len(list))
+		var more []string
+		listed, more = w.listed(list)
+		notes = append(notes, more...)
 	}
-	if n := len(w.Faulty()); n > 0 && err == nil {
+	report := usage.NewReport(state, listed, now)
+	report.Notes = notes
+	return report, state
+}
+
+// listed returns the workspace's list as reports take it. It is not nil. Notes say what is
+// missing, and why.
+func (w *Workspace) listed(list []*tokens.Info) (listed []usage.ListedToken, notes []string) {
+	listed = make([]usage.ListedToken, 0, len(list))
+	if n := len(w.Faulty()); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d tokens are left out, because what the workspace says of them makes no sense; scopegate scopes verify counts them by kind", n))
 	}
 	nameless := make(map[int64]bool)
@@ -158,9 +169,7 @@ func (w *Workspace) Report(ctx context.Context, now time.Time) (usage.Report, us
 	if len(nameless) > 0 {
 		notes = append(notes, fmt.Sprintf("the names of %d owners are being looked up; run the report again in a minute", len(nameless)))
 	}
-	report := usage.NewReport(state, listed, now)
-	report.Notes = notes
-	return report, state
+	return listed, notes
 }
 
 // Faulty returns the tokens of which the last list says nothing that can be used.
