@@ -101,7 +101,7 @@ func readMember(answer []byte, id int64, member string) (owner Principal, active
 		return Principal{}, false, &UnavailableError{Outage: BadAnswer}
 	}
 	owner, err = readOwner(answer, id, member)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrInactive) {
 		owner = NewPrincipal(id, "") // a name that cannot be believed
 	}
 	return owner, resource.Active == nil || *resource.Active, nil
