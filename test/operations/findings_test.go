@@ -56,8 +56,8 @@ func TestFindings(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
-	if new, known := g.Metric(t, counted+`new"}`), g.Metric(t, counted+`acknowledged"}`); new != unscoped-1 || known != 1 {
-		t.Errorf("counted are %g new and %g acknowledged", new, known)
+	if left, known := g.Metric(t, counted+`new"}`), g.Metric(t, counted+`acknowledged"}`); left != unscoped-1 || known != 1 {
+		t.Errorf("counted are %g new and %g acknowledged", left, known)
 	}
 
 	// Another configuration, which shares nothing but the storage.
