@@ -24,8 +24,10 @@ type Found struct {
 // record. Records without a request id are not found.
 func (g *Ring) Find(prefix string) []Found {
 	found := make(map[string]*Found)
+	var each audit.Record
 	for h := range g.records(new(page)) {
-		id := h.head(h.i).RequestID
+		h.head(h.i, &each)
+		id := each.RequestID
 		if id == "" || len(id) < len(prefix) || !strings.EqualFold(id[:len(prefix)], prefix) {
 			continue
 		}
@@ -50,32 +52,14 @@ func (g *Ring) Find(prefix string) []Found {
 	return all
 }
 
-// Last returns at most so many records, the newest first. Requests that have ended since are
-// not told as open ones.
-func (g *Ring) Last(most int) []*audit.Record {
-	var last []*audit.Record
-	ended := make(map[string]bool)
-	for h := range g.records(new(page)) {
-		if len(last) >= most {
-			break
-		}
-		r := h.record(h.i)
-		if r.Outcome == audit.Open && ended[r.RequestID] {
-			continue
-		}
-		ended[r.RequestID] = r.Outcome != audit.Open
-		last = append(last, r)
-	}
-	return last
-}
-
 // Span returns how many records are held, and when the oldest request among them arrived.
 // Those that a request left while it was open do not count once it has ended.
 func (g *Ring) Span() (held int, oldest time.Time) {
 	ended := make(map[string]bool)
 	var open []string
+	var r audit.Record
 	for h := range g.records(new(page)) {
-		r := h.head(h.i)
+		h.head(h.i, &r)
 		oldest = r.Time
 		if r.Outcome == audit.Open {
 			open = append(open, r.RequestID)
