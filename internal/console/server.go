@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 )
 
 // server answers requests for the pages.
@@ -13,6 +14,7 @@ type server struct {
 	Source
 	options Options
 	sets    map[string]*template.Template
+	streams atomic.Int64 // browsers that follow
 }
 
 // routes leads requests to pages.
@@ -23,6 +25,7 @@ func (s *server) routes() http.Handler {
 		mux.HandleFunc("GET "+p.pattern, func(w http.ResponseWriter, r *http.Request) { s.show(w, r, p) })
 	}
 	mux.HandleFunc("GET "+assetPrefix+"{hash}/{name...}", serveAsset)
+	mux.HandleFunc("GET "+streamPath, s.stream)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(http.StatusNotFound, "there is no such page"))
 	})
