@@ -69,7 +69,7 @@ type Explanation struct {
 // confirmed returns how often the workspace's answers agreed with a row, 0 if that is not
 // known.
 func confirmed(ctx context.Context, g Gateway, row *scopes.Operation) uint64 {
-	workspace, err := workspaceOf(g, "") // judges that explain alike have the same
+	workspace, err := WorkspaceOf(g, "") // judges that explain alike have the same
 	if err != nil || row == nil {
 		return 0
 	}
@@ -116,7 +116,7 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) catalogOf(base bool, url string) (*scopes.Catalog, error) {
 	if base {
-		workspace, err := workspaceOf(s, url)
+		workspace, err := WorkspaceOf(s, url)
 		if err != nil {
 			return nil, err
 		}

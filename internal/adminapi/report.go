@@ -113,19 +113,19 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	workspace, err := workspaceOf(s, request.workspace)
+	workspace, err := WorkspaceOf(s, request.workspace)
 	if err != nil {
 		return err
 	}
-	report := workspace.report(r.Context(), s.Now())
+	report := workspace.Report(r.Context(), s.Now())
 	report.Sort(request.order)
 	report = report.Filter(request.filter)
 	return request.format.answer(w, &report)
 }
 
-// report joins what was seen with the workspace's list of tokens. Notes say what is
+// Report joins what was seen with the workspace's list of tokens. Its notes say what is
 // missing, and why.
-func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
+func (w *Workspace) Report(ctx context.Context, now time.Time) usage.Report {
 	var notes []string
 	state, err := w.Usage.State(ctx)
 	if err != nil {

@@ -9,35 +9,35 @@ import (
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
-// tokenDetails shows all that is known of one token.
-var tokenDetails = page{
+// tokenPage shows all that is known of one token.
+var tokenPage = page{
 	pattern: "/tokens/{id}", template: "token", title: "Token", scripts: []string{"console.js"},
 	load: func(s *server, r *http.Request) (any, error) {
 		known, err := s.knownOf(r)
 		if err != nil {
 			return nil, err
 		}
-		return newTokenPage(known), nil
+		return newTokenData(known), nil
 	},
 }
 
-// tokenPage is what the page shows.
-type tokenPage struct {
+// tokenData is what the page shows.
+type tokenData struct {
 	tokenRow
-	OwnerID         int64
-	Creator         string
-	Created, First  when
-	ElsewhereLast   when // the last day on which Databricks saw it used
-	Autoscope       string
-	Inferred        string // the scopes that Databricks saw it use
-	Evidence        string
-	Uses            []useRow
-	Since           when // of the bars of Uses
-	Cut             string
-	Advice          *usage.Recommendation
-	NoAdvice        string // why there is no Advice
-	Native          *nativePolicy
-	Summary, Notes  []string
+	OwnerID        int64
+	Creator        string
+	Created, First when
+	ElsewhereLast  when // the last day on which Databricks saw it used
+	Autoscope      string
+	Inferred       string // the scopes that Databricks saw it use
+	Evidence       string
+	Uses           []useRow
+	Since          when // of the bars of Uses
+	Cut            string
+	Advice         *usage.Recommendation
+	NoAdvice       string // why there is no Advice
+	Native         *nativePolicy
+	Summary, Notes []string
 }
 
 // useRow is one operation of a token.
@@ -54,11 +54,11 @@ type useRow struct {
 	Lacks bool
 }
 
-func newTokenPage(known *knownToken) tokenPage {
+func newTokenData(known *knownToken) tokenData {
 	report, row := known.report, known.row
 	now := report.At
 	period := timeline{report.Since, now}
-	p := tokenPage{
+	p := tokenData{
 		tokenRow: newTokenRow(report, row, limits), OwnerID: row.OwnerID, Creator: row.Creator,
 		Created: newWhen(row.Created, now), ElsewhereLast: newWhen(row.LastUsed, now), Evidence: row.Evidence.String(),
 		Autoscope: strings.ToLower(strings.TrimPrefix(row.AutoscopeState, "AUTOSCOPE_STATE_")), Inferred: strings.Join(row.InferredScopes, ", "),

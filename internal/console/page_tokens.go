@@ -8,8 +8,9 @@ import (
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
-var pageTokens = page{
-	pattern: "/tokens", template: "tokens", label: "Tokens", title: "Tokens",
+// tokensPage lists the tokens of the workspace.
+var tokensPage = page{
+	pattern: "/tokens", template: "tokens", label: "Tokens", title: "Tokens", scripts: []string{"thirdparty/htmx.min.js"},
 	load: func(s *server, r *http.Request) (any, error) {
 		q, err := parseTokensQuery(r.URL.Query())
 		if err != nil {
@@ -19,7 +20,7 @@ var pageTokens = page{
 		if err != nil {
 			return nil, err
 		}
-		return newTokensPage(report, q), nil
+		return newTokensData(report, q), nil
 	},
 }
 
@@ -47,8 +48,8 @@ func download(w http.ResponseWriter, contentType, name string) {
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
 }
 
-// tokensPage is a page of tokens.
-type tokensPage struct {
+// tokensData is a page of tokens.
+type tokensData struct {
 	Query   tokensQuery
 	Columns []column
 	Rows    []tokenRow
@@ -94,16 +95,16 @@ var columnOrders = []struct {
 	{"Expires", usage.ByExpiry, "ascending", ""},
 }
 
-// newTokensPage returns the page of a report that a query asks for. The report stays as it
+// newTokensData returns the page of a report that a query asks for. The report stays as it
 // is.
-func newTokensPage(report *usage.Report, q tokensQuery) tokensPage {
+func newTokensData(report *usage.Report, q tokensQuery) tokensData {
 	found := report.Filter(q.filter()) // copies the rows
 	found.Sort(q.Order)
 	n := len(found.Rows)
 	pages := max(1, (n+pageSize-1)/pageSize)
 	q.Page = min(q.Page, pages)
 	first := (q.Page - 1) * pageSize
-	p := tokensPage{
+	p := tokensData{
 		Query: q, Found: usage.Thousands(uint64(n)), Total: usage.Thousands(uint64(report.Tokens)),
 		From: first + 1, To: min(first+pageSize, n), Page: q.Page, Pages: pages,
 		CSV: "/tokens.csv?" + q.encode(q.Order, 1), At: report.At, Notes: found.Notes,

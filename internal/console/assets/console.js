@@ -67,7 +67,7 @@
 	}
 
 	async function copy(button) {
-		const source = document.getElementById(button.dataset.copy);
+		const source = button.parentElement.querySelector("code");
 		try {
 			await navigator.clipboard.writeText(source.textContent);
 			button.textContent = "Copied";

@@ -1,0 +1,1 @@
+// Keeps the list of the page Live up to date.

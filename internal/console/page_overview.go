@@ -1,0 +1,75 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/fleet"
+	"github.com/scopegate/scopegate/internal/fleetreport"
+	"github.com/scopegate/scopegate/internal/health"
+)
+
+// overviewPage says how the gateway is, and what it decided in the last hour.
+var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview", title: "Overview", load: (*server).overview}
+
+// overviewData is what the Overview shows.
+type overviewData struct {
+	Now    time.Time
+	Health health.Report
+	Audit  audit.Condition
+	Fleets []fleetPart
+	Maps   []mapPart
+	Held   int // decisions in memory
+	Oldest time.Time
+}
+
+// fleetPart is the fleet of one workspace.
+type fleetPart struct {
+	Workspace, Role string
+	Problems        []string
+	// Gateways share the store. Connected, Behind and Gone count edges.
+	Gateways, Connected, Behind, Gone int
+}
+
+// mapPart is a map in force.
+type mapPart struct {
+	Version    string
+	Operations int
+}
+
+func (s *server) overview(r *http.Request) (any, error) {
+	data := overviewData{Now: s.Now(), Health: s.Health(r.Context()), Audit: s.Audit()}
+	data.Held, data.Oldest = s.Recent().Span()
+	report := adminapi.FleetReport(r.Context(), data.Now, s.Workspaces())
+	for i := range report.Fleets {
+		data.Fleets = append(data.Fleets, fleetPartOf(&report, i))
+	}
+	seen := make(map[string]bool)
+	for _, judge := range s.Judges() {
+		if version := judge.Catalog.Version(); !seen[version] {
+			seen[version] = true
+			data.Maps = append(data.Maps, mapPart{version, len(judge.Catalog.Operations())})
+		}
+	}
+	return data, nil
+}
+
+func fleetPartOf(report *fleetreport.Report, i int) fleetPart {
+	f := &report.Fleets[i]
+	one := fleetreport.Report{At: report.At, Fleets: []fleet.Status{*f}}
+	part := fleetPart{Workspace: f.Workspace, Role: f.Role, Problems: one.Down(), Gateways: len(f.Members)}
+	for j := range f.Edges {
+		switch fleetreport.State(&f.Edges[j]) {
+		case "gone":
+			part.Gone++
+		case "behind":
+			part.Behind++
+			part.Connected++
+		default:
+			part.Connected++
+		}
+	}
+	return part
+}
