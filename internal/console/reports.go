@@ -24,15 +24,18 @@ func (s *server) workspace() (adminapi.Workspace, error) {
 	return adminapi.WorkspaceOf(s, s.options.Workspace)
 }
 
-// report returns what is known of all tokens. The caller must not change it.
+// report returns what is known of all tokens, and says in a note why there are none. The
+// caller must not change it.
 func (s *server) report(ctx context.Context) (*usage.Report, error) {
+	now := s.Now()
 	workspace, err := s.workspace()
 	if err != nil {
-		return nil, err
+		empty := usage.NewReport(usage.State{}, nil, now)
+		empty.Notes = []string{err.Error()}
+		return &empty, nil
 	}
 	s.reports.mu.Lock()
 	defer s.reports.mu.Unlock()
-	now := s.Now()
 	if last := s.reports.last; last != nil && last.At.After(now.Add(-reportAge)) && !last.At.After(now) {
 		return last, nil
 	}
