@@ -81,7 +81,7 @@ func readTokensQuery(values url.Values) (q tokensQuery, err error) {
 }
 
 // filter returns the filter that a query asks for.
-func (q *tokensQuery) filter() usage.Filter {
+func (q tokensQuery) filter() usage.Filter {
 	return usage.Filter{
 		Text: q.Text, Unscoped: q.Unscoped, NoExpiry: q.NoExpiry, Refused: q.Refused,
 		Unused: q.unusedFor, Expiring: q.expiringIn,
@@ -89,7 +89,7 @@ func (q *tokensQuery) filter() usage.Filter {
 }
 
 // limits returns those of the filter where it has them, so that flags and filter agree.
-func (q *tokensQuery) limits() usage.Limits {
+func (q tokensQuery) limits() usage.Limits {
 	l := limits
 	if q.unusedFor > 0 {
 		l.Unused = q.unusedFor
@@ -101,10 +101,10 @@ func (q *tokensQuery) limits() usage.Limits {
 }
 
 // Filtered reports whether some tokens may be left out.
-func (q *tokensQuery) Filtered() bool { return q.filter() != usage.Filter{} }
+func (q tokensQuery) Filtered() bool { return q.filter() != usage.Filter{} }
 
 // encode writes a query of the same filter, in an order and at a page.
-func (q *tokensQuery) encode(order usage.Order, page int) string {
+func (q tokensQuery) encode(order usage.Order, page int) string {
 	values := url.Values{}
 	for name, value := range map[string]string{paramText: q.Text, paramUnused: q.Unused, paramExpiring: q.Expiring} {
 		if value != "" {
@@ -132,12 +132,12 @@ type option struct {
 }
 
 // UnusedOptions and ExpiringOptions are what the form offers.
-func (q *tokensQuery) UnusedOptions() []option {
+func (q tokensQuery) UnusedOptions() []option {
 	return durations(q.Unused, "any time", "30d", "90d", "180d", "365d")
 }
 
 // ExpiringOptions: see UnusedOptions.
-func (q *tokensQuery) ExpiringOptions() []option {
+func (q tokensQuery) ExpiringOptions() []option {
 	return durations(q.Expiring, "any time", "7d", "14d", "30d", "90d")
 }
 
