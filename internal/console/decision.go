@@ -4,8 +4,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/judge"
-	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/recent"
 )
 
 // outcome is what became of a request, in one of four classes (fixed list). The values are part
@@ -36,17 +35,17 @@ func (o outcome) Label() string {
 	}
 }
 
-// outcomeOf returns the class of a decision.
+// outcomeOf returns the class of a decision, as [recent.Minutes] counts it. A request that has
+// not ended has passed.
 func outcomeOf(r *audit.Record) outcome {
-	switch {
-	case r.Decision == judge.Deny && !r.Enforced:
-		return wouldRefuse
-	case r.Decision == judge.Deny:
-		switch r.Reason {
-		case policy.DirectoryUnavailable, policy.GatewayMisconfigured, policy.AuditUnavailable:
-			return unavailable
-		}
+	var classes recent.Classes
+	switch classes.Class(r) {
+	case &classes.Refused:
 		return refused
+	case &classes.WouldRefuse:
+		return wouldRefuse
+	case &classes.Unavailable:
+		return unavailable
 	}
 	return allowed
 }

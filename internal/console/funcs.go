@@ -10,18 +10,19 @@ import (
 
 // funcs are what templates can call. clean is added to every action, see cleanOutput.
 var funcs = template.FuncMap{
-	"asset": assetPath,
-	"clean": clean,
-	"lines": func(text string) multiline { return multiline(text) },
-	"short": short,
-	"cut":   cut,
-	"join":  func(all []string) string { return strings.Join(all, ", ") },
-	"stamp": stamp,
-	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05") },
-	"ago":   ago,
-	"span":  span,
-	"count": count,
+	"asset":  assetPath,
+	"clean":  clean,
+	"lines":  func(text string) multiline { return multiline(text) },
+	"short":  short,
+	"cut":    cut,
+	"join":   func(all []string) string { return strings.Join(all, ", ") },
+	"stamp":  stamp,
+	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
+	"minute": minuteOf,
+	"ago":    ago,
+	"span":   span,
+	"count":  count,
 }
 
 // idDigits is how much of a long id lists show. Links and titles have all of it.

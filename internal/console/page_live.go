@@ -14,15 +14,16 @@ type liveData struct {
 	Outcomes  []outcome
 	Decisions []decision
 	Rows      int
-	// Here is this page with the filter.
-	Here string
+	// Here is this page, and Stream what follows it, with the filter.
+	Here, Stream string
 }
 
 func (s *server) live(r *http.Request) (any, error) {
 	f := filterOf(r.URL.Query())
-	data := liveData{Filter: f, Outcomes: outcomes, Rows: liveRows, Here: "/live"}
+	data := liveData{Filter: f, Outcomes: outcomes, Rows: liveRows, Here: "/live", Stream: streamPath}
 	if query := f.query(); query != "" {
 		data.Here += "?" + query
+		data.Stream += "?" + query
 	}
 	data.Decisions = decisionsOf(s.Recent().Latest(liveRows, s.about(f)))
 	return data, nil

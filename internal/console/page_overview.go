@@ -12,11 +12,12 @@ import (
 )
 
 // overviewPage says how the gateway is, and what it decided in the last hour.
-var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview", title: "Overview", load: (*server).overview}
+var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview", title: "Overview", scripts: []string{"thirdparty/htmx.min.js", "thirdparty/uPlot.iife.min.js", "console.js", "overview.js"}, load: (*server).overview}
 
 // overviewData is what the Overview shows.
 type overviewData struct {
 	Now    time.Time
+	Hour   hourData
 	Health health.Report
 	Audit  audit.Condition
 	Fleets []fleetPart
@@ -40,7 +41,11 @@ type mapPart struct {
 }
 
 func (s *server) overview(r *http.Request) (any, error) {
-	data := overviewData{Now: s.Now(), Health: s.Health(r.Context()), Audit: s.Audit()}
+	hour, err := hourOf(s.Recent().Minutes())
+	if err != nil {
+		return nil, err
+	}
+	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
 	data.Held, data.Oldest = s.Recent().Span()
 	report := adminapi.FleetReport(r.Context(), data.Now, s.Workspaces())
 	for i := range report.Fleets {

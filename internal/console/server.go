@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 )
 
 // server answers requests for the pages.
@@ -14,6 +15,7 @@ type server struct {
 	options Options
 	sets    map[string]*template.Template
 	reports reports
+	streams atomic.Int64 // browsers that follow
 }
 
 // routes leads requests to pages.
@@ -26,6 +28,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET "+assetPrefix+"{hash}/{name...}", serveAsset)
 	mux.HandleFunc("GET /tokens.csv", s.tokensCSV)
 	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.nativeFile)
+	mux.HandleFunc("GET "+streamPath, s.stream)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(http.StatusNotFound, "there is no such page"))
 	})
