@@ -95,7 +95,7 @@ func (c *console) look(t *testing.T, b *Browser, path string) {
 	if wide := Eval[[]string](t, p, tooWide); len(wide) > 0 {
 		t.Errorf("on a phone, the page scrolls sideways because of %s", strings.Join(wide, "\n"))
 	}
-	if Eval[bool](t, p, `!!window.attacked || !!document.querySelector("img, main script, [onerror], [style]:not(.chart *)")`) {
+	if Eval[bool](t, p, `!!window.attacked || !!document.querySelector("img, main script, [onerror], [style]:not(figure *)")`) {
 		t.Error("a text became markup")
 	}
 	if forbidden := p.Forbidden(t); len(forbidden) > 0 {
