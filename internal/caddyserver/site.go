@@ -87,12 +87,14 @@ func CheckEncrypted(ctx caddy.Context) error {
 func openListens(server *caddyhttp.Server) []string {
 	return slices.DeleteFunc(slices.Clone(server.Listen), func(configured string) bool {
 		address, err := caddy.ParseNetworkAddress(configured)
-		if err != nil || !strings.HasPrefix(address.Network, "tcp") {
-			return false
-		}
-		ip := net.ParseIP(address.Host)
-		return strings.EqualFold(address.Host, "localhost") || ip != nil && ip.IsLoopback()
+		return err == nil && IsLoopback(address)
 	})
+}
+
+// IsLoopback reports whether only this machine can connect to an address, by TCP.
+func IsLoopback(address caddy.NetworkAddress) bool {
+	ip := net.ParseIP(strings.Trim(address.Host, "[]"))
+	return strings.HasPrefix(address.Network, "tcp") && (strings.EqualFold(address.Host, "localhost") || ip != nil && ip.IsLoopback())
 }
 
 // siteIn looks for a handler in routes, in the order in which requests pass them. What is known
