@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-//go:embed assets/*.css assets/*.js
+//go:embed assets/*.css assets/*.js assets/thirdparty/*.js assets/thirdparty/*.css assets/thirdparty/*.txt
 var assetFiles embed.FS
 
 // assetPrefix is where assets are. The hash of the content follows, and then the name.
@@ -74,6 +74,8 @@ func contentType(name string) string {
 		return "text/javascript; charset=utf-8"
 	case ".css":
 		return "text/css; charset=utf-8"
+	case ".txt":
+		return "text/plain; charset=utf-8"
 	default:
 		return mime.TypeByExtension(extension)
 	}

@@ -23,4 +23,7 @@ var pages = []page{
 	overviewPage,
 	livePage,
 	whyPage,
+	tokensPage,
+	tokenPage,
+	mapPage,
 }

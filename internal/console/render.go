@@ -37,7 +37,7 @@ var templates = sync.OnceValue(func() map[string]*template.Template {
 // the tests notice.
 func parseTemplate(name string) *template.Template {
 	set := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles,
-		"templates/layout.html", "templates/shared.html", "templates/"+name+".html"))
+		"templates/layout.html", "templates/shared*.html", "templates/"+name+".html"))
 	for _, each := range set.Templates() {
 		if each.Tree != nil {
 			cleanOutput(each.Tree.Root)

@@ -14,6 +14,7 @@ type server struct {
 	Source
 	options Options
 	sets    map[string]*template.Template
+	reports reports
 	streams atomic.Int64 // browsers that follow
 }
 
@@ -25,6 +26,8 @@ func (s *server) routes() http.Handler {
 		mux.HandleFunc("GET "+p.pattern, func(w http.ResponseWriter, r *http.Request) { s.show(w, r, p) })
 	}
 	mux.HandleFunc("GET "+assetPrefix+"{hash}/{name...}", serveAsset)
+	mux.HandleFunc("GET /tokens.csv", s.tokensCSV)
+	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.nativeFile)
 	mux.HandleFunc("GET "+streamPath, s.stream)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(http.StatusNotFound, "there is no such page"))

@@ -17,6 +17,14 @@ var pages = []struct{ name, path, has string }{
 	{"why", "/why", "Request id"},
 	{"why of one", "/why?id=00000001", "missing_scope"},
 	{"why of none", "/why?id=99999999", "does not hold the decision"},
+	{"tokens", "/tokens", "Download CSV"},
+	{"tokens filtered", "/tokens?q=0&unscoped=false&refused=true&unused=45d&expiring=7d&sort=owner&page=9", "45 days"},
+	{"no tokens", "/tokens?q=nothing-like-this", "No token matches"},
+	{"map", "/map", "Where the workspace disagrees"},
+	{"map of a request", "/map?method=get&path=/api/2.1/jobs/list&scopes=sql,+files", "add the scope jobs"},
+	{"map of a token", "/map?path=/api/2.1/jobs/list&token_id=" + token, "add the scope jobs"},
+	{"map of no path", "/map?path=jobs", "must begin with a slash"},
+	{"map of a secret", "/map?path=/api/2.0/" + secret, "What it needs"},
 	{"why of a secret", "/why?id=" + secret, "this is no request id"},
 }
 

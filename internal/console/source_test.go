@@ -59,6 +59,12 @@ func (l tokenList) Resolve(_ context.Context, id tokens.ID, _ tokens.Freshness) 
 	return tokens.Facts{}, tokens.ErrUnknownToken
 }
 
+func (l tokenList) Verify(context.Context, string) (*tokens.Info, error) {
+	return nil, tokens.ErrUnknownToken
+}
+
+func (l tokenList) WorkspaceID() int64 { return 0 }
+
 // ledger is what was seen.
 type ledger struct{ state usage.State }
 
@@ -87,7 +93,7 @@ func full(t testing.TB, text string) *source {
 		ID: tokenID(t, 1), Owner: tokens.NewPrincipal(4711, text), Creator: tokens.NewPrincipal(0, text), Comment: text,
 		Created: now.Add(-72 * time.Hour), Scopes: []string{"sql"},
 	}
-	s.judges = []adminapi.Judge{{Judge: &judge.Judge{Catalog: scopes.Default()}, Key: "key"}}
+	s.judges = []adminapi.Judge{{Judge: &judge.Judge{Catalog: scopes.Default(), Tokens: tokenList{infos: []*tokens.Info{info}}, Now: s.Now}, Key: "key"}}
 	s.workspaces = []adminapi.Workspace{{
 		URL: workspace, Tokens: tokenList{infos: []*tokens.Info{info}},
 		Usage: ledger{usage.State{Since: now.Add(-48 * time.Hour), Tokens: []usage.Token{{ID: info.ID.String(), OwnerID: 4711, Calls: 3, Denied: 1, First: now, Last: now, ActiveDays: 1}}}},
