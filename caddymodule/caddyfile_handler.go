@@ -65,6 +65,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    findings        [off] { ... }
 //	    audit {
 //	        output        stdout | stderr | file <path> [{ ... }] | ...
+//	        format        json|ocsf
 //	        log           on|off
 //	        redact        path
 //	        comment       hash|plain|off
