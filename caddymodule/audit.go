@@ -30,6 +30,11 @@ type Audit struct {
 	// another Caddy log. Default: none; records go to the logger.
 	OutputRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
 
+	// How the output writes decisions: `json`, or `ocsf` for events of the Open
+	// Cybersecurity Schema Framework, which security information systems read. The
+	// logger and OpenTelemetry have forms of their own. Default: `json`.
+	Format string `json:"format,omitempty"`
+
 	// Whether records go to the logger `http.handlers.databricks_scopes.audit`, and so
 	// to Caddy's logs: `on` or `off`. Each line is written before its request ends.
 	// Default: `on` without an output, else `off`.
@@ -80,6 +85,7 @@ const (
 )
 
 var (
+	formats      = []string{string(audit.FormatJSON), string(audit.FormatOCSF)}
 	logModes     = []string{on, off}
 	redactions   = []string{redactPath}
 	commentModes = []string{string(audit.CommentHash), string(audit.CommentPlain), string(audit.CommentOff)}
@@ -91,6 +97,7 @@ func (a *Audit) validate() error {
 		return nil
 	}
 	problems := []error{
+		oneOf("audit format", a.Format, formats),
 		oneOf("audit log", a.Log, logModes),
 		oneOf("audit comment", a.Comment, commentModes),
 		between("audit queue", a.Queue, maxQueue),
@@ -112,6 +119,14 @@ func (a *Audit) logs() bool {
 	return a == nil || a.Log == on || a.Log == "" && a.OutputRaw == nil
 }
 
+// formatsOutput reports an error for a format without an output, which nothing would have.
+func (a *Audit) formatsOutput() error {
+	if a == nil || a.Format == "" || a.OutputRaw != nil {
+		return nil
+	}
+	return fmt.Errorf("audit format %s is that of the output, and there is none; add one, such as output file /var/log/scopegate/audit.jsonl", a.Format)
+}
+
 func (a *Audit) redactsPath() bool { return a != nil && slices.Contains(a.Redact, redactPath) }
 
 // openAfter is after how long a request that has not ended leaves a record.
@@ -129,12 +144,12 @@ func (a *Audit) commentMode() audit.CommentMode {
 	return audit.CommentMode(a.Comment)
 }
 
-// settings returns how records are sent, with defaults.
+// settings returns how records are sent and written, with defaults.
 func (a *Audit) settings() audit.Settings {
 	if a == nil {
 		return audit.Settings{WhenFull: audit.Drop}
 	}
-	settings := audit.Settings{Queue: a.Queue, WhenFull: audit.WhenFull(a.WhenFull), BlockFor: time.Duration(a.BlockFor)}
+	settings := audit.Settings{Queue: a.Queue, WhenFull: audit.WhenFull(a.WhenFull), BlockFor: time.Duration(a.BlockFor), Format: audit.Format(cmp.Or(a.Format, string(audit.FormatJSON)))}
 	if settings.WhenFull == "" {
 		settings.WhenFull = audit.Drop
 	}
@@ -144,6 +159,7 @@ func (a *Audit) settings() audit.Settings {
 func (a *Audit) options(d *caddyfile.Dispenser) options {
 	return options{
 		"output": func() error { return a.unmarshalOutput(d) },
+		"format": func() error { return choice(d, &a.Format, formats) },
 		"log":    func() error { return choice(d, &a.Log, logModes) },
 		"redact": func() error {
 			var what string

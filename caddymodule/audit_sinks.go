@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -62,6 +63,7 @@ func (a *App) openSinks(settings *Audit) (*sinks, error) {
 			return opened, err
 		}
 	}
+	queue.Format = "" // of the output only
 	if audit.Wanted() {
 		err := opened.share(sinksKey{queue: queue}, func() (*audit.Sinks, error) {
 			return audit.NewTelemetry(queue, a.metrics, lossObserver{})
@@ -98,7 +100,7 @@ func (a *App) claimWriter(key sinksKey) error {
 		return nil
 	}
 	if other, ok := a.writers[key.writer]; ok && other != key {
-		return fmt.Errorf("audit output %s is used by several handlers with different settings, and would lose lines when it rolls; set the same output, queue and when_full everywhere, or once in the %s app", key.writer, appName)
+		return fmt.Errorf("audit output %s is used by several handlers with different settings, and would lose lines when it rolls; set the same output, format, queue and when_full everywhere, or once in the %s app", key.writer, appName)
 	}
 	if a.writers == nil {
 		a.writers = make(map[string]sinksKey)
@@ -165,8 +167,8 @@ func (s *sinks) Reserve() (audit.Reservation, bool) {
 	return s.Sinks.Reserve()
 }
 
-// recentDecisions holds the records of all handlers and configurations, for scopes why.
-var recentDecisions = recent.New(recent.Size)
+// recentDecisions holds the last records of all handlers and configurations.
+var recentDecisions = recent.New(recent.Size, func() time.Time { return clock() })
 
 // Put implements [exchange.Sinks].
 func (s *sinks) Put(rec *audit.Record, reserved audit.Reservation) {

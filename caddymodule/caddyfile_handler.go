@@ -64,6 +64,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    usage           <duration>|off
 //	    audit {
 //	        output        stdout | stderr | file <path> [{ ... }] | ...
+//	        format        json|ocsf
 //	        log           on|off
 //	        redact        path
 //	        comment       hash|plain|off

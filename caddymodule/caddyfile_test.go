@@ -96,6 +96,8 @@ func TestValidateJSON(t *testing.T) {
 		{"ttl of a year", `{` + workspace + `,"cache":{"ttl":"8760h"}}`, "cache ttl must be more than 0 and at most 24h"},
 		{"no stale facts", `{` + workspace + `,"cache":{"max_stale":0}}`, ""},
 		{"rate", `{` + workspace + `,"lookup":{"rate":100000}}`, "lookup rate must be between 1 and 1000"},
+		{"audit format", `{` + workspace + `,"audit":{"format":"cef","output":{"output":"stdout"}}}`, `audit format must be json or ocsf, not "cef"`},
+		{"audit format without an output", `{` + workspace + `,"audit":{"format":"ocsf"}}`, "audit format ocsf is that of the output, and there is none; add one"},
 		{"no workspace", `{}`, "no workspace is set; write workspace https://<name>.cloud.databricks.com, or set the environment variable DATABRICKS_HOST"},
 		{"workspace with a password", `{"workspace":"https://u:hush@example.com"}`, "credentials belong in the admin block"},
 		{"workspace with a path", `{"workspace":"https://example.com/sql"}`, "has a path"},

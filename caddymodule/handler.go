@@ -112,6 +112,9 @@ func (h *Handler) provisionAudit() error {
 	if err != nil {
 		return err
 	}
+	if err := settings.formatsOutput(); err != nil {
+		return err
+	}
 	e := &h.enforcer
 	e.Tokens = func() exchange.Tokens { return h.workspace.service() }
 	e.Judged, e.Emit = h.warnOfExpiry, h.emit

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scopegate/scopegate/internal/recent"
 	"github.com/scopegate/scopegate/internal/why"
 )
 
@@ -47,8 +46,8 @@ func noDecision(g Gateway) error {
 	if held == 0 {
 		return errorf(http.StatusNotFound, "this gateway holds no decision yet, or keeps no records (audit log is off, and there is no output): ask the gateway that judged the request with --address, or %s", instead)
 	}
-	return errorf(http.StatusNotFound, "this gateway does not hold the decision; it holds the last %d (at most %d), since %s. If the request is older, %s; if another gateway judged it, ask that one with --address; an answer of the workspace without x-request-id has no id of its own",
-		held, recent.Size, oldest.UTC().Format(time.RFC3339), instead)
+	return errorf(http.StatusNotFound, "this gateway does not hold the decision; it holds the last %d, since %s. If the request is older, %s; if another gateway judged it, ask that one with --address; an answer of the workspace without x-request-id has no id of its own",
+		held, oldest.UTC().Format(time.RFC3339), instead)
 }
 
 // maps returns the maps in force, each once.

@@ -24,7 +24,7 @@ func TestDecision(t *testing.T) {
 	if status, body := do(t, server, "GET", "decisions/"+missing); status != 404 || !strings.Contains(body, "holds no decision yet") || !strings.Contains(body, "--audit") {
 		t.Errorf("a gateway that has just begun: %d %s", status, body)
 	}
-	g.recent = recent.New(10)
+	g.recent = recent.New(recent.Size, g.Now)
 	row, err := scopes.Default().Read("GET", "/api/2.2/jobs/list", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestDecision(t *testing.T) {
 		says   string
 	}{
 		"decisions/aaaaaaaa":             {409, "2 request ids begin with these characters, such as aaaaaaaa-1 and aaaaaaaa-0; type more"},
-		"decisions/" + missing:           {404, "it holds the last 2 (at most 10000), since 2026-03-01T12:00:00Z"},
+		"decisions/" + missing:           {404, "it holds the last 2, since 2026-03-01T12:00:00Z"},
 		"decisions/aaaa":                 {400, "at least the first 8 characters"},
 		"decisions/dapi0123456789abcdef": {400, "this is no request id"},
 		"decisions/":                     {400, "at least the first 8"},

@@ -19,9 +19,11 @@ type field struct {
 	about string        // for docs/audit.md
 	accessor
 
-	// The name and the key, encoded by complete.
+	// The name and the key, encoded by complete, which also sets the rest.
 	lineKey []byte
 	otlpKey []byte
+	// inEvents says that OCSF has a place for it.
+	inEvents bool
 }
 
 // accessor reads the value of a field: the one function that belongs to its kind.
@@ -112,6 +114,7 @@ func complete(fields []field) []field {
 		f := &fields[i]
 		f.lineKey = append(appendString([]byte{','}, f.name), ':')
 		f.otlpKey = appendText(nil, tagKey, string(f.key))
+		f.inEvents = inEvents[f.name]
 	}
 	return fields
 }

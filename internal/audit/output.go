@@ -23,7 +23,8 @@ const (
 	maxWrite = 64 << 10
 )
 
-// NewOutput returns a sink that writes records to an output, as lines of JSON. They are
+// NewOutput returns a sink that writes records to an output, as lines of JSON in the format
+// of the settings. They are
 // written together, up to 10 ms later: written one by one between requests, with cold
 // processor caches, each would cost three times as much.
 func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks {
@@ -34,11 +35,15 @@ func NewOutput(output io.WriteCloser, settings Settings, losses *Losses) *Sinks 
 	if _, ok := output.(*File); ok {
 		pace.backoff = maxFileBackoff
 	}
-	return &Sinks{[]*sink{newSink(newLineExporter(output), losses, settings, lineBatch, pace)}}
+	lines := newLineExporter(output)
+	lines.format = settings.Format
+	return &Sinks{[]*sink{newSink(lines, losses, settings, lineBatch, pace)}}
 }
 
 // lineExporter writes records as lines.
 type lineExporter struct {
+	format Format
+
 	// Of the goroutine that writes batches.
 	lines jsonLines // of the batch, after a line break in case the output ends within a line
 	ends  []int     // of each line
@@ -58,7 +63,11 @@ func newLineExporter(output io.WriteCloser) *lineExporter {
 }
 
 func (e *lineExporter) add(r *Record) {
-	e.lines.add(r)
+	if e.format == FormatOCSF {
+		e.lines.bytes = appendEvent(e.lines.bytes, r)
+	} else {
+		e.lines.add(r)
+	}
 	e.ends = append(e.ends, len(e.lines.bytes))
 }
 
@@ -136,7 +145,11 @@ func (e *lineExporter) late(r *Record) bool {
 	if e.unfinished && e.torn {
 		return false // it would stand within another line
 	}
-	line := appendLine([]byte{'\n'}, r)
+	appendTo := appendLine
+	if e.format == FormatOCSF {
+		appendTo = appendEvent
+	}
+	line := appendTo([]byte{'\n'}, r)
 	if !e.torn {
 		line = line[1:]
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/ocsf"
 	"github.com/scopegate/scopegate/internal/upstream"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -102,6 +103,10 @@ type Record struct {
 	DecisionDuration time.Duration // since the request arrived
 	UpstreamDuration time.Duration // from forwarding the request to the response header
 	Duration         time.Duration
+
+	// finding is what this stands for in the place of a decision. Only outputs whose format
+	// has findings get such a record.
+	finding *ocsf.Finding
 }
 
 // TraceID returns the id of the caller's trace in hex, or an empty string if there is

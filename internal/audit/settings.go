@@ -14,6 +14,16 @@ const (
 	Refuse WhenFull = "refuse"
 )
 
+// Format is how an output writes records.
+type Format string
+
+const (
+	// FormatJSON is lines with all fields of a record, the default.
+	FormatJSON Format = "json"
+	// FormatOCSF is events of the Open Cybersecurity Schema Framework.
+	FormatOCSF Format = "ocsf"
+)
+
 // Settings say how records are sent.
 type Settings struct {
 	// Queue is how many records may wait. 0 stands for 4096 for an output, and for
@@ -21,4 +31,6 @@ type Settings struct {
 	Queue    int
 	WhenFull WhenFull
 	BlockFor time.Duration // for Block
+	// Format is for an output; the zero value is FormatJSON.
+	Format Format
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/ocsf"
 	"github.com/scopegate/scopegate/internal/why"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -22,7 +23,7 @@ operation rest on, what would permit the request, and what the client saw. The
 request id is the UUID after ReqId in a refusal, or in the response header
 x-request-id; its first 8 characters are enough if no other id begins with them.
 
-The running gateway is asked, which holds its last 10,000 decisions in memory.
+The running gateway is asked, which holds its last decisions in memory.
 
 --audit reads audit logs instead: files with a line of JSON for each decision, also
   rotated ones that gzip has compressed, or - for standard input. Repeat it for
@@ -115,6 +116,8 @@ func storyFromLogs(cmd *cobra.Command, id string, logs []string, config configFl
 	switch {
 	case search.Lines == 0:
 		return nil, errors.New("the audit log is empty; name the file that audit { output } or Caddy's log writes, and rotated ones")
+	case len(found) == 0 && search.Events > 0:
+		return nil, fmt.Errorf("%d of the %d lines were %w", search.Events, search.Lines, ocsf.ErrFormat)
 	case len(found) == 0:
 		return nil, fmt.Errorf("none of the %d lines is the decision with this request id; name rotated files, too, or the audit log of the gateway that judged the request; lines must be JSON", search.Lines)
 	case len(found) > 1:

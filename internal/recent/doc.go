@@ -1,5 +1,10 @@
-// Package recent holds the records of the last decisions in memory, so that one of them
-// can be told by the request id that its client saw. It does not know Caddy.
+// Package recent remembers the last decisions of this process: for a question about one of
+// them, by the request id that its client saw, for a page that shows them as they are made,
+// and in counts per minute. It does not know Caddy.
 //
-// Files: ring.go (what requests do), slot.go (what is kept of a record), find.go.
+// Records are kept encoded, in pages of a fixed size without pointers: a full ring costs the
+// garbage collector nothing, and no more memory whatever clients send.
+//
+// Files: ring.go (what requests do), page.go, record.go (what is kept of a record), wire.go
+// (how values are written), find.go, follow.go, minutes.go.
 package recent

@@ -21,28 +21,27 @@ type Found struct {
 
 // Find returns the newest record of every request id that begins with a prefix, the newest
 // first. Letter case does not matter. Of a request that has ended, it returns the last
-// record.
+// record. Records without a request id are not found.
 func (g *Ring) Find(prefix string) []Found {
 	found := make(map[string]*Found)
-	g.each(func(r *audit.Record) bool {
-		return len(r.RequestID) >= len(prefix) && strings.EqualFold(r.RequestID[:len(prefix)], prefix)
-	}, func(r *audit.Record, number uint64) {
-		id := strings.ToLower(r.RequestID)
+	for h := range g.records(new(page)) {
+		id := h.head(h.i).RequestID
+		if id == "" || len(id) < len(prefix) || !strings.EqualFold(id[:len(prefix)], prefix) {
+			continue
+		}
+		r, id := h.record(h.i), strings.ToLower(id)
 		known := found[id]
 		switch {
 		case known == nil:
-			found[id] = &Found{Record: r, number: number}
+			found[id] = &Found{Record: r, number: h.number()}
 		case r.Outcome == audit.Open && known.Record.Outcome != audit.Open:
-			// It came late, or belongs to another request with this id.
+			// The request has ended since, or it is another one with this id.
 		case known.Record.Outcome == audit.Open && r.Outcome != audit.Open:
-			known.Record, known.number = r, number
+			known.Record, known.number = r, h.number() // writers have overtaken each other
 		default:
 			known.Same++
-			if number > known.number {
-				known.Record, known.number = r, number
-			}
 		}
-	})
+	}
 	all := make([]Found, 0, len(found))
 	for _, f := range found {
 		all = append(all, *f)
@@ -51,30 +50,44 @@ func (g *Ring) Find(prefix string) []Found {
 	return all
 }
 
-// Span returns how many records are held, and when the oldest request among them arrived.
-func (g *Ring) Span() (held int, oldest time.Time) {
-	first := uint64(0)
-	g.each(func(*audit.Record) bool { return true }, func(r *audit.Record, number uint64) {
-		held++
-		if first == 0 || number < first {
-			first, oldest = number, r.Time
+// Last returns at most so many records, the newest first. Requests that have ended since are
+// not told as open ones.
+func (g *Ring) Last(most int) []*audit.Record {
+	var last []*audit.Record
+	ended := make(map[string]bool)
+	for h := range g.records(new(page)) {
+		if len(last) >= most {
+			break
 		}
-	})
-	return held, oldest
+		r := h.record(h.i)
+		if r.Outcome == audit.Open && ended[r.RequestID] {
+			continue
+		}
+		ended[r.RequestID] = r.Outcome != audit.Open
+		last = append(last, r)
+	}
+	return last
 }
 
-// each visits copies of the records that match.
-func (g *Ring) each(matches func(*audit.Record) bool, visit func(r *audit.Record, number uint64)) {
-	if g == nil {
-		return
-	}
-	for i := range min(g.next.Load(), g.size) {
-		slots := g.pages[i/pageSize].Load()
-		if slots == nil {
-			continue // its first record is being written
+// Span returns how many records are held, and when the oldest request among them arrived.
+// Those that a request left while it was open do not count once it has ended.
+func (g *Ring) Span() (held int, oldest time.Time) {
+	ended := make(map[string]bool)
+	var open []string
+	for h := range g.records(new(page)) {
+		r := h.head(h.i)
+		oldest = r.Time
+		if r.Outcome == audit.Open {
+			open = append(open, r.RequestID)
+			continue
 		}
-		if r, number := slots[i%pageSize].get(matches); r != nil {
-			visit(r, number)
+		held++
+		ended[r.RequestID] = true
+	}
+	for _, id := range open {
+		if !ended[id] {
+			held++
 		}
 	}
+	return held, oldest
 }

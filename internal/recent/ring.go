@@ -1,98 +1,122 @@
 package recent
 
 import (
+	"iter"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
 )
 
-// Size is how many decisions a gateway holds.
-const Size = 10_000
+// Size is what a gateway spends on the last decisions, in bytes.
+const Size = 2 << 20
 
-// pageSize is how many slots are made at once: a gateway with little traffic needs little
-// memory.
-const pageSize = 250
-
-// Ring holds the records of the last decisions. A request pays for one write into a slot
-// of its own. A nil *Ring holds nothing.
+// Ring holds the records of the last decisions. A request pays for encoding its record, and
+// for copying that into a page. A nil *Ring holds nothing.
 type Ring struct {
-	size  uint64
-	next  atomic.Uint64 // counts records
-	pages []atomic.Pointer[[pageSize]slot]
+	now func() time.Time
 
-	// open are the slots of requests that have not ended, by request id.
-	mu       sync.Mutex
-	open     map[string]*slot
-	openings atomic.Int64 // len(open), for requests that need not look
+	mu      sync.Mutex
+	pages   []*page // each holds the page of a number modulo their count; nil until it is needed
+	last    uint64  // number of the page that is written
+	next    uint64  // number of the next record
+	minutes minutes
 }
 
-// New returns a ring for so many records.
-func New(size int) *Ring {
-	return &Ring{
-		size:  uint64(size),
-		pages: make([]atomic.Pointer[[pageSize]slot], (size+pageSize-1)/pageSize),
-		open:  make(map[string]*slot),
-	}
+// New returns a ring for so many bytes, but at least two pages. The clock is for
+// [Ring.Minutes].
+func New(size int, now func() time.Time) *Ring {
+	return &Ring{now: now, pages: make([]*page, max(2, size/pageMemory))}
 }
 
-// Put keeps a record, in the place of the oldest one. The last record of a request also
-// removes the one that the request left while it was open. Records without a request id
-// cannot be asked for, and are not kept.
+// Put keeps a record, if need be in the place of the oldest ones. Brief records are not kept.
 func (g *Ring) Put(r *audit.Record) {
-	if g == nil || r.Brief || r.RequestID == "" {
+	if g == nil || r.Brief {
 		return
 	}
-	if r.Outcome != audit.Open && g.openings.Load() > 0 {
-		g.ended(r.RequestID)
-	}
-	n := g.next.Add(1) - 1
-	s := g.slot(n % g.size)
-	if r.Outcome == audit.Open {
-		g.opened(r.RequestID, s) // first, so that whoever overwrites the slot finds the note
-	}
-	if overwritten := s.set(r, n+1); overwritten != "" {
-		g.forget(overwritten, s)
-	}
-}
-
-// slot returns a slot, and makes its page if need be.
-func (g *Ring) slot(i uint64) *slot {
-	page := &g.pages[i/pageSize]
-	slots := page.Load()
-	if slots == nil {
-		page.CompareAndSwap(nil, new([pageSize]slot))
-		slots = page.Load()
-	}
-	return &slots[i%pageSize]
-}
-
-// opened notes the slot of a request that has not ended.
-func (g *Ring) opened(id string, s *slot) {
+	e := entries.Get().(*entry)
+	e.encode(r)
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.open[id] = s
-	g.openings.Store(int64(len(g.open)))
-}
-
-// ended removes the record that a request left while it was open.
-func (g *Ring) ended(id string) {
-	g.mu.Lock()
-	s := g.open[id]
-	delete(g.open, id)
-	g.openings.Store(int64(len(g.open)))
+	g.add(e)
+	g.minutes.count(r)
 	g.mu.Unlock()
-	if s != nil {
-		s.clear(id)
+	entries.Put(e)
+}
+
+// add writes an entry. Any fits into an empty page.
+func (g *Ring) add(e *entry) {
+	p := g.page(g.last)
+	if p == nil {
+		p = g.begin(g.last)
+	}
+	if !p.add(e) {
+		g.last++
+		g.begin(g.last).add(e)
+	}
+	g.next++
+}
+
+// begin returns an empty page with a number, in the place of the oldest one.
+func (g *Ring) begin(number uint64) *page {
+	place := &g.pages[number%uint64(len(g.pages))]
+	if *place == nil {
+		*place = new(page)
+	}
+	(*place).clear(g.next)
+	return *place
+}
+
+// page returns the page that has the place of a number.
+func (g *Ring) page(number uint64) *page { return g.pages[number%uint64(len(g.pages))] }
+
+// held is a page that was copied, so that no request waits for its reader, and one of its
+// records.
+type held struct {
+	*page
+	i int
+}
+
+// number returns the number of the record.
+func (h held) number() uint64 { return h.first + uint64(h.i) }
+
+// records visits all records that are held, the newest first. Those that are dropped
+// meanwhile are left out. The copies are made in buf.
+func (g *Ring) records(buf *page) iter.Seq[held] {
+	return func(yield func(held) bool) {
+		if g == nil {
+			return
+		}
+		g.mu.Lock()
+		number := g.last
+		g.mu.Unlock()
+		for range g.pages {
+			if !g.copyPage(number, buf) {
+				return
+			}
+			for i := buf.records - 1; i >= 0; i-- {
+				if !yield(held{buf, i}) {
+					return
+				}
+			}
+			if number == 0 {
+				return
+			}
+			number--
+		}
 	}
 }
 
-// forget drops the note of an open request whose record was overwritten.
-func (g *Ring) forget(id string, s *slot) {
+// copyPage copies a page. It is false if that is not held, or not any more.
+func (g *Ring) copyPage(number uint64, to *page) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open[id] == s {
-		delete(g.open, id)
-		g.openings.Store(int64(len(g.open)))
+	from := g.page(number)
+	if from == nil || g.last-number >= uint64(len(g.pages)) {
+		return false
 	}
+	to.first, to.records, to.used = from.first, from.records, from.used
+	copy(to.bytes[:from.used], from.bytes[:])
+	offsets := pageSize - 2*from.records
+	copy(to.bytes[offsets:], from.bytes[offsets:])
+	return true
 }

@@ -2,11 +2,14 @@ package recent
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
@@ -33,27 +36,43 @@ func record(n int, outcome audit.Outcome) *audit.Record {
 	}
 }
 
+func now() time.Time { return arrived.Add(time.Hour) }
+
 func TestOverwrite(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, 7, pageSize, pageSize + 1} {
-		g := New(size)
-		for n := range 3*size + 1 {
+	for _, pages := range []int{1, 2, 5} {
+		g := New(pages*pageMemory, now)
+		const all = 10_000 // more than it holds
+		for n := range all {
 			g.Put(record(n, audit.Answered))
 		}
-		for n := range 3*size + 1 {
-			if kept, want := len(g.Find(id(n))) == 1, n > 2*size; kept != want {
-				t.Fatalf("of %d records, that of request %d is kept: %t", size, n, kept)
+		held, oldest := g.Span()
+		if held == all || held < 200*(pages-1) {
+			t.Fatalf("of %d records, it holds %d in %d pages", all, held, pages)
+		}
+		if first := arrived.Add(time.Duration(all-held) * time.Second); !oldest.Equal(first) {
+			t.Errorf("it holds %d of %d, the oldest of %s, want %s", held, all, oldest, first)
+		}
+		for _, n := range []int{0, all - held - 2, all - held - 1, all - held, all - held + 1, all - held/2, all - 1} {
+			if kept, want := len(g.Find(id(n))) == 1, n >= all-held; kept != want {
+				t.Fatalf("of %d records, of which %d are held, that of request %d is kept: %t", all, held, n, kept)
 			}
 		}
-		if held, oldest := g.Span(); held != size || !oldest.Equal(arrived.Add(time.Duration(2*size+1)*time.Second)) {
-			t.Errorf("it holds %d of %d, the oldest of %s", held, size, oldest)
+		last := g.Last(held + 1)
+		if len(last) != held {
+			t.Fatalf("the last %d of %d", len(last), held)
+		}
+		for i, r := range last {
+			if r.RequestID != id(all-1-i) {
+				t.Fatalf("record %d from the end is of %s", i, r.RequestID)
+			}
 		}
 	}
 }
 
 func TestFind(t *testing.T) {
 	t.Parallel()
-	g := New(100)
+	g := New(Size, now)
 	for n := range 0x12 {
 		g.Put(record(n, audit.Answered))
 	}
@@ -67,60 +86,76 @@ func TestFind(t *testing.T) {
 	if found := g.Find("0000001"); len(found) != 2 || found[0].Record.RequestID != id(0x11) || found[0].Same != 0 {
 		t.Errorf("the newest is not the first: %+v", found)
 	}
+	if held, _ := g.Span(); held != 0x13 {
+		t.Errorf("it holds %d", held)
+	}
 	again := record(3, audit.Answered)
 	again.Time = arrived.Add(time.Hour)
 	g.Put(again)
 	if found := g.Find(id(3)); len(found) != 1 || found[0].Same != 1 || !found[0].Record.Time.Equal(again.Time) {
 		t.Errorf("an id that was repeated: %+v", found)
 	}
+	for _, odd := range []string{"ABCDEF01-0000-4000-8000-000000000000", "not a UUID", strings.Repeat("é", 18)} {
+		r := record(1, audit.Answered)
+		r.RequestID = odd
+		g.Put(r)
+		if found := g.Find(strings.ToLower(odd)); len(found) != 1 || found[0].Record.RequestID != odd {
+			t.Errorf("%q: %+v", odd, found)
+		}
+	}
 	var none *Ring
 	none.Put(record(1, audit.Answered))
-	if held, _ := none.Span(); held != 0 || len(none.Find("")) != 0 {
+	if held, _ := none.Span(); held != 0 || len(none.Find("")) != 0 || len(none.Last(9)) != 0 || len(none.Minutes().Minutes) != 0 {
 		t.Error("nothing holds something")
 	}
 }
 
 func TestOpenIsReplaced(t *testing.T) {
 	t.Parallel()
-	g := New(10)
+	g := New(Size, now)
 	g.Put(record(1, audit.Open))
 	if found := g.Find(id(1)); len(found) != 1 || found[0].Record.Outcome != audit.Open {
 		t.Fatalf("an open request: %+v", found)
+	}
+	if last, held := g.Last(2), span(g); len(last) != 1 || held != 1 {
+		t.Fatalf("an open request: the last %d of %d", len(last), held)
 	}
 	g.Put(record(2, audit.Answered))
 	g.Put(record(1, audit.ClientLeft))
 	if found := g.Find(id(1)); len(found) != 1 || found[0].Record.Outcome != audit.ClientLeft || found[0].Same != 0 {
 		t.Fatalf("it has ended: %+v", found)
 	}
-	if held, _ := g.Span(); held != 2 || g.openings.Load() != 0 {
-		t.Errorf("it holds %d records, %d of them open", held, g.openings.Load())
+	if last, held := g.Last(9), span(g); len(last) != 2 || held != 2 {
+		t.Errorf("it has ended: the last %d of %d", len(last), held)
 	}
 	// The records come the other way round where writers overtake each other.
 	g.Put(record(3, audit.Answered))
 	g.Put(record(3, audit.Open))
-	if found := g.Find(id(3)); len(found) != 1 || found[0].Record.Outcome != audit.Answered {
+	if found := g.Find(id(3)); len(found) != 1 || found[0].Record.Outcome != audit.Answered || found[0].Same != 0 {
 		t.Errorf("it has ended before: %+v", found)
 	}
-	for n := range 10 { // an open request that is overwritten is forgotten
-		g.Put(record(100+n, audit.Answered))
+	if held := span(g); held != 3 {
+		t.Errorf("it holds %d", held)
 	}
-	if g.openings.Load() != 0 {
-		t.Errorf("%d requests are open", g.openings.Load())
-	}
+}
+
+func span(g *Ring) int {
+	held, _ := g.Span()
+	return held
 }
 
 // TestKept holds what may be kept of a record.
 func TestKept(t *testing.T) {
 	t.Parallel()
-	g, r := New(1), record(1, audit.Answered)
+	g, r := New(Size, now), record(1, audit.Answered)
 	long := strings.Repeat("/x", 50_000)
 	for range 100 {
 		r.Readings = append(r.Readings, scopes.Reading{Path: long, Operation: r.Operation})
 	}
 	g.Put(r)
 	kept := g.Find(id(1))[0].Record
-	if len(kept.Readings) != maxReadings || kept.Readings[0].Path != "" || kept.Readings[0].Operation != r.Operation {
-		t.Errorf("readings: %d", len(kept.Readings))
+	if len(kept.Readings) != maxReadings || kept.Readings[0].Path != "" || kept.Readings[0].Operation != kept.Operation || len(kept.Also()) != 0 {
+		t.Errorf("readings: %d, of other operations %d", len(kept.Readings), len(kept.Also()))
 	}
 	if info := kept.Facts.Info; info.Comment != "" || !info.Expires.Never() || kept.OwnerID() != 4711 {
 		t.Errorf("facts: %+v", info)
@@ -130,55 +165,208 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// TestEveryField: what is put is found again, but for what is listed here.
+func TestEveryField(t *testing.T) {
+	t.Parallel()
+	var r audit.Record
+	filler := 0
+	fill(reflect.ValueOf(&r).Elem(), &filler)
+	r.Brief, r.TokenID, r.RequestID = false, r.Token.String(), id(1)
+	for _, want := range []*audit.Record{&r, {RequestID: id(1)}, {RequestID: id(1), TokenID: "of another gateway"}} {
+		g := New(Size, now)
+		g.Put(want)
+		got := g.Find(id(1))[0].Record
+		kept := *want
+		kept.RetryAfter, kept.LookedUpAt, kept.Facts.At, kept.Judgement.Owner = 0, time.Time{}, time.Time{}, tokens.Principal{}
+		if info := want.Facts.Info; info != nil {
+			kept.Facts.Info = &tokens.Info{Owner: info.Owner, WorkspaceID: info.WorkspaceID, Expires: info.Expires, Scopes: info.Scopes, OAuth: info.OAuth}
+		}
+		kept.Readings = nil
+		for _, reading := range want.Readings {
+			kept.Readings = append(kept.Readings, scopes.Reading{Operation: withoutEffect(reading.Operation), InName: reading.InName})
+		}
+		kept.Operation, kept.SpellingOf = withoutEffect(want.Operation), withoutEffect(want.SpellingOf)
+		if !reflect.DeepEqual(got, &kept) {
+			t.Errorf("got\n%+v\nwant\n%+v", got, &kept)
+		}
+	}
+}
+
+func withoutEffect(o *scopes.Operation) *scopes.Operation {
+	if o == nil {
+		return nil
+	}
+	kept := *o
+	kept.Effect, kept.EffectReason = 0, ""
+	return &kept
+}
+
+// fill sets every exported field to a value of its own.
+func fill(v reflect.Value, n *int) {
+	*n++
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(arrived.Add(time.Duration(*n))))
+		return
+	case tokens.Principal:
+		v.Set(reflect.ValueOf(tokens.NewPrincipal(int64(*n), fmt.Sprintf("user-%d@example.com", *n))))
+		return
+	case tokens.Expiry:
+		v.Set(reflect.ValueOf(tokens.ExpiresAt(arrived.Add(time.Duration(*n)))))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprintf("text %d é", *n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Uint8:
+		v.SetUint(uint64(*n % 256))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(v.Index(0), n)
+		fill(v.Index(1), n)
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), n)
+			}
+		}
+	default:
+		panic("a record has a field of another kind: " + v.Type().String())
+	}
+}
+
+// FuzzRecord: whatever clients send, a record is kept, in whole or cut.
+func FuzzRecord(f *testing.F) {
+	f.Add("GET", "/api/2.1/jobs/list", "agent", id(1), int64(1))
+	f.Add("\xff", strings.Repeat("/é", 3000), strings.Repeat("x", 70_000), "not a UUID", int64(-1))
+	f.Fuzz(func(t *testing.T, method, path, agent, request string, n int64) {
+		r := record(1, audit.Answered)
+		r.Method, r.Path, r.UserAgent, r.RequestID, r.BytesSent = method, path, agent, "id-"+request, n
+		r.Dropped = []string{agent, path, agent, path, agent, path}
+		r.Held, r.Policy, r.Requirement = []string{path, agent}, agent, path
+		g := New(Size, now)
+		g.Put(record(2, audit.Answered))
+		g.Put(r)
+		found := g.Last(1)
+		if len(found) != 1 {
+			t.Fatal("it is not kept")
+		}
+		got := found[0]
+		for _, text := range [][2]string{{got.Method, method}, {got.Path, path}, {got.UserAgent, agent}, {got.RequestID, r.RequestID}} {
+			whole := len(method)+len(path)+len(agent)+len(request) < maxText-len("id-")
+			if !strings.HasPrefix(text[1], text[0]) || len(text[0]) > maxText || whole && text[0] != text[1] {
+				t.Errorf("%.100q of %d bytes became %.100q of %d", text[1], len(text[1]), text[0], len(text[0]))
+			}
+		}
+		if got.BytesSent != n || got.Outcome != audit.Answered || got.Operation.Name != r.Operation.Name {
+			t.Errorf("%d bytes, %s, %+v", got.BytesSent, got.Outcome, got.Operation)
+		}
+		if span(g) != 2 || len(g.Find(id(2))) != 1 {
+			t.Error("another record is lost")
+		}
+	})
+}
+
 func TestRace(t *testing.T) {
 	t.Parallel()
-	g := New(8)
+	g := New(2*pageMemory, now)
 	var working sync.WaitGroup
 	for worker := range 4 {
 		working.Go(func() {
-			for n := range 500 {
+			for n := range 300 {
 				request := worker*1000 + n
 				if n%3 == 0 {
 					g.Put(record(request, audit.Open))
 				}
 				g.Put(record(request, audit.Answered))
-				for _, f := range g.Find(id(request)) {
-					if f.Record.RequestID != id(request) || f.Record.Facts.Info == nil {
-						t.Errorf("a torn record: %+v", f.Record)
+				if n%10 == 0 {
+					for _, f := range g.Find(id(request)) {
+						if f.Record.RequestID != id(request) || f.Record.Facts.Info == nil {
+							t.Errorf("a torn record: %+v", f.Record)
+						}
 					}
+					g.Minutes()
 				}
 			}
 		})
 	}
 	working.Wait()
-	if held, _ := g.Span(); held > 8 || g.openings.Load() > 8 {
-		t.Errorf("it holds %d, %d open", held, g.openings.Load())
+	if held := span(g); held < 100 || held > 1200 {
+		t.Errorf("it holds %d", held)
 	}
 }
 
-// TestMemory bounds what a full ring costs, whatever clients send.
+// hostile returns a record as large as a client can make it.
+func hostile(n int) *audit.Record {
+	r := record(n, audit.Answered)
+	target := fmt.Sprint(n) + strings.Repeat("x", 20_000)
+	r.Path = audit.TruncatePath("/"+target, "/"+target+"?"+target)
+	r.UserAgent = audit.TruncateUserAgent(target)
+	r.Comment = audit.Comment(target, audit.CommentPlain)
+	r.Readings = []scopes.Reading{{Path: target, Operation: r.Operation}, {Path: target, Operation: r.Operation}}
+	return r
+}
+
+// ordinary returns a record as those of a gateway with so many tokens, which call so many
+// operations.
+func ordinary(n, many, operations int) *audit.Record {
+	r := record(n, audit.Answered)
+	holder, called := n%many, n%operations
+	r.Decision, r.Reason, r.Held = judge.Allow, policy.Permitted, []string{"clusters", "jobs"}
+	r.Token = tokens.IDOf(fmt.Sprint(holder))
+	r.TokenID = r.Token.String()
+	r.Owner = fmt.Sprintf("user-%d@example.com", holder)
+	r.Creator, r.Comment = r.Owner, "sha256:d7fdb5293230158b"
+	r.Workspace, r.Catalog, r.Rules = "dbc-a1b2345c-d6e7.cloud.databricks.com", "0123456789ab", "ba9876543210"
+	r.ClientAddress, r.UserAgent = "127.0.0.1", "databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat"
+	r.Path = fmt.Sprintf("/api/2.1/jobs/runs/get/%d", n*7919)
+	r.RequestID = uuid.NewSHA1(uuid.Nil, []byte(fmt.Sprint(n))).String()
+	r.Operation = &scopes.Operation{Method: "GET", Template: fmt.Sprintf("/api/2.1/jobs/runs/get/%d/{id}", called), Name: fmt.Sprintf("jobs.GetRun%d", called),
+		AnyOf: []string{"jobs"}, Evidence: scopes.Documented, Source: "https://docs.databricks.com/api/workspace/jobs/getrun"}
+	r.Status, r.UpstreamStatus, r.BytesSent = 200, 200, 1234
+	r.DecisionDuration, r.UpstreamDuration, r.Duration = 12*time.Microsecond, 900*time.Microsecond, time.Millisecond
+	return r
+}
+
+// TestMemory bounds what a full ring costs, and how much it holds, whatever clients send.
 func TestMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector has memory of its own")
 	}
-	const most = 64 << 20
-	before := heap()
-	g := New(Size)
-	for n := range Size {
-		r := record(n, audit.Answered)
-		target := strings.Repeat("x", 20_000) + fmt.Sprint(n)
-		r.Path = audit.TruncatePath("/"+target, "/"+target+"?"+target)
-		r.UserAgent = audit.TruncateUserAgent(target)
-		r.Comment = audit.Comment(target, audit.CommentPlain)
-		r.Readings = []scopes.Reading{{Path: target, Operation: r.Operation}, {Path: target, Operation: r.Operation}}
-		g.Put(r)
+	for _, test := range []struct {
+		name   string
+		record func(n int) *audit.Record
+		puts   int
+		least  int // decisions that it holds
+	}{
+		{"20 tokens", func(n int) *audit.Record { return ordinary(n, 20, 30) }, 30_000, 10_000},
+		{"1000 tokens", func(n int) *audit.Record { return ordinary(n, 1000, 412) }, 30_000, 3_000},
+		{"hostile", hostile, 5_000, 800},
+	} {
+		before := heap()
+		g := New(Size, now)
+		for n := range test.puts {
+			g.Put(test.record(n))
+		}
+		grown, held := heap()-before, span(g)
+		if grown > Size+Size/10 || held < test.least {
+			t.Errorf("%s: %d KiB are held, for %d decisions", test.name, grown>>10, held)
+		} else {
+			t.Logf("%s: %d KiB for %d decisions, %d bytes each", test.name, grown>>10, held, grown/int64(held))
+		}
+		runtime.KeepAlive(g)
 	}
-	if grown := heap() - before; grown > most {
-		t.Errorf("%d MiB are held", grown>>20)
-	} else {
-		t.Logf("%d bytes a decision", grown/Size)
-	}
-	runtime.KeepAlive(g)
 }
 
 func heap() int64 {
@@ -190,22 +378,43 @@ func heap() int64 {
 
 // BenchmarkPut is what a request pays.
 func BenchmarkPut(b *testing.B) {
-	g, r := New(Size), record(1, audit.Answered)
-	before := heap()
-	for range Size {
-		g.Put(r)
+	for name, many := range map[string]int{"tokens=20": 20, "tokens=1000": 1000} {
+		b.Run(name, func(b *testing.B) {
+			records := make([]*audit.Record, 10_000)
+			for n := range records {
+				records[n] = ordinary(n, many, 412)
+				records[n].Time = arrived
+			}
+			before := heap()
+			g, n := New(Size, now), 0
+			for n := range 50_000 { // until it is full
+				g.Put(records[n%len(records)])
+			}
+			grown := heap() - before
+			b.ReportAllocs()
+			for b.Loop() {
+				g.Put(records[n%len(records)])
+				n++
+			}
+			held, _ := g.Span()
+			b.ReportMetric(float64(grown)/float64(held), "held-B/decision")
+			b.ReportMetric(float64(held), "decisions")
+		})
 	}
-	held := float64(heap()-before) / Size
+}
+
+// BenchmarkPutRefused is BenchmarkPut for refusals, which are counted by their kind.
+func BenchmarkPutRefused(b *testing.B) {
+	g, r := New(Size, now), record(1, audit.Answered)
 	b.ReportAllocs()
 	for b.Loop() {
 		g.Put(r)
 	}
-	b.ReportMetric(held, "held-B/decision")
 }
 
-// BenchmarkPutContended is BenchmarkPut with requests on every processor.
+// BenchmarkPutContended is BenchmarkPutRefused with requests on every processor.
 func BenchmarkPutContended(b *testing.B) {
-	g, r := New(Size), record(1, audit.Answered)
+	g, r := New(Size, now), record(1, audit.Answered)
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
@@ -216,12 +425,13 @@ func BenchmarkPutContended(b *testing.B) {
 
 // BenchmarkFind is what one question costs.
 func BenchmarkFind(b *testing.B) {
-	g := New(Size)
-	for n := range Size {
-		g.Put(record(n, audit.Answered))
+	g := New(Size, now)
+	for n := range 20_000 {
+		g.Put(ordinary(n, 20, 412))
 	}
+	known := g.Last(1)[0].RequestID
 	for b.Loop() {
-		if len(g.Find(id(77))) != 1 {
+		if len(g.Find(known)) != 1 {
 			b.Fatal("not found")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/ocsf"
 )
 
 // Entry is the last record of a request in audit logs.
@@ -32,8 +33,9 @@ func (e *Entry) RequestID() string { return e.record.RequestID }
 type Search struct {
 	prefix []byte
 	found  map[string]*Entry
-	// Lines counts lines, and TooLong those among them that were not read.
-	Lines, TooLong int
+	// Lines counts lines, TooLong those among them that were not read, and Events those that
+	// were written with format ocsf, of which nothing can be told.
+	Lines, TooLong, Events int
 }
 
 // NewSearch returns a search that has found nothing yet.
@@ -67,6 +69,8 @@ func (s *Search) Read(log io.Reader) error {
 		}
 		if long {
 			s.TooLong++
+		} else if ocsf.Is(text) {
+			s.Events++
 		} else if lower = appendLower(lower[:0], text); bytes.Contains(lower, s.prefix) {
 			s.add(parseLine(text))
 		}

@@ -100,8 +100,12 @@ func TestReadProblems(t *testing.T) {
 	if err := search.Read(io.MultiReader(strings.NewReader("\nnot JSON 5d41402a\n{}\n"+long), bytes.NewReader(good))); err != nil {
 		t.Fatal(err)
 	}
-	if len(search.Found()) != 1 || search.TooLong != 1 || search.Lines != 4 {
-		t.Errorf("found %d in %d lines, %d too long", len(search.Found()), search.Lines, search.TooLong)
+	if len(search.Found()) != 1 || search.TooLong != 1 || search.Lines != 4 || search.Events != 0 {
+		t.Errorf("found %d in %d lines, %d too long, %d events", len(search.Found()), search.Lines, search.TooLong, search.Events)
+	}
+	event := `{"class_uid":6003,"type_uid":600302,"metadata":{"uid":"` + requestID + `"}}` + "\n"
+	if err := search.Read(strings.NewReader(event + event)); err != nil || search.Events != 2 || len(search.Found()) != 1 {
+		t.Errorf("events: %d, found %d, %v", search.Events, len(search.Found()), err)
 	}
 	broken := errors.New("the disk is broken")
 	if err := search.Read(io.MultiReader(bytes.NewReader(good), iotest.ErrReader(broken))); !errors.Is(err, broken) {
