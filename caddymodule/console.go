@@ -39,6 +39,8 @@ type Console struct {
 	app    *App
 	ending chan struct{}                // closed when the HTTP server of the site begins to shut down
 	pages  atomic.Pointer[http.Handler] // nil until it is known who can reach them
+	// onlyVerified lets in only clients whose certificates were verified. It is set before pages.
+	onlyVerified bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -79,6 +81,7 @@ func (c *Console) open() error {
 	if err != nil {
 		return consoleError(err)
 	}
+	c.onlyVerified = !site.Loopback && !site.SignsIn
 	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, Ending: c.ending})
 	c.pages.Store(&pages)
 	return nil
@@ -110,6 +113,9 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	pages := c.pages.Load()
 	if pages == nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("the gateway is starting"))
+	}
+	if c.onlyVerified && !caddyserver.Verified(r) {
+		return caddyhttp.Error(http.StatusForbidden, errors.New("databricks_console: the client has no verified certificate"))
 	}
 	(*pages).ServeHTTP(w, r)
 	return nil

@@ -2,14 +2,15 @@ package caddyserver
 
 import (
 	"crypto/tls"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"github.com/caddyserver/caddy/v2/modules/caddytls"
 )
 
 // signsIn reports whether a handler passes only requests of users that signed in. It knows
@@ -69,9 +70,29 @@ func ends(routes caddyhttp.RouteList) bool {
 	})
 }
 
-// verifiesClients reports whether a server verifies a certificate of every client.
-func verifiesClients(server *caddyhttp.Server) bool {
-	return len(server.TLSConnPolicies) > 0 && !slices.ContainsFunc(server.TLSConnPolicies, func(policy *caddytls.ConnectionPolicy) bool {
-		return !policy.Drop && (policy.TLSConfig == nil || policy.TLSConfig.ClientAuth != tls.RequireAndVerifyClientCert)
+// verifiesClients reports whether a server verifies a certificate of every client that names one
+// of the hosts. A client might name another and then ask for this one, or come from an address
+// for which there are other rules: see [Verified].
+func verifiesClients(ctx caddy.Context, server *caddyhttp.Server, hosts []string) bool {
+	if len(server.TLSConnPolicies) == 0 {
+		return false
+	}
+	if len(hosts) == 0 {
+		hosts = []string{""}
+	}
+	configs := server.TLSConnPolicies.TLSConfig(ctx)
+	return !slices.ContainsFunc(hosts, func(host string) bool {
+		hello := &tls.ClientHelloInfo{ServerName: strings.Replace(host, "*", "any", 1), Conn: anyConn{}}
+		config, err := configs.GetConfigForClient(hello)
+		return err == nil && config.ClientAuth != tls.RequireAndVerifyClientCert
 	})
 }
+
+// Verified reports whether the server has verified a certificate of the client.
+func Verified(r *http.Request) bool { return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 }
+
+// anyConn is a connection of which only the addresses are asked for.
+type anyConn struct{ net.Conn }
+
+func (anyConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv4zero} }
+func (anyConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero} }

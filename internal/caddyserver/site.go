@@ -18,9 +18,10 @@ type Site struct {
 	Hosts []string
 	// Loopback is true if the site can be reached from this machine only.
 	Loopback bool
-	// Certificate is true if the server verifies a certificate of every client. SignsIn is
-	// true if it does, or if something else in front of the handler makes users sign in.
-	Certificate, SignsIn bool
+	// SignsIn is true if something in front of the handler makes users sign in, and
+	// Certificate if the server verifies their certificates. For the latter, [Verified] is to
+	// be asked about each request.
+	SignsIn, Certificate bool
 
 	open []string // addresses that other machines can reach
 }
@@ -39,8 +40,7 @@ func FindSite(ctx caddy.Context, matches func(caddyhttp.MiddlewareHandler) bool)
 		}
 		site.open = openListens(server)
 		site.Loopback = len(site.open) == 0
-		site.Certificate = verifiesClients(server)
-		site.SignsIn = site.SignsIn || site.Certificate
+		site.Certificate = verifiesClients(ctx, server, site.Hosts)
 		return site, nil
 	}
 	return nil, errors.New("it must stand in a site, by itself or in handle or route; elsewhere, as in handle_errors or a named route, it cannot be told who reaches it")
@@ -52,8 +52,8 @@ func (s *Site) Check() error {
 	switch {
 	case s.Loopback:
 		return nil
-	case !s.SignsIn:
-		return fmt.Errorf("its site listens on %s, where anyone can connect, and nobody has to sign in: add basic_auth or forward_auth to the same site, without a matcher and before it, or tls with client_auth and mode require_and_verify for all sites of the port; or add bind 127.0.0.1 to the site, for this machine only", strings.Join(s.open, ", "))
+	case !s.SignsIn && !s.Certificate:
+		return fmt.Errorf("its site listens on %s, where anyone can connect, and nobody has to sign in: add basic_auth or forward_auth to the same site, without a matcher and before it, or tls with client_auth and mode require_and_verify; or add bind 127.0.0.1 to the site, for this machine only", strings.Join(s.open, ", "))
 	case len(s.Hosts) == 0:
 		return errors.New("its site has no host: name it in the site's address, such as https://console.example.com:9443, because requests for other names are refused")
 	}

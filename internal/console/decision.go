@@ -38,13 +38,14 @@ func (o outcome) Label() string {
 // outcomeOf returns the class of a decision, as [recent.Minutes] counts it. A request that has
 // not ended has passed.
 func outcomeOf(r *audit.Record) outcome {
-	var classes recent.Classes
-	switch classes.Class(r) {
-	case &classes.Refused:
+	var counted recent.Classes
+	counted.Count(r)
+	switch {
+	case counted.Refused > 0:
 		return refused
-	case &classes.WouldRefuse:
+	case counted.WouldRefuse > 0:
 		return wouldRefuse
-	case &classes.Unavailable:
+	case counted.Unavailable > 0:
 		return unavailable
 	}
 	return allowed

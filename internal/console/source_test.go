@@ -88,7 +88,7 @@ var hostile = `"><script>alert(1)</script>'` + "\u202e" + secret + " \x1b[31m{{.
 func full(t testing.TB, text string) *source {
 	t.Helper()
 	row := operation(t, "GET", "/api/2.1/jobs/list")
-	s := &source{ring: recent.New(1000)}
+	s := &source{ring: recent.New(recent.Size, func() time.Time { return now })}
 	info := &tokens.Info{
 		ID: tokenID(t, 1), Owner: tokens.NewPrincipal(4711, text), Creator: tokens.NewPrincipal(0, text), Comment: text,
 		Created: now.Add(-72 * time.Hour), Scopes: []string{"sql"},

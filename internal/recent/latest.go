@@ -2,22 +2,25 @@ package recent
 
 import "github.com/scopegate/scopegate/internal/audit"
 
-// Latest returns copies of the newest records that match, at most n of them and the newest
-// first. Of a request that has ended, only the last record is there.
+// Latest returns the newest records that match, at most n of them and the newest first. Requests
+// that have ended since are not told as open ones.
 func (g *Ring) Latest(n int, matches func(*audit.Record) bool) (latest []*audit.Record) {
-	if g == nil {
-		return nil
-	}
-	next := g.next.Load()
-	for i := next; i > next-min(next, g.size) && len(latest) < n; i-- {
-		at := (i - 1) % g.size
-		slots := g.pages[at/pageSize].Load()
-		if slots == nil {
-			continue // its first record is being written
+	ended := make(map[string]bool)
+	for h := range g.records(new(page)) {
+		if len(latest) >= n {
+			break
 		}
-		if r, _ := slots[at%pageSize].get(matches); r != nil {
+		r := h.record(h.i)
+		if r.Outcome == audit.Open && ended[r.RequestID] {
+			continue
+		}
+		ended[r.RequestID] = r.Outcome != audit.Open
+		if matches(r) {
 			latest = append(latest, r)
 		}
 	}
 	return latest
 }
+
+// Count counts one more request. It must not be open.
+func (c *Classes) Count(r *audit.Record) { *c.class(r)++ }

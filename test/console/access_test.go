@@ -106,7 +106,7 @@ func TestCaddyfile(t *testing.T) {
 		{"basic_auth for some paths", "https://console.example.com:PORT {\nTLS\n" + strings.Replace(basicAuth, " {", " /live {", 1) + "databricks_console\n}", noSignIn},
 		{"basic_auth before it in route", "https://console.example.com:PORT {\nTLS\nroute {\n" + basicAuth + "databricks_console\n}\n}", ""},
 		{"basic_auth after it in route", "https://console.example.com:PORT {\nTLS\nroute {\ndatabricks_console\n" + basicAuth + "}\n}", noSignIn},
-		{"route that signs in", "https://console.example.com:PORT {\nTLS\nroute {\n" + basicAuth + "}\nhandle {\ndatabricks_console\n}\n}", ""},
+		{"route that signs in", "https://console.example.com:PORT {\nTLS\nroute {\n" + basicAuth + "}\ndatabricks_console\n}", ""},
 		{"handle", "https://console.example.com:PORT {\nTLS\nhandle {\n" + basicAuth + "databricks_console\n}\n}", ""},
 		{"handle of others", "https://console.example.com:PORT {\nTLS\nhandle /api/* {\n" + basicAuth + "}\nhandle {\ndatabricks_console\n}\n}", noSignIn},
 		{"basic_auth of another site", "https://console.example.com:PORT {\nTLS\ndatabricks_console\n}\nhttps://other.example.com:PORT {\nTLS\n" + basicAuth + "}", noSignIn},
@@ -116,6 +116,7 @@ func TestCaddyfile(t *testing.T) {
 		{"forward_auth that passes 401", "https://console.example.com:PORT {\nTLS\nforward_auth 127.0.0.1:1 {\nuri /auth\n@no status 401\nhandle_response @no {\nvars refused yes\n}\n}\ndatabricks_console\n}", noSignIn},
 		{"reverse_proxy that passes everything", "https://console.example.com:PORT {\nTLS\nreverse_proxy 127.0.0.1:1 {\nmethod GET\nrewrite /auth\nhandle_response {\ndatabricks_console\n}\n}\n}", noSite},
 		{"client certificates", "https://console.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode require_and_verify\ntrust_pool file ROOT\n}\n}\ndatabricks_console\n}", ""},
+		{"client certificates without a host", "https://:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode require_and_verify\ntrust_pool file ROOT\n}\n}\ndatabricks_console\n}", noHost},
 		{"client certificates that are asked for", "https://console.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode verify_if_given\ntrust_pool file ROOT\n}\n}\ndatabricks_console\n}", noSignIn},
 		{"client certificates that nobody verifies", "https://console.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode require\n}\n}\ndatabricks_console\n}", noSignIn},
 		{"client certificates of another site", "https://console.example.com:PORT {\nTLS\ndatabricks_console\n}\nhttps://other.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode require_and_verify\ntrust_pool file ROOT\n}\n}\n}", noSignIn},
@@ -191,6 +192,56 @@ func TestSignIn(t *testing.T) {
 	}
 	if got := s.get(t, "https", host, signIn); got != http.StatusOK {
 		t.Errorf("with a password: %d", got)
+	}
+}
+
+// TestClientCertificate: only those with a certificate see the page, whatever name they begin with.
+func TestClientCertificate(t *testing.T) {
+	s := newSite(t)
+	err := s.loadCaddyfile(t, `https://console.example.com:PORT {
+	tls CERTIFICATE KEY {
+		client_auth {
+			mode require_and_verify
+			trust_pool file ROOT
+		}
+	}
+	databricks_console
+}
+https://other.example.com:PORT {
+	TLS
+	respond hello
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair(s.certificates.Issue(t, "operator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(server string, certificates ...tls.Certificate) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://127.0.0.1:"+s.port+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		config := &tls.Config{RootCAs: s.certificates.Pool(), ServerName: server, Certificates: certificates, InsecureSkipVerify: server != host} //nolint:gosec // it names another host on purpose
+		response, err := (&http.Transport{TLSClientConfig: config, DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			return 0
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	if got := ask(host, certificate); got != http.StatusOK {
+		t.Errorf("with a certificate: %d", got)
+	}
+	if got := ask(host); got != 0 {
+		t.Errorf("without a certificate: %d", got)
+	}
+	for _, server := range []string{"other.example.com", ""} {
+		if got := ask(server); got == http.StatusOK || got == 0 {
+			t.Errorf("under the name %q without a certificate: %d", server, got)
+		}
 	}
 }
 
