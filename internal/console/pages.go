@@ -25,5 +25,6 @@ var pages = []page{
 	whyPage,
 	tokensPage,
 	tokenPage,
+	breakPage,
 	mapPage,
 }
