@@ -82,8 +82,11 @@ func startSidecar(ts *testscript.TestScript, neg bool, args []string) {
 	socket, err := os.MkdirTemp("", "scopegate") // in the script's own folder, the path would be too long
 	ts.Check(err)
 	ts.Defer(func() { _ = os.RemoveAll(socket) })
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Check(free.Close())
 	admin := "unix/" + socket + "/admin.sock"
-	command := exec.Command("scopegate", append([]string{"sidecar", "--listen", "127.0.0.1:0", "--admin", admin}, args...)...)
+	command := exec.Command("scopegate", append([]string{"sidecar", "--listen", free.Addr().String(), "--admin", admin}, args...)...)
 	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DATABRICKS_HOST", "DATABRICKS_TOKEN"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
 	}
@@ -95,8 +98,9 @@ func startSidecar(ts *testscript.TestScript, neg bool, args []string) {
 		_ = command.Wait()
 	})
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if conn, err := net.Dial("unix", socket+"/admin.sock"); err == nil {
-			_ = conn.Close()
+		asked := exec.Command("scopegate", "scopes", "report", "--address", admin)
+		asked.Env = command.Env
+		if asked.Run() == nil {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -102,7 +102,7 @@ func TestUntil(t *testing.T) {
 func TestCompleteFindings(t *testing.T) {
 	for line, want := range map[string]string{
 		"findings --state ":               "new acknowledged resolved",
-		"findings --kind owner":           "owner_gone",
+		"findings --kind ":                "owner_gone unscoped never_expires unused near_expiry refused_often map_disagreement unused_scopes",
 		"findings --fail-on ":             "new",
 		"findings --format ":              "table json csv",
 		"findings acknowledge ":           "",

@@ -26,7 +26,9 @@ func checkCommand(root *cobra.Command, args []string) error {
 	if command == root && !help && len(args) > 0 && args[0] == "" {
 		return cli.NeedCommand(root, args) // as from an unset variable
 	}
-	if command == root || !help && asksForHelp(rest) || command.Runnable() && !command.HasSubCommands() {
+	// One that has commands and says which arguments it takes works without them, too.
+	works := command.Runnable() && (!command.HasSubCommands() || command.Args != nil)
+	if command == root || !help && asksForHelp(rest) || works {
 		return nil
 	}
 	var words []string
