@@ -70,6 +70,7 @@ func TestReplay(t *testing.T) {
 		two    = "2 calls of 1 operation by 1 token pass today and would be refused:\n"
 		one    = "1 call of 1 operation by 1 token are refused today and would pass:\n"
 	)
+	recorded := strings.NewReplacer("passes today", "passed", "pass today", "passed", "are refused today", "were refused")
 	for _, test := range []struct {
 		name     string
 		draft    string
@@ -99,6 +100,9 @@ func TestReplay(t *testing.T) {
 					t.Errorf("%s: exit code %d, want %d", from.args[0], code, test.code)
 				}
 				for _, part := range from.says {
+					if from.args[0] == "--audit" {
+						part = recorded.Replace(part)
+					}
 					if !strings.Contains(output, part) {
 						t.Errorf("%s: it does not say %q:\n%s", from.args[0], part, output)
 					}

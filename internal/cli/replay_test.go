@@ -62,7 +62,7 @@ func TestReplay(t *testing.T) {
 		}, "draft would refuse 5 calls of 1 operation by 1 token"},
 		{"a rehearsed ceiling", []string{"--config", "rehearsed"}, []string{"No call that passes today would be refused.\n", "Note: the draft rehearses policies, for all or some tokens: ceiling; --as-enforced tells what they would refuse\n"}, ""},
 		{"as enforced", []string{"--config", "rehearsed", "--as-enforced"}, []string{
-			"as if all were enforced", "policy_denied by ceiling from ", "What rehearsed policies would refuse of what passes today, each alone:\n", "  ceiling  0%            100%             1       5\n",
+			"as if all were enforced", "policy_denied by ceiling from ", "What each rehearsed policy alone would refuse of what passes:\n", "  ceiling  0%            100%             1       5\n",
 		}, "would refuse 5 calls"},
 		{"mode observe", []string{"--config", "observe"}, []string{"Note: the draft refuses nothing, because its mode is observe; --as-enforced tells what it would refuse\n"}, ""},
 		{"a token", []string{"--config", "draft", "--token", id[:9]}, []string{"would be refused:\n"}, "would refuse 5 calls"},
@@ -78,6 +78,7 @@ func TestReplay(t *testing.T) {
 		{"by the map of its time", []string{"--config", "draft", "--audit", log, "--catalog", "recorded"}, []string{
 			"Not judged: 1 call of 1 token: the map of that time is not at hand.\n", "Note: the map of that time of 1 decision, 0123456789ab, is not at hand; name a file of it with --map",
 		}, "nothing could be judged"},
+		{"a log twice", []string{"--config", "draft", "--audit", log, "--audit", log}, nil, "is the same file as"},
 		{"an empty log", []string{"--config", "draft", "--audit", empty}, nil, "the audit log is empty"},
 		{"a log without decisions", []string{"--config", "draft", "--audit", other}, nil, "none of the 1 lines is a decision"},
 		{"no such log", []string{"--config", "draft", "--audit", "nowhere"}, nil, "reading the audit log nowhere: open nowhere"},

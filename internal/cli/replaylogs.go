@@ -27,7 +27,10 @@ func (r *replayFlags) readLogs(cmd *cobra.Command, draft Draft, answer *replayed
 	if r.workspace != "" {
 		in.Host = workspaceurl.Host(answer.Workspace)
 	}
-	var err error
+	err := distinct(r.logs)
+	if err != nil {
+		return err
+	}
 	if in.Maps, err = r.otherMaps(); err != nil {
 		return err
 	}
@@ -49,6 +52,24 @@ func (r *replayFlags) readLogs(cmd *cobra.Command, draft Draft, answer *replayed
 	answer.Notes = append(answer.Notes, r.mapNotes(&answer.AuditReport, draft.Judge.Catalog.Version())...)
 	if answer.TooLong > 0 {
 		answer.Notes = append(answer.Notes, fmt.Sprintf("%s too long for a record, and were not read", plural(answer.TooLong, "line")))
+	}
+	return nil
+}
+
+// distinct is an error if a file is named twice: its decisions would count twice.
+func distinct(names []string) error {
+	var known []os.FileInfo
+	for i, name := range names {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil {
+			info = nil // reading it will tell
+		}
+		for k, other := range known {
+			if info != nil && other != nil && os.SameFile(info, other) {
+				return fmt.Errorf("--audit %s is the same file as %s; name each file once", names[i], names[k])
+			}
+		}
+		known = append(known, info)
 	}
 	return nil
 }

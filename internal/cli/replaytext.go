@@ -37,14 +37,16 @@ func (a *replayed) writeText(to io.Writer) error {
 		out.WriteString(", as if all were enforced")
 	}
 	out.WriteString(".\n")
-	switch judged := summaryOf(&replay.Change{Operations: a.Judged.Operations, Tokens: a.Judged.Tokens, Calls: a.Judged.Calls}); {
-	case a.Decisions > 0:
+	judged := summaryOf(&replay.Change{Operations: a.Judged.Operations, Tokens: a.Judged.Tokens, Calls: a.Judged.Calls})
+	if a.Decisions > 0 {
 		fmt.Fprintf(&out, "Compared with %s recorded from %s to %s: %s could be judged.\n", plural(a.Decisions, "decision"), stamp(a.First), stamp(a.Last), judged)
-	default:
+		printChange(&out, "passed", "passed", "would be refused", &a.Refused)
+		printChange(&out, "was refused", "were refused", "would pass", &a.Permitted)
+	} else {
 		fmt.Fprintf(&out, "Compared with the rules in force of the gateway of %s: %s seen since %s.\n", usage.Clean(a.Workspace), judged, stamp(a.Since))
+		printChange(&out, "passes today", "pass today", "would be refused", &a.Refused)
+		printChange(&out, "is refused today", "are refused today", "would pass", &a.Permitted)
 	}
-	printChange(&out, "passes today", "pass today", "would be refused", &a.Refused)
-	printChange(&out, "is refused today", "are refused today", "would pass", &a.Permitted)
 	a.writeRehearsals(&out)
 	for _, u := range a.Unjudged {
 		fmt.Fprintf(&out, "Not judged: %s of %s: %s.\n", plural(u.Calls, "call"), plural(u.Tokens, "token"), u.Why)
@@ -62,7 +64,7 @@ func (a *replayed) writeRehearsals(to io.Writer) {
 	if len(a.Rehearsals) == 0 {
 		return
 	}
-	fmt.Fprintln(to, "What rehearsed policies would refuse of what passes today, each alone:")
+	fmt.Fprintln(to, "What each rehearsed policy alone would refuse of what passes:")
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "POLICY\tENFORCED FOR\tIF ENFORCED FOR\tTOKENS\tCALLS\t")

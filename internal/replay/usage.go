@@ -133,7 +133,7 @@ type comparison struct {
 // lists it.
 func (c *comparison) token(info *tokens.Info, seen *usage.Token) {
 	if info == nil {
-		if c.Filter.token(seen.ID, seen.Creator, seen.OwnerID) {
+		if c.Filter.token(seen.ID, "", seen.OwnerID) {
 			c.unjudged.add(whyUnlisted, seen.ID, seen.Calls)
 		}
 		return
