@@ -142,6 +142,7 @@ func (a *App) apply() {
 		w.service().Tune(w.options.settings())
 		w.service().fleet.Tune(w.options.shares())
 		w.keepUsage(a.ctx.Storage(), a.logger)
+		w.keepFindings(a.ctx.Storage(), a.logger)
 	}
 }
 

@@ -48,6 +48,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        unknown_expiry deny|allow
 //	        expiry_warning <duration>
 //	        usage          <duration>|off
+//	        findings       [off] { ... }
 //	    }
 //	    audit { ... }
 //	}
@@ -110,6 +111,7 @@ func (o *WorkspaceOptions) options(d *caddyfile.Dispenser) options {
 		"unknown_expiry": func() error { return choice(d, &o.UnknownExpiry, unknownExpiries) },
 		"expiry_warning": func() error { return duration(d, &o.ExpiryWarning, maxExpiryWarning) },
 		"usage":          func() error { return unmarshalInterval(d, &o.Usage, o.validateUsage) },
+		"findings":       func() error { o.Findings = new(Findings); return o.Findings.unmarshal(d) },
 	}
 }
 

@@ -62,6 +62,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    unknown_expiry  deny|allow
 //	    expiry_warning  <duration>
 //	    usage           <duration>|off
+//	    findings        [off] { ... }
 //	    audit {
 //	        output        stdout | stderr | file <path> [{ ... }] | ...
 //	        format        json|ocsf

@@ -45,6 +45,7 @@ type tokenService struct {
 	verifier *oauth.Verifier
 	owners   *tokens.Owners
 	usage    *usage.Ledger
+	findings *bookkeeping // nil for an edge
 	watch    *lookupwatch.Watch
 	fleet    fleetPart
 	counted  *metrics.Fleet
@@ -55,6 +56,7 @@ type tokenService struct {
 
 // Destruct implements caddy.Destructor. The pool calls it when the last user has gone.
 func (s *tokenService) Destruct() error {
+	s.findings.close()
 	err := s.usage.Close() // while it can still ask about tokens, and hand over what it counted
 	s.Resolver.Close()
 	s.verifier.Close()
@@ -202,6 +204,9 @@ func (a *App) openTokenService(w *workspace) *tokenService {
 	}
 	s.Resolver = tokens.NewResolver(service, settings, options...)
 	s.usage = usage.NewLedger(usage.Options{Now: a.now, Scopes: s.Resolver.Scopes, ConfirmRate: float64(settings.Rate) / 10})
+	if !w.options.Admin.isEdge() {
+		s.findings = a.newBook(w)
+	}
 	close(s.made)
 	return s
 }

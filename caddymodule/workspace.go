@@ -96,6 +96,11 @@ type WorkspaceOptions struct {
 	// together; `-1` keeps it in memory only. An edge hands it to its authority instead.
 	// Default: `5m`.
 	Usage caddy.Duration `json:"usage,omitempty"`
+
+	// What is wrong with the workspace's tokens: which of them may do everything, never
+	// expire, are unused, belong to owners who left. Findings are kept beside usage. An edge
+	// leaves them to its authority. Default: on.
+	Findings *Findings `json:"findings,omitempty"`
 }
 
 // intervalOff turns off what happens at intervals.
@@ -121,6 +126,7 @@ func (o *WorkspaceOptions) validate() error {
 		oneOf("unknown_expiry", o.UnknownExpiry, unknownExpiries),
 		betweenDurations("expiry_warning", o.ExpiryWarning, maxExpiryWarning),
 		o.validateUsage(),
+		o.Findings.validate(),
 		o.Map.validate(),
 	)
 }
@@ -161,10 +167,10 @@ func (o *WorkspaceOptions) expiryWarning() time.Duration {
 // merge adds what another place states about the same workspace. It returns the name
 // of an option about which the two contradict each other, or an empty string.
 func (o *WorkspaceOptions) merge(other WorkspaceOptions) (conflict string, err error) {
-	if conflict, err = merge.Options(o, &other, "cache", "lookup"); conflict != "" || err != nil {
+	if conflict, err = merge.Options(o, &other, "cache", "lookup", "findings"); conflict != "" || err != nil {
 		return conflict, err
 	}
-	return "", o.validateEdge()
+	return "", errors.Join(o.validateEdge(), o.Findings.validate())
 }
 
 // registry holds the workspaces of one configuration, by name and by URL.

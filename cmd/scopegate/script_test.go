@@ -3,12 +3,16 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,7 +33,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "sidecar": startSidecar, "workspace": workspaceCommand},
 		Setup: func(env *testscript.Env) error {
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
@@ -66,6 +70,40 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv("DATABRICKS_HOST", workspace.URL())
 	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
+}
+
+// startSidecar is the command sidecar of scripts. It runs scopegate sidecar, with more flags, in
+// front of the workspace of the command workspace, and sets $GATEWAY to the address of its admin
+// API. The end of the script stops it.
+func startSidecar(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("sidecar cannot fail")
+	}
+	socket, err := os.MkdirTemp("", "scopegate") // in the script's own folder, the path would be too long
+	ts.Check(err)
+	ts.Defer(func() { _ = os.RemoveAll(socket) })
+	admin := "unix/" + socket + "/admin.sock"
+	command := exec.Command("scopegate", append([]string{"sidecar", "--listen", "127.0.0.1:0", "--admin", admin}, args...)...)
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DATABRICKS_HOST", "DATABRICKS_TOKEN"} {
+		command.Env = append(command.Env, name+"="+ts.Getenv(name))
+	}
+	var log strings.Builder
+	command.Stdout, command.Stderr = &log, &log
+	ts.Check(command.Start())
+	ts.Defer(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		_ = command.Wait()
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("unix", socket+"/admin.sock"); err == nil {
+			_ = conn.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the sidecar does not start: %s", log.String())
+		}
+	}
+	ts.Setenv("GATEWAY", admin)
 }
 
 // startDriftGateway is the command gateway of scripts. It starts the admin API of a gateway

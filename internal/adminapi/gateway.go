@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/mapimpact"
@@ -51,6 +52,8 @@ type Workspace struct {
 	Usage  UsageLedger
 	// Fleet is nil for a gateway on its own.
 	Fleet Fleet
+	// Findings is nil where there are none: the option findings is off, or this is an edge.
+	Findings *findings.Book
 	// Compare tells what the content of a file would do to the calls that were seen: a
 	// bundle in the place of the map, or rows in the place of the routes. The name is for
 	// errors, which are about the content if they are not a [*tokens.UnavailableError].

@@ -28,6 +28,7 @@ const (
 	paramUnused    = "unused"
 	paramExpiring  = "expiring"
 	paramOwner     = "owner"
+	paramState     = "state"
 	paramUsed      = "used"
 	paramAll       = "all"
 	paramFile      = "file"

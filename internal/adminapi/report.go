@@ -117,15 +117,15 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	report := workspace.Report(r.Context(), s.Now())
+	report, _ := workspace.Report(r.Context(), s.Now())
 	report.Sort(request.order)
 	report = report.Filter(request.filter)
 	return request.format.answer(w, &report)
 }
 
-// Report joins what was seen with the workspace's list of tokens. Its notes say what is
-// missing, and why.
-func (w *Workspace) Report(ctx context.Context, now time.Time) usage.Report {
+// Report joins what was seen with the workspace's list of tokens. Notes of the report say what
+// is missing, and why. It also returns the state that the report was made from.
+func (w *Workspace) Report(ctx context.Context, now time.Time) (usage.Report, usage.State) {
 	var notes []string
 	state, err := w.Usage.State(ctx)
 	if err != nil {
@@ -138,10 +138,8 @@ func (w *Workspace) Report(ctx context.Context, now time.Time) usage.Report {
 	} else {
 		listed = make([]usage.ListedToken, 0, len(list))
 	}
-	if from, ok := w.Tokens.(interface{ Faulty() []tokens.Faulty }); ok && err == nil {
-		if n := len(from.Faulty()); n > 0 {
-			notes = append(notes, fmt.Sprintf("%d tokens are left out, because what the workspace says of them makes no sense; scopegate scopes verify counts them by kind", n))
-		}
+	if n := len(w.Faulty()); n > 0 && err == nil {
+		notes = append(notes, fmt.Sprintf("%d tokens are left out, because what the workspace says of them makes no sense; scopegate scopes verify counts them by kind", n))
 	}
 	nameless := make(map[int64]bool)
 	for _, info := range list {
@@ -162,7 +160,15 @@ func (w *Workspace) Report(ctx context.Context, now time.Time) usage.Report {
 	}
 	report := usage.NewReport(state, listed, now)
 	report.Notes = notes
-	return report
+	return report, state
+}
+
+// Faulty returns the tokens of which the last list says nothing that can be used.
+func (w *Workspace) Faulty() []tokens.Faulty {
+	if from, ok := w.Tokens.(interface{ Faulty() []tokens.Faulty }); ok {
+		return from.Faulty()
+	}
+	return nil
 }
 
 func tokenFacts(info *tokens.Info) usage.TokenFacts {

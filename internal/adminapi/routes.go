@@ -23,6 +23,8 @@ const (
 	routeReport    = "report"
 	routeRecommend = "recommend"
 	routeDrift     = "drift"
+	routeFindings  = "findings"
+	routeAccept    = "findings/acknowledge"
 	routeFleet     = "fleet"
 	routeProgress  = "fleet/progress"
 	routeTokens    = "tokens"
@@ -48,6 +50,8 @@ type Route struct {
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
 //	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
+//	GET    /databricks_scopes/findings     what is wrong with tokens, ?state=&kind=&owner=&token_id=, ?format=json|csv|table
+//	POST   /databricks_scopes/findings/acknowledge  mark a finding as known: {"key": …, "by": …, "note": …, "until": …}
 //	GET    /databricks_scopes/fleet        how the fleets of all workspaces are, ?format=json|csv|table
 //	GET    /databricks_scopes/fleet/progress  how many edges have applied the change ?generation=
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
@@ -64,6 +68,8 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
 		{http.MethodGet, Prefix + routeDrift, s.drift},
+		{http.MethodGet, Prefix + routeFindings, s.findings},
+		{http.MethodPost, Prefix + routeAccept, s.acknowledge},
 		{http.MethodGet, Prefix + routeFleet, s.fleet},
 		{http.MethodGet, Prefix + routeProgress, s.progress},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},

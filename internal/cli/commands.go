@@ -13,14 +13,14 @@ import (
 // The parent command.
 const (
 	Name  = "scopes"
-	Usage = "explain|why|catalog|verify|report|recommend|drift|fleet|revoke"
+	Usage = "explain|why|catalog|verify|report|recommend|findings|drift|fleet|revoke"
 	Short = "Explains which Databricks API scopes requests need and tokens use"
 	Long  = `
 Answers questions about Databricks API scopes with the code that judges requests.
 
 explain and catalog need no gateway, no network and no token. verify and revoke
-call a workspace. why, report, recommend, drift and fleet ask a running gateway; why
-also reads audit logs.
+call a workspace. why, report, recommend, findings, drift and fleet ask a running
+gateway; why also reads audit logs.
 `
 )
 
@@ -66,13 +66,22 @@ func Commands(deps Deps) []*cobra.Command {
 		verifyCommand(deps),
 		reportCommand(deps),
 		recommendCommand(deps),
+		findingsCommand(deps),
 		driftCommand(deps),
 		fleetCommand(deps),
 		revokeCommand(deps),
 	}
 	for _, cmd := range commands {
-		sanitizeOutput(cmd)
-		completeValues(cmd)
+		finish(cmd)
 	}
 	return commands
+}
+
+// finish does what is the same for a command and those below it.
+func finish(cmd *cobra.Command) {
+	sanitizeOutput(cmd)
+	completeValues(cmd)
+	for _, child := range cmd.Commands() {
+		finish(child)
+	}
 }

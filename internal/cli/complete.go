@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -25,6 +26,17 @@ var values = map[string]cobra.CompletionFunc{
 	"sort":      cobra.FixedCompletions(orders, only),
 	"scopes":    completeScopes,
 	"as":        cobra.FixedCompletions(subjects, sequence),
+	"state":     cobra.FixedCompletions(namesOf(findings.States), only),
+	"kind":      cobra.FixedCompletions(namesOf(findings.Kinds), only),
+	"fail-on":   cobra.FixedCompletions([]string{string(findings.New)}, only),
+	"until":     cobra.FixedCompletions([]string{"30d", "90d"}, only),
+}
+
+func namesOf[T ~string](all []T) (names []string) {
+	for _, one := range all {
+		names = append(names, string(one))
+	}
+	return names
 }
 
 // orders are the values of --sort.

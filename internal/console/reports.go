@@ -39,7 +39,7 @@ func (s *server) report(ctx context.Context) (*usage.Report, error) {
 	if last := s.reports.last; last != nil && last.At.After(now.Add(-reportAge)) && !last.At.After(now) {
 		return last, nil
 	}
-	report := workspace.Report(ctx, now)
+	report, _ := workspace.Report(ctx, now)
 	if err := ctx.Err(); err != nil {
 		return nil, err // it may lack what its caller did not wait for
 	}

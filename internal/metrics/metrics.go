@@ -33,7 +33,9 @@ type Metrics struct {
 	mapChanges fixedCounters
 	mapRefused prometheus.Gauge
 
-	fleet fleetMetrics
+	found    map[[2]string]prometheus.Gauge
+	findings map[*Findings]map[[2]string]int // guarded by mu
+	fleet    fleetMetrics
 
 	dropped fixedCounters
 	queues  *queueLengths
@@ -97,6 +99,12 @@ func New() *Metrics {
 			"result"), "applied", "refused"),
 		mapRefused: t.gauge("scopegate_map_refused",
 			"Workspaces whose map files on disk cannot be used, so that an earlier map is in force."),
+
+		// Findings.
+		found: foundGauges(t.gauges("scopegate_findings",
+			"Findings about the tokens of all workspaces, by kind and state (new, acknowledged, resolved). Gateways that share a storage report the same ones.",
+			"kind", "state")),
+		findings: make(map[*Findings]map[[2]string]int),
 
 		fleet: newFleetMetrics(&t),
 

@@ -47,6 +47,7 @@ type Owners struct {
 	names   *lru.Cache[int64, ownerName]
 	changes int // how often names were forgotten
 	doubted time.Time
+	found   bool // the name of some owner was answered
 	started bool
 
 	queue   chan int64 // of IDs without a name
@@ -63,6 +64,9 @@ type ownerName struct {
 	owner Principal // without a name while that is unknown
 	asked time.Time // when it was last queued
 	due   time.Time // when to ask again
+
+	answered time.Time // when it was last known whether the owner has left; zero before that
+	gone     bool      // the owner had left then
 }
 
 // NewOwners returns the owners of a workspace's tokens. The admin credential is the
@@ -73,7 +77,8 @@ func NewOwners(workspace string, admin Admin, timeout time.Duration) *Owners {
 }
 
 // SCIM returns how [NewOwners] looks up one name. It is not safe for concurrent use. Its error
-// is [ErrNoName] if there is no such owner. Call closing after the last use.
+// is [ErrNoOwner] if there is no such owner, [ErrNoName] if the answer cannot be used, and
+// [ErrInactive] beside the name of one who was deactivated. Call closing after the last use.
 func SCIM(workspace string, admin Admin, timeout time.Duration) (
 	lookup func(ctx context.Context, id int64) (Principal, error), closing func(),
 ) {
@@ -84,7 +89,8 @@ func SCIM(workspace string, admin Admin, timeout time.Duration) (
 
 // NewOwnersFrom returns owners whose names come from elsewhere: from an edge's authority, or
 // from what gateways share. Lookup is called for one owner at a time; it returns [ErrNoName]
-// if the owner is known to have no name, and any other error while that cannot be found out.
+// if the owner is known to have no name, [ErrInactive] beside a name that holds all the same,
+// and any other error while that cannot be found out.
 // Closing is called at the end, unless it is nil. Close the owners.
 func NewOwnersFrom(lookup func(ctx context.Context, id int64) (Principal, error), closing func()) *Owners {
 	if closing == nil {
@@ -130,10 +136,7 @@ func (o *Owners) Complete(owner Principal) Principal {
 	if now.Before(known.due) && !doubted || o.ctx.Err() != nil {
 		return known.owner
 	}
-	if !o.started {
-		o.started = true
-		go o.work()
-	}
+	o.start()
 	queue := o.queue
 	if _, named := known.owner.Name(); named {
 		queue = o.again
@@ -146,6 +149,14 @@ func (o *Owners) Complete(owner Principal) Principal {
 	default:
 	}
 	return known.owner
+}
+
+// start starts the goroutine. The caller holds the lock.
+func (o *Owners) start() {
+	if !o.started {
+		o.started = true
+		go o.work()
+	}
 }
 
 // Forget forgets the name of an owner who may have another one now, and the answer of a
@@ -229,17 +240,25 @@ func (o *Owners) remember(id int64, owner Principal, err error, since int) {
 		o.names.Remove(id)
 		return
 	}
+	gone := errors.Is(err, ErrNoOwner) || errors.Is(err, ErrInactive)
+	if errors.Is(err, ErrInactive) {
+		err = nil // it has a name all the same
+	}
 	if _, named := owner.Name(); err == nil && (!named || owner.id != id) {
 		err = ErrNoName
 	}
 	known, ok := o.names.Peek(id)
+	if gone || err == nil {
+		known.gone, known.answered = gone, o.now()
+	}
 	switch {
 	case err == nil:
-		known = ownerName{owner, known.asked, o.now().Add(ownerAge)}
+		o.found = true
+		known.owner, known.due = owner, o.now().Add(ownerAge)
 	case ok && !errors.Is(err, ErrNoName):
 		known.due = o.now().Add(ownerRetry) // keep the old name while SCIM cannot be asked
 	default:
-		known = ownerName{NewPrincipal(id, ""), known.asked, o.now().Add(ownerRetry)}
+		known.owner, known.due = NewPrincipal(id, ""), o.now().Add(ownerRetry)
 	}
 	o.names.Add(id, known)
 }
@@ -247,6 +266,13 @@ func (o *Owners) remember(id int64, owner Principal, err error, since int) {
 // ErrNoName says that the answer was not the name of the owner who was asked for, or not
 // a name that can be believed.
 var ErrNoName = errors.New("the answer has no name of this owner")
+
+// ErrNoOwner is an [ErrNoName] that says that the workspace has no such user and no such
+// service principal.
+var ErrNoOwner = fmt.Errorf("there is no such owner: %w", ErrNoName)
+
+// ErrInactive comes with the name of an owner who was deactivated.
+var ErrInactive = errors.New("the owner was deactivated")
 
 // scimSource asks a workspace's SCIM API. It is not safe for concurrent use.
 type scimSource struct {
@@ -275,7 +301,7 @@ func (s *scimSource) owner(ctx context.Context, id int64) (owner Principal, err 
 	case err == nil:
 		return readOwner(answer, id, member)
 	case errors.Is(err, apierr.ErrNotFound):
-		return Principal{}, ErrNoName
+		return Principal{}, ErrNoOwner
 	}
 	s.client = nil // the credential may have changed by the next request
 	return Principal{}, err
@@ -301,6 +327,9 @@ func readOwner(answer []byte, id int64, member string) (Principal, error) {
 	owner := NewPrincipal(id, name)
 	if _, named := owner.Name(); !named || resource["id"] != strconv.FormatInt(id, 10) {
 		return Principal{}, ErrNoName
+	}
+	if active, said := resource["active"].(bool); said && !active {
+		return owner, ErrInactive
 	}
 	return owner, nil
 }
