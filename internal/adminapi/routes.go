@@ -25,6 +25,7 @@ const (
 	routeDrift     = "drift"
 	routeFindings  = "findings"
 	routeAccept    = "findings/acknowledge"
+	routeReplay    = "replay"
 	routeFleet     = "fleet"
 	routeProgress  = "fleet/progress"
 	routeTokens    = "tokens"
@@ -52,6 +53,7 @@ type Route struct {
 //	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
 //	GET    /databricks_scopes/findings     what is wrong with tokens, ?state=&kind=&owner=&token_id=, ?format=json|csv|table
 //	POST   /databricks_scopes/findings/acknowledge  mark a finding as known: {"key": …, "by": …, "note": …, "until": …}
+//	GET    /databricks_scopes/replay       what tokens were seen to use, and what becomes of it by the rules in force
 //	GET    /databricks_scopes/fleet        how the fleets of all workspaces are, ?format=json|csv|table
 //	GET    /databricks_scopes/fleet/progress  how many edges have applied the change ?generation=
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
@@ -70,6 +72,7 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeDrift, s.drift},
 		{http.MethodGet, Prefix + routeFindings, s.findings},
 		{http.MethodPost, Prefix + routeAccept, s.acknowledge},
+		{http.MethodGet, Prefix + routeReplay, s.replay},
 		{http.MethodGet, Prefix + routeFleet, s.fleet},
 		{http.MethodGet, Prefix + routeProgress, s.progress},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},

@@ -25,6 +25,7 @@ var values = map[string]cobra.CompletionFunc{
 	"workspace": cobra.FixedCompletions([]string{"https://"}, goesOn),
 	"sort":      cobra.FixedCompletions(orders, only),
 	"scopes":    completeScopes,
+	"catalog":   cobra.FixedCompletions([]string{"current\tthe map of the draft", "recorded\tthe map of their time"}, only),
 	"as":        cobra.FixedCompletions(subjects, sequence),
 	"state":     cobra.FixedCompletions(namesOf(findings.States), only),
 	"kind":      cobra.FixedCompletions(namesOf(findings.Kinds), only),

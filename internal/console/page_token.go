@@ -17,7 +17,10 @@ var tokenPage = page{
 		if err != nil {
 			return nil, err
 		}
-		return newTokenData(known), nil
+		data := newTokenData(known)
+		data.Findings = s.findingsOf(data.ID, known.report.At)
+		data.ownerGone(s.ownerless()[data.ID])
+		return data, nil
 	},
 }
 
@@ -37,6 +40,7 @@ type tokenData struct {
 	Advice         *usage.Recommendation
 	NoAdvice       string // why there is no Advice
 	Native         *nativePolicy
+	Findings       []tokenFinding
 	Summary, Notes []string
 }
 

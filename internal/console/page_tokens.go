@@ -20,7 +20,7 @@ var tokensPage = page{
 		if err != nil {
 			return nil, err
 		}
-		return newTokensData(report, q), nil
+		return newTokensData(report, q, s.ownerless()), nil
 	},
 }
 
@@ -36,8 +36,7 @@ func (s *server) tokensCSV(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, err)
 		return
 	}
-	found := report.Filter(q.filter())
-	found.Sort(q.Order)
+	found := q.selectFrom(report, s.ownerless())
 	download(w, "text/csv; charset=utf-8", "tokens.csv")
 	_ = found.WriteCSV(w) // the browser may have left
 }
@@ -97,9 +96,8 @@ var columnOrders = []struct {
 
 // newTokensData returns the page of a report that a query asks for. The report stays as it
 // is.
-func newTokensData(report *usage.Report, q tokensQuery) tokensData {
-	found := report.Filter(q.filter()) // copies the rows
-	found.Sort(q.Order)
+func newTokensData(report *usage.Report, q tokensQuery, ownerless map[string]bool) tokensData {
+	found := q.selectFrom(report, ownerless)
 	n := len(found.Rows)
 	pages := max(1, (n+pageSize-1)/pageSize)
 	q.Page = min(q.Page, pages)
@@ -129,7 +127,9 @@ func newTokensData(report *usage.Report, q tokensQuery) tokensData {
 		p.Columns = append(p.Columns, col)
 	}
 	for i := first; i < p.To; i++ {
-		p.Rows = append(p.Rows, newTokenRow(&found, &found.Rows[i], q.limits()))
+		row := newTokenRow(&found, &found.Rows[i], q.limits())
+		row.ownerGone(ownerless[row.ID])
+		p.Rows = append(p.Rows, row)
 	}
 	p.Summary = summary(report)
 	return p

@@ -26,5 +26,6 @@ var pages = []page{
 	findingsPage,
 	tokensPage,
 	tokenPage,
+	breakPage,
 	mapPage,
 }

@@ -59,6 +59,9 @@ var flagLabels = map[usage.Flag]flagLabel{
 	usage.FlagExcess:      {Class: "info", Title: "It holds scopes that no call needed."},
 }
 
+// flagOwnerGone stands before the others.
+var flagOwnerGone = flagLabel{"owner gone", "bad", "Its owner was deleted or deactivated."}
+
 func newFlagLabels(flags []usage.Flag) (labels []flagLabel) {
 	for _, flag := range flags {
 		label := flagLabels[flag]
@@ -83,6 +86,13 @@ func newTokenRow(report *usage.Report, row *usage.Row, limits usage.Limits) toke
 		}
 	}
 	return out
+}
+
+// ownerGone adds a flag.
+func (t *tokenRow) ownerGone(gone bool) {
+	if gone {
+		t.Flags = append([]flagLabel{flagOwnerGone}, t.Flags...)
+	}
 }
 
 // when is a time as tables show it.

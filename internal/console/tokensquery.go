@@ -21,25 +21,26 @@ var limits = usage.Limits{Unused: 90 * 24 * time.Hour, Expiring: 14 * 24 * time.
 
 // tokensQuery is what the page of tokens shows, as its URL says.
 type tokensQuery struct {
-	Text                        string
-	Unscoped, NoExpiry, Refused bool
-	Unused, Expiring            string // durations such as 30d; empty for all
-	Order                       usage.Order
-	Page                        int // from 1
-	workspace                   string
-	unusedFor, expiringIn       time.Duration
+	Text                                   string
+	Unscoped, NoExpiry, Refused, OwnerGone bool
+	Unused, Expiring                       string // durations such as 30d; empty for all
+	Order                                  usage.Order
+	Page                                   int // from 1
+	workspace                              string
+	unusedFor, expiringIn                  time.Duration
 }
 
 // Names of parameters of the tokens page. Those of filters are the admin API's.
 const (
-	paramText     = "q"
-	paramUnscoped = "unscoped"
-	paramNoExpiry = "no_expiry"
-	paramRefused  = "refused"
-	paramUnused   = "unused"
-	paramExpiring = "expiring"
-	paramSort     = "sort"
-	paramPage     = "page"
+	paramText      = "q"
+	paramUnscoped  = "unscoped"
+	paramNoExpiry  = "no_expiry"
+	paramRefused   = "refused"
+	paramOwnerGone = "owner_gone"
+	paramUnused    = "unused"
+	paramExpiring  = "expiring"
+	paramSort      = "sort"
+	paramPage      = "page"
 )
 
 // parseTokensQuery reads a query.
@@ -53,7 +54,7 @@ func parseTokensQuery(values url.Values) (tokensQuery, error) {
 
 func readTokensQuery(values url.Values) (q tokensQuery, err error) {
 	q.Text = values.Get(paramText)
-	for name, into := range map[string]*bool{paramUnscoped: &q.Unscoped, paramNoExpiry: &q.NoExpiry, paramRefused: &q.Refused} {
+	for name, into := range map[string]*bool{paramUnscoped: &q.Unscoped, paramNoExpiry: &q.NoExpiry, paramRefused: &q.Refused, paramOwnerGone: &q.OwnerGone} {
 		if value := values.Get(name); value != "" {
 			if *into, err = strconv.ParseBool(value); err != nil {
 				return q, fmt.Errorf("%s must be true or false, not %q", name, value)
@@ -80,7 +81,17 @@ func readTokensQuery(values url.Values) (q tokensQuery, err error) {
 	return q, nil
 }
 
-// filter returns the filter that a query asks for.
+// selectFrom returns what a query asks for, in its order. The report stays as it is.
+func (q tokensQuery) selectFrom(report *usage.Report, ownerless map[string]bool) usage.Report {
+	found := report.Filter(q.filter()) // copies the rows
+	if q.OwnerGone {
+		found.Rows = slices.DeleteFunc(found.Rows, func(r usage.Row) bool { return !ownerless[r.ID] })
+	}
+	found.Sort(q.Order)
+	return found
+}
+
+// filter returns the part of a query that reports know.
 func (q tokensQuery) filter() usage.Filter {
 	return usage.Filter{
 		Text: q.Text, Unscoped: q.Unscoped, NoExpiry: q.NoExpiry, Refused: q.Refused,
@@ -101,7 +112,7 @@ func (q tokensQuery) limits() usage.Limits {
 }
 
 // Filtered reports whether some tokens may be left out.
-func (q tokensQuery) Filtered() bool { return q.filter() != usage.Filter{} }
+func (q tokensQuery) Filtered() bool { return q.OwnerGone || q.filter() != usage.Filter{} }
 
 // encode writes a query of the same filter, in an order and at a page.
 func (q tokensQuery) encode(order usage.Order, page int) string {
@@ -111,7 +122,7 @@ func (q tokensQuery) encode(order usage.Order, page int) string {
 			values.Set(name, value)
 		}
 	}
-	for name, on := range map[string]bool{paramUnscoped: q.Unscoped, paramNoExpiry: q.NoExpiry, paramRefused: q.Refused} {
+	for name, on := range map[string]bool{paramUnscoped: q.Unscoped, paramNoExpiry: q.NoExpiry, paramRefused: q.Refused, paramOwnerGone: q.OwnerGone} {
 		if on {
 			values.Set(name, "true")
 		}

@@ -68,7 +68,7 @@ func (f *Filter) picks(r *Row, now time.Time) bool {
 	case f.NoExpiry && !r.NeverExpires:
 	case f.Unused > 0 && !r.unused(f.Unused, now):
 	case f.Expiring > 0 && (r.Expires.IsZero() || r.Expired(now) || r.Expires.Sub(now) > f.Expiring):
-	case f.Owner != "" && !glob(f.Owner, r.OwnerName) && !glob(f.Owner, number(r.OwnerID)):
+	case f.Owner != "" && !MatchesOwner(f.Owner, r.OwnerName, r.OwnerID):
 	case f.Text != "" && !r.mentions(f.Text):
 	case f.Refused && !r.refused():
 	default:
@@ -99,6 +99,12 @@ func (r *Row) unused(d time.Duration, now time.Time) bool {
 		byDatabricks = byDatabricks.Add(24 * time.Hour)
 	}
 	return now.Sub(r.Created) >= d && now.Sub(byDatabricks) >= d && now.Sub(r.seen().Last) >= d
+}
+
+// MatchesOwner reports whether an owner's name or number matches a pattern, ignoring case; *
+// matches any text and ? one character. An empty name and 0 are unknown, which matches nothing.
+func MatchesOwner(pattern, name string, id int64) bool {
+	return glob(pattern, name) || glob(pattern, number(id))
 }
 
 // glob matches text with a pattern of * and ?, ignoring case. No pattern matches an

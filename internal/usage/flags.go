@@ -41,7 +41,8 @@ func (r *Report) Flags(row *Row, limits Limits) (flags []Flag) {
 	add(picks(Filter{Unscoped: true}), FlagUnscoped)
 	add(picks(Filter{NoExpiry: true}), FlagNoExpiry)
 	add(limits.Expiring > 0 && picks(Filter{Expiring: limits.Expiring}), FlagExpiring)
-	add(limits.Unused > 0 && picks(Filter{Unused: limits.Unused}) && !r.mayHaveUsed(row, limits.Unused), FlagUnused)
+	unused, doubtful := r.UnusedFor(row, limits.Unused)
+	add(limits.Unused > 0 && unused && !doubtful, FlagUnused)
 	add(row.Listed && len(row.Added) > 0, FlagMissing)
 	add(row.excess(), FlagExcess)
 	return flags

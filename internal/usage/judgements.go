@@ -13,9 +13,3 @@ func (r *Report) UnusedFor(row *Row, d time.Duration) (unused, doubtful bool) {
 	short := row.LastUsed.IsZero() && (r.Since.IsZero() || r.At.Sub(r.Since) < d)
 	return true, short || r.mayHaveUsed(row, d)
 }
-
-// MatchesOwner reports whether a pattern matches an owner's name or number, ignoring case; *
-// matches any text and ? one character.
-func MatchesOwner(pattern, name string, id int64) bool {
-	return glob(pattern, name) || glob(pattern, number(id))
-}

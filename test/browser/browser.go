@@ -132,7 +132,7 @@ func (p *Page) Look(t testing.TB, look Look) {
 	if look.Dark {
 		theme = "dark"
 	}
-	do(t, p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []emulation.MediaFeature{
+	do(t, p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
 	do(t, p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: cmp.Or(look.Width, 1280), Height: 800, DeviceScaleFactor: 1})

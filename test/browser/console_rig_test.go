@@ -22,7 +22,7 @@ type console struct {
 // rehearse are options of a gateway that refuses nothing yet, and that may look up many tokens.
 const rehearse = `mode observe
 lookup {
-	rate 100000
+	rate 1000
 	concurrency 64
 }
 policy analysts {
