@@ -11,7 +11,7 @@ import (
 )
 
 // findingsPage lists what is wrong with tokens and with the map.
-var findingsPage = page{pattern: findingsPath, template: "findings", label: "Findings", title: "Findings", load: (*server).findings}
+var findingsPage = page{pattern: findingsPath, template: "findings", label: "Findings", title: "Findings", load: (*server).listFindings}
 
 const (
 	findingsPath = "/findings"
@@ -37,7 +37,7 @@ type findingsData struct {
 	More int
 }
 
-func (s *server) findings(r *http.Request) (any, error) {
+func (s *server) listFindings(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	data := findingsData{Kinds: findings.Kinds, States: findings.States}
 	var err error
