@@ -82,7 +82,7 @@ func (c *Console) open() error {
 		return consoleError(err)
 	}
 	c.onlyVerified = !site.Loopback && !site.SignsIn
-	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, Ending: c.ending})
+	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, Ending: c.ending})
 	c.pages.Store(&pages)
 	return nil
 }
@@ -106,6 +106,20 @@ func (c *Console) workspace() (string, error) {
 		return "", fmt.Errorf("no handler uses the workspace %s; name one that databricks_scopes, databricks_gateway or databricks_authority uses", c.Workspace)
 	}
 	return w.url, nil
+}
+
+// signedIn returns who signed in, as Caddy knows it.
+func signedIn(r *http.Request) string {
+	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	for _, name := range []string{"http.auth.user.id", "http.request.tls.client.subject"} {
+		if user, _ := replacer.GetString(name); user != "" {
+			return user
+		}
+	}
+	return ""
 }
 
 // ServeHTTP answers with a page.

@@ -2,10 +2,12 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/fleetreport"
 	"github.com/scopegate/scopegate/internal/health"
@@ -16,14 +18,34 @@ var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview"
 
 // overviewData is what the Overview shows.
 type overviewData struct {
-	Now    time.Time
-	Hour   hourData
-	Health health.Report
-	Audit  audit.Condition
-	Fleets []fleetPart
-	Maps   []mapPart
-	Held   int // decisions in memory
-	Oldest time.Time
+	Now  time.Time
+	Hour hourData
+	// Findings counts those that are new, by severity; nil where they are not evaluated.
+	Findings []severityCount
+	Health   health.Report
+	Audit    audit.Condition
+	Fleets   []fleetPart
+	Maps     []mapPart
+	Held     int // decisions in memory
+	Oldest   time.Time
+}
+
+// severityCount is how many findings of a severity are new.
+type severityCount struct {
+	Severity findings.Severity
+	Count    int
+}
+
+func countNew(book *findings.Book) []severityCount {
+	counts := make([]severityCount, len(findings.Severities))
+	for i, severity := range findings.Severities {
+		counts[i].Severity = severity
+	}
+	report := book.Report(findings.Filter{State: findings.New})
+	for i := range report.Findings {
+		counts[slices.Index(findings.Severities, report.Findings[i].Severity)].Count++
+	}
+	return counts
 }
 
 // fleetPart is the fleet of one workspace.
@@ -47,6 +69,9 @@ func (s *server) overview(r *http.Request) (any, error) {
 	}
 	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
 	data.Held, data.Oldest = s.Recent().Span()
+	if book, err := s.book(); err == nil && book != nil { // without a workspace, the page is about the gateway
+		data.Findings = countNew(book)
+	}
 	report := adminapi.FleetReport(r.Context(), data.Now, s.Workspaces())
 	for i := range report.Fleets {
 		data.Fleets = append(data.Fleets, fleetPartOf(&report, i))

@@ -23,6 +23,7 @@ var pages = []page{
 	overviewPage,
 	livePage,
 	whyPage,
+	findingsPage,
 	tokensPage,
 	tokenPage,
 	breakPage,

@@ -29,6 +29,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /tokens.csv", s.tokensCSV)
 	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.nativeFile)
 	mux.HandleFunc("GET "+streamPath, s.stream)
+	mux.HandleFunc("POST "+acknowledgePath, s.acknowledge)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(http.StatusNotFound, "there is no such page"))
 	})

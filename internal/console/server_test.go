@@ -17,6 +17,8 @@ var pages = []struct{ name, path, has string }{
 	{"why", "/why", "Request id"},
 	{"why of one", "/why?id=00000001", "missing_scope"},
 	{"why of none", "/why?id=99999999", "does not hold the decision"},
+	{"findings", "/findings", "Acknowledge"},
+	{"findings filtered", "/findings?state=new&kind=never_expires&owner=*x*&token=0", "Filter"},
 	{"tokens", "/tokens", "Download CSV"},
 	{"tokens filtered", "/tokens?q=0&unscoped=false&refused=true&unused=45d&expiring=7d&sort=owner&page=9", "45 days"},
 	{"no tokens", "/tokens?q=nothing-like-this", "No token matches"},

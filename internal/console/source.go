@@ -31,6 +31,8 @@ type Options struct {
 	// Loopback also permits localhost and addresses of the loopback interface. It is for a
 	// site that listens there only.
 	Loopback bool
+	// User returns who signed in to send a request, as far as that is known. Nil knows nobody.
+	User func(*http.Request) string
 	// Ending is closed when the site begins to shut down, so that streams end. Nil is never.
 	Ending <-chan struct{}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/judge"
@@ -103,6 +104,7 @@ func full(t testing.TB, text string) *source {
 		}},
 		Base: scopes.Default,
 	}}
+	s.workspaces[0].Findings = bookOf(t, &s.workspaces[0])
 	s.health = health.Report{Workspaces: []health.Workspace{{Workspace: workspace, Reason: tokens.Unreachable, Message: text}}}
 	s.condition = audit.Condition{Troubles: []audit.Trouble{{Sink: audit.SinkOutput, Losing: true, Since: now.Add(-time.Minute), Cause: audit.CauseWrite, Detail: text}}}
 	for i, judged := range []judge.Judgement{
@@ -119,6 +121,21 @@ func full(t testing.TB, text string) *source {
 		})
 	}
 	return s
+}
+
+// bookOf returns the findings about a workspace.
+func bookOf(t testing.TB, w *adminapi.Workspace) *findings.Book {
+	t.Helper()
+	book := findings.NewBook(findings.Options{Workspace: w.URL, Now: func() time.Time { return now }})
+	book.Keep(findings.Settings{Input: func(ctx context.Context) (findings.Input, error) {
+		report, _ := w.Report(ctx, now)
+		return findings.Input{Report: report, OwnerGone: func(int64) (gone, known bool) { return true, true }}, nil
+	}})
+	if err := book.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(book.Close)
+	return book
 }
 
 func requestID(i int) string { return fmt.Sprintf("%08d-0000-4000-8000-000000000000", i) }
