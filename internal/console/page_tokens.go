@@ -89,7 +89,7 @@ var columnOrders = []struct {
 	{"Needs", "", "", ""},
 	{"Calls", usage.ByCalls, "descending", "number"},
 	{"Refused", usage.ByDenials, "descending", "number"},
-	{"Would be", "", "", "number"},
+	{"Would break", "", "", "number"},
 	{"Last used", usage.ByLast, "ascending", ""},
 	{"Expires", usage.ByExpiry, "ascending", ""},
 }

@@ -76,11 +76,11 @@ func office() []client {
 		{fakeworkspace.TokenSpec{Owner: "bi@example.com", Comment: "sales dashboard", Scopes: []string{"all-apis"}, CreationTime: ago(20), Lifetime: 365 * day}, []string{house, state, catalogs}, 60},
 		{fakeworkspace.TokenSpec{Owner: "ana@example.com", Comment: "analyst laptop", CreationTime: ago(90), Lifetime: 180 * day}, []string{catalogs, house, run}, 12},
 		{fakeworkspace.TokenSpec{Owner: "omar@example.com", Comment: "analyst notebook", CreationTime: ago(10), Lifetime: 90 * day}, []string{catalogs, state}, 9},
-		{fakeworkspace.TokenSpec{Owner: "support@example.com", Comment: "support agent", Scopes: []string{"sql", "genie"}, CreationTime: ago(30), Lifetime: 90 * day}, []string{state, jobs}, 25},
+		{fakeworkspace.TokenSpec{Owner: "support@example.com", Comment: "support agent", Scopes: []string{"sql", "genie", "jobs"}, CreationTime: ago(30), Lifetime: 90 * day}, []string{state, jobs}, 25},
 		{fakeworkspace.TokenSpec{Owner: "vendor@example.com", Comment: "lineage vendor", CreationTime: ago(200), Lifetime: 210 * day}, []string{catalogs, lineage}, 15},
 		{fakeworkspace.TokenSpec{Owner: "leaver@example.com", Comment: "tmp", CreationTime: ago(700), LastUsed: ago(310)}, nil, 0},
 		{fakeworkspace.TokenSpec{Owner: "bi@example.com", Comment: "old dashboard", Scopes: []string{"sql", "dashboards"}, CreationTime: ago(300), Lifetime: 400 * day, LastUsed: ago(45)}, nil, 0},
-		{fakeworkspace.TokenSpec{Owner: "ml@example.com", Comment: "feature store sync", Scopes: []string{"clusters", "files", "jobs"}, CreationTime: ago(60), Lifetime: 70 * day}, []string{jobs, clusters}, 18},
+		{fakeworkspace.TokenSpec{Owner: "ml@example.com", Comment: "feature store sync", Scopes: []string{"clusters", "files", "jobs"}, CreationTime: ago(60), Lifetime: 70 * day}, []string{jobs, clusters, house}, 18},
 	}
 }
 
@@ -99,15 +99,23 @@ func hostile() []client {
 	}
 }
 
-// play mints the clients' tokens and makes their calls. It returns the tokens.
-func (c *console) play(t *testing.T, clients []client) (minted []fakeworkspace.Token) {
+// play mints the clients' tokens and makes their calls, by turns. It returns the tokens. Each
+// is called before a turn, unless it is nil.
+func (c *console) play(t *testing.T, clients []client, each func(turn int)) (minted []fakeworkspace.Token) {
 	t.Helper()
 	for _, client := range clients {
-		token := c.Workspace.Mint(client.spec)
-		minted = append(minted, token)
-		for range client.times {
-			for _, call := range client.calls {
-				c.call(t, token.Value, call)
+		minted = append(minted, c.Workspace.Mint(client.spec))
+	}
+	for turn := range 60 {
+		if each != nil {
+			each(turn)
+		}
+		for i, client := range clients {
+			// Spread over all turns.
+			for range (turn+1)*client.times/60 - turn*client.times/60 {
+				for _, call := range client.calls {
+					c.call(t, minted[i].Value, call)
+				}
 			}
 		}
 	}

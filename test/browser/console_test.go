@@ -13,7 +13,7 @@ import (
 )
 
 // consolePaths are the pages that need no data.
-var consolePaths = []string{"/", "/live", "/why", "/tokens", "/break", "/map"}
+var consolePaths = []string{"/", "/live", "/why", "/tokens", "/findings", "/break", "/map"}
 
 // TestConsole looks at every page in a real browser: it keeps to its security policy, has no
 // barriers, fits a phone, works by keyboard and without scripts, and shows hostile texts as
@@ -34,7 +34,7 @@ func TestConsole(t *testing.T) {
 	t.Run("full", func(t *testing.T) {
 		c := startConsole(t, rehearse)
 		c.crowd(t, 10_000, 800)
-		tokens := append(c.play(t, office()), c.play(t, hostile())...)
+		tokens := append(c.play(t, office(), nil), c.play(t, hostile(), nil)...)
 		request := c.Records(t, 1)[0]["request_id"].(string)
 		paths := append(slices.Clone(consolePaths),
 			"/why?id="+request,
