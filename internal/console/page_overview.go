@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -86,10 +87,15 @@ func (s *server) overview(r *http.Request) (any, error) {
 	return data, nil
 }
 
+// roles are what this gateway can be in a fleet.
+var roles = map[string]string{
+	"": "on its own", "single": "on its own", "shared": "shares facts through a store", "authority": "an authority", "edge": "an edge",
+}
+
 func fleetPartOf(report *fleetreport.Report, i int) fleetPart {
 	f := &report.Fleets[i]
 	one := fleetreport.Report{At: report.At, Fleets: []fleet.Status{*f}}
-	part := fleetPart{Workspace: f.Workspace, Role: f.Role, Problems: one.Down(), Gateways: len(f.Members)}
+	part := fleetPart{Workspace: f.Workspace, Role: cmp.Or(roles[f.Role], f.Role), Problems: one.Down(), Gateways: len(f.Members)}
 	for j := range f.Edges {
 		switch fleetreport.State(&f.Edges[j]) {
 		case "gone":

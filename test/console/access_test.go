@@ -181,6 +181,15 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// TestHTTPPort: Caddy speaks no TLS on its HTTP port, whatever the policies say.
+func TestHTTPPort(t *testing.T) {
+	s := newSite(t)
+	const config = `{"admin":{"disabled":true,"config":{"persist":false}},"logging":{"logs":{"default":{"writer":{"output":"discard"}}}},
+		"apps":{"http":{"http_port":PORT,"servers":{"console":{"listen":[":PORT"],"automatic_https":{"disable":true},"tls_connection_policies":[{}],
+			"routes":[{"match":[{"host":["console.example.com"]}],"handle":[{"handler":"authentication"},{"handler":"databricks_console"}]}]}}}}}`
+	checkError(t, caddy.Load([]byte(s.fill(t, config)), true), plainText)
+}
+
 // TestSignIn: those who have not signed in see nothing, and other names do not lead there.
 func TestSignIn(t *testing.T) {
 	s := newSite(t)
@@ -224,7 +233,7 @@ https://other.example.com:PORT {
 			t.Fatal(err)
 		}
 		r.Host = host
-		config := &tls.Config{RootCAs: s.certificates.Pool(), ServerName: server, Certificates: certificates, InsecureSkipVerify: server != host} //nolint:gosec // it names another host on purpose
+		config := &tls.Config{RootCAs: s.certificates.Pool(), ServerName: server, Certificates: certificates, InsecureSkipVerify: server != host}
 		response, err := (&http.Transport{TLSClientConfig: config, DisableKeepAlives: true}).RoundTrip(r)
 		if err != nil {
 			return 0
