@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
-	durations "github.com/scopegate/scopegate/internal/duration"
 	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/metrics"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -33,7 +31,8 @@ type Findings struct {
 	NearExpiry caddy.Duration `json:"near_expiry,omitempty"`
 
 	// How often tokens are judged, with one request for the workspace's list of tokens. Of
-	// gateways that share a storage, one does so. Default: `5m`.
+	// gateways that share a storage, one does so. `-1` judges them only when findings are asked
+	// for, as `sidecar` does. Default: `15m`.
 	Every caddy.Duration `json:"every,omitempty"`
 }
 
@@ -48,7 +47,7 @@ const (
 //	findings [off] {
 //	    unused      <duration>
 //	    near_expiry <duration>
-//	    every       <duration>
+//	    every       <duration>|off
 //	}
 func (f *Findings) unmarshal(d *caddyfile.Dispenser) error {
 	if onlyArg(d, "off") {
@@ -68,7 +67,7 @@ func (f *Findings) options(d *caddyfile.Dispenser) options {
 	return options{
 		"unused":      func() error { return duration(d, &f.Unused, maxUnused) },
 		"near_expiry": func() error { return duration(d, &f.NearExpiry, maxNearExpiry) },
-		"every":       func() error { return duration(d, &f.Every, maxTTL) },
+		"every":       func() error { return unmarshalInterval(d, &f.Every, f.validate) },
 	}
 }
 
@@ -80,9 +79,7 @@ func (f *Findings) validate() error {
 	problems := []error{
 		betweenDurations("findings unused", f.Unused, maxUnused),
 		betweenDurations("findings near_expiry", f.NearExpiry, maxNearExpiry),
-	}
-	if every := time.Duration(f.Every); every != 0 && (every < minFindingsEvery || every > maxTTL) {
-		problems = append(problems, fmt.Errorf("findings every must be between %s and %s, not %s", durations.Format(minFindingsEvery), durations.Format(maxTTL), durations.Format(every)))
+		intervalOrOff("findings every", f.Every, minFindingsEvery),
 	}
 	if f.Off && *f != (Findings{Off: true}) {
 		problems = append(problems, errors.New("findings is off and has other settings; keep one of the two"))
@@ -163,7 +160,7 @@ func (w *workspace) keepFindings(storage certmagic.Storage, logger *zap.Logger) 
 	}
 	settings := findings.Settings{
 		Thresholds: findings.Thresholds{Unused: time.Duration(options.Unused), NearExpiry: time.Duration(options.NearExpiry)},
-		Every:      cmp.Or(time.Duration(options.Every), findings.DefaultEvery),
+		Every:      max(0, cmp.Or(time.Duration(options.Every), findings.DefaultEvery)),
 		Input:      w.findingsInput,
 		OnError:    findingsWarner(logger),
 	}

@@ -71,7 +71,7 @@ func (s *server) breakData(r *http.Request) (any, error) {
 	list, _, err := workspace.Tokens.List(r.Context())
 	if err != nil {
 		data.Notes = append(data.Notes, "the workspace's tokens are not known, so nothing can be judged: "+err.Error())
-		return data, nil
+		return data, nil //nolint:nilerr // the page says so
 	}
 	judges := workspace.Judges()
 	filter := replay.Filter{Policy: data.Policy}
@@ -95,6 +95,7 @@ func (d *breakData) fill(report *replay.Report, now time.Time) {
 	d.Notes = append(d.Notes, report.Notes...)
 	d.Owners = brokenOwners(refused)
 	for _, r := range report.Rehearsals {
+		r.Steps = slices.DeleteFunc(slices.Clone(r.Steps), func(s replay.Step) bool { return !inAll(report.Rehearsals, s.Percent) })
 		d.Rehearsals = append(d.Rehearsals, rehearsal{r, usage.Thousands(r.Calls)})
 	}
 	for i := range refused.Lines {
@@ -105,6 +106,17 @@ func (d *breakData) fill(report *replay.Report, now time.Time) {
 		line := &refused.Lines[i]
 		d.Lines = append(d.Lines, brokenLine{*line, usage.Thousands(line.Calls), newWhen(line.Last, now)})
 	}
+}
+
+// inAll reports whether all policies have a step, so that it can be a column. The share for
+// which one is enforced now may be a step of its own.
+func inAll(all []replay.Rehearsal, percent int) bool {
+	for i := range all {
+		if !slices.ContainsFunc(all[i].Steps, func(s replay.Step) bool { return s.Percent == percent }) {
+			return false
+		}
+	}
+	return true
 }
 
 // maxOwners is how many owners the page lists.

@@ -41,6 +41,22 @@ func TestBreak(t *testing.T) {
 	}
 }
 
+// TestBreakPercentages: the table has the same columns for all policies, whatever is enforced
+// now.
+func TestBreakPercentages(t *testing.T) {
+	t.Parallel()
+	s := rehearsing(t, 30)
+	rules := &s.workspaces[0].Judges()[0].Rules
+	rules.Policies = append(rules.Policies, policy.Policy{Name: "no end", RequireExpiry: true, Observe: true})
+	body := get(t, s, "/break").Body.String()
+	if strings.Contains(body, `class="number">30 %</th>`) || !strings.Contains(body, `<td class="number">30 %</td>`) || strings.Count(body, "<td class=\"number\"><strong") == 0 {
+		t.Errorf("got %s", body)
+	}
+	if !strings.Contains(body, "<strong>28 tokens</strong> would break") {
+		t.Errorf("got %s", body)
+	}
+}
+
 func TestBreakFilter(t *testing.T) {
 	t.Parallel()
 	body := get(t, rehearsing(t, 0), "/break?owner=OWNER-00009").Body.String()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/internal/findings"
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -32,6 +33,36 @@ func TestTokenHostile(t *testing.T) {
 	}
 	if w.Code != http.StatusOK || !complete(w.Body.String()) {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestTokenFindings: what is wrong with a token stands on its page, whatever became of it, and
+// tokens of owners who left can be listed.
+func TestTokenFindings(t *testing.T) {
+	t.Parallel()
+	s := full(t, "analyst@example.com")
+	book := s.workspaces[0].Findings
+	if _, err := book.Acknowledge(t.Context(), findings.Acknowledge{Key: "owner_gone:" + token, By: "ops", Note: "<i>ask</i> her successor"}); err != nil {
+		t.Fatal(err)
+	}
+	for path, has := range map[string][]string{
+		"/tokens/" + token:         {"owner gone</li>", "<h2 id=\"findings\">", "owner gone <small>(high)", "acknowledged <small><bdi>by ops: &lt;i&gt;ask&lt;/i&gt; her successor"},
+		"/tokens?owner_gone=true":  {"owner gone</li>", "1 of 1 tokens", "checked> belong"},
+		"/tokens?owner_gone=false": {"1 of 1 tokens"},
+	} {
+		body := get(t, s, path).Body.String()
+		for _, text := range has {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s lacks %s\n%s", path, text, body)
+			}
+		}
+	}
+	s.workspaces[0].Findings = nil
+	if body := get(t, s, "/tokens?owner_gone=true").Body.String(); !strings.Contains(body, "No token matches") {
+		t.Errorf("got %s", body)
+	}
+	if body := get(t, s, "/tokens/"+token).Body.String(); strings.Contains(body, "id=\"findings\"") {
+		t.Error("there are findings where there are none")
 	}
 }
 

@@ -26,7 +26,6 @@ type tokensQuery struct {
 	Unused, Expiring                       string // durations such as 30d; empty for all
 	Order                                  usage.Order
 	Page                                   int // from 1
-	workspace                              string
 	unusedFor, expiringIn                  time.Duration
 }
 

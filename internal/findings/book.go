@@ -14,7 +14,7 @@ import (
 
 const (
 	// DefaultEvery is how often findings are evaluated.
-	DefaultEvery = 5 * time.Minute
+	DefaultEvery = 15 * time.Minute
 	// freshness is how old an evaluation may be for those who ask.
 	freshness = time.Minute
 	// evaluationTimeout bounds one evaluation. The list of tokens may take a minute.

@@ -41,7 +41,7 @@ func evaluate(in *Input, thresholds Thresholds, workspace string, now time.Time)
 	j.kinds, j.tokens, j.keys, j.notes = make(map[Kind]bool), make(map[string]bool), make(map[string]bool), in.missing()
 	if !in.listed() {
 		for _, kind := range Kinds {
-			j.kinds[kind] = kind != MapDisagreement && kind != RefusedOften
+			j.kinds[kind] = kind != MapDisagreement
 		}
 	}
 	if in.blind() {

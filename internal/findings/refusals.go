@@ -34,10 +34,11 @@ type refused struct {
 	daily uint64
 }
 
-// refusals notes how often a token was refused, or would have been.
+// refusals notes how often a token was refused, or would have been. A client may still use a
+// token that has expired.
 func (j *judgement) refusals(row *usage.Row) {
 	seen := row.Seen
-	if seen == nil || row.Gone || seen.Denied+seen.WouldDeny == 0 {
+	if seen == nil || !row.Listed || seen.Denied+seen.WouldDeny == 0 {
 		return
 	}
 	r := refused{row: row, base: j.finding(row, RefusedOften, Medium, "", recommend(row.ID)), count: seen.Denied + seen.WouldDeny}

@@ -1,8 +1,6 @@
 package ocsf
 
-import (
-	"time"
-)
+import "time"
 
 // FindingState is where a finding is in its life.
 type FindingState struct{ activity, status enum }
@@ -14,19 +12,22 @@ var (
 	FindingResolved     = FindingState{enum{3, "Close"}, enum{4, "Resolved"}}
 )
 
-// Finding is something about a token that somebody should act on. Texts that are not known
+// Finding is something that needs attention, about a token or about the map. Texts that are not known
 // are empty.
 type Finding struct {
-	// Key is the same for all events of one finding.
-	Key string
+	// Key is the same for all events of one finding in a workspace.
+	Key       string
+	Workspace string
 	// Kind is a code (fixed list), and Text says what was found.
 	Kind string
 	Text string
 	// Do says what to do about it.
 	Do string
-	// TokenID is the hash of the token, and Owner its owner's name.
-	TokenID string
-	Owner   string
+	// TokenID is the hash of the token, and Owner its owner's name. A finding about the map
+	// has an operation in their place.
+	TokenID   string
+	Owner     string
+	Operation string
 
 	State    FindingState
 	Severity Severity
@@ -50,7 +51,7 @@ func (f *Finding) Append(to []byte) []byte {
 	e := &detection{
 		event: newEvent(detectionFinding, f.State.activity, f.found(), f.Severity, f.State.status),
 		FindingInfo: findingInfo{
-			UID: orUnknown(f.Key), Title: orUnknown(f.Text), Types: []string{f.Kind},
+			UID: f.uid(), Title: orUnknown(f.Text), Types: []string{f.Kind},
 			FirstSeen: milliseconds(f.Since), Modified: milliseconds(f.Changed),
 		},
 		IsAlert: f.State == FindingNew,
@@ -65,10 +66,21 @@ func (f *Finding) Append(to []byte) []byte {
 		if f.Owner != "" {
 			token.Owner = &user{Name: f.Owner}
 		}
-		e.Resources = []resource{token}
+		e.Resources = append(e.Resources, token)
+	}
+	if f.Operation != "" {
+		e.Resources = append(e.Resources, resource{UID: f.Operation, Type: "API operation"})
 	}
 	line, _ := appendLine(to, e) // it is made of strings and numbers
 	return line
+}
+
+// uid names the finding among those of all workspaces.
+func (f *Finding) uid() string {
+	if f.Workspace == "" {
+		return orUnknown(f.Key)
+	}
+	return f.Key + " of " + f.Workspace
 }
 
 // found is when the finding was made first, which is the time of all its events.

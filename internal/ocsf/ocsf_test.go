@@ -52,7 +52,7 @@ func checkEvent(t *testing.T, name string, line []byte) {
 
 func finding(state FindingState) Finding {
 	return Finding{
-		Key: "excess-scopes/abababab", Kind: "excess_scopes", Text: "the token holds 4 scopes and uses 1", Do: "narrow it to jobs",
+		Key: "unused_scopes:abababab", Workspace: "https://w.cloud.databricks.com", Kind: "unused_scopes", Text: "the token holds 4 scopes and uses 1", Do: "narrow it to jobs",
 		TokenID: strings.Repeat("ab", 32), Owner: "etl@example.com", State: state, Severity: Medium, Since: at, Changed: at.Add(time.Hour),
 	}
 }
@@ -63,6 +63,7 @@ func TestFindings(t *testing.T) {
 		"finding-new":          finding(FindingNew),
 		"finding-acknowledged": finding(FindingAcknowledged),
 		"finding-resolved":     finding(FindingResolved),
+		"finding-map":          {Key: "map_disagreement:jobs.List", Kind: "map_disagreement", Text: "the map is wrong", Operation: "jobs.List", State: FindingNew, Severity: High, Since: at, Changed: at},
 		"finding-least":        {State: FindingNew, Severity: Low, Changed: at, Kind: "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +143,7 @@ func FuzzActivity(f *testing.F) {
 			if err := ocsftest.Validate(c.Append(nil)); err != nil {
 				t.Errorf("%v: %s", err, c.Append(nil))
 			}
-			found := Finding{Key: path, Kind: method, Text: agent, Do: operation, TokenID: address, Owner: method, State: FindingNew, Severity: Low, Since: time.UnixMilli(n % (1 << 50)), Changed: c.Arrived}
+			found := Finding{Key: path, Kind: method, Text: agent, Do: operation, Workspace: operation, Operation: path, TokenID: address, Owner: method, State: FindingNew, Severity: Low, Since: time.UnixMilli(n % (1 << 50)), Changed: c.Arrived}
 			if err := ocsftest.Validate(found.Append(nil)); err != nil {
 				t.Errorf("%v: %s", err, found.Append(nil))
 			}

@@ -50,25 +50,6 @@ func (g *Ring) Find(prefix string) []Found {
 	return all
 }
 
-// Last returns at most so many records, the newest first. Requests that have ended since are
-// not told as open ones.
-func (g *Ring) Last(most int) []*audit.Record {
-	var last []*audit.Record
-	ended := make(map[string]bool)
-	for h := range g.records(new(page)) {
-		if len(last) >= most {
-			break
-		}
-		r := h.record(h.i)
-		if r.Outcome == audit.Open && ended[r.RequestID] {
-			continue
-		}
-		ended[r.RequestID] = r.Outcome != audit.Open
-		last = append(last, r)
-	}
-	return last
-}
-
 // Span returns how many records are held, and when the oldest request among them arrived.
 // Those that a request left while it was open do not count once it has ended.
 func (g *Ring) Span() (held int, oldest time.Time) {

@@ -36,34 +36,36 @@ func record(n int, outcome audit.Outcome) *audit.Record {
 	}
 }
 
+func all(*audit.Record) bool { return true }
+
 func now() time.Time { return arrived.Add(time.Hour) }
 
 func TestOverwrite(t *testing.T) {
 	t.Parallel()
 	for _, pages := range []int{1, 2, 5} {
 		g := New(pages*pageMemory, now)
-		const all = 10_000 // more than it holds
-		for n := range all {
+		const put = 10_000 // more than it holds
+		for n := range put {
 			g.Put(record(n, audit.Answered))
 		}
 		held, oldest := g.Span()
-		if held == all || held < 200*(pages-1) {
-			t.Fatalf("of %d records, it holds %d in %d pages", all, held, pages)
+		if held == put || held < 200*(pages-1) {
+			t.Fatalf("of %d records, it holds %d in %d pages", put, held, pages)
 		}
-		if first := arrived.Add(time.Duration(all-held) * time.Second); !oldest.Equal(first) {
-			t.Errorf("it holds %d of %d, the oldest of %s, want %s", held, all, oldest, first)
+		if first := arrived.Add(time.Duration(put-held) * time.Second); !oldest.Equal(first) {
+			t.Errorf("it holds %d of %d, the oldest of %s, want %s", held, put, oldest, first)
 		}
-		for _, n := range []int{0, all - held - 2, all - held - 1, all - held, all - held + 1, all - held/2, all - 1} {
-			if kept, want := len(g.Find(id(n))) == 1, n >= all-held; kept != want {
-				t.Fatalf("of %d records, of which %d are held, that of request %d is kept: %t", all, held, n, kept)
+		for _, n := range []int{0, put - held - 2, put - held - 1, put - held, put - held + 1, put - held/2, put - 1} {
+			if kept, want := len(g.Find(id(n))) == 1, n >= put-held; kept != want {
+				t.Fatalf("of %d records, of which %d are held, that of request %d is kept: %t", put, held, n, kept)
 			}
 		}
-		last := g.Last(held + 1)
+		last := g.Latest(held+1, all)
 		if len(last) != held {
 			t.Fatalf("the last %d of %d", len(last), held)
 		}
 		for i, r := range last {
-			if r.RequestID != id(all-1-i) {
+			if r.RequestID != id(put-1-i) {
 				t.Fatalf("record %d from the end is of %s", i, r.RequestID)
 			}
 		}
@@ -105,7 +107,7 @@ func TestFind(t *testing.T) {
 	}
 	var none *Ring
 	none.Put(record(1, audit.Answered))
-	if held, _ := none.Span(); held != 0 || len(none.Find("")) != 0 || len(none.Last(9)) != 0 || len(none.Minutes().Minutes) != 0 {
+	if held, _ := none.Span(); held != 0 || len(none.Find("")) != 0 || len(none.Latest(9, all)) != 0 || len(none.Minutes().Minutes) != 0 {
 		t.Error("nothing holds something")
 	}
 }
@@ -117,7 +119,7 @@ func TestOpenIsReplaced(t *testing.T) {
 	if found := g.Find(id(1)); len(found) != 1 || found[0].Record.Outcome != audit.Open {
 		t.Fatalf("an open request: %+v", found)
 	}
-	if last, held := g.Last(2), span(g); len(last) != 1 || held != 1 {
+	if last, held := g.Latest(2, all), span(g); len(last) != 1 || held != 1 {
 		t.Fatalf("an open request: the last %d of %d", len(last), held)
 	}
 	g.Put(record(2, audit.Answered))
@@ -125,7 +127,11 @@ func TestOpenIsReplaced(t *testing.T) {
 	if found := g.Find(id(1)); len(found) != 1 || found[0].Record.Outcome != audit.ClientLeft || found[0].Same != 0 {
 		t.Fatalf("it has ended: %+v", found)
 	}
-	if last, held := g.Last(9), span(g); len(last) != 2 || held != 2 {
+	second := func(r *audit.Record) bool { return r.RequestID == id(2) }
+	if one := g.Latest(9, second); len(one) != 1 || one[0].RequestID != id(2) {
+		t.Errorf("the latest that match: %+v", one)
+	}
+	if last, held := g.Latest(9, all), span(g); len(last) != 2 || held != 2 {
 		t.Errorf("it has ended: the last %d of %d", len(last), held)
 	}
 	// The records come the other way round where writers overtake each other.
@@ -258,7 +264,7 @@ func FuzzRecord(f *testing.F) {
 		g := New(Size, now)
 		g.Put(record(2, audit.Answered))
 		g.Put(r)
-		found := g.Last(1)
+		found := g.Latest(1, all)
 		if len(found) != 1 {
 			t.Fatal("it is not kept")
 		}
@@ -429,7 +435,7 @@ func BenchmarkFind(b *testing.B) {
 	for n := range 20_000 {
 		g.Put(ordinary(n, 20, 412))
 	}
-	known := g.Last(1)[0].RequestID
+	known := g.Latest(1, all)[0].RequestID
 	for b.Loop() {
 		if len(g.Find(known)) != 1 {
 			b.Fatal("not found")

@@ -18,7 +18,7 @@ const eventFinding = "databricks_finding"
 func TestFindings(t *testing.T) {
 	workspace := harness.StartWorkspace(t)
 	fine := workspace.Mint(fakeworkspace.TokenSpec{Owner: "etl@example.com", Scopes: []string{"jobs"}, Lifetime: 60 * 24 * time.Hour})
-	wide := workspace.Mint(fakeworkspace.TokenSpec{Owner: "old-hand@example.com", Scopes: nil})
+	wide := workspace.Mint(fakeworkspace.TokenSpec{Owner: "old-hand@example.com", Lifetime: 60 * 24 * time.Hour})
 	key := "unscoped:" + wide.Info.TokenId
 	g := harness.NewGateway(t, workspace)
 	g.Global = harness.TapEvents(eventFinding)
@@ -56,8 +56,8 @@ func TestFindings(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
-	if new, known := g.Metric(t, counted+`new"}`), g.Metric(t, counted+`acknowledged"}`); new != unscoped-1 || known != 1 {
-		t.Errorf("counted are %g new and %g acknowledged", new, known)
+	if left, known := g.Metric(t, counted+`new"}`), g.Metric(t, counted+`acknowledged"}`); left != unscoped-1 || known != 1 {
+		t.Errorf("counted are %g new and %g acknowledged", left, known)
 	}
 
 	// Another configuration, which shares nothing but the storage.
@@ -77,6 +77,7 @@ func TestFindings(t *testing.T) {
 	if e := harness.NextEvent(t); e.Data["change"] != "resolved" || !strings.HasSuffix(e.Data["key"].(string), wide.Info.TokenId) {
 		t.Errorf("%v", e.Data)
 	}
+	harness.NoEvent(t, 0)
 
 	g.Load(t, harness.GatewayBlock(workspace, "findings off"))
 	if status, body := g.Admin(t, "GET", "/databricks_scopes/findings"); status != 404 || !strings.Contains(body, "the option findings is off") {
