@@ -9,7 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
+	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/caddyserver"
+	"github.com/scopegate/scopegate/internal/console"
+	"github.com/scopegate/scopegate/internal/health"
 	"github.com/scopegate/scopegate/internal/recent"
 )
 
@@ -55,6 +58,28 @@ func (runningGateway) Ready(ctx context.Context) bool {
 	return app != nil && app.readiness(ctx).Ready
 }
 
+// Health implements [console.Source].
+func (runningGateway) Health(ctx context.Context) health.Report {
+	app := activeApp()
+	if app == nil {
+		return health.Check(ctx, nil, nil)
+	}
+	return app.readiness(ctx)
+}
+
+// Audit implements [console.Source].
+func (runningGateway) Audit() audit.Condition {
+	condition := audit.Condition{Troubles: auditTroubles.List()}
+	if app := activeApp(); app != nil {
+		for _, h := range app.handlers {
+			if !h.enforcer.Recorded {
+				condition.Discarded++
+			}
+		}
+	}
+	return condition
+}
+
 func (runningGateway) Now() time.Time { return clock() }
 
 func (runningGateway) Recent() *recent.Ring { return recentDecisions }
@@ -92,5 +117,6 @@ func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
 var (
 	_ caddy.AdminRouter     = (*adminAPI)(nil)
 	_ adminapi.Gateway      = runningGateway{}
+	_ console.Source        = runningGateway{}
 	_ adminapi.TokenService = (*tokenService)(nil)
 )

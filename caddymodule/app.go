@@ -49,6 +49,7 @@ type App struct {
 	shared   *registry
 	answers  map[string]bool // workspaces whose edges are answered
 	handlers []*Handler
+	consoles []*Console
 	carriers caddyserver.Servers
 	writers  map[string]sinksKey // audit outputs in use
 	atStart  bool                // no configuration ran before
@@ -103,6 +104,11 @@ func (a *App) Start() error {
 	for _, w := range a.shared.used() {
 		if err := errors.Join(w.options.Admin.check(w.url), w.options.Fleet.check(), w.authority.check()); err != nil {
 			return fmt.Errorf("workspace %s: %w", w.url, err)
+		}
+	}
+	for _, c := range a.consoles {
+		if err := c.open(); err != nil {
+			return err
 		}
 	}
 	if !a.safeLogs {

@@ -184,11 +184,15 @@ func (s *sinks) Put(rec *audit.Record, reserved audit.Reservation) {
 // records.
 const eventLossy = "databricks_audit_lossy"
 
-// lossObserver tells the log and the events app that records are lost.
+// auditTroubles are the sinks that fail now.
+var auditTroubles audit.Troubles
+
+// lossObserver tells the log, the events app and the console that records are lost.
 type lossObserver struct{}
 
 // HoldingRecords implements [audit.LossObserver].
 func (lossObserver) HoldingRecords(sink, cause, detail string) {
+	auditTroubles.HoldingRecords(sink, cause, detail)
 	handlerLogger().Error("an audit sink fails; its records wait, scopegate_audit_queue shows how many",
 		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
 	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "held": true, "cause": cause, "detail": detail})
@@ -196,6 +200,7 @@ func (lossObserver) HoldingRecords(sink, cause, detail string) {
 
 // LosingRecords implements [audit.LossObserver].
 func (lossObserver) LosingRecords(sink, cause, detail string) {
+	auditTroubles.LosingRecords(sink, cause, detail)
 	handlerLogger().Error("the audit loses records; scopegate_audit_dropped_total counts them",
 		zap.String("sink", sink), zap.String("cause", cause), zap.String("detail", detail))
 	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": true, "held": false, "cause": cause, "detail": detail})
@@ -203,6 +208,7 @@ func (lossObserver) LosingRecords(sink, cause, detail string) {
 
 // KeepingRecords implements [audit.LossObserver].
 func (lossObserver) KeepingRecords(sink string, lost int64) {
+	auditTroubles.KeepingRecords(sink, lost)
 	handlerLogger().Info("the audit keeps all records again",
 		zap.String("sink", sink), zap.Int64("lost", lost))
 	activeApp().emit(eventLossy, map[string]any{"sink": sink, "losing": false, "lost": lost})

@@ -9,6 +9,7 @@
 //     reverse_proxy tuned for a Databricks workspace,
 //   - the handler http.handlers.databricks_authority (authority.go), which answers edges,
 //   - the handler http.handlers.databricks_scopes_health, for probes (health.go),
+//   - the handler http.handlers.databricks_console (console.go), a page for operators,
 //   - the admin API's routes below /databricks_scopes/ (adminapi.go), and
 //   - the command scopes (command.go).
 //

@@ -105,6 +105,22 @@ func TestSyntaxOfTheFleet(t *testing.T) {
 	}
 }
 
+// TestSyntaxOfTheConsole is the same for the console, in docs/reference.md and in the comment of
+// parseConsole.
+func TestSyntaxOfTheConsole(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{"databricks_console": names(new(Console).options(nil))}
+	for file, indent := range map[string]string{"../docs/reference.md": "", "console.go": "//\t"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent, "databricks_console {")); diff != "" {
+			t.Errorf("%s (-parser +syntax):\n%s", file, diff)
+		}
+	}
+}
+
 func names(known options) []string { return slices.Sorted(maps.Keys(known)) }
 
 var optionLine = regexp.MustCompile(`^([ \t]*)([a-z_]+)`)

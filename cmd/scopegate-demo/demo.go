@@ -32,6 +32,7 @@ type demo struct {
 	workspace *fakeworkspace.Workspace
 	url       string // of the gateway
 	admin     string // gatewaycmd.Off, or the address of Caddy's admin API
+	console   string // URL of the page for operators
 }
 
 // options are the differences between the demo, the tour and the traffic.
@@ -79,18 +80,23 @@ func startGateway(workspace *fakeworkspace.Workspace, o options) (*demo, error) 
 		return nil, fmt.Errorf("setting the admin secret: %w", err)
 	}
 	enforce.Usage = -1 // leave nothing on disk
+	console, err := firstFree("127.0.0.1:2020", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
 	gateway := gatewaycmd.Gateway{
 		Listen:    address,
 		Workspace: workspaceURL,
 		Enforce:   &enforce,
 		Admin:     cmp.Or(o.admin, gatewaycmd.Off),
 		Health:    gatewaycmd.Off,
+		Console:   console,
 		Logging:   o.logging,
 	}
 	if err := gateway.Run(); err != nil {
 		return nil, err
 	}
-	return &demo{workspace: workspace, url: "http://" + address, admin: gateway.Admin}, nil
+	return &demo{workspace: workspace, url: "http://" + address, admin: gateway.Admin, console: "http://" + console}, nil
 }
 
 func (d *demo) stop() error {

@@ -48,6 +48,7 @@ func (d *demo) introduce(p *printer, mode string, s samples) error {
 	p.title("scopegate demo")
 	p.line("workspace  %s  (a fake one in this process; nothing leaves this machine)", d.workspace.URL())
 	p.line("gateway    %s  (mode %s)", d.url, mode)
+	p.line("console    %s  (a page: open it in a browser)", d.console)
 	if d.admin != gatewaycmd.Off {
 		p.line("admin API  %s", d.admin)
 	}

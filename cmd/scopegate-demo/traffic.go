@@ -170,6 +170,8 @@ func (d *demo) publish(p *printer, clients []client, requests int) error {
 	}
 	p.table(nil, rows)
 	p.blank()
+	p.line("The console shows these tokens, and decisions as they happen: %s", d.console)
+	p.blank()
 	p.line("The gateway keeps running. Make more calls, then get the report again:")
 	p.blank()
 	p.line("%s", curl(clients[0].token.Value, d.url+"/api/2.1/unity-catalog/catalogs"))

@@ -19,7 +19,7 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 	if err := knownParameters(query, paramWorkspace, paramFile); err != nil {
 		return err
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}

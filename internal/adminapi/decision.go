@@ -17,22 +17,32 @@ func (s *server) decision(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusBadRequest, "GET %s{request id}: %w", Prefix+routeDecision, err)
 	}
-	found := s.Recent().Find(prefix)
-	switch {
-	case len(found) == 0:
-		return s.noDecision()
-	case len(found) > 1:
-		return errorf(http.StatusConflict, "%w", why.Several(len(found), found[0].Record.RequestID, found[1].Record.RequestID))
+	story, err := Decision(s, prefix)
+	if err != nil {
+		return err
 	}
-	story := why.Tell(found[0].Record, s.maps())
-	story.NoteSame(found[0].Same)
 	return writeJSON(w, http.StatusOK, story)
 }
 
+// Decision tells one of the last decisions, by a prefix that [why.ParseID] returned. Its
+// errors are an [*Error].
+func Decision(g Gateway, prefix string) (*why.Story, error) {
+	found := g.Recent().Find(prefix)
+	switch {
+	case len(found) == 0:
+		return nil, noDecision(g)
+	case len(found) > 1:
+		return nil, errorf(http.StatusConflict, "%w", why.Several(len(found), found[0].Record.RequestID, found[1].Record.RequestID))
+	}
+	story := why.Tell(found[0].Record, maps(g))
+	story.NoteSame(found[0].Same)
+	return story, nil
+}
+
 // noDecision says what to do about a decision that is not here.
-func (s *server) noDecision() error {
+func noDecision(g Gateway) error {
 	const instead = "read it from the audit log, with scopegate scopes why <request-id> --audit <file>"
-	held, oldest := s.Recent().Span()
+	held, oldest := g.Recent().Span()
 	if held == 0 {
 		return errorf(http.StatusNotFound, "this gateway holds no decision yet, or keeps no records (audit log is off, and there is no output): ask the gateway that judged the request with --address, or %s", instead)
 	}
@@ -41,10 +51,10 @@ func (s *server) noDecision() error {
 }
 
 // maps returns the maps in force, each once.
-func (s *server) maps() why.Maps {
+func maps(g Gateway) why.Maps {
 	maps := why.Maps{Name: "the map in force"}
 	seen := make(map[string]bool)
-	for _, judge := range s.Judges() {
+	for _, judge := range g.Judges() {
 		if version := judge.Catalog.Version(); !seen[version] {
 			seen[version] = true
 			maps.Catalogs = append(maps.Catalogs, judge.Catalog)

@@ -42,20 +42,20 @@ func (s *server) drift(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusBadRequest, "%w", err)
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}
-	drift := s.driftOf(r.Context(), &workspace)
+	drift := workspace.Drift(r.Context(), s)
 	if !all {
 		drift = drift.Open()
 	}
 	return format.answer(w, &drift)
 }
 
-// driftOf compares what is known of a workspace's answers with the rows in force. Notes
-// say what is missing, and why.
-func (s *server) driftOf(ctx context.Context, w *Workspace) usage.Drift {
+// Drift compares what is known of a workspace's answers with the rows in force of its
+// gateway. Its notes say what is missing, and why.
+func (w *Workspace) Drift(ctx context.Context, g Gateway) usage.Drift {
 	var notes []string
 	w.Usage.Settle(ctx)
 	state, err := w.Usage.State(ctx)
@@ -63,13 +63,13 @@ func (s *server) driftOf(ctx context.Context, w *Workspace) usage.Drift {
 		notes = append(notes, "what was learned could not be read in full: "+err.Error())
 	}
 	catalog := scopes.Default()
-	judge, err := judgeOf(s, func(j Judge) string { return j.Catalog.Version() })
+	judge, err := judgeOf(g, func(j Judge) string { return j.Catalog.Version() })
 	if err == nil {
 		catalog = judge.Catalog
 	} else {
 		notes = append(notes, "handlers have different routes, so answers are compared with the map as it ships")
 	}
-	drift := usage.NewDrift(state.Lessons, catalog, s.Now())
+	drift := usage.NewDrift(state.Lessons, catalog, g.Now())
 	drift.Notes = notes
 	return drift
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/judge"
@@ -14,23 +15,32 @@ import (
 // explain answers like scopes explain, for the running configuration and, unlike it,
 // for a token of the workspace.
 func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
-	judge, err := judgeOf(s, func(j Judge) string { return j.Key })
+	answer, err := Explain(r.Context(), s, r.URL.Query())
 	if err != nil {
 		return err
 	}
-	query := r.URL.Query()
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// Explain tells what a request needs, and what the running gateway would do with it. The
+// query is that of the route explain. The error is an [*Error].
+func Explain(ctx context.Context, g Gateway, query url.Values) (Explanation, error) {
+	judge, err := judgeOf(g, func(j Judge) string { return j.Key })
+	if err != nil {
+		return Explanation{}, err
+	}
 	info := new(tokens.Info)
 	switch id := query.Get(paramTokenID); {
 	case id != "" && query.Has(paramScopes):
-		return errorf(http.StatusBadRequest, "set %s or %s, not both", paramTokenID, paramScopes)
+		return Explanation{}, errorf(http.StatusBadRequest, "set %s or %s, not both", paramTokenID, paramScopes)
 	case id != "":
 		parsed, err := tokens.ParseID(id)
 		if err != nil {
-			return errorf(http.StatusBadRequest, "reading %s: %w", paramTokenID, err)
+			return Explanation{}, errorf(http.StatusBadRequest, "reading %s: %w", paramTokenID, err)
 		}
-		facts, err := lookUp(r.Context(), judge.Tokens, parsed, judge.Freshness)
+		facts, err := lookUp(ctx, judge.Tokens, parsed, judge.Freshness)
 		if err != nil {
-			return err
+			return Explanation{}, err
 		}
 		info = facts.Info
 	case query.Get(paramScopes) != "":
@@ -40,17 +50,17 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	case kind == "oauth" && query.Get(paramTokenID) == "":
 		info.OAuth = true
 	case kind != "" && kind != "pat":
-		return errorf(http.StatusBadRequest, "%s must be pat or oauth, and tokens with a %s are pat", paramKind, paramTokenID)
+		return Explanation{}, errorf(http.StatusBadRequest, "%s must be pat or oauth, and tokens with a %s are pat", paramKind, paramTokenID)
 	}
 	answer, err := judge.Explain(query.Get(paramMethod), query.Get(paramPath), judge.Subject(info))
 	if err != nil {
-		return errorf(http.StatusBadRequest, "%w", err)
+		return Explanation{}, errorf(http.StatusBadRequest, "%w", err)
 	}
-	return writeJSON(w, http.StatusOK, explanation{answer, s.confirmed(r.Context(), answer.Row)})
+	return Explanation{answer, confirmed(ctx, g, answer.Row)}, nil
 }
 
-// explanation is an explanation of the running gateway.
-type explanation struct {
+// Explanation is an explanation of the running gateway.
+type Explanation struct {
 	judge.Explanation
 	// Confirmed is how often the workspace's answers agreed with the row.
 	Confirmed uint64 `json:"confirmed_here,omitempty"`
@@ -58,8 +68,8 @@ type explanation struct {
 
 // confirmed returns how often the workspace's answers agreed with a row, 0 if that is not
 // known.
-func (s *server) confirmed(ctx context.Context, row *scopes.Operation) uint64 {
-	workspace, err := workspaceOf(s, "") // judges that explain alike have the same
+func confirmed(ctx context.Context, g Gateway, row *scopes.Operation) uint64 {
+	workspace, err := WorkspaceOf(g, "") // judges that explain alike have the same
 	if err != nil || row == nil {
 		return 0
 	}
@@ -106,7 +116,7 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) catalogOf(base bool, url string) (*scopes.Catalog, error) {
 	if base {
-		workspace, err := workspaceOf(s, url)
+		workspace, err := WorkspaceOf(s, url)
 		if err != nil {
 			return nil, err
 		}

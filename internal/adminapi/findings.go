@@ -70,7 +70,7 @@ func (s *server) findings(w http.ResponseWriter, r *http.Request) error {
 
 // bookOf returns the findings of a workspace.
 func (s *server) bookOf(url string) (*findings.Book, error) {
-	workspace, err := workspaceOf(s, url)
+	workspace, err := WorkspaceOf(s, url)
 	switch {
 	case err != nil:
 		return nil, err

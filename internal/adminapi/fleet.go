@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/fleet"
 	"github.com/scopegate/scopegate/internal/fleetreport"
@@ -35,7 +36,7 @@ func (s *server) fleet(w http.ResponseWriter, r *http.Request) error {
 	}
 	workspaces := s.Workspaces()
 	if named := query.Get(paramWorkspace); named != "" {
-		workspace, err := workspaceOf(s, named)
+		workspace, err := WorkspaceOf(s, named)
 		if err != nil {
 			return err
 		}
@@ -44,17 +45,23 @@ func (s *server) fleet(w http.ResponseWriter, r *http.Request) error {
 	if len(workspaces) == 0 {
 		return errNoHandler()
 	}
-	report := fleetreport.Report{At: s.Now()}
+	report := FleetReport(r.Context(), s.Now(), workspaces)
+	return format.answer(w, &report)
+}
+
+// FleetReport says how the fleets of workspaces are.
+func FleetReport(ctx context.Context, now time.Time, workspaces []Workspace) fleetreport.Report {
+	report := fleetreport.Report{At: now}
 	for _, workspace := range workspaces {
 		status := fleet.Status{Role: "single"}
 		if workspace.Fleet != nil {
-			status = workspace.Fleet.Status(r.Context())
+			status = workspace.Fleet.Status(ctx)
 		}
 		status.Workspace = workspace.URL
 		report.Fleets = append(report.Fleets, status)
 	}
 	slices.SortStableFunc(report.Fleets, func(a, b fleet.Status) int { return cmp.Compare(a.Workspace, b.Workspace) })
-	return format.answer(w, &report)
+	return report
 }
 
 // progress says how many edges have applied a change.
@@ -67,7 +74,7 @@ func (s *server) progress(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || generation == 0 {
 		return errorf(http.StatusBadRequest, "%s must be the number that DELETE %s{id} answers, not %q", paramGeneration, Prefix+routeToken, query.Get(paramGeneration))
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	switch {
 	case err != nil:
 		return err

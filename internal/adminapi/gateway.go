@@ -107,8 +107,9 @@ func judgeOf(g Gateway, key func(Judge) string) (Judge, error) {
 	return judges[0], nil
 }
 
-// workspaceOf returns the workspace with a URL, or the only one if the URL is empty.
-func workspaceOf(g Gateway, url string) (Workspace, error) {
+// WorkspaceOf returns the workspace with a URL, or the only one if the URL is empty. Its
+// errors are an [*Error].
+func WorkspaceOf(g Gateway, url string) (Workspace, error) {
 	all := slices.SortedFunc(slices.Values(g.Workspaces()), func(a, b Workspace) int { return cmp.Compare(a.URL, b.URL) })
 	if url != "" {
 		u, err := workspaceurl.Parse(url)

@@ -40,7 +40,7 @@ func (s *server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusBadRequest, "%w", err)
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (s *server) nameRulesOf(w *Workspace, plan *usage.Plan, infos []*tokens.Inf
 		row := &plan.Rows[i]
 		if info := byID[row.ID]; info != nil && row.Recommendation != nil {
 			row.Recommendation.Workspace = w.URL
-			named = s.nameRules(w, info, row.Recommendation.WouldBreak) && named
+			named = nameRules(s, w, info, row.Recommendation.WouldBreak) && named
 		}
 	}
 	if !named {
@@ -90,11 +90,11 @@ func (s *server) nameRulesOf(w *Workspace, plan *usage.Plan, infos []*tokens.Inf
 
 // nameRules names the policy or option by which operations would be refused. It is false if
 // handlers judge the workspace's requests differently.
-func (s *server) nameRules(w *Workspace, info *tokens.Info, uses []usage.Use) bool {
+func nameRules(g Gateway, w *Workspace, info *tokens.Info, uses []usage.Use) bool {
 	if len(uses) == 0 {
 		return true
 	}
-	judge, ok := s.judgeFor(w)
+	judge, ok := judgeFor(g, w)
 	if !ok {
 		return false
 	}
@@ -113,7 +113,7 @@ func (s *server) nameRules(w *Workspace, info *tokens.Info, uses []usage.Use) bo
 			if err != nil {
 				continue
 			}
-			ruling := policy.Decide(judge.Subject(info), policy.Request{Method: method, Readings: readings}, judge.Rules, s.Now())
+			ruling := policy.Decide(judge.Subject(info), policy.Request{Method: method, Readings: readings}, judge.Rules, g.Now())
 			u.Policy, u.Option, u.Requirement = ruling.Policy, ruling.Option, ruling.Requirement
 		}
 	}
@@ -122,8 +122,8 @@ func (s *server) nameRules(w *Workspace, info *tokens.Info, uses []usage.Use) bo
 
 // judgeFor returns the judge of a workspace's requests. It is false if there are several that
 // judge differently.
-func (s *server) judgeFor(w *Workspace) (found Judge, ok bool) {
-	for _, judge := range s.Judges() {
+func judgeFor(g Gateway, w *Workspace) (found Judge, ok bool) {
+	for _, judge := range g.Judges() {
 		switch {
 		case judge.Workspace != w.URL:
 		case !ok:

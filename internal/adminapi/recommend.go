@@ -1,10 +1,13 @@
 package adminapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
 )
 
 // RecommendQuery asks for the smallest set of scopes that covers what a token was seen
@@ -43,31 +46,41 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errorf(http.StatusBadRequest, "%w", err)
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}
-	// Not from memory: which scopes would be dropped depends on what the token holds now.
-	facts, err := lookUp(r.Context(), workspace.Tokens, id, tokens.Freshness{UnknownExpiry: true})
+	recommendation, err := Recommend(r.Context(), s, &workspace, id, window)
 	if err != nil {
 		return err
 	}
-	state, err := workspace.Usage.State(r.Context())
-	if err != nil {
-		return errorf(http.StatusServiceUnavailable, "saved usage cannot be read, so there is no recommendation: %w", err)
-	}
-	recommendation, err := state.Recommend(id.String(), tokenFacts(facts.Info), window, s.Now())
-	if err != nil {
-		return errorf(http.StatusNotFound, "%w", err)
-	}
-	// So that it is not applied to another token, and readers see whose it is.
-	recommendation.Workspace = workspace.URL
-	recommendation.Owner = workspace.Tokens.Owner(facts.Info).String()
-	recommendation.Comment = facts.Info.Comment
-	s.nameRules(&workspace, facts.Info, recommendation.WouldBreak)
 	if format == formatJSON {
 		return writeJSON(w, http.StatusOK, recommendation)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	return recommendation.WriteText(w)
+}
+
+// Recommend names the smallest set of scopes that covers what a token was seen to use, within a
+// time or, if that is 0, ever. Its errors are an [*Error].
+func Recommend(ctx context.Context, g Gateway, w *Workspace, id tokens.ID, window time.Duration) (usage.Recommendation, error) {
+	// Not from memory: which scopes would be dropped depends on what the token holds now.
+	facts, err := lookUp(ctx, w.Tokens, id, tokens.Freshness{UnknownExpiry: true})
+	if err != nil {
+		return usage.Recommendation{}, err
+	}
+	state, err := w.Usage.State(ctx)
+	if err != nil {
+		return usage.Recommendation{}, errorf(http.StatusServiceUnavailable, "saved usage cannot be read, so there is no recommendation: %w", err)
+	}
+	recommendation, err := state.Recommend(id.String(), tokenFacts(facts.Info), window, g.Now())
+	if err != nil {
+		return usage.Recommendation{}, errorf(http.StatusNotFound, "%w", err)
+	}
+	// So that it is not applied to another token, and readers see whose it is.
+	recommendation.Workspace = w.URL
+	recommendation.Owner = w.Tokens.Owner(facts.Info).String()
+	recommendation.Comment = facts.Info.Comment
+	nameRules(g, w, facts.Info, recommendation.WouldBreak)
+	return recommendation, nil
 }

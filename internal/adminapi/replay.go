@@ -14,7 +14,7 @@ func (s *server) replay(w http.ResponseWriter, r *http.Request) error {
 	if err := knownParameters(query, paramWorkspace); err != nil {
 		return err
 	}
-	workspace, err := workspaceOf(s, query.Get(paramWorkspace))
+	workspace, err := WorkspaceOf(s, query.Get(paramWorkspace))
 	if err != nil {
 		return err
 	}

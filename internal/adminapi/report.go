@@ -113,7 +113,7 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	workspace, err := workspaceOf(s, request.workspace)
+	workspace, err := WorkspaceOf(s, request.workspace)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ type Gateway struct {
 	Discovery string
 	// Health is the address for health probes, or [Off].
 	Health string
+	// Console is the address of the page for operators, on the loopback interface; empty or
+	// [Off] for none.
+	Console string
 	// GracePeriod is how long requests may go on after the process was told to end; 0
 	// means the default.
 	GracePeriod time.Duration
@@ -65,7 +68,7 @@ type Gateway struct {
 // [caddy.Stop].
 func (g *Gateway) Run() error {
 	// Check these here: Caddy would wrap the errors in details that do not help.
-	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.checkDiscovery(), g.Enforce.Validate()); err != nil {
+	if err := errors.Join(g.checkListen(), g.checkAdmin(), g.checkConsole(), g.checkDiscovery(), g.Enforce.Validate()); err != nil {
 		return err
 	}
 	if err := errors.Join(g.at.checkFree(), g.checkFree()); err != nil {
@@ -133,6 +136,20 @@ func (g *Gateway) checkAdmin() error {
 	return nil
 }
 
+func (g *Gateway) hasConsole() bool { return g.Console != "" && g.Console != Off }
+
+// checkConsole fails if other machines could look at the page: here they cannot sign in.
+func (g *Gateway) checkConsole() error {
+	if !g.hasConsole() {
+		return nil
+	}
+	address, err := caddy.ParseNetworkAddress(g.Console)
+	if err != nil || !caddyserver.IsLoopback(address) || address.StartPort == 0 || address.PortRangeSize() != 1 {
+		return fmt.Errorf("--console must be an address of this machine, such as 127.0.0.1:2020, not %q; for other machines, write a Caddyfile with databricks_console in a site that has TLS and basic_auth", g.Console)
+	}
+	return nil
+}
+
 // openAdmin finds a place for the socket of the admin API, and opens it. The port of the
 // gateway tells its socket from those of others on this machine.
 func (g *Gateway) openAdmin() (io.Closer, error) {
@@ -160,6 +177,7 @@ func (g *Gateway) checkFree() error {
 		check       func(string) error
 	}{
 		{"--health", g.Health, caddyserver.CheckFree},
+		{"--console", g.Console, caddyserver.CheckFree},
 		{"--admin", g.Admin, caddyserver.CheckAdminFree},
 	} {
 		if address.value == "" || address.value == Off || address.value == Socket {
@@ -188,15 +206,19 @@ func (g *Gateway) config() (*caddy.Config, error) {
 		g.speakTLS(server, apps)
 	}
 	servers := map[string]*caddyhttp.Server{"gateway": server}
-	if g.Health != Off {
-		servers["health"] = &caddyhttp.Server{
-			Listen:    []string{g.Health},
+	beside := func(name, address string, handler json.RawMessage) {
+		servers[name] = &caddyhttp.Server{
+			Listen:    []string{address},
 			AutoHTTPS: server.AutoHTTPS,
 			Protocols: []string{"h1"},
-			Routes: caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
-				caddyconfig.JSONModuleObject(caddymodule.Health{}, "handler", "databricks_scopes_health", nil),
-			}}},
+			Routes:    caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{handler}}},
 		}
+	}
+	if g.Health != Off {
+		beside("health", g.Health, caddyconfig.JSONModuleObject(caddymodule.Health{}, "handler", "databricks_scopes_health", nil))
+	}
+	if g.hasConsole() {
+		beside("console", g.Console, caddyconfig.JSONModuleObject(new(caddymodule.Console), "handler", "databricks_console", nil))
 	}
 	apps["http"] = caddyconfig.JSON(caddyhttp.App{Servers: servers, GracePeriod: caddy.Duration(g.GracePeriod)}, nil)
 	no := false

@@ -78,6 +78,8 @@ asks other gateways, which have the directive databricks_authority. See scopes f
 --edge-name is what this edge is called in scopes fleet. Default: the name of the
   machine. A certificate and a service account have names of their own.
 --health is the address that serves the probes /livez and /readyz. Default: off.
+--console is the address of a page that shows decisions and tokens, such as
+  127.0.0.1:2020. Every user of this machine can look at it. Default: off.
 --admin is the address of Caddy's admin API, which the commands scopes report and
   scopes recommend need. Who can connect to it can read the gateway's secrets. Default:
   unix, a Unix socket that only this user can open, in $XDG_RUNTIME_DIR/scopegate,
@@ -105,7 +107,7 @@ const sidecarExamples = `  scopegate sidecar --workspace https://example.cloud.d
 func sidecarCommand() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "sidecar",
-		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name> | --authority <url> --authority-token-file <file>] [--discovery rewrite|pass] [--health <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
+		Usage: "[--workspace <url>] [--listen <address>|<url>] [--ca-file <file>] [--mode enforce|observe] [--cors <origin>] [--profile <name> | --authority <url> --authority-token-file <file>] [--discovery rewrite|pass] [--health <address>] [--console <address>] [--admin unix|<address>|off] [--usage <interval>] [--grace-period <duration>]",
 		Short: "Runs a gateway to one workspace, without a Caddyfile",
 		Long:  sidecarHelp,
 		CobraFunc: func(cmd *cobra.Command) {
@@ -135,6 +137,7 @@ func addSidecarFlags(cmd *cobra.Command) {
 	addEdgeFlags(cmd)
 	flags.String("discovery", "rewrite", "what becomes of the workspace's own address in responses: rewrite or pass")
 	flags.String("health", Off, "address for health probes, or off")
+	flags.String("console", Off, "address of the page for operators, on the loopback interface, or off")
 	flags.String("admin", "", "address of Caddy's admin API, unix or off (default unix, where there is a place for it)")
 	flags.String("usage", "5m", "how often to save the usage of each token, or off")
 	flags.String("grace-period", duration.Format(caddyserver.DefaultGracePeriod), "how long requests may go on after SIGTERM")
@@ -213,6 +216,7 @@ func sidecarGateway(flags caddycmd.Flags) (*Gateway, error) {
 		Enforce:   enforce,
 		Admin:     flags.String("admin"),
 		Health:    flags.String("health"),
+		Console:   flags.String("console"),
 		Discovery: flags.String("discovery"),
 	}
 	if gateway.GracePeriod, err = sidecarGracePeriod(flags.String("grace-period")); err != nil {
@@ -230,6 +234,9 @@ func (g *Gateway) introduce(out io.Writer) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "The gateway to %s %s%s. Ctrl-C ends it.\n", g.Workspace, does, g.edgeInWords())
 	g.explainTrust(&text)
+	if g.hasConsole() {
+		fmt.Fprintf(&text, "Look at what it does: http://%s\n", g.Console)
+	}
 	fmt.Fprintf(&text, "Point your client here: export DATABRICKS_HOST=%s\n", g.ClientURL())
 	_, _ = io.WriteString(out, sanitize.Text(text.String(), sanitize.MaxText)) // fails only if nobody reads it
 }

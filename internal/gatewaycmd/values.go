@@ -13,6 +13,7 @@ var values = map[string]map[string][]string{
 		"discovery":       {"rewrite", "pass"},
 		"listen":          {"127.0.0.1:8080", "https://localhost:8443"},
 		"health":          {"127.0.0.1:8081", Off},
+		"console":         {"127.0.0.1:2020", Off},
 		"admin":           {"unix", Off},
 		"usage":           {"5m", Off},
 		"grace-period":    {"10s"},

@@ -9,7 +9,8 @@ import (
 )
 
 // Filter selects tokens. A token must match every field that is set; the zero value
-// selects all. Fields other than Owner match only tokens that the workspace lists.
+// selects all. Fields other than Owner, Text and Refused match only tokens that the
+// workspace lists.
 type Filter struct {
 	// Unscoped selects tokens that may do everything.
 	Unscoped bool
@@ -24,6 +25,11 @@ type Filter struct {
 	// Owner selects by the owner's name or id, ignoring case; * matches any text and ?
 	// one character.
 	Owner string
+	// Text selects by a part of the owner's name or id, of the comment, or of the token's
+	// id, ignoring case.
+	Text string
+	// Refused selects tokens of which calls were refused, or would have been.
+	Refused bool
 }
 
 // Filter returns the report with the rows that match.
@@ -63,11 +69,26 @@ func (f *Filter) picks(r *Row, now time.Time) bool {
 	case f.Unused > 0 && !r.unused(f.Unused, now):
 	case f.Expiring > 0 && (r.Expires.IsZero() || r.Expired(now) || r.Expires.Sub(now) > f.Expiring):
 	case f.Owner != "" && !MatchesOwner(f.Owner, r.OwnerName, r.OwnerID):
+	case f.Text != "" && !r.mentions(f.Text):
+	case f.Refused && !r.refused():
 	default:
 		return true
 	}
 	return false
 }
+
+// mentions reports whether a text that identifies the token contains another, ignoring case.
+func (r *Row) mentions(text string) bool {
+	text = strings.ToLower(text)
+	for _, s := range []string{r.OwnerName, number(r.OwnerID), r.Comment, r.ID} {
+		if strings.Contains(strings.ToLower(s), text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Row) refused() bool { return r.seen().Denied+r.seen().WouldDeny > 0 }
 
 // unused reports whether a token has not been used for a time. A token younger than
 // that does not count as unused.

@@ -128,6 +128,11 @@ func TestFilter(t *testing.T) {
 		{"owner by number", Filter{Owner: "7"}, "expired revoked"},
 		{"unknown owner", Filter{Owner: "etl"}, ""},
 		{"both", Filter{Unscoped: true, Owner: "?i@*"}, "legacy"},
+		{"text in the owner's name", Filter{Text: "OLD@"}, "expired"},
+		{"text in the comment", Filter{Text: "egac"}, "legacy"},
+		{"text in the id", Filter{Text: id("revoked")[:10]}, "revoked"},
+		{"text that is nowhere", Filter{Text: "*"}, ""},
+		{"refused", Filter{Refused: true}, "legacy short"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := r.Filter(test.filter)

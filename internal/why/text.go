@@ -12,12 +12,29 @@ import (
 	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
+// Line is one line of a story.
+type Line struct {
+	// Name says what the line is about. It is empty for one that continues the line before.
+	Name string
+	// Value is not sanitized.
+	Value string
+}
+
 // WriteText writes the story for a terminal, in two columns.
 func (s *Story) WriteText(to io.Writer) error {
 	var out strings.Builder
+	for _, line := range s.Lines() {
+		fmt.Fprintf(&out, "%-10s %s\n", line.Name, sanitize.String(line.Value, sanitize.MaxText))
+	}
+	_, err := io.WriteString(to, out.String())
+	return err
+}
+
+// Lines returns the story, line by line.
+func (s *Story) Lines() (lines []Line) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&out, "%-10s %s\n", name, sanitize.String(value, sanitize.MaxText))
+			lines = append(lines, Line{name, value})
 		}
 	}
 	line("decision", s.verdict())
@@ -42,8 +59,7 @@ func (s *Story) WriteText(to io.Writer) error {
 	if s.Client.Upstream != "" {
 		line("", "the workspace calls it "+s.Client.Upstream)
 	}
-	_, err := io.WriteString(to, out.String())
-	return err
+	return lines
 }
 
 func (s *Story) verdict() string {

@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -85,8 +88,22 @@ type Page struct {
 // patience bounds every step. Even on a busy machine, only a hang takes that long.
 const patience = 30 * time.Second
 
+// Look is how a page is looked at. The zero value is a window of the usual size, light and with
+// scripts.
+type Look struct {
+	Dark     bool
+	Width    int64 // in CSS pixels; default 1280
+	NoScript bool
+}
+
 // Open opens a page in a new tab, which is closed with the test.
 func (b *Browser) Open(t testing.TB, url string) *Page {
+	t.Helper()
+	return b.OpenAs(t, url, Look{})
+}
+
+// OpenAs is Open for another look.
+func (b *Browser) OpenAs(t testing.TB, url string, look Look) *Page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	t.Cleanup(cancel)
@@ -95,18 +112,81 @@ func (b *Browser) Open(t testing.TB, url string) *Page {
 		t.Fatalf("opening a tab: %v", err)
 	}
 	// Console messages come from these two.
-	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
+	do(t, p, log.Enable, cdp.Empty{})
+	do(t, p, runtime.Enable, cdp.Empty{})
+	do(t, p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watchPolicy})
+	p.Look(t, look)
+	p.Go(t, url)
+	return p
+}
+
+// watchPolicy notes what the content security policy of a page forbids it.
+const watchPolicy = `window.forbidden = [];
+document.addEventListener("securitypolicyviolation", e => window.forbidden.push(
+	e.effectiveDirective + " " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber + " " + e.sample))`
+
+// Look changes how the page is looked at.
+func (p *Page) Look(t testing.TB, look Look) {
+	t.Helper()
+	theme := "light"
+	if look.Dark {
+		theme = "dark"
 	}
-	if _, err := chromedp.Call(ctx, runtime.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
-	}
-	limited, cancel := context.WithTimeout(ctx, patience)
+	do(t, p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	do(t, p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: cmp.Or(look.Width, 1280), Height: 800, DeviceScaleFactor: 1})
+	do(t, p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: look.NoScript})
+}
+
+// Go leads the tab to another page.
+func (p *Page) Go(t testing.TB, url string) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(limited, chromedp.Navigate(url)); err != nil {
 		t.Fatalf("opening %s: %v", url, err)
 	}
-	return p
+}
+
+// Forbidden returns what the content security policy forbade, none if the page keeps to it.
+func (p *Page) Forbidden(t testing.TB) (all []string) {
+	t.Helper()
+	all = Eval[[]string](t, p, "window.forbidden")
+	for line := range strings.Lines(p.Console()) {
+		if strings.Contains(line, "Content Security Policy") {
+			all = append(all, strings.TrimSpace(line))
+		}
+	}
+	return all
+}
+
+// Press presses a key, such as kb.Tab.
+func (p *Page) Press(t testing.TB, key string) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(limited, chromedp.KeyEvent(key)); err != nil {
+		t.Fatalf("pressing a key: %v", err)
+	}
+}
+
+// Picture returns what the window shows, as PNG.
+func (p *Page) Picture(t testing.TB) []byte {
+	t.Helper()
+	return do(t, p, page.CaptureScreenshot, page.CaptureScreenshotParams{}).Data
+}
+
+// do sends a command of the DevTools protocol.
+func do[P, R any](t testing.TB, p *Page, command cdp.Command[P, R], params P) R {
+	t.Helper()
+	limited, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(limited, command, params)
+	if err != nil {
+		t.Fatalf("%s: %v", command.Method, err)
+	}
+	return result
 }
 
 // listen keeps what the console shows.
