@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	caddyfileBlock = regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```")
+	caddyfileBlock = regexp.MustCompile("(?ms)^( *)```caddyfile\n(.*?)^ *```")
 	// ofGateway is a site with a gateway, or settings for one.
 	ofGateway = regexp.MustCompile(`(?m)^https?://[^{\n]+ \{\n(.*\n)*?\tdatabricks_|^\tdatabricks \{`)
 )
@@ -47,7 +47,7 @@ func TestExamplesCloseAdmin(t *testing.T) {
 			}
 			content, err := os.ReadFile(path)
 			for _, block := range caddyfileBlock.FindAllStringSubmatch(string(content), -1) {
-				check(path, block[1])
+				check(path, strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")[1:]) // in a list it is indented
 			}
 			return err
 		})
