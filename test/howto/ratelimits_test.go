@@ -1,6 +1,7 @@
 package howto
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,22 +31,44 @@ http://:8080 {
 }
 `)
 		s.serve(m, "scopegate run --config before.caddyfile --adapter caddyfile")
-		for owner, calls := range map[string]int{"etl@example.com": 30, "ana@example.com": 2} {
-			token := s.workspace.Mint(fakeworkspace.TokenSpec{Owner: owner, Scopes: []string{"jobs"}, Lifetime: time.Hour})
-			for range calls {
-				s.call(m, "GET", jobsList, token.Value)
-			}
-			s.set(m, "TOKEN_OF_"+owner[:3], token.Value)
+		for variable, owner := range map[string]string{"TOKEN": "etl@example.com", "OTHER": "ana@example.com"} {
+			s.set(m, variable, s.workspace.Mint(fakeworkspace.TokenSpec{Owner: owner, Scopes: []string{"jobs"}, Lifetime: time.Hour}).Value)
 		}
+		clientsWork(s)
 	},
-	hooks: map[string]func(*session){"the plugin is there": func(s *session) {
-		caddy := os.Getenv(pluginCaddy)
-		if caddy == "" {
-			s.t.Skipf("skipped from here on: %s names no Caddy with scopegate and caddy-ratelimit", pluginCaddy)
+	hooks: map[string]func(*session){
+		"the plugin is there": func(s *session) {
+			caddy := os.Getenv(pluginCaddy)
+			if caddy == "" {
+				s.t.Skipf("skipped from here on: %s names no Caddy with scopegate and caddy-ratelimit", pluginCaddy)
+			}
+			s.stop("scopegate run on here")
+			if err := os.Symlink(caddy, filepath.Join(s.home().folder, "caddy")); err != nil {
+				s.t.Fatal(err)
+			}
+		},
+		"clients work": func(s *session) {
+			s.serve(s.home(), "./caddy run --config Caddyfile")
+			clientsWork(s)
+		},
+		"the other client is not limited": func(s *session) {
+			if status := s.call(s.home(), "GET", jobsList, s.value(s.home(), "OTHER")); status != http.StatusOK {
+				s.t.Errorf("the other client gets %d", status)
+			}
+		},
+	},
+}
+
+// clientsWork makes thirty calls with one token and two with another, all of which pass.
+func clientsWork(s *session) {
+	s.t.Helper()
+	m := s.home()
+	for variable, calls := range map[string]int{"TOKEN": 30, "OTHER": 2} {
+		token := s.value(m, variable)
+		for range calls {
+			if status := s.call(m, "GET", jobsList, token); status != http.StatusOK {
+				s.t.Fatalf("%s gets %d%s", variable, status, s.logs())
+			}
 		}
-		s.stop("scopegate run on here")
-		if err := os.Symlink(caddy, filepath.Join(s.home().folder, "caddy")); err != nil {
-			s.t.Fatal(err)
-		}
-	}},
+	}
 }

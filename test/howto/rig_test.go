@@ -23,7 +23,7 @@ type page struct {
 }
 
 // pages are all pages.
-var pages = []page{deploy, explain403, sdkUpgrade, threeReplicas, vendor, rateLimits}
+var pages = []page{deploy, explain403, sdkUpgrade, threeReplicas, vendor, rateLimits, legacyPATs, unused}
 
 // TestPages does what the pages say.
 func TestPages(t *testing.T) {

@@ -114,7 +114,7 @@ var byFlags = regexp.MustCompile(`^scopegate (sidecar|check --workspace)\b`)
 
 // asks are commands that change nothing. What they tell may come late: a decision is recorded
 // after its client was answered.
-var asks = regexp.MustCompile(`^scopegate (scopes (why|report|recommend|drift|fleet|replay|catalog)|probe|check)\b|^curl `)
+var asks = regexp.MustCompile(`^scopegate (scopes (why|report|recommend|drift|fleet|replay|catalog)|probe|check)\b|^(curl|jq) `)
 
 // changes are commands that look as if they asked.
 var changes = regexp.MustCompile(` --(apply|write|export)\b`)
