@@ -20,6 +20,24 @@ func init() {
 				AdminDo:    caddycmd.AdminAPIRequest,
 				FindAdmin:  caddyserver.FindAdmin,
 			})
+			for _, child := range cmd.Commands() {
+				exitWithCode(child)
+			}
 		},
 	})
+}
+
+// exitWithCode makes Caddy exit with the code of a command's error, see [cli.ExitCode].
+func exitWithCode(cmd *cobra.Command) {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		code := cli.ExitCode(err)
+		if code <= 1 {
+			return err
+		}
+		cmd.PrintErrln(cmd.ErrPrefix(), err.Error()) // as cobra does
+		cmd.SilenceErrors = true
+		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, args)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -28,9 +29,16 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand,
+			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "fault": faultCommand, "call": callCommand,
+			"sidecar": func(ts *testscript.TestScript, neg bool, args []string) {
+				sidecarCommand(ts, neg, args, processtest.FreeAddress(t), processtest.FreeAddress(t))
+			},
+		},
 		Setup: func(env *testscript.Env) error {
+			env.Values[scriptWorkspace{}] = new(scriptWorkspace)
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
 			env.Setenv("HOME", env.WorkDir)
@@ -64,6 +72,7 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 			workspace.Handle("GET "+path, http.NotFoundHandler())
 		}
 	}
+	ts.Value(scriptWorkspace{}).(*scriptWorkspace).Workspace = workspace
 	ts.Setenv("DATABRICKS_HOST", workspace.URL())
 	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
 }

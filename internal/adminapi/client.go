@@ -59,6 +59,15 @@ func (c Client) Recommend(q RecommendQuery) (*usage.Recommendation, error) {
 	return recommendation, nil
 }
 
+// Plan returns a recommendation for each token that the query selects.
+func (c Client) Plan(q PlanQuery) (*usage.Plan, error) {
+	plan := new(usage.Plan)
+	if err := c.read(routePlan, q.encode(), plan); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
 // DriftReport returns a report on the map in the format that the query names. Close it.
 func (c Client) DriftReport(q DriftQuery) (io.ReadCloser, error) {
 	return c.do(http.MethodGet, routeDrift, q.encode(), nil)

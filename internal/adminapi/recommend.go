@@ -64,6 +64,7 @@ func (s *server) recommend(w http.ResponseWriter, r *http.Request) error {
 	recommendation.Workspace = workspace.URL
 	recommendation.Owner = workspace.Tokens.Owner(facts.Info).String()
 	recommendation.Comment = facts.Info.Comment
+	s.nameRules(&workspace, facts.Info, recommendation.WouldBreak)
 	if format == formatJSON {
 		return writeJSON(w, http.StatusOK, recommendation)
 	}

@@ -136,9 +136,20 @@ func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
 	if err != nil {
 		notes = append(notes, err.Error())
 	} else {
-		listed = make([]usage.ListedToken, 0, len(list))
+		var more []string
+		listed, more = w.listed(list)
+		notes = append(notes, more...)
 	}
-	if from, ok := w.Tokens.(interface{ Faulty() []tokens.Faulty }); ok && err == nil {
+	report := usage.NewReport(state, listed, now)
+	report.Notes = notes
+	return report
+}
+
+// listed returns the workspace's list as reports take it. It is not nil. Notes say what is
+// missing, and why.
+func (w *Workspace) listed(list []*tokens.Info) (listed []usage.ListedToken, notes []string) {
+	listed = make([]usage.ListedToken, 0, len(list))
+	if from, ok := w.Tokens.(interface{ Faulty() []tokens.Faulty }); ok {
 		if n := len(from.Faulty()); n > 0 {
 			notes = append(notes, fmt.Sprintf("%d tokens are left out, because what the workspace says of them makes no sense; scopegate scopes verify counts them by kind", n))
 		}
@@ -160,9 +171,7 @@ func (w *Workspace) report(ctx context.Context, now time.Time) usage.Report {
 	if len(nameless) > 0 {
 		notes = append(notes, fmt.Sprintf("the names of %d owners are being looked up; run the report again in a minute", len(nameless)))
 	}
-	report := usage.NewReport(state, listed, now)
-	report.Notes = notes
-	return report
+	return listed, notes
 }
 
 func tokenFacts(info *tokens.Info) usage.TokenFacts {

@@ -22,6 +22,7 @@ const (
 	routeUsage     = "usage"
 	routeReport    = "report"
 	routeRecommend = "recommend"
+	routePlan      = "plan"
 	routeDrift     = "drift"
 	routeFleet     = "fleet"
 	routeProgress  = "fleet/progress"
@@ -47,6 +48,7 @@ type Route struct {
 //	GET    /databricks_scopes/usage        what tokens hold and were seen to use, ?format=json|csv|table
 //	GET    /databricks_scopes/report       the same
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
+//	GET    /databricks_scopes/plan         the same for all tokens that the filters of report select, as JSON
 //	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
 //	GET    /databricks_scopes/fleet        how the fleets of all workspaces are, ?format=json|csv|table
 //	GET    /databricks_scopes/fleet/progress  how many edges have applied the change ?generation=
@@ -63,6 +65,7 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeUsage, s.report},
 		{http.MethodGet, Prefix + routeReport, s.report},
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
+		{http.MethodGet, Prefix + routePlan, s.plan},
 		{http.MethodGet, Prefix + routeDrift, s.drift},
 		{http.MethodGet, Prefix + routeFleet, s.fleet},
 		{http.MethodGet, Prefix + routeProgress, s.progress},

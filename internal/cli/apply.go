@@ -52,16 +52,9 @@ func (a *application) run(cmd *cobra.Command, deps Deps, admin signInFlags) erro
 	if err := a.check(); err != nil {
 		return err
 	}
-	workspace, credential, err := admin.resolve(deps, a.recommendation.Workspace)
-	switch {
-	case err != nil:
-		return err
-	case workspace != a.recommendation.Workspace:
-		return fmt.Errorf("the gateway judges for %s, but the credential is for %s; set --workspace, or use another credential", a.recommendation.Workspace, workspace)
-	}
-	changer, err := tokens.NewChanger(workspace, credential)
+	changer, err := admin.changer(deps, a.recommendation.Workspace)
 	if err != nil {
-		return fmt.Errorf("%s: %w", workspace, err)
+		return err
 	}
 	defer changer.Close()
 	return a.set(cmd, changer)

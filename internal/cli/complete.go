@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/bulk"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -24,6 +25,10 @@ var values = map[string]cobra.CompletionFunc{
 	"workspace": cobra.FixedCompletions([]string{"https://"}, goesOn),
 	"sort":      cobra.FixedCompletions(orders, only),
 	"scopes":    completeScopes,
+	"where":     completeWhere,
+	"used":      cobra.FixedCompletions([]string{"30d", "90d"}, only),
+	"unused":    cobra.FixedCompletions([]string{"30d", "90d", "180d"}, only),
+	"watch":     cobra.FixedCompletions([]string{"15m", "1h", "24h"}, only),
 	"as":        cobra.FixedCompletions(subjects, sequence),
 }
 
@@ -49,6 +54,18 @@ func completeValues(cmd *cobra.Command) {
 			panic(err) // the flag is there, and each is completed once
 		}
 	}
+}
+
+// completeWhere completes the last of filters that are separated by commas.
+func completeWhere(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var terms []string
+	for _, term := range bulk.Terms {
+		if candidate := before + term; strings.HasPrefix(candidate, typed) && !strings.Contains(before, term) {
+			terms = append(terms, candidate)
+		}
+	}
+	return terms, goesOn
 }
 
 // completeScopes completes the last of scope names that are separated by commas.

@@ -45,6 +45,12 @@ func TestComplete(t *testing.T) {
 		{"explain --as ", []string{"kind=pat", "kind=oauth", "owner=", "creator=", "comment=", "token=", "lifetime="}},
 		{"explain --adapter ", []string{"caddyfile", "json"}},
 		{"recommend --workspace ", []string{"https://"}},
+		{"recommend --format ", []string{"table", "json", "csv", "terraform"}},
+		{"recommend --where ", []string{"owner=", "unscoped", "no-expiry", "unused=", "expiring=", "id="}},
+		{"recommend --where unscoped,un", []string{"unscoped,unused="}},
+		{"recommend --watch ", []string{"15m", "1h", "24h"}},
+		{"revoke --format ", []string{"table", "json", "csv"}},
+		{"revoke --unused ", []string{"30d", "90d", "180d"}},
 	} {
 		if got := complete(t, strings.Split(test.line, " ")...); !slices.Equal(got, test.want) {
 			t.Errorf("%q is completed by %q, want %q", test.line, got, test.want)

@@ -17,7 +17,7 @@ import (
 const nativeHelp = `--native writes what Databricks' own mechanisms would take instead: the tokens' scopes,
   and a network policy with rules for their owners that only logs. It says what the
   policy does to each call that was seen. Several token ids make one policy.
-  --format is json or terraform. Default: json.
+  --format is json or terraform then. Default: json.
   --enforce-native writes a policy that refuses requests.
   --allow-others lets everyone pass who owns none of the tokens. Without it, what no
     rule allows is refused.
@@ -35,7 +35,7 @@ func addNativeFlags(cmd *cobra.Command) nativeFlags {
 	flags := cmd.Flags()
 	f := nativeFlags{
 		on:          flags.Bool("native", false, "write what Databricks' own mechanisms would take"),
-		format:      flags.String("format", "json", "json or terraform"),
+		format:      flags.String("format", "", "table, json or csv for many tokens; json or terraform with --native"),
 		enforce:     flags.Bool("enforce-native", false, "write a policy that refuses requests"),
 		allowOthers: flags.Bool("allow-others", false, "let everyone pass who owns none of the tokens"),
 		ownerType:   flags.String("owner-type", "", "user or service-principal"),
@@ -51,15 +51,18 @@ var ownerTypes = map[string]native.PrincipalType{"": "", "user": native.User, "s
 // check reports flags that do not fit together.
 func (f nativeFlags) check(cmd *cobra.Command) error {
 	if !*f.on {
-		for _, name := range []string{"format", "enforce-native", "allow-others", "owner-type"} {
+		for _, name := range []string{"enforce-native", "allow-others", "owner-type"} {
 			if cmd.Flags().Changed(name) {
 				return fmt.Errorf("--%s goes with --native", name)
 			}
 		}
 		return nil
 	}
+	if *f.format == "" {
+		*f.format = "json"
+	}
 	if *f.format != "json" && *f.format != "terraform" {
-		return fmt.Errorf("--format is json or terraform, not %q", *f.format)
+		return fmt.Errorf("--format is json or terraform with --native, not %q", *f.format)
 	}
 	if _, ok := ownerTypes[*f.ownerType]; !ok {
 		return fmt.Errorf("--owner-type is user or service-principal, not %q", *f.ownerType)

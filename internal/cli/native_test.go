@@ -74,7 +74,7 @@ func TestNative(t *testing.T) {
 		{"others pass", []string{"--enforce-native", "--allow-others"}, []string{`"excluded_scopes"`, "everyone else passes"}, true},
 		{"owner unknown", []string{"00000000"}, []string{"--owner-type user or --owner-type service-principal"}, false},
 		{"owner stated", []string{"00000000", "--owner-type", "user"}, []string{`"principal_id": 42`}, true},
-		{"a format", []string{"--format", "yaml"}, []string{`--format is json or terraform, not "yaml"`}, false},
+		{"a format", []string{"--format", "yaml"}, []string{`--format is json or terraform with --native, not "yaml"`}, false},
 		{"an owner type", []string{"--owner-type", "group"}, []string{`--owner-type is user or service-principal, not "group"`}, false},
 		{"the same token twice", []string{nativeIDs[0]}, []string{"are the same token; pass each one once"}, false},
 		{"apply", []string{"--apply"}, []string{"[apply native]"}, false},
@@ -102,11 +102,11 @@ func TestNative(t *testing.T) {
 func TestNativeAlone(t *testing.T) {
 	t.Parallel()
 	for says, args := range map[string][]string{
-		"--format goes with --native":         {"--format", "json"},
-		"--enforce-native goes with --native": {"--enforce-native"},
-		"--allow-others goes with --native":   {"--allow-others"},
-		"--owner-type goes with --native":     {"--owner-type", "user"},
-		"pass the id of one token, not 2":     {"77b0c2d5"},
+		"--format goes with --all, --where, --undo or --native; --json prints one token": {"--format", "json"},
+		"--enforce-native goes with --native":                                            {"--enforce-native"},
+		"--allow-others goes with --native":                                              {"--allow-others"},
+		"--owner-type goes with --native":                                                {"--owner-type", "user"},
+		"pass the id of one token, not 2":                                                {"77b0c2d5"},
 	} {
 		if _, err := run(t, unreachable, "", append([]string{"recommend", "3f2a81c0"}, args...)...); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v: %v", args, err)

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,22 @@ func (f signInFlags) resolve(deps Deps, workspace string) (string, tokens.Admin,
 		err = errors.New("no workspace is set; pass --workspace https://<name>.cloud.databricks.com, name the gateway's configuration with --config or a profile that has a host with --profile, or set the environment variable " + workspaceurl.Variable)
 	}
 	return url, use.Admin, err
+}
+
+// changer signs in to the workspace that a gateway judges for.
+func (f signInFlags) changer(deps Deps, judged string) (*tokens.Changer, error) {
+	workspace, credential, err := f.resolve(deps, judged)
+	switch {
+	case err != nil:
+		return nil, err
+	case workspace != judged:
+		return nil, fmt.Errorf("the gateway judges for %s, but the credential is for %s; set --workspace, or use another credential", judged, workspace)
+	}
+	changer, err := tokens.NewChanger(workspace, credential)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", workspace, err)
+	}
+	return changer, nil
 }
 
 // asked returns the workspace to ask a gateway about: the URL that the flag names, or of which

@@ -68,6 +68,8 @@ type Ruling struct {
 	// requires. Both are empty for every other reason.
 	Policy      string
 	Requirement string
+	// Option is the option of that policy that refused it, as the Caddyfile spells it.
+	Option string
 	// Rehearsed means that only rehearsed policies refuse the request: it is recorded
 	// as refused, and allowed.
 	Rehearsed bool
@@ -115,7 +117,7 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		if o == nil {
 			continue
 		}
-		ruling = Ruling{Reason: o.reason, Operation: cmp.Or(o.operation, first), Policy: p.Name, Requirement: o.requirement, Rehearsed: !enforced}
+		ruling = Ruling{Reason: o.reason, Operation: cmp.Or(o.operation, first), Policy: p.Name, Requirement: o.requirement, Option: o.option, Rehearsed: !enforced}
 		if enforced {
 			break
 		}

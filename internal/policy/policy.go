@@ -132,6 +132,8 @@ type objection struct {
 	operation *scopes.Operation
 	// requirement completes the sentence "policy p, which ..." in the refusal.
 	requirement string
+	// option is the policy's option that objects, as the Caddyfile spells it.
+	option string
 }
 
 // judge returns the policy's objection to a request, or nil if it permits it.
@@ -140,17 +142,17 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 	if p.RequireExpiry || p.MaxLifetime > 0 {
 		// An unknown expiry is as good as none.
 		if _, ends := info.Expires.At(); !ends {
-			return &objection{PolicyLifetime, nil, "asks for tokens that expire"}
+			return &objection{PolicyLifetime, nil, "asks for tokens that expire", p.lifetimeOption()}
 		}
 	}
 	if life, known := info.Lifetime(); p.MaxLifetime > 0 && (!known || life > p.MaxLifetime) {
-		return &objection{PolicyLifetime, nil, "asks for tokens that are made for at most " + days(p.MaxLifetime)}
+		return &objection{PolicyLifetime, nil, "asks for tokens that are made for at most " + days(p.MaxLifetime), "max_lifetime"}
 	}
 	for i := range request.Readings {
 		reading := &request.Readings[i]
 		for k := range p.Deny {
 			if p.Deny[k].denies(request.Method, reading) {
-				return &objection{PolicyDenied, reading.Operation, "denies this route"}
+				return &objection{PolicyDenied, reading.Operation, "denies this route", "deny"}
 			}
 		}
 	}
@@ -164,14 +166,30 @@ func (p *Policy) judge(s Subject, request Request) *objection {
 		// Clients look up their own user before anything else.
 		case operation.Access == scopes.AnyScope && operation.Name == whoAmI:
 		case p.ReadOnly && !operation.Reads():
-			return &objection{PolicyDenied, operation, onlyReads + "; " + writes(operation)}
+			return &objection{PolicyDenied, operation, onlyReads + "; " + writes(operation), "access read"}
 		case p.permitsAll() || operation.PermitsStrictly(p.ceiling(operation)):
 		case p.allows(request.Method, reading):
 		default:
-			return &objection{PolicyDenied, reading.Operation, p.permitted() + p.lacks(reading.Operation)}
+			return &objection{PolicyDenied, reading.Operation, p.permitted() + p.lacks(reading.Operation), p.ceilingOption()}
 		}
 	}
 	return nil
+}
+
+// lifetimeOption is the option that asks for tokens that expire.
+func (p *Policy) lifetimeOption() string {
+	if p.RequireExpiry {
+		return "require_expiry"
+	}
+	return "max_lifetime"
+}
+
+// ceilingOption is the option that lists what is permitted.
+func (p *Policy) ceilingOption() string {
+	if len(p.Scopes()) > 0 {
+		return "scopes"
+	}
+	return "allow"
 }
 
 // whoAmI is the operation that tells clients who they are.

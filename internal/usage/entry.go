@@ -162,7 +162,7 @@ func (e *entry) export(id string) Token {
 	}
 	for _, h := range e.uses.Keys() {
 		n, _ := e.uses.Peek(h)
-		t.Uses = append(t.Uses, Use{h.Value().operation(), n.calls, n.denied, n.wouldDeny, timeOf(n.first), timeOf(n.last), n.reason, 0, nil})
+		t.Uses = append(t.Uses, Use{Operation: h.Value().operation(), Calls: n.calls, Denied: n.denied, WouldDeny: n.wouldDeny, First: timeOf(n.first), Last: timeOf(n.last), Reason: n.reason})
 	}
 	sortUses(t.Uses)
 	return t

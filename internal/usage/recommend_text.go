@@ -87,7 +87,7 @@ func (r *Recommendation) writeFindings(t *textWriter) {
 	if len(r.WouldBreak) > 0 {
 		t.line("would break if enforced, as of these calls")
 		t.each(r.WouldBreak, func(u *Use) string {
-			return fmt.Sprintf("%d of %s, %s to %s: %s", u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Reason))
+			return fmt.Sprintf("%d of %s, %s to %s: %s", u.WouldDeny, count(u.Calls, "call"), date(u.First), date(u.Last), Clean(u.Why()))
 		})
 	}
 	if len(r.Refused) > 0 {

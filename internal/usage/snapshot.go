@@ -283,7 +283,7 @@ func (r *tokenRow) token(operations []scopes.Operation) (Token, error) {
 			return Token{}, fmt.Errorf("use %d is a duplicate", i)
 		}
 		seen[h] = true
-		t.Uses = append(t.Uses, Use{operations[u.Operation], u.Calls, u.Denied, u.WouldDeny, timeOf(u.First), timeOf(u.Last), u.Reason, 0, nil})
+		t.Uses = append(t.Uses, Use{Operation: operations[u.Operation], Calls: u.Calls, Denied: u.Denied, WouldDeny: u.WouldDeny, First: timeOf(u.First), Last: timeOf(u.Last), Reason: u.Reason})
 	}
 	sortUses(t.Uses)
 	return t, nil

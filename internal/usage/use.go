@@ -23,6 +23,10 @@ type Use struct {
 	// Confirmed is how often the workspace's answers agreed with the row, whichever the
 	// token. Reports and recommendations fill it in.
 	Confirmed uint64
+	// Policy, Option and Requirement name the rule behind a denial by a policy of the gateway:
+	// its name, the option that refuses the operation, and what it requires. Callers fill
+	// them in, as rules are not recorded.
+	Policy, Option, Requirement string
 
 	learned []string // alternatives that refusals named beside the row, as for Confirmed
 }
@@ -51,6 +55,17 @@ func (u *Use) byLearned(f *TokenFacts) (Use, bool) {
 	learned.Operation.Access, learned.Operation.AnyOf, learned.Operation.Evidence = scopes.ScopedAccess, []string{needs}, scopes.Observed
 	learned.Confirmed = 0
 	return learned, true
+}
+
+// Why says why the operation was denied: the reason, and the rule if it is known.
+func (u *Use) Why() string {
+	switch {
+	case u.Policy != "":
+		return fmt.Sprintf("%s by policy %s (%s), which %s", u.Reason, u.Policy, u.Option, u.Requirement)
+	case u.Option != "":
+		return fmt.Sprintf("%s by the option %s", u.Reason, u.Option)
+	}
+	return u.Reason
 }
 
 // Passed reports whether at least one call passed, so that a client may rely on it.
@@ -87,11 +102,14 @@ type useJSON struct {
 	Last      time.Time `json:"last_seen,omitzero"`
 	Reason    string    `json:"reason,omitempty"`
 	Confirmed uint64    `json:"confirmed_here,omitempty"`
+	Policy    string    `json:"policy,omitempty"`
+	Option    string    `json:"policy_option,omitempty"`
+	Required  string    `json:"policy_asks,omitempty"`
 }
 
 // MarshalJSON puts the operation's fields next to the counts.
 func (u Use) MarshalJSON() ([]byte, error) {
-	return json.Marshal(useJSON{operationJSONOf(&u.Operation), u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason, u.Confirmed})
+	return json.Marshal(useJSON{operationJSONOf(&u.Operation), u.Calls, u.Denied, u.WouldDeny, u.First, u.Last, u.Reason, u.Confirmed, u.Policy, u.Option, u.Requirement})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -104,7 +122,7 @@ func (u *Use) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*u = Use{Operation: o, Calls: w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason, Confirmed: w.Confirmed}
+	*u = Use{Operation: o, Calls: w.Calls, Denied: w.Denied, WouldDeny: w.WouldDeny, First: w.First, Last: w.Last, Reason: w.Reason, Confirmed: w.Confirmed, Policy: w.Policy, Option: w.Option, Requirement: w.Required}
 	return nil
 }
 

@@ -108,7 +108,7 @@ func (w *Workspace) authenticatePAT(r *http.Request, value string) (Caller, *ref
 		return Caller{}, doorError(http.StatusForbidden, msgInvalidToken)
 	}
 	owner, found := w.people.byID(rec.info.OwnerId)
-	if !found {
+	if !found || owner.inactive {
 		return Caller{}, doorError(http.StatusForbidden, msgInvalidToken)
 	}
 	if refusal := w.fits(r, rec.info.WorkspaceId); refusal != nil {
@@ -129,7 +129,7 @@ func (w *Workspace) authenticateJWT(r *http.Request, value string) (Caller, *ref
 		return Caller{}, doorError(http.StatusForbidden, msgInvalidToken)
 	}
 	owner, found := w.people.byName(claims.Subject)
-	if !found {
+	if !found || owner.inactive {
 		return Caller{}, doorError(http.StatusForbidden, msgInvalidToken)
 	}
 	if refusal := w.fits(r, w.workspaceID); refusal != nil {

@@ -22,6 +22,8 @@ type person struct {
 	DisplayName string
 	Admin       bool
 	secret      string
+	// inactive people are known and cannot sign in; those who were removed are not known.
+	inactive, removed bool
 }
 
 func (p person) isService() bool { return p.secret != "" }
@@ -66,14 +68,14 @@ func (d *directory) byID(id int64) (person, bool) {
 	if i < 0 || i >= int64(len(d.people)) {
 		return person{}, false
 	}
-	return *d.people[i], true
+	return *d.people[i], !d.people[i].removed
 }
 
 func (d *directory) byName(name string) (person, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	p, found := d.named[name]
-	if !found {
+	if !found || p.removed {
 		return person{}, false
 	}
 	return *p, true
@@ -85,7 +87,7 @@ func (d *directory) list(services bool) []person {
 	defer d.mu.RUnlock()
 	var out []person
 	for _, p := range d.people {
-		if p.isService() == services {
+		if p.isService() == services && !p.removed {
 			out = append(out, *p)
 		}
 	}
@@ -95,6 +97,28 @@ func (d *directory) list(services bool) []person {
 // AddUser adds a user without a token, or makes an existing one an admin.
 func (w *Workspace) AddUser(userName string, admin bool) (userID int64) {
 	return w.people.ensure(userName, admin).ID
+}
+
+// Deactivate makes a user or service principal inactive: the workspace still knows it, and
+// refuses its tokens.
+func (w *Workspace) Deactivate(name string) {
+	w.people.change(name, func(p *person) { p.inactive = true })
+}
+
+// RemovePerson removes a user or service principal. Its tokens stay, and are refused.
+func (w *Workspace) RemovePerson(name string) {
+	w.people.change(name, func(p *person) { p.removed = true })
+}
+
+// change changes a person, or panics if there is none of the name.
+func (d *directory) change(name string, change func(*person)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.named[name]
+	if p == nil {
+		panic("fakeworkspace: no " + name) // a mistake in the test
+	}
+	change(p)
 }
 
 // AddServicePrincipal adds a service principal. It can get access tokens from /oidc/v1/token and own

@@ -90,7 +90,7 @@ func scimList(rw http.ResponseWriter, r *http.Request, people []person) {
 
 func scimPrincipal(p person) iam.ServicePrincipal {
 	return iam.ServicePrincipal{
-		Id: strconv.FormatInt(p.ID, 10), ApplicationId: p.UserName, DisplayName: p.DisplayName, Active: true,
+		Id: strconv.FormatInt(p.ID, 10), ApplicationId: p.UserName, DisplayName: p.DisplayName, Active: !p.inactive, ForceSendFields: []string{"Active"},
 	}
 }
 
@@ -100,7 +100,7 @@ func scimPerson(p person) iam.User {
 		groups = append(groups, iam.ComplexValue{Display: "admins", Value: "600000000000002", Type: "direct"})
 	}
 	u := iam.User{
-		Id: strconv.FormatInt(p.ID, 10), UserName: p.UserName, DisplayName: p.DisplayName, Active: true,
+		Id: strconv.FormatInt(p.ID, 10), UserName: p.UserName, DisplayName: p.DisplayName, Active: !p.inactive, ForceSendFields: []string{"Active"},
 		Groups:  groups,
 		Schemas: []iam.UserSchema{iam.UserSchemaUrnIetfParamsScimSchemasCore20User},
 	}

@@ -1,0 +1,94 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// Revocation says which tokens of a gateway's plan are revoked. Those that it lists were
+// selected by the gateway.
+type Revocation struct {
+	// Unused says that tokens were selected because they are not used.
+	Unused string
+	// Left says who has left; nil if that does not matter.
+	Left func(ctx context.Context, id int64) (why string, left bool, err error)
+	// Own is the id of the token with which the command itself signs in; nil for none.
+	Own *tokens.ID
+}
+
+// Choose returns the tokens to revoke, and results for those that are selected and skipped.
+func (v *Revocation) Choose(ctx context.Context, plan *usage.Plan) (targets []Target, skipped []Result, err error) {
+	for i := range plan.Rows {
+		row := &plan.Rows[i]
+		id, err := tokens.ParseID(row.ID)
+		if err != nil {
+			continue
+		}
+		t := Target{ID: id, Owner: ownerOf(row), OwnerID: row.OwnerID, Comment: row.Comment, Former: row.Scopes, LastUsed: row.LastUsed, Last: row.Last}
+		switch {
+		case v.Own != nil && *v.Own == id:
+			skipped = append(skipped, t.result(Skipped, "this command signs in with it"))
+			continue
+		case plan.Own == row.ID:
+			skipped = append(skipped, t.result(Skipped, "the gateway signs in with it"))
+			continue
+		}
+		if v.Left != nil {
+			if row.OwnerID == 0 {
+				skipped = append(skipped, t.result(Skipped, "the workspace does not say who owns it"))
+				continue
+			}
+			why, left, err := v.Left(ctx, row.OwnerID)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case !left:
+				continue
+			}
+			t.Why = why
+		}
+		targets = append(targets, t)
+	}
+	return targets, skipped, nil
+}
+
+// Revoke deletes tokens. One that is gone already is no error. One that was used since it was
+// chosen as unused, or has another owner, is.
+func (r *Runner) Revoke(ctx context.Context, targets []Target, unused bool) []Result {
+	return r.each(ctx, "revoked", targets, func(ctx context.Context, t *Target) (Status, error) {
+		now, err := r.get(ctx, t.ID)
+		switch {
+		case errors.Is(err, tokens.ErrUnknownToken):
+			r.Forget(t.ID)
+			return Gone, nil
+		case err != nil:
+			return "", err
+		case ownerID(now) != t.OwnerID:
+			return "", errors.New("it has another owner than the gateway says; run the command again")
+		case unused && now.LastUsed.After(t.LastUsed):
+			return "", fmt.Errorf("it was used in the meantime, on %s; it is left as it is", now.LastUsed.UTC().Format(time.DateOnly))
+		case r.DryRun:
+			return Planned, nil
+		}
+		err = r.patiently(ctx, func(ctx context.Context) error { return r.Workspace.Revoke(ctx, t.ID) })
+		switch {
+		case errors.Is(err, tokens.ErrUnknownToken):
+			r.Forget(t.ID)
+			return Gone, nil
+		case err != nil:
+			return "", err
+		}
+		r.Forget(t.ID)
+		return Revoked, nil
+	})
+}
+
+func ownerID(info *tokens.Info) int64 {
+	id, _ := info.Owner.ID()
+	return id
+}

@@ -1,0 +1,240 @@
+package bulk
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scopegate/scopegate/internal/sanitize"
+	"github.com/scopegate/scopegate/internal/usage"
+)
+
+// Widths of columns with text of any length, in characters.
+const (
+	idDigits    = 12
+	ownerWidth  = 32
+	scopesWidth = 48
+)
+
+// Formats are the forms of plans and results.
+var Formats = []string{"table", "json", "csv"}
+
+// Scopes lists scopes for people.
+func Scopes(names []string) string {
+	if len(names) == 0 {
+		return "(everything)"
+	}
+	return usage.Clean(strings.Join(names, " "))
+}
+
+// Write writes the plan as a table, json or csv.
+func (p *Plan) Write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return writeJSON(w, p)
+	case "csv":
+		return p.writeCSV(w)
+	}
+	return p.writeTable(w)
+}
+
+func (p *Plan) writeTable(w io.Writer) error {
+	var out bytes.Buffer
+	counts := make(map[Action]int)
+	var rows [][]string
+	for i := range p.Rows {
+		row := &p.Rows[i]
+		counts[row.Action]++
+		to := cell(Scopes(row.To), scopesWidth)
+		if row.Action != Narrow {
+			to = string(row.Action) + ": " + cell(row.Reason, 2*scopesWidth)
+		}
+		breaks := "-"
+		if n := len(row.WouldBreak); n > 0 {
+			breaks = count(n, "operation")
+		}
+		rows = append(rows, []string{cell(row.TokenID, idDigits+1), cell(row.Owner, ownerWidth), cell(Scopes(row.Now), scopesWidth), to, breaks, cell(row.Comment, ownerWidth)})
+	}
+	fmt.Fprintf(&out, "%d of %s of %s: %d to narrow, %d to keep, %d skipped.\n", len(p.Rows), count(p.Tokens, "token"), usage.Clean(p.Workspace), counts[Narrow], counts[Keep], counts[Skip])
+	for _, note := range p.Notes {
+		fmt.Fprintf(&out, "Note: %s\n", usage.Clean(note))
+	}
+	if len(rows) > 0 {
+		out.WriteString("\n")
+		table(&out, []string{"TOKEN", "OWNER", "NOW", "NARROWED TO", "WOULD BREAK", "COMMENT"}, rows)
+	}
+	p.listUses(&out, "Would break once the gateway enforces, and not for lack of a scope that is dropped:", func(row *Row) []Use { return row.WouldBreak })
+	p.listUses(&out, "Optional calls, which clients go on without:", func(row *Row) []Use { return row.Optional })
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// listUses lists operations of all tokens.
+func (p *Plan) listUses(out *bytes.Buffer, title string, of func(*Row) []Use) {
+	var rows [][]string
+	for i := range p.Rows {
+		for _, u := range of(&p.Rows[i]) {
+			rows = append(rows, []string{"  " + cell(p.Rows[i].TokenID, idDigits+1), usage.Clean(u.Method + " " + u.Template), count(int(min(u.Calls, 1<<53)), "call"), usage.Clean(u.why)})
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintf(out, "\n%s\n", title)
+		table(out, nil, rows)
+	}
+}
+
+func (p *Plan) writeCSV(w io.Writer) error {
+	rows := [][]string{{"token_id", "owner_id", "owner", "comment", "action", "reason", "now", "narrow_to", "would_break", "optional", "calls", "days", "enough_evidence"}}
+	for i := range p.Rows {
+		row := &p.Rows[i]
+		number := ""
+		if row.OwnerID != 0 {
+			number = strconv.FormatInt(row.OwnerID, 10)
+		}
+		rows = append(rows, []string{
+			row.TokenID, number, row.Owner, row.Comment, string(row.Action), row.Reason, strings.Join(row.Now, " "), strings.Join(row.To, " "),
+			usesText(row.WouldBreak), usesText(row.Optional), strconv.FormatUint(row.Evidence.Calls, 10), strconv.Itoa(row.Evidence.Days), strconv.FormatBool(row.Evidence.Enough),
+		})
+	}
+	return writeCSV(w, rows)
+}
+
+func usesText(uses []Use) string {
+	var texts []string
+	for _, u := range uses {
+		text := u.Method + " " + u.Template
+		if u.why != "" {
+			text += ": " + u.why
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Results is what came of tokens, as commands print it.
+type Results struct {
+	Workspace string `json:"workspace"`
+	// Revoke means that tokens are revoked, and keep no scopes.
+	Revoke bool `json:"-"`
+	// UndoFile is the name of the file with the former scopes, if there is one.
+	UndoFile string   `json:"undo_file,omitempty"`
+	DryRun   bool     `json:"dry_run,omitempty"`
+	Results  []Result `json:"results"`
+}
+
+// Write writes the results as a table, json or csv.
+func (r *Results) Write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return writeJSON(w, r)
+	case "csv":
+		rows := [][]string{{"token_id", "owner", "comment", "result", "former", "scopes", "last_used", "why", "problem"}}
+		for i := range r.Results {
+			one := &r.Results[i]
+			rows = append(rows, []string{one.TokenID, one.Owner, one.Comment, string(one.Status), strings.Join(one.Former, " "), strings.Join(one.To, " "), date(one.LastUsed, ""), one.Why, one.Problem})
+		}
+		return writeCSV(w, rows)
+	}
+	return r.writeTable(w)
+}
+
+func (r *Results) writeTable(w io.Writer) error {
+	header := []string{"TOKEN", "OWNER", "RESULT", "FORMER SCOPES", "NEW SCOPES", ""}
+	if r.Revoke {
+		header = []string{"TOKEN", "OWNER", "RESULT", "LAST USED", "COMMENT", ""}
+	}
+	var rows [][]string
+	for i := range r.Results {
+		one := &r.Results[i]
+		cells := []string{cell(one.TokenID, idDigits+1), cell(one.Owner, ownerWidth), string(one.Status)}
+		if r.Revoke {
+			cells = append(cells, date(one.LastUsed, "never"), cell(one.Comment, ownerWidth))
+		} else {
+			cells = append(cells, cell(Scopes(one.Former), scopesWidth), cell(strings.Join(one.To, " "), scopesWidth))
+		}
+		why := strings.Trim(one.Why+"; "+one.Problem, "; ")
+		rows = append(rows, append(cells, usage.Clean(why)))
+	}
+	var out bytes.Buffer
+	if len(rows) > 0 {
+		table(&out, header, rows)
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func date(t time.Time, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// Count returns how many results have one of some statuses.
+func (r *Results) Count(statuses ...Status) (n int) {
+	for i := range r.Results {
+		for _, s := range statuses {
+			if r.Results[i].Status == s {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Changed returns how many tokens were changed.
+func (r *Results) Changed() int { return r.Count(Narrowed, Restored, Revoked) }
+
+// table writes aligned columns. Without a header there is none.
+func table(out *bytes.Buffer, header []string, rows [][]string) {
+	var aligned bytes.Buffer
+	t := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
+	if header != nil {
+		fmt.Fprintln(t, strings.Join(header, "\t"))
+	}
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush() // to memory
+	for line := range bytes.Lines(aligned.Bytes()) {
+		fmt.Fprintf(out, "%s\n", bytes.TrimRight(line, " \n"))
+	}
+}
+
+// cell makes text fit a table.
+func cell(s string, width int) string {
+	if s = usage.Clean(s); utf8.RuneCountInString(s) > width {
+		s = string([]rune(s)[:width-1]) + "…"
+	}
+	return s
+}
+
+func writeCSV(w io.Writer, rows [][]string) error {
+	out := csv.NewWriter(w)
+	for _, row := range rows {
+		for i := range row {
+			row[i] = usage.CleanCSV(row[i])
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func writeJSON(w io.Writer, value any) error {
+	document, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(sanitize.JSON(document), '\n'))
+	return err
+}
