@@ -146,7 +146,7 @@ func (s *session) run(m *machine, c *typed) {
 		case again && time.Now().Before(deadline):
 			continue
 		case missing != "":
-			t.Fatalf("%s.md:%d: %s\ndoes not print\n%s\nbut\n%s%s", s.page, c.line, c.command, missing, output, s.logs())
+			t.Fatalf("%s.md:%d: %s\ndoes not print\n%s\nbut\n%s%s", s.page, c.line, c.command, missing, output[:min(maxLog, len(output))], s.logs())
 		case failed:
 			t.Fatalf("%s.md:%d: %s\nfails:\n%s%s", s.page, c.line, c.command, output, s.logs())
 		default:
@@ -189,7 +189,7 @@ func (s *session) here(m *machine, text string) string {
 	return strings.NewReplacer(append(folders, s.names...)...).Replace(text)
 }
 
-// maxLog is how much of a log a failed test shows, in bytes.
+// maxLog is how much of an output and of a log a failed test shows, in bytes.
 const maxLog = 3000
 
 // logs returns the last that the services printed.
