@@ -83,7 +83,7 @@ func (runningGateway) Workspaces() (workspaces []adminapi.Workspace) {
 	}
 	for _, w := range app.shared.used() {
 		service := w.service()
-		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Fleet: service.fleet, Compare: w.watch.Compare, Base: w.base})
+		workspaces = append(workspaces, adminapi.Workspace{URL: w.url, Tokens: service, Usage: service.usage, Fleet: service.fleet, Compare: w.watch.Compare, Base: w.base, Judges: w.judging})
 	}
 	return workspaces
 }

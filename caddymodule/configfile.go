@@ -25,7 +25,10 @@ func loadConfig(path, adapter string) (cli.Config, error) {
 	case len(workspaces) == 0:
 		return cli.Config{}, noJudge(path)
 	}
-	config := cli.Config{Judge: func() (*judge.Judge, error) { return judgeOf(path, handlers) }}
+	config := cli.Config{
+		Judge: func() (*judge.Judge, error) { return judgeOf(path, handlers) },
+		Draft: func(of cli.FileWorkspace) (cli.Draft, error) { return draftOf(path, handlers, of) },
+	}
 	for _, w := range workspaces {
 		file := cli.FileWorkspace{Name: w.name, URL: w.url}
 		if admin := w.options.Admin; admin != nil {
@@ -54,6 +57,31 @@ func judgeOf(path string, handlers []*Handler) (*judge.Judge, error) {
 	by := *first.enforcer.Judge()
 	by.Rules.Learned = nil // only a running gateway knows it
 	return &by, err
+}
+
+// draftOf returns the rules of the handlers of one workspace of a file, if all have the same.
+func draftOf(path string, handlers []*Handler, of cli.FileWorkspace) (draft cli.Draft, err error) {
+	for _, h := range handlers {
+		if h.workspace.name != of.Name || h.workspace.url != of.URL && h.workspace.url != "" {
+			continue
+		}
+		rules, err := h.Rules.hash()
+		if err != nil {
+			return cli.Draft{}, err
+		}
+		if draft.Handlers++; draft.Handlers == 1 {
+			by := *h.enforcer.Judge()
+			by.Rules.Learned, by.Tokens = nil, nil // only a running gateway has them
+			draft.Judge, draft.Rules, draft.Learned = &by, rules, h.workspace.options.LearnedRoutes
+		}
+		if draft.Rules != rules {
+			return cli.Draft{}, fmt.Errorf("%s has several databricks_scopes handlers with different rules for %s; give a file with the one to judge by", path, of)
+		}
+	}
+	if draft.Judge == nil {
+		return cli.Draft{}, noJudge(path)
+	}
+	return draft, nil
 }
 
 func noJudge(path string) error {

@@ -174,3 +174,6 @@ func (w *workspace) seen() mapfiles.Seen {
 
 // base is the map without routes, see [adminapi.Workspace].
 func (w *workspace) base() *scopes.Catalog { return w.inForce.Load().Base }
+
+// judging are the judges of the handlers, see [adminapi.Workspace].
+func (w *workspace) judging() []*judge.Judge { return w.inForce.Load().Judges }

@@ -138,10 +138,10 @@ func newFake() (*fakeGateway, *fakeTokens, *fakeUsage) {
 		ID: known.known[0].ID.String(), First: first, Last: now, ActiveDays: 3, Calls: 3,
 		Uses: []usage.Use{{Operation: *readings[0].Operation, Calls: 3, First: first, Last: now}},
 	}}}}
-	judge := &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Freshness: tokens.DefaultFreshness, Tokens: known, Now: func() time.Time { return now }}
+	by := &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Freshness: tokens.DefaultFreshness, Tokens: known, Now: func() time.Time { return now }}
 	return &fakeGateway{
-		judges:     []Judge{{judge, "same"}},
-		workspaces: []Workspace{{URL: workspaceURL, Tokens: known, Usage: seen, Base: scopes.Default}},
+		judges:     []Judge{{by, "same"}},
+		workspaces: []Workspace{{URL: workspaceURL, Tokens: known, Usage: seen, Base: scopes.Default, Judges: func() []*judge.Judge { return []*judge.Judge{by} }}},
 		ready:      true,
 	}, known, seen
 }

@@ -55,6 +55,8 @@ type Workspace struct {
 	// bundle in the place of the map, or rows in the place of the routes. The name is for
 	// errors, which are about the content if they are not a [*tokens.UnavailableError].
 	Compare func(ctx context.Context, content []byte, name string) (mapimpact.Impact, error)
+	// Judges returns the judges of the workspace's handlers, in no particular order.
+	Judges func() []*judge.Judge
 	// Base returns the map in force without the operator's rows: what a routes file goes over.
 	Base func() *scopes.Catalog
 }

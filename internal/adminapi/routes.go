@@ -24,6 +24,7 @@ const (
 	routeRecommend = "recommend"
 	routePlan      = "plan"
 	routeDrift     = "drift"
+	routeReplay    = "replay"
 	routeFleet     = "fleet"
 	routeProgress  = "fleet/progress"
 	routeTokens    = "tokens"
@@ -50,6 +51,7 @@ type Route struct {
 //	GET    /databricks_scopes/recommend    the smallest set of scopes for ?token_id=, ?format=text|json
 //	GET    /databricks_scopes/plan         the same for all tokens that the filters of report select, as JSON
 //	GET    /databricks_scopes/drift        where the workspace's answers disagree with the map, ?format=json|csv|table
+//	GET    /databricks_scopes/replay       what tokens were seen to use, and what becomes of it by the rules in force
 //	GET    /databricks_scopes/fleet        how the fleets of all workspaces are, ?format=json|csv|table
 //	GET    /databricks_scopes/fleet/progress  how many edges have applied the change ?generation=
 //	GET    /databricks_scopes/tokens       how many tokens are known, and the ids of up to 1,000
@@ -67,6 +69,7 @@ func Routes(g Gateway) []Route {
 		{http.MethodGet, Prefix + routeRecommend, s.recommend},
 		{http.MethodGet, Prefix + routePlan, s.plan},
 		{http.MethodGet, Prefix + routeDrift, s.drift},
+		{http.MethodGet, Prefix + routeReplay, s.replay},
 		{http.MethodGet, Prefix + routeFleet, s.fleet},
 		{http.MethodGet, Prefix + routeProgress, s.progress},
 		{http.MethodGet, Prefix + routeTokens, s.tokens},

@@ -91,6 +91,12 @@ func TestRoutes(t *testing.T) {
 		{name: "recommendation without saved usage", target: "recommend?token_id=" + first, change: unreadable, status: 503, says: []string{"saved usage cannot be read, so there is no recommendation: no disk"}},
 		{name: "recommendation by an unknown parameter", target: "recommend?tokenid=" + first, status: 400, says: []string{"did you mean token_id?"}},
 
+		{name: "replay", target: "replay", status: 200, says: []string{`"workspace":"` + workspaceURL + `"`, first, `"handlers":1`, `"verdicts":[[{"passes":true,"needs":"jobs","reason":"permitted"}]]`, `"owner":"one@example.com"`}},
+		{name: "replay in an outage", target: "replay", change: fail, status: 503, says: []string{"the workspace's tokens are not known, so there is nothing to judge: ", "the workspace is down"}},
+		{name: "replay without saved usage", target: "replay", change: unreadable, status: 503, says: []string{"saved usage cannot be read, so there is nothing to judge: no disk"}},
+		{name: "replay of one of several workspaces", target: "replay", change: anotherWorkspace, status: 409, says: []string{"name one of them"}},
+		{name: "replay with something else", target: "replay?format=csv", status: 400, says: []string{"unknown parameter"}},
+
 		{name: "known tokens", target: "tokens", status: 200, says: []string{`"known":2`, first, second}},
 		{name: "no tokens", target: "tokens", change: func(_ *fakeGateway, f *fakeTokens, _ *fakeUsage) { f.known = nil }, status: 200, says: []string{`{"known":0,"ids":[]}`}},
 		{name: "purge", method: "DELETE", target: "tokens/" + first, status: 200, says: []string{`{"known":true}`}},

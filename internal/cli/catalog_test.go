@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/mapimpact"
+	"github.com/scopegate/scopegate/internal/replay"
 )
 
 func TestCatalog(t *testing.T) {
@@ -67,11 +68,11 @@ func TestCompare(t *testing.T) {
 	if err := os.WriteFile(file, []byte("GET\t/api/2.0/x\tsql\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	line := mapimpact.Line{
+	line := replay.Line{
 		TokenID: strings.Repeat("ab", 32), Owner: "etl@example.com", Operation: "ours.Get", Method: "GET", Template: "/api/2.0/x",
 		Now: "jobs", Then: "sql", Reason: "policy_denied", Policy: "p", Calls: 7, Last: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
 	}
-	some := mapimpact.Change{Operations: 1, Tokens: 1, Calls: 7, Lines: []mapimpact.Line{line}}
+	some := replay.Change{Operations: 1, Tokens: 1, Calls: 7, Lines: []replay.Line{line}}
 	for _, test := range []struct {
 		name   string
 		impact mapimpact.Impact

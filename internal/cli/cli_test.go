@@ -52,6 +52,7 @@ func unreachable(string, string, string, http.Header, io.Reader) (*http.Response
 // testConfig is what a file called good says.
 var testConfig = Config{
 	Workspaces: []FileWorkspace{{"prod", "https://config.example.com", tokens.Admin{ClientID: "of the configuration"}}},
+	Draft:      draftWith(nil),
 	Judge:      judgeWith("GET\t/api/2.0/internal/things\tthings\tdocumented\tinternal.Things\tthe owners"),
 }
 
@@ -67,6 +68,18 @@ func judgeWith(row string) func() (*judge.Judge, error) {
 	}
 }
 
+// draftWith returns what a configuration with a policy of its own says, which permits sql only.
+func draftWith(change func(*judge.Judge)) func(FileWorkspace) (Draft, error) {
+	return func(FileWorkspace) (Draft, error) {
+		by := &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, OAuth: judge.OAuthVerify, Now: time.Now}
+		if change != nil {
+			by.Rules.Policies = []policy.Policy{{Name: "ceiling", Ceiling: []string{"sql"}}}
+			change(by)
+		}
+		return Draft{Judge: by, Handlers: 1, Rules: "0123456789ab"}, nil
+	}
+}
+
 func loadTestConfig(path, adapter string) (Config, error) {
 	switch path {
 	case "good":
@@ -74,6 +87,13 @@ func loadTestConfig(path, adapter string) (Config, error) {
 	case "optional":
 		config := testConfig
 		config.Judge = judgeWith("POST\t/api/2.0/internal/beacon\toptional")
+		return config, nil
+	case "draft", "rehearsed", "observe":
+		config := testConfig
+		config.Draft = draftWith(func(by *judge.Judge) {
+			by.Rules.Policies[0].Observe = path == "rehearsed"
+			by.Observe = path == "observe"
+		})
 		return config, nil
 	case "without workspace":
 		config := testConfig

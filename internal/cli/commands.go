@@ -13,14 +13,14 @@ import (
 // The parent command.
 const (
 	Name  = "scopes"
-	Usage = "explain|why|catalog|verify|report|recommend|drift|fleet|revoke"
+	Usage = "explain|why|catalog|verify|report|recommend|replay|drift|fleet|revoke"
 	Short = "Explains which Databricks API scopes requests need and tokens use"
 	Long  = `
 Answers questions about Databricks API scopes with the code that judges requests.
 
 explain and catalog need no gateway, no network and no token. verify and revoke
-call a workspace. why, report, recommend, drift and fleet ask a running gateway; why
-also reads audit logs.
+call a workspace. why, report, recommend, replay, drift and fleet ask a running
+gateway; why and replay also read audit logs.
 `
 )
 
@@ -66,6 +66,7 @@ func Commands(deps Deps) []*cobra.Command {
 		verifyCommand(deps),
 		reportCommand(deps),
 		recommendCommand(deps),
+		replayCommand(deps),
 		driftCommand(deps),
 		fleetCommand(deps),
 		revokeCommand(deps),

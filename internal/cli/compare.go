@@ -14,6 +14,7 @@ import (
 	"github.com/scopegate/scopegate/internal/mapbundle"
 	"github.com/scopegate/scopegate/internal/mapimpact"
 	"github.com/scopegate/scopegate/internal/regularfile"
+	"github.com/scopegate/scopegate/internal/replay"
 	"github.com/scopegate/scopegate/internal/sanitize"
 )
 
@@ -80,7 +81,7 @@ func printImpact(to io.Writer, impact *mapimpact.Impact) error {
 
 // printChange prints calls that do one thing today, in the singular and plural, and would do
 // another.
-func printChange(to io.Writer, does, do, would string, change *mapimpact.Change) {
+func printChange(to io.Writer, does, do, would string, change *replay.Change) {
 	if change.Calls == 0 {
 		fmt.Fprintf(to, "No call that %s %s.\n", does, would)
 		return
@@ -98,6 +99,9 @@ func printChange(to io.Writer, does, do, would string, change *mapimpact.Change)
 		if line.Policy != "" {
 			reason += " by " + line.Policy
 		}
+		if line.EnforcedFrom > 0 {
+			reason += fmt.Sprintf(" from %d%%", line.EnforcedFrom)
+		}
 		cells := []string{line.Operation, line.Method, line.Now, line.Then, line.TokenID[:min(12, len(line.TokenID))], line.Owner, fmt.Sprint(line.Calls), line.Last.UTC().Format(time.DateOnly), reason}
 		for k := range cells {
 			cells[k] = sanitize.String(cells[k], sanitize.MaxText)
@@ -108,13 +112,13 @@ func printChange(to io.Writer, does, do, would string, change *mapimpact.Change)
 	for line := range bytes.Lines(table.Bytes()) {
 		fmt.Fprintf(to, "  %s\n", bytes.TrimRight(line, " \n"))
 	}
-	if n := change.Tokens; len(change.Lines) == mapimpact.MaxLines {
-		fmt.Fprintf(to, "  … only the first %d lines of %d tokens are shown; all of these %s\n", mapimpact.MaxLines, n, would)
+	if n := change.Tokens; len(change.Lines) == replay.MaxLines {
+		fmt.Fprintf(to, "  … only the first %d lines of %d tokens are shown; all of these %s\n", replay.MaxLines, n, would)
 	}
 }
 
 // summaryOf counts a change in words.
-func summaryOf(change *mapimpact.Change) string {
+func summaryOf(change *replay.Change) string {
 	return fmt.Sprintf("%s of %s by %s", plural(change.Calls, "call"), plural(change.Operations, "operation"), plural(change.Tokens, "token"))
 }
 

@@ -29,6 +29,7 @@ var values = map[string]cobra.CompletionFunc{
 	"used":      cobra.FixedCompletions([]string{"30d", "90d"}, only),
 	"unused":    cobra.FixedCompletions([]string{"30d", "90d", "180d"}, only),
 	"watch":     cobra.FixedCompletions([]string{"15m", "1h", "24h"}, only),
+	"catalog":   cobra.FixedCompletions([]string{"current\tthe map of the draft", "recorded\tthe map of their time"}, only),
 	"as":        cobra.FixedCompletions(subjects, sequence),
 }
 

@@ -17,9 +17,24 @@ type Config struct {
 	// Judge returns a judge by the file's rules, without tokens. It reads the routes
 	// file.
 	Judge func() (*judge.Judge, error)
+	// Draft returns the rules of the handlers of one of Workspaces. It reads the routes file.
+	Draft func(FileWorkspace) (Draft, error)
 	// MapDate is the day of the shipped map that the file's map is based on; zero for that
 	// of this program.
 	MapDate time.Time
+}
+
+// Draft is what a configuration file says about one workspace.
+type Draft struct {
+	// Judge judges by its rules, without tokens.
+	Judge *judge.Judge
+	// Handlers is how many handlers have them.
+	Handlers int
+	// Rules is the hash of the rules, as in records.
+	Rules string
+	// Learned means that what the workspace was seen to accept counts (routes learned). Only
+	// a running gateway knows it.
+	Learned bool
 }
 
 // configFlags are the flags that name a configuration file.

@@ -1,5 +1,5 @@
 // Package cli holds the commands scopegate scopes …: explain, why, catalog, verify, report,
-// recommend, drift and revoke. It does not know Caddy: [Deps] says how configuration files are
+// recommend, replay, drift and revoke. It does not know Caddy: [Deps] says how configuration files are
 // read and how a gateway's admin API is asked.
 //
 // Files: commands.go (what is shared), one file for each command, apply.go (recommend

@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +102,7 @@ func storyFromLogs(cmd *cobra.Command, id string, logs []string, config configFl
 	}
 	search := why.NewSearch(id)
 	for _, name := range logs {
-		if err := readLog(cmd.InOrStdin(), name, search); err != nil {
+		if err := readAuditLog(cmd.InOrStdin(), name, search.Read); err != nil {
 			return nil, fmt.Errorf("reading the audit log %s: %w", name, err)
 		}
 	}
@@ -123,17 +121,4 @@ func storyFromLogs(cmd *cobra.Command, id string, logs []string, config configFl
 	story := found[0].Tell(maps)
 	story.NoteSame(found[0].Same())
 	return story, nil
-}
-
-// readLog searches one audit log.
-func readLog(stdin io.Reader, name string, search *why.Search) error {
-	if name == "-" {
-		return search.Read(stdin)
-	}
-	log, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	return search.Read(log)
 }

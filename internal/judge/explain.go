@@ -86,18 +86,7 @@ func (j *Judge) Explain(method, target string, subject policy.Subject) (Explanat
 		return answer, nil
 	}
 	var judged Judgement
-	judged.setReadings(readings)
-	judged.Facts.Info = subject.Info
-	switch {
-	case policy.Public(readings):
-		judged.Decision, judged.Reason = Public, policy.PublicRoute
-	case subject.Info.OAuth && j.OAuth != OAuthVerify:
-		j.explainUnverified(&judged)
-	default:
-		judged.Held = policy.Held(subject.Info, j.Rules)
-		judged.apply(policy.Decide(subject, policy.Request{Method: method, Readings: readings}, j.Rules, j.Now()))
-		judged.blameThePath(readings)
-	}
+	j.decideKnown(method, readings, subject, j.Now(), &judged)
 	answer.describe(&judged)
 	if judged.Operation.Unmapped() && answer.Row != nil {
 		answer.tellMethods(j.Catalog, path)

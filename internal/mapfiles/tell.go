@@ -9,6 +9,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/mapimpact"
 	"github.com/scopegate/scopegate/internal/metrics"
+	"github.com/scopegate/scopegate/internal/replay"
 	"github.com/scopegate/scopegate/internal/routesfile"
 	"github.com/scopegate/scopegate/internal/sanitize"
 )
@@ -78,7 +79,7 @@ func (t Tell) impact(ctx context.Context, workspace string, impact mapimpact.Imp
 }
 
 // firstOf returns some of the operations that change, and how.
-func firstOf(change mapimpact.Change) (operations []string) {
+func firstOf(change replay.Change) (operations []string) {
 	named := make(map[string]bool)
 	for i := range change.Lines {
 		if line := &change.Lines[i]; !named[line.Operation] && len(operations) < maxNamed {

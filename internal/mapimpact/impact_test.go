@@ -8,6 +8,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/replay"
 	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -79,7 +80,7 @@ func TestCompare(t *testing.T) {
 				in.Usage.Tokens = append(in.Usage.Tokens, usage.Token{ID: tokens.IDOf(use.token).String(), Uses: []usage.Use{{Operation: o, Calls: use.calls, Denied: use.denied}}})
 			}
 			impact := Compare(in)
-			text := func(c Change) string {
+			text := func(c replay.Change) string {
 				var lines []string
 				for _, l := range c.Lines {
 					lines = append(lines, fmt.Sprintf("%s %d %s %s→%s", names[l.TokenID], l.Calls, l.Reason, l.Now, l.Then))
@@ -236,8 +237,8 @@ func TestEveryRowIsRead(t *testing.T) {
 	c := newComparison(Input{})
 	for _, o := range catalog.Operations() {
 		named := false
-		for _, method := range methodsOf(&o) {
-			for _, reading := range c.readings(catalog, method, o.Template) {
+		for _, method := range replay.Methods(&o) {
+			for _, reading := range c.Readings(catalog, method, o.Template) {
 				named = named || reading.Operation.Name == o.Name
 			}
 		}

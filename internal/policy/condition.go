@@ -73,6 +73,9 @@ func (c *Condition) matches(s Subject, held []string) bool {
 	case "token":
 		return c.any(s.Info.ID.String())
 	case "comment":
+		if s.CommentUnknown {
+			return true
+		}
 		// As it is and as people see it: what does not show evades no policy.
 		return c.any(s.Info.Comment) || c.any(strings.TrimSpace(tokens.VisibleText(s.Info.Comment)))
 	case "scope":

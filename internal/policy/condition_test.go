@@ -140,3 +140,17 @@ func TestScopeOfOAuth(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownComment: a comment that is not known matches.
+func TestUnknownComment(t *testing.T) {
+	t.Parallel()
+	c, err := NewCondition("comment", "laptop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unknown := range []bool{false, true} {
+		if got := c.matches(Subject{Info: &tokens.Info{Comment: "ci"}, CommentUnknown: unknown}, nil); got != unknown {
+			t.Errorf("unknown %t: %t", unknown, got)
+		}
+	}
+}

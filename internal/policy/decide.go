@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -41,6 +42,27 @@ func (r Rules) NeedOwnerName() bool {
 		}
 	}
 	return false
+}
+
+// Enforced returns the rules with every policy enforced for all tokens.
+func (r Rules) Enforced() Rules {
+	r.Policies = slices.Clone(r.Policies)
+	for i := range r.Policies {
+		r.Policies[i].Observe, r.Policies[i].Percent = false, 0
+	}
+	return r
+}
+
+// Bound returns the rules with the routes of their policies bound to a catalog, see
+// [Policy.Bind].
+func (r Rules) Bound(catalog *scopes.Catalog) Rules {
+	r.Policies = slices.Clone(r.Policies)
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		p.Allow, p.Deny = slices.Clone(p.Allow), slices.Clone(p.Deny)
+		p.Bind(catalog)
+	}
+	return r
 }
 
 // Request is the part of a decision's input that does not depend on the token.

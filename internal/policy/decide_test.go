@@ -308,3 +308,30 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	})
 }
+
+// TestEnforcedFrom: a policy is enforced for a token from one percentage on, and rules can be
+// taken as enforced for all.
+func TestEnforcedFrom(t *testing.T) {
+	t.Parallel()
+	p := Policy{Name: "p", Ceiling: []string{"sql"}}
+	for i := range 500 {
+		id := tokens.IDOf(fmt.Sprint(i))
+		from := p.EnforcedFrom(id)
+		if from < 1 || from > 100 {
+			t.Fatal(from)
+		}
+		for percent := 1; percent < 100; percent++ {
+			some := p
+			some.Percent = percent
+			if some.enforces(id) != (percent >= from) {
+				t.Fatalf("token %d, from %d: %d%%", i, from, percent)
+			}
+		}
+	}
+	rules := Rules{Policies: []Policy{{Name: "o", Observe: true}, {Name: "s", Percent: 3}, p}}
+	for i, enforced := range rules.Enforced().Policies {
+		if enforced.Rehearsed() || rules.Policies[i].Rehearsed() != (i < 2) {
+			t.Errorf("%d: %+v", i, enforced)
+		}
+	}
+}

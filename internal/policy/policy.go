@@ -114,6 +114,8 @@ type Subject struct {
 	// condition that tests something unknown matches: failing to narrow would be the
 	// unsafe mistake.
 	Owner tokens.Principal
+	// CommentUnknown means that Info.Comment is not known.
+	CommentUnknown bool
 }
 
 // matches reports whether the policy applies to a token that holds these scopes.
@@ -249,12 +251,21 @@ func (p *Policy) enforces(id tokens.ID) bool {
 	if p.Percent == 0 {
 		return true
 	}
+	return p.EnforcedFrom(id) <= p.Percent
+}
+
+// EnforcedFrom returns the lowest percentage with which the policy is enforced for a token,
+// from 1 to 100. It does not depend on Observe and Percent.
+func (p *Policy) EnforcedFrom(id tokens.ID) int {
 	// The name is hashed too, so that each policy picks different tokens first.
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.Name)) // never fails
 	_, _ = h.Write(id[:])
-	return h.Sum64()%100 < uint64(p.Percent)
+	return int(h.Sum64()%100) + 1
 }
+
+// Rehearsed reports whether the policy is not enforced for all of its tokens.
+func (p *Policy) Rehearsed() bool { return p.Observe || p.Percent > 0 }
 
 // days formats a duration, in days if it is a whole number of them.
 func days(d time.Duration) string {

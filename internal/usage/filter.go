@@ -62,7 +62,7 @@ func (f *Filter) picks(r *Row, now time.Time) bool {
 	case f.NoExpiry && !r.NeverExpires:
 	case f.Unused > 0 && !r.unused(f.Unused, now):
 	case f.Expiring > 0 && (r.Expires.IsZero() || r.Expired(now) || r.Expires.Sub(now) > f.Expiring):
-	case f.Owner != "" && !glob(f.Owner, r.OwnerName) && !glob(f.Owner, number(r.OwnerID)):
+	case f.Owner != "" && !MatchesOwner(f.Owner, r.OwnerName, r.OwnerID):
 	default:
 		return true
 	}
@@ -78,6 +78,12 @@ func (r *Row) unused(d time.Duration, now time.Time) bool {
 		byDatabricks = byDatabricks.Add(24 * time.Hour)
 	}
 	return now.Sub(r.Created) >= d && now.Sub(byDatabricks) >= d && now.Sub(r.seen().Last) >= d
+}
+
+// MatchesOwner reports whether an owner's name or number matches a pattern, ignoring case; *
+// matches any text and ? one character. An empty name and 0 are unknown, which matches nothing.
+func MatchesOwner(pattern, name string, id int64) bool {
+	return glob(pattern, name) || glob(pattern, number(id))
 }
 
 // glob matches text with a pattern of * and ?, ignoring case. No pattern matches an

@@ -5,6 +5,6 @@
 //
 // Files: story.go (what is told), tell.go (from a record), reasons.go (reason codes in
 // words), map.go (what the row rests on), permit.go (what would permit the request),
-// client.go (what the client saw), text.go (for a terminal), search.go and line.go (audit
-// logs), id.go.
+// client.go (what the client saw), text.go (for a terminal), search.go (audit logs),
+// id.go.
 package why

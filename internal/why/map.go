@@ -5,13 +5,10 @@ import (
 	"slices"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/auditlog"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/scopes"
 )
-
-// evidenceLearned is what records say of a request that passed because of a scope that the
-// workspace named.
-const evidenceLearned = "learned"
 
 // tellOperation says what the path means, and what the row rests on. It completes the row of
 // a record from a log by that of the same map.
@@ -31,7 +28,7 @@ func (s *Story) tellOperation(r *audit.Record, maps Maps, from origin) {
 		Evidence: string(o.Evidence), Source: o.Source, Map: r.Catalog, Present: same >= 0,
 	}
 	if from.learned || !from.log && r.ByLearned() {
-		t.Evidence = evidenceLearned
+		t.Evidence = auditlog.Learned
 		t.Source = "the token has none of these scopes; the workspace was seen to accept those that it has"
 	}
 	switch {

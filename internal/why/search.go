@@ -1,17 +1,14 @@
 package why
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
-	"compress/gzip"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/internal/audit"
+	"github.com/scopegate/scopegate/internal/auditlog"
 )
 
 // Entry is the last record of a request in audit logs.
@@ -32,8 +29,7 @@ func (e *Entry) RequestID() string { return e.record.RequestID }
 type Search struct {
 	prefix []byte
 	found  map[string]*Entry
-	// Lines counts lines, and TooLong those among them that were not read.
-	Lines, TooLong int
+	auditlog.Reader
 }
 
 // NewSearch returns a search that has found nothing yet.
@@ -41,62 +37,20 @@ func NewSearch(prefix string) *Search {
 	return &Search{prefix: []byte(strings.ToLower(prefix)), found: make(map[string]*Entry)}
 }
 
-const (
-	// maxLine bounds a line, in bytes. A record has at most some 20 KiB.
-	maxLine = 1 << 20
-	// maxFound bounds how many requests are kept: more than one is an error already.
-	maxFound = 100
-)
+// maxFound bounds how many requests are kept: more than one is an error already.
+const maxFound = 100
 
-// Read searches an audit log, line by line. One that gzip has compressed is decompressed.
-// It may be called for several logs, in any order.
+// Read searches an audit log. It may be called for several logs, in any order.
 func (s *Search) Read(log io.Reader) error {
-	in := bufio.NewReaderSize(log, 64<<10)
-	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		plain, err := gzip.NewReader(in)
-		if err != nil {
-			return fmt.Errorf("decompressing: %w", err)
+	var lower []byte
+	return s.Reader.Read(log, func(text []byte) {
+		if lower = appendLower(lower[:0], text); !bytes.Contains(lower, s.prefix) {
+			return
 		}
-		in = bufio.NewReaderSize(plain, 64<<10)
-	}
-	var text, lower []byte
-	for {
-		long, err := readLine(in, &text)
-		if len(text) > 0 || long {
-			s.Lines++
+		if decision, ok := auditlog.Parse(text); ok {
+			s.add(&Entry{record: decision.Record, learned: decision.ByLearned})
 		}
-		if long {
-			s.TooLong++
-		} else if lower = appendLower(lower[:0], text); bytes.Contains(lower, s.prefix) {
-			s.add(parseLine(text))
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("after line %d: %w", s.Lines, err)
-		}
-	}
-}
-
-// readLine reads a line without its end. It is long, and its text of no use, if it does not
-// fit.
-func readLine(in *bufio.Reader, text *[]byte) (long bool, err error) {
-	*text = (*text)[:0]
-	for {
-		part, err := in.ReadSlice('\n')
-		if len(*text)+len(part) > maxLine {
-			long = true
-			*text = (*text)[:0]
-		}
-		if !long {
-			*text = append(*text, part...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			*text = bytes.TrimSpace(*text)
-			return long, err
-		}
-	}
+	})
 }
 
 // appendLower appends text with ASCII letters in lower case.
@@ -112,9 +66,6 @@ func appendLower(to, text []byte) []byte {
 
 // add keeps the last record of each request.
 func (s *Search) add(e *Entry) {
-	if e == nil {
-		return
-	}
 	id := strings.ToLower(e.record.RequestID)
 	if !strings.HasPrefix(id, string(s.prefix)) {
 		return

@@ -96,7 +96,7 @@ func TestReadProblems(t *testing.T) {
 	t.Parallel()
 	good := logOf(t, another(requestID))
 	search := NewSearch("5d41402a")
-	long := strings.Repeat("x", maxLine+1) + "5d41402a\n"
+	long := strings.Repeat("x", 1<<20+1) + "5d41402a\n"
 	if err := search.Read(io.MultiReader(strings.NewReader("\nnot JSON 5d41402a\n{}\n"+long), bytes.NewReader(good))); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package why
+package auditlog
 
 import (
 	"encoding/json"
@@ -53,18 +53,33 @@ type line struct {
 	Duration  float64         `json:"duration"`
 }
 
-// parseLine reads a line of an audit log. It is nil for a line that is no decision.
-func parseLine(text []byte) *Entry {
+// Learned is what records have as the evidence of a request that passed because of a scope that
+// the workspace named.
+const Learned = "learned"
+
+// Decision is what the line of an audit log has of a decision. Of a token it has the scopes,
+// the owner and the texts of the record: neither its creation nor its expiry, and no more of
+// its comment than the operator wants in records. Of the operation it has no source and no
+// effect, and of the readings of a path the names of their operations.
+type Decision struct {
+	*audit.Record
+	// ByLearned means that the request passed because of a scope that the workspace named.
+	// The evidence of the row is missing then.
+	ByLearned bool
+}
+
+// Parse reads a line of an audit log. It is false for a line that is no decision.
+func Parse(text []byte) (Decision, bool) {
 	var l line
 	if json.Unmarshal(text, &l) != nil || l.ID == "" || l.Decision == "" || l.Reason == "" {
-		return nil
+		return Decision{}, false
 	}
 	if l.Message != "" && l.Message != audit.Message {
-		return nil
+		return Decision{}, false
 	}
 	arrived, err := parseTime(l.Arrived)
 	if err != nil {
-		return nil
+		return Decision{}, false
 	}
 	r := &audit.Record{
 		Time: arrived, Method: l.Method, Path: l.Path, Workspace: l.Workspace, ClientAddress: l.Client,
@@ -83,7 +98,7 @@ func parseLine(text []byte) *Entry {
 	if l.Operation != "" {
 		r.Operation = l.row()
 	}
-	return &Entry{record: r, learned: l.Evidence == evidenceLearned}
+	return Decision{r, l.Evidence == Learned}, true
 }
 
 // row returns the row of the map, as far as the line has it.
@@ -97,7 +112,7 @@ func (l *line) row() *scopes.Operation {
 	case len(l.Required) == 0:
 		o.Access = scopes.AnyScope
 	}
-	if l.Evidence == evidenceLearned {
+	if l.Evidence == Learned {
 		o.Evidence = "" // of the row; it is not in the line
 	}
 	return o
