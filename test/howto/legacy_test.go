@@ -58,10 +58,7 @@ var unused = page{
 			s.tokens = append(s.tokens, s.workspace.Mint(spec).Info)
 		}
 	},
-	hooks: map[string]func(*session){"a gateway": func(s *session) {
-		s.write(s.home(), "Caddyfile", "{\nadmin unix/{$XDG_RUNTIME_DIR}/scopegate/admin.sock|0600\n}\nhttp://:8080 {\nbind 127.0.0.1\ndatabricks_gateway https://<name>.cloud.databricks.com\n}\n")
-		s.serve(s.home(), "scopegate run --config Caddyfile")
-	}, "those are left that are used, or new": func(s *session) {
+	hooks: map[string]func(*session){"a gateway": aGateway, "those are left that are used, or new": func(s *session) {
 		for _, token := range s.tokens {
 			_, left := s.workspace.Info(token.TokenId)
 			if used := token.Comment == "made lately" || token.Comment == "nightly"; left != used {

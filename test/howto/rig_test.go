@@ -118,6 +118,21 @@ func (s *session) signIn(m *machine) {
 	s.set(m, "DATABRICKS_CLIENT_SECRET", secret)
 }
 
+// aGateway starts one, where a page begins after that. Its file is Caddyfile.
+func aGateway(s *session) {
+	s.t.Helper()
+	s.write(s.home(), "Caddyfile", `{
+	admin unix/{$XDG_RUNTIME_DIR}/scopegate/admin.sock|0600
+}
+
+http://:8080 {
+	bind 127.0.0.1
+	databricks_gateway https://<name>.cloud.databricks.com
+}
+`)
+	s.serve(s.home(), "scopegate run --config Caddyfile")
+}
+
 // call makes a request of a client through the gateway on a machine, and returns the status.
 func (s *session) call(m *machine, method, path, token string) int {
 	s.t.Helper()

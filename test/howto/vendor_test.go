@@ -13,8 +13,9 @@ var vendor = page{
 		s.tokens = append(s.tokens, token.Info)
 		s.set(s.home(), "VENDOR", token.Value)
 	},
-	hooks: map[string]func(*session){"the vendor works": func(s *session) {
+	hooks: map[string]func(*session){"a gateway, and the vendor works": func(s *session) {
 		m := s.home()
+		aGateway(s)
 		token := s.value(m, "VENDOR")
 		s.call(m, "GET", "/api/2.0/sql/warehouses", token)
 		s.call(m, "POST", "/api/2.0/sql/statements", token)
