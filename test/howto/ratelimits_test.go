@@ -51,9 +51,13 @@ http://:8080 {
 			s.serve(s.home(), "./caddy run --config Caddyfile")
 			clientsWork(s)
 		},
-		"the other client is not limited": func(s *session) {
-			if status := s.call(s.home(), "GET", jobsList, s.value(s.home(), "OTHER")); status != http.StatusOK {
-				s.t.Errorf("the other client gets %d", status)
+		"one client is limited, and the other is not": func(s *session) {
+			m := s.home()
+			if status, reason := s.call(m, "GET", jobsList, s.value(m, "TOKEN")); status != http.StatusTooManyRequests || reason != "" {
+				s.t.Errorf("the client that calls often gets %d %s", status, reason)
+			}
+			if status, reason := s.call(m, "GET", jobsList, s.value(m, "OTHER")); status != http.StatusOK {
+				s.t.Errorf("the other client gets %d %s", status, reason)
 			}
 		},
 	},
@@ -66,7 +70,7 @@ func clientsWork(s *session) {
 	for variable, calls := range map[string]int{"TOKEN": 30, "OTHER": 2} {
 		token := s.value(m, variable)
 		for range calls {
-			if status := s.call(m, "GET", jobsList, token); status != http.StatusOK {
+			if status, _ := s.call(m, "GET", jobsList, token); status != http.StatusOK {
 				s.t.Fatalf("%s gets %d%s", variable, status, s.logs())
 			}
 		}

@@ -133,8 +133,9 @@ http://:8080 {
 	s.serve(s.home(), "scopegate run --config Caddyfile")
 }
 
-// call makes a request of a client through the gateway on a machine, and returns the status.
-func (s *session) call(m *machine, method, path, token string) int {
+// call makes a request of a client through the gateway on a machine. The reason is the
+// gateway's, empty if the workspace answered.
+func (s *session) call(m *machine, method, path, token string) (status int, reason string) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://127.0.0.1:"+s.port(m, "8080")+path, nil)
 	if err != nil {
@@ -146,5 +147,5 @@ func (s *session) call(m *machine, method, path, token string) int {
 		s.t.Fatal(err)
 	}
 	_ = answer.Body.Close()
-	return answer.StatusCode
+	return answer.StatusCode, answer.Header.Get("X-Scopegate-Reason")
 }
