@@ -4,7 +4,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
@@ -31,11 +33,12 @@ func TestPages(t *testing.T) {
 	for _, p := range pages {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
+			steps := readPage(t, p.name)
+			needTools(t, steps)
 			s := newSession(t, p.name)
 			if p.prepare != nil {
 				p.prepare(s)
 			}
-			steps := readPage(t, p.name)
 			for i := range steps {
 				s.do(&steps[i], p.hooks)
 			}
@@ -43,6 +46,22 @@ func TestPages(t *testing.T) {
 				s.stop(kind)
 			}
 		})
+	}
+}
+
+// needTools skips a page with commands that this machine does not have.
+func needTools(t *testing.T, steps []step) {
+	t.Helper()
+	for _, one := range steps {
+		script := one.text
+		for _, c := range one.typed {
+			script += "\n" + c.command
+		}
+		for _, tool := range []string{"curl", "jq", "openssl"} {
+			if _, err := exec.LookPath(tool); err != nil && one.file == "" && regexp.MustCompile(`(?m)(^|\W)`+tool+` `).MatchString(script) {
+				t.Skipf("skipped: there is no %s; install it with apt-get install %[1]s", tool)
+			}
+		}
 	}
 }
 
