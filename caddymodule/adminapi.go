@@ -70,7 +70,7 @@ func (runningGateway) Judges() (judges []adminapi.Judge) {
 			if err != nil {
 				continue // it was hashed when it was compiled
 			}
-			judges = append(judges, adminapi.Judge{Judge: by, Key: w.url + " " + key})
+			judges = append(judges, adminapi.Judge{Judge: by, Key: w.url + " " + key, Workspace: w.url})
 		}
 	}
 	return judges

@@ -125,12 +125,14 @@ func (c Client) exchange(method, route string, query url.Values, body io.Reader,
 	return nil
 }
 
+// do asks for the connection to be closed: [Do] may make one for each request, and a command
+// that watches a gateway makes thousands of requests.
 func (c Client) do(method, route string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	uri := Prefix + route
 	if len(query) > 0 {
 		uri += "?" + query.Encode()
 	}
-	answer, err := c.Do(c.Address, method, uri, nil, body)
+	answer, err := c.Do(c.Address, method, uri, http.Header{"Connection": {"close"}}, body)
 	if err == nil && answer.StatusCode >= http.StatusBadRequest {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 		_ = answer.Body.Close() // it was only read

@@ -75,8 +75,8 @@ func TestDriftInPart(t *testing.T) {
 		notes  int
 	}{
 		{g.judges, usage.DriftWrong, 1},
-		{[]Judge{{&other, "same"}}, usage.DriftCorrected, 1},
-		{[]Judge{g.judges[0], {&other, "other"}}, usage.DriftWrong, 2},
+		{[]Judge{{Judge: &other, Key: "same"}}, usage.DriftCorrected, 1},
+		{[]Judge{g.judges[0], {Judge: &other, Key: "other"}}, usage.DriftWrong, 2},
 	} {
 		g.judges = test.judges
 		_, body := do(t, serve(t, g), http.MethodGet, "drift?all=true")

@@ -140,7 +140,7 @@ func newFake() (*fakeGateway, *fakeTokens, *fakeUsage) {
 	}}}}
 	by := &judge.Judge{Catalog: scopes.Default(), Rules: policy.Rules{AllowUnscoped: true}, Freshness: tokens.DefaultFreshness, Tokens: known, Now: func() time.Time { return now }}
 	return &fakeGateway{
-		judges:     []Judge{{by, "same"}},
+		judges:     []Judge{{by, "same", workspaceURL}},
 		workspaces: []Workspace{{URL: workspaceURL, Tokens: known, Usage: seen, Base: scopes.Default, Judges: func() []*judge.Judge { return []*judge.Judge{by} }}},
 		ready:      true,
 	}, known, seen

@@ -41,6 +41,8 @@ type Judge struct {
 	// credential, catalog, policies and unscoped_tokens. Mode and oauth must not be
 	// part of it. It is compared, and never shown.
 	Key string
+	// Workspace is the URL of the workspace whose requests it judges, as in [Workspace].
+	Workspace string
 }
 
 // Workspace is a workspace in front of which the gateway stands.

@@ -125,7 +125,7 @@ func (s *server) nameRules(w *Workspace, info *tokens.Info, uses []usage.Use) bo
 func (s *server) judgeFor(w *Workspace) (found Judge, ok bool) {
 	for _, judge := range s.Judges() {
 		switch {
-		case any(judge.Tokens) != any(w.Tokens):
+		case judge.Workspace != w.URL:
 		case !ok:
 			found, ok = judge, true
 		case judge.Key != found.Key:

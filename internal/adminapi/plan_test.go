@@ -89,7 +89,7 @@ func TestPlanNamesRules(t *testing.T) {
 		}, [3]string{"", "unscoped_tokens", ""}, false},
 		{"handlers that differ", func(g *fakeGateway, f *fakeTokens, u *fakeUsage) {
 			refuse(u, policy.PolicyDenied)
-			g.judges = append(g.judges, Judge{g.judges[0].Judge, "other"})
+			g.judges = append(g.judges, Judge{g.judges[0].Judge, "other", workspaceURL})
 		}, [3]string{}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -136,7 +136,7 @@ func unreadable(_ *fakeGateway, _ *fakeTokens, f *fakeUsage) { f.err = errors.Ne
 
 func anotherJudge(key string) func(*fakeGateway, *fakeTokens, *fakeUsage) {
 	return func(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
-		g.judges = append(g.judges, Judge{g.judges[0].Judge, key})
+		g.judges = append(g.judges, Judge{g.judges[0].Judge, key, workspaceURL})
 	}
 }
 
@@ -147,7 +147,7 @@ func anotherCatalog(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) {
 		panic(err) // the row is a constant
 	}
 	other.Catalog = catalog
-	g.judges = append(g.judges, Judge{&other, g.judges[0].Key})
+	g.judges = append(g.judges, Judge{&other, g.judges[0].Key, workspaceURL})
 }
 
 func onlyOurs(g *fakeGateway, known *fakeTokens, seen *fakeUsage) {

@@ -93,6 +93,7 @@ func goodPlan() Plan {
 	}
 	first.Recommendation.WouldBreak = []usage.Use{use("/api/2.1/clusters/create", "policy_denied", "nights", "access read", "permits only reading"), use("/api/2.0/old", "missing_scope", "", "", "")}
 	first.Recommendation.Optional = []usage.Use{use("/telemetry-ext", "", "", "", "")}
+	first.Recommendation.Notes = []string{"autoscope is running"}
 	kept := planRow("kept", []string{"jobs"}, []string{"jobs"})
 	kept.Recommendation.Change = nil
 	skipped := planRow("skipped", nil, nil)
@@ -110,7 +111,7 @@ func TestPlanText(t *testing.T) {
 			"o@example.com  (everything)  jobs sql", "keep: holds no more than it needs", "skip: not seen",
 			"2 operations", `etl\n\u{1b}[2J`,
 			"POST /api/2.1/clusters/create  3 calls  policy_denied by policy nights (access read), which permits only reading",
-			"POST /telemetry-ext  3 calls\n",
+			"POST /telemetry-ext  3 calls\n", "Notes on tokens to narrow:\n  3ef7853e50a9…  autoscope is running\n",
 		},
 		"csv":  {"token_id,owner_id,owner,", ",o@example.com,", `,narrow,,,jobs sql,"POST /api/2.1/clusters/create: policy_denied by policy nights`, ",7,7,skipped,skip,not seen,"},
 		"json": {`"action": "narrow"`, `"policy": "nights"`, `"option": "access read"`, `"narrow_to": [`, `"would_break": []`},

@@ -49,9 +49,6 @@ const (
 	Skipped Status = "skipped"
 )
 
-// changed reports whether the token was changed.
-func (s Status) changed() bool { return s == Narrowed || s == Restored || s == Revoked }
-
 // Result is what came of one token.
 type Result struct {
 	TokenID string   `json:"token_id"`

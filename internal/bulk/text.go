@@ -70,10 +70,40 @@ func (p *Plan) writeTable(w io.Writer) error {
 		out.WriteString("\n")
 		table(&out, []string{"TOKEN", "OWNER", "NOW", "NARROWED TO", "WOULD BREAK", "COMMENT"}, rows)
 	}
-	p.listUses(&out, "Would break once the gateway enforces, and not for lack of a scope that is dropped:", func(row *Row) []Use { return row.WouldBreak })
+	p.listUses(&out, "Would break once the gateway enforces, whether narrowed or not:", func(row *Row) []Use { return row.WouldBreak })
 	p.listUses(&out, "Optional calls, which clients go on without:", func(row *Row) []Use { return row.Optional })
+	p.listNotes(&out)
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// listNotes lists what to know before tokens are narrowed, each note once.
+func (p *Plan) listNotes(out *bytes.Buffer) {
+	var notes []string
+	whose := make(map[string][]string)
+	for i := range p.Rows {
+		for _, note := range p.Rows[i].Notes {
+			if p.Rows[i].Action != Narrow {
+				continue
+			}
+			if whose[note] == nil {
+				notes = append(notes, note)
+			}
+			whose[note] = append(whose[note], cell(p.Rows[i].TokenID, idDigits+1))
+		}
+	}
+	var rows [][]string
+	for _, note := range notes {
+		ids := "  " + whose[note][0]
+		if more := len(whose[note]) - 1; more > 0 {
+			ids += fmt.Sprintf(" and %d more", more)
+		}
+		rows = append(rows, []string{ids, usage.Clean(note)})
+	}
+	if len(rows) > 0 {
+		out.WriteString("\nNotes on tokens to narrow:\n")
+		table(out, nil, rows)
+	}
 }
 
 // listUses lists operations of all tokens.

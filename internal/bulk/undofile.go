@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,11 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"encoding/json"
-
 	"github.com/scopegate/scopegate/internal/regularfile"
 	"github.com/scopegate/scopegate/internal/strictjson"
 	"github.com/scopegate/scopegate/internal/tokens"
+	"github.com/scopegate/scopegate/internal/trustedpath"
 	"github.com/scopegate/scopegate/internal/workspaceurl"
 )
 
@@ -118,9 +118,16 @@ func ReadUndo(path string) (*UndoFile, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case !trustedpath.ByRootOrUs(info):
+		return nil, fmt.Errorf("%s belongs to another user, and it says which scopes tokens get: check it, then copy it", path)
 	case info.Mode().Perm()&0o022 != 0:
 		return nil, fmt.Errorf("%s can be written by others, and it says which scopes tokens get: check it, then chmod 600 it", path)
 	}
+	return parseUndo(path, content)
+}
+
+// parseUndo reads the content of an undo file.
+func parseUndo(path string, content []byte) (*UndoFile, error) {
 	file := new(UndoFile)
 	if err := strictjson.Unmarshal(content, file); err != nil || file.Kind != undoKind {
 		return nil, fmt.Errorf("%s is not an undo file of scopegate scopes recommend --apply", path)

@@ -107,3 +107,23 @@ func TestReadUndo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzUndo(f *testing.F) {
+	id := strings.Repeat("ab", 32)
+	f.Add([]byte(`{"kind":"scopegate undo 1","workspace":"https://w.example.com","tokens":[{"token_id":"` + id + `","scopes":["a","b"],"narrowed_to":["a"]}]}`))
+	f.Add([]byte(`{"kind":"scopegate undo 1","workspace":"https://w.example.com","tokens":null}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file, err := parseUndo("undo.json", content)
+		if err != nil {
+			return
+		}
+		seen := make(map[tokens.ID]bool)
+		for _, target := range file.Targets() {
+			if target.ID.IsZero() || seen[target.ID] || len(target.To) == 0 || len(Formerly(target.Former)) == 0 {
+				t.Errorf("%+v of %q", target, content)
+			}
+			seen[target.ID] = true
+		}
+	})
+}

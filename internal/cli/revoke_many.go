@@ -130,7 +130,7 @@ func (f *revokeManyFlags) choose(cmd *cobra.Command, changer *tokens.Changer, pl
 		if err := changer.ProveOwners(cmd.Context()); err != nil {
 			return nil, nil, err
 		}
-		revocation.Left = newLeavers(changer).left
+		revocation.Left = newLeavers(cmd, changer).left
 	}
 	targets, skipped, err := revocation.Choose(cmd.Context(), plan)
 	if err != nil {
@@ -164,11 +164,12 @@ func (f *revokeManyFlags) confirm(cmd *cobra.Command, targets []bulk.Target, yes
 // leavers knows who has left a workspace. Each owner is asked for once.
 type leavers struct {
 	changer *tokens.Changer
+	say     func(format string, args ...any)
 	known   map[int64]string // why, empty for those who have not
 }
 
-func newLeavers(changer *tokens.Changer) *leavers {
-	return &leavers{changer, make(map[int64]string)}
+func newLeavers(cmd *cobra.Command, changer *tokens.Changer) *leavers {
+	return &leavers{changer, say(cmd), make(map[int64]string)}
 }
 
 // left implements [bulk.Revocation.Left].
@@ -188,6 +189,9 @@ func (l *leavers) left(ctx context.Context, id int64) (why string, left bool, er
 			why = ""
 		}
 		l.known[id] = why
+		if n := len(l.known); n%50 == 0 {
+			l.say("asked about %d owners", n)
+		}
 	}
 	return why, why != "", nil
 }
