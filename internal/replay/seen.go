@@ -23,7 +23,9 @@ type Seen struct {
 	Since time.Time `json:"since,omitzero"`
 	// Handlers is how many handlers the gateway has for the workspace. A call passes if any
 	// of them lets it pass.
-	Handlers int         `json:"handlers"`
+	Handlers int `json:"handlers"`
+	// Catalogs are the versions of their maps.
+	Catalogs []string    `json:"catalogs"`
 	Tokens   []SeenToken `json:"tokens"`
 	// Learned is what the workspace was seen to accept, as far as it matters for Tokens.
 	Learned []Learned      `json:"learned,omitempty"`
@@ -83,6 +85,11 @@ func NewSeen(in SeenInput) Seen {
 	}
 	// Now alone: each call as any of the handlers decides it.
 	c := comparison{Input: Input{Now: in.Judges, Owner: in.Owner, At: in.At}}
+	for _, by := range in.Judges {
+		if version := by.Catalog.Version(); !slices.Contains(seen.Catalogs, version) {
+			seen.Catalogs = append(seen.Catalogs, version)
+		}
+	}
 	learned := make(map[string]bool)
 	for i := range in.Usage.Tokens {
 		token := SeenToken{Token: in.Usage.Tokens[i]}
@@ -182,7 +189,7 @@ func (t *SeenToken) info() (*tokens.Info, error) {
 // Input returns what was seen as the input of [Usage], without the judges to judge by. Notes
 // say what is not known of tokens.
 func (s *Seen) Input() (in Input, notes []string, err error) {
-	in = Input{At: s.At, Usage: usage.State{Since: s.Since, Cut: s.Cut, Unread: s.Unread}, hidden: make(map[tokens.ID]bool)}
+	in = Input{At: s.At, Usage: usage.State{Since: s.Since, Cut: s.Cut, Unread: s.Unread}, hidden: make(map[tokens.ID]bool), versions: s.Catalogs}
 	today := make(map[*usage.Use][]*Verdict)
 	nameless := make(map[int64]bool)
 	for i := range s.Tokens {

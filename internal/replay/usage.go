@@ -39,7 +39,8 @@ type Input struct {
 	// for no limit.
 	Lines int
 
-	hidden map[tokens.ID]bool // tokens whose comments are not known
+	hidden   map[tokens.ID]bool // tokens whose comments are not known
+	versions []string           // of the maps in force, beside those of Now
 }
 
 // Report is what other rules change.
@@ -77,7 +78,7 @@ type Unjudged struct {
 // Reasons for which use cannot be judged.
 const (
 	whyUnlisted = "the workspace no longer lists the token, so its scopes are not known"
-	whyUnmapped = "the path is outside the map, and usage does not keep paths; replay audit logs to judge it"
+	whyUnmapped = "the path is outside the map, and usage does not keep paths, which matter by these rules; replay audit logs to judge it"
 	whyUnread   = "no request can name the operation"
 	whyDropped  = "the operations were dropped to stay within limits"
 	whySingle   = "a policy has a route for single paths of the operation, and usage does not keep paths; replay audit logs to judge it"
@@ -94,6 +95,9 @@ func Usage(in Input) Report {
 		c.enforce()
 	}
 	c.names = in.Filter.Owner != "" || slices.ContainsFunc(slices.Concat(c.Now, c.Then), func(j *judge.Judge) bool { return j.Rules.NeedOwnerName() })
+	for _, by := range c.Now {
+		c.versions = append(c.versions, by.Catalog.Version())
+	}
 	infos := make(map[string]*tokens.Info, len(in.Tokens))
 	for _, info := range in.Tokens {
 		infos[info.ID.String()] = info
@@ -172,7 +176,7 @@ func (c *comparison) owner(info *tokens.Info) tokens.Principal {
 func (c *comparison) use(subject policy.Subject, use *usage.Use) (judged bool) {
 	id := subject.Info.ID.String()
 	o := &use.Operation
-	if o.Unmapped() {
+	if o.Unmapped() && !c.anyPath(subject, use) {
 		c.unjudged.add(whyUnmapped, id, use.Calls)
 		return false
 	}
@@ -267,4 +271,23 @@ func (c *comparison) dependsOnPath(by *judge.Judge, subject policy.Subject, meth
 		}
 	}
 	return false
+}
+
+// anyPath reports whether all paths outside the map are judged alike for a token: the map is the
+// same one, so that it has none of them, and no route of a policy covers any, or the token may
+// not call them anyway.
+func (c *comparison) anyPath(subject policy.Subject, use *usage.Use) bool {
+	for _, by := range c.Then {
+		if len(c.versions) == 0 || slices.ContainsFunc(c.versions, func(version string) bool { return version != by.Catalog.Version() }) {
+			return false
+		}
+		if !slices.ContainsFunc(by.Rules.Policies, func(p policy.Policy) bool { return len(p.Allow)+len(p.Deny) > 0 }) {
+			continue
+		}
+		then, ok := c.Judge(by, subject, Methods(&use.Operation)[0], &use.Operation, c.At)
+		if !ok || then.Reason != policy.MissingScope {
+			return false
+		}
+	}
+	return true
 }

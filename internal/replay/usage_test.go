@@ -10,6 +10,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/testing/maps"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
 	"github.com/scopegate/scopegate/scopes"
@@ -105,6 +106,7 @@ func TestUsage(t *testing.T) {
 	old.Expires = tokens.ExpiresAt(now.Add(-time.Hour))
 	unmapped := use(t, all, 4, 0)
 	unmapped.Uses = append(unmapped.Uses, usage.Use{Operation: *ReadingsOf(scopes.Default(), "GET", "/nowhere")[0].Operation, Calls: 4})
+	otherMap := maps.With(t, "GET\t/nowhere\tjobs\n")
 	cut := use(t, etl, 1, 0, jobsList)
 	cut.Cut = usage.Cut{Entries: 3, Calls: 9}
 	for _, test := range []struct {
@@ -143,7 +145,11 @@ func TestUsage(t *testing.T) {
 		{name: "a policy", filter: Filter{Policy: "people"}, now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, denying(t, "people", jobsList), sql)}, seen: []usage.Token{use(t, all, 3, 0, jobsList, clusters)},
 			refused: "all jobs.List 3 policy_denied by people"},
 		{name: "not judged: revoked", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, sql)}, seen: []usage.Token{use(t, gone, 3, 0, jobsList)}, unjudged: whyUnlisted + " 3"},
-		{name: "not judged: unmapped", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, sql)}, seen: []usage.Token{unmapped}, unjudged: whyUnmapped + " 4"},
+		{name: "unmapped", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, sql)}, seen: []usage.Token{unmapped}, refused: "all unmapped 4 policy_denied by ceiling"},
+		{name: "not judged: unmapped, with a route", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, sql, denying(t, "jobs", jobsList))}, seen: []usage.Token{unmapped}, unjudged: whyUnmapped + " 4"},
+		{name: "not judged: unmapped, with another map", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, func(j *judge.Judge) { j.Catalog = otherMap }, sql)}, seen: []usage.Token{unmapped}, unjudged: whyUnmapped + " 4"},
+		{name: "unmapped, with a route, for want of a scope", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, func(j *judge.Judge) { j.Rules.AllowUnscoped = false }, denying(t, "jobs", jobsList))}, seen: []usage.Token{unmapped},
+			refused: "all unmapped 4 missing_scope"},
 		{name: "not judged: dropped", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil)}, seen: []usage.Token{cut}, unjudged: whyDropped + " 9"},
 		{name: "not judged: a route for one path", now: []*judge.Judge{judgeBy(t, nil)}, then: []*judge.Judge{judgeBy(t, nil, denying(t, "prod", "GET /api/2.1/unity-catalog/catalogs/prod"))}, seen: []usage.Token{use(t, all, 3, 0, catalogsGet, jobsList)},
 			unjudged: whySingle + " 3"},
