@@ -76,5 +76,6 @@ var signInScopes = []string{"address", "email", "offline_access", "openid", "pho
 func IsSignIn(name string) bool { return slices.Contains(signInScopes, name) }
 
 // IsDotted reports whether a name has the form of those that only OAuth access tokens
-// carry: a part of an API, or a qualifier, as in "sql.queries" and "sql:restricted-query".
-func IsDotted(name string) bool { return strings.ContainsAny(name, ".:") }
+// carry: a part of an API, as in "sql.queries" and "sql.warehouses:read". A colon alone is no
+// sign of it, see [Unmodified].
+func IsDotted(name string) bool { return strings.Contains(name, ".") }

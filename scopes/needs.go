@@ -31,8 +31,13 @@ func holds(held []string, alternative string) bool {
 // calling Permits.
 //
 // A doubtful operation is permitted by each of its alternatives, because Databricks
-// judges the token again.
-func (o *Operation) Permits(held []string) bool { return o.permits(held, o.AnyOf) }
+// judges the token again. A part of a scope, such as "clusters:read", permits what
+// [Databricks says of it].
+//
+// [Databricks says of it]: https://docs.databricks.com/aws/en/dev-tools/auth/scope-modifiers
+func (o *Operation) Permits(held []string) bool {
+	return o.permits(held, o.AnyOf) || o.permitsModified(held)
+}
 
 // PermitsStrictly is Permits for scopes that only the gateway enforces, such as those of a
 // policy: they must include one of the alternatives of [Operation.Strict].

@@ -16,14 +16,24 @@ import (
 )
 
 // scriptWorkspace is the workspace of a script, for the commands that change it.
-type scriptWorkspace struct{ *fakeworkspace.Workspace }
+type scriptWorkspace struct {
+	*fakeworkspace.Workspace
+	stop func() // ends the gateway in front of it; nil without one
+}
+
+// scriptKey is where a script has its workspace.
+type scriptKey struct{}
+
+func holderOf(ts *testscript.TestScript) *scriptWorkspace {
+	return ts.Value(scriptKey{}).(*scriptWorkspace)
+}
 
 func workspaceOf(ts *testscript.TestScript) *fakeworkspace.Workspace {
-	holder := ts.Value(scriptWorkspace{}).(*scriptWorkspace)
-	if holder.Workspace == nil {
+	workspace := holderOf(ts).Workspace
+	if workspace == nil {
 		ts.Fatalf("there is no workspace yet")
 	}
-	return holder.Workspace
+	return workspace
 }
 
 // mintCommand mints a token in the workspace of a script, and sets $NAME to its value and
@@ -75,17 +85,33 @@ func holdsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: holds <id> <scopes>")
 	}
-	info, found := workspaceOf(ts).Info(args[0])
+	if held := heldBy(ts, args[0]); (held == args[1]) == neg {
+		ts.Fatalf("the token holds %s", held)
+	}
+}
+
+// becomesCommand is holds for what another process is about to do.
+func becomesCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: becomes <id> <scopes>")
+	}
+	for deadline := time.Now().Add(30 * time.Second); heldBy(ts, args[0]) != args[1]; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the token holds %s", heldBy(ts, args[0]))
+		}
+	}
+}
+
+func heldBy(ts *testscript.TestScript, id string) string {
+	info, found := workspaceOf(ts).Info(id)
 	held := strings.Join(slices.Sorted(slices.Values(info.Scopes)), ",")
 	switch {
 	case !found:
-		held = "gone"
+		return "gone"
 	case held == "":
-		held = "none"
+		return "none"
 	}
-	if (held == args[1]) == neg {
-		ts.Fatalf("the token holds %s", held)
-	}
+	return held
 }
 
 // faultCommand makes requests to the workspace of a script fail: fault 500|429|off <METHOD> <path> [times].
@@ -152,10 +178,14 @@ func legacyCommand(ts *testscript.TestScript, neg bool, args []string) {
 
 // sidecarCommand starts a gateway in front of the workspace of a script, signed in as a service
 // principal, and sets $GATEWAY_URL and $CADDY_ADMIN: sidecar [flags], or sidecar run <Caddyfile>
-// with {$WORKSPACE}, {$LISTEN} and {$ADMIN} in the file. It is killed at the end.
+// with {$WORKSPACE}, {$LISTEN} and {$ADMIN} in the file. It is killed at the end, and by sidecar stop.
 func sidecarCommand(ts *testscript.TestScript, neg bool, args []string, listen, admin string) {
 	if neg {
 		ts.Fatalf("sidecar cannot fail")
+	}
+	if len(args) == 1 && args[0] == "stop" {
+		holderOf(ts).stop()
+		return
 	}
 	workspace := workspaceOf(ts)
 	id, secret := workspace.AdminClient()
@@ -175,10 +205,12 @@ func sidecarCommand(ts *testscript.TestScript, neg bool, args []string, listen, 
 		defer close(ended)
 		_ = command.Wait() // it is killed
 	}()
-	ts.Defer(func() {
+	stop := func() {
 		_ = command.Process.Kill() // fails if it has ended
 		<-ended
-	})
+	}
+	ts.Defer(stop)
+	holderOf(ts).stop = stop
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		answer, err := http.Get("http://" + admin + "/databricks_scopes/health")
 		if err == nil {

@@ -32,13 +32,13 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gateway": startDriftGateway, "fleetgateway": startFleetGateway, "workspace": workspaceCommand,
-			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "fault": faultCommand, "call": callCommand, "legacy": legacyCommand,
+			"mint": mintCommand, "people": peopleCommand, "holds": holdsCommand, "becomes": becomesCommand, "fault": faultCommand, "call": callCommand, "legacy": legacyCommand,
 			"sidecar": func(ts *testscript.TestScript, neg bool, args []string) {
 				sidecarCommand(ts, neg, args, processtest.FreeAddress(t), processtest.FreeAddress(t))
 			},
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Values[scriptWorkspace{}] = new(scriptWorkspace)
+			env.Values[scriptKey{}] = new(scriptWorkspace)
 			// A home directory without a Databricks configuration. Scripts start without
 			// the SDK's variables and set what they need.
 			env.Setenv("HOME", env.WorkDir)
@@ -72,7 +72,7 @@ func workspaceCommand(ts *testscript.TestScript, neg bool, args []string) {
 			workspace.Handle("GET "+path, http.NotFoundHandler())
 		}
 	}
-	ts.Value(scriptWorkspace{}).(*scriptWorkspace).Workspace = workspace
+	holderOf(ts).Workspace = workspace
 	ts.Setenv("DATABRICKS_HOST", workspace.URL())
 	ts.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
 }

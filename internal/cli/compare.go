@@ -86,6 +86,9 @@ func printChange(to io.Writer, does, do, would string, change *replay.Change) {
 		fmt.Fprintf(to, "No call that %s %s.\n", does, would)
 		return
 	}
+	if change.Calls == 1 {
+		do = does
+	}
 	fmt.Fprintf(to, "%s %s and %s:\n", summaryOf(change), do, would)
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)

@@ -101,7 +101,11 @@ func (a safeAdapter) Adapt(body []byte, options map[string]any) ([]byte, []caddy
 	var warnings []caddyconfig.Warning
 	if a.adapter != nil {
 		var err error
-		if body, warnings, err = a.adapter.Adapt(body, options); err != nil {
+		body, warnings, err = a.adapter.Adapt(body, options)
+		for i := range warnings { // there may be no program of that name
+			warnings[i].Message = strings.ReplaceAll(warnings[i].Message, "'caddy fmt", "'scopegate fmt")
+		}
+		if err != nil {
 			return nil, warnings, err
 		}
 	}

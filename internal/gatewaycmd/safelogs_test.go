@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
 var register = sync.OnceFunc(registerSafeAdapters)
@@ -33,6 +35,15 @@ func TestSafeLogging(t *testing.T) {
 	}
 	if _, err := safeLogging([]byte(`{`)); err == nil || !strings.Contains(err.Error(), "--adapter") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSafeAdapterNamesThisProgram: a warning of Caddy's names the command that there is.
+func TestSafeAdapterNamesThisProgram(t *testing.T) {
+	t.Parallel()
+	_, warnings, err := safeAdapter{caddyconfig.GetAdapter("caddyfile")}.Adapt([]byte(":8080 {\nrespond ok\n}\n"), nil)
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Message, "'scopegate fmt --overwrite'") {
+		t.Errorf("%v, %v", warnings, err)
 	}
 }
 

@@ -5,11 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/few"
 	"github.com/scopegate/scopegate/scopes"
 )
-
-// maxNamed is how many operations a note names.
-const maxNamed = 5
 
 // notesOf says what to know before applying a document, the most important first, and what
 // Databricks' mechanisms cannot express.
@@ -76,10 +74,10 @@ func (n *notes) aboutVerdicts(verdicts []Verdict) {
 		}
 	}
 	if len(refused) > 0 {
-		n.say("the policy refuses calls that work today: %s", few(refused))
+		n.say("the policy refuses calls that work today: %s", few.Names(refused))
 	}
 	if len(doubtful) > 0 {
-		n.say("Databricks does not say which scope rules match these by, because any permits them; look for them in the log of a dry run: %s", few(doubtful))
+		n.say("Databricks does not say which scope rules match these by, because any permits them; look for them in the log of a dry run: %s", few.Names(doubtful))
 	}
 }
 
@@ -135,12 +133,4 @@ func (n *notes) aboutTokens(subjects []Subject, people []*person) {
 		}
 		n.say("rules for %s are for %s and for all else that %s does with the API: other tokens, OAuth, scripts in notebooks; ask for its other tokens in the same command", name, tokens, name)
 	}
-}
-
-// few names some of many.
-func few(names []string) string {
-	if len(names) > maxNamed {
-		return strings.Join(names[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-maxNamed)
-	}
-	return strings.Join(names, ", ")
 }

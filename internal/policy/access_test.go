@@ -137,11 +137,43 @@ func TestAccessNeverWidens(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := goodToken()
-	info.Scopes = []string{"jobs", "sql:read"}
+	info.Scopes = []string{"jobs", "clusters:read"}
 	for _, p := range []Policy{withScopes(t, "sql:read"), {Name: "p", ReadOnly: true}} {
 		if got := Decide(Subject{Info: info}, Request{Method: "GET", Readings: readings}, Rules{Policies: []Policy{p}}, noon); got.Reason != MissingScope {
 			t.Errorf("got %+v", got)
 		}
+	}
+}
+
+// TestParts: a token that holds a part of a scope may do what the part permits, and a policy
+// narrows that by its own measure.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, method, path string
+		held               []string
+		ceiling            []string
+		want               Reason
+	}{
+		{"a read", "GET", warehouse, []string{"sql:read"}, nil, Permitted},
+		{"a write", "POST", statements, []string{"sql:read"}, nil, MissingScope},
+		{"a query", "POST", statements, []string{"sql:restricted-query"}, nil, Permitted},
+		{"a read under a ceiling of reads", "GET", warehouse, []string{"sql:read"}, []string{"sql:read"}, Permitted},
+		{"a query under a ceiling of reads", "POST", statements, []string{"sql:restricted-query"}, []string{"sql:read"}, PolicyDenied},
+		{"a read under another ceiling", "GET", warehouse, []string{"sql:read"}, []string{"jobs"}, PolicyDenied},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			info := goodToken()
+			info.Scopes = test.held
+			var rules Rules
+			if test.ceiling != nil {
+				rules.Policies = []Policy{withScopes(t, test.ceiling...)}
+			}
+			if got := Decide(Subject{Info: info}, ask(t, test.method, test.path), rules, noon); got.Reason != test.want {
+				t.Errorf("%s; want %s", got.Reason, test.want)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/duration"
+	"github.com/scopegate/scopegate/internal/few"
 	"github.com/scopegate/scopegate/internal/oauth"
 	"github.com/scopegate/scopegate/internal/scopenames"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -169,19 +170,10 @@ func (c *checks) names(ctx context.Context, w *Workspace) {
 	}
 	detail := version + " knows every scope name of the workspace"
 	if errOAuth == nil && errTokens == nil && len(differ.Gone) > 0 {
-		c.warn(checkNames, w.URL, detail+", which does not have "+someOf(differ.Gone), "do not give these to tokens; scopegate scopes verify lists them all")
+		c.warn(checkNames, w.URL, detail+", which does not have "+few.Names(differ.Gone), "do not give these to tokens; scopegate scopes verify lists them all")
 		return
 	}
 	c.ok(checkNames, w.URL, detail)
-}
-
-// someOf names the first few, where all of them would fill the screen.
-func someOf(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // authority checks that an authority lets the edge in.

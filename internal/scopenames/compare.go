@@ -30,7 +30,7 @@ func Compare(lists ...[]string) Comparison {
 		switch {
 		case scopes.IsSignIn(name):
 			c.SignIn = append(c.SignIn, name)
-		case Known(name):
+		case Known(name), Fine(name, OnPAT): // also a part of a scope, such as clusters:read
 		case scopes.IsDotted(name):
 			c.Dotted = append(c.Dotted, name)
 		default:

@@ -13,7 +13,7 @@ func TestCompare(t *testing.T) {
 	t.Parallel()
 	c := Compare(
 		[]string{"sql", "openid", "teleport", "sql.statement-execution", "jobs.jobs", "profile"},
-		[]string{"teleport", "jobs", "alpha"},
+		[]string{"teleport", "jobs", "alpha", "clusters:read"},
 	)
 	for _, test := range []struct {
 		name      string

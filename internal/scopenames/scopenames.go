@@ -55,6 +55,9 @@ var kinds = sync.OnceValue(func() map[string]Place {
 // Fine reports whether there is nothing to say about a name.
 func Fine(name string, place Place) bool {
 	where, known := kinds()[name]
+	if scope, part := scopes.Unmodified(name); part && (place == OnPAT || place == OnOAuth) {
+		where, known = kinds()[scope]
+	}
 	switch place {
 	case OnPAT, InPolicy:
 		return known && where == OnPAT

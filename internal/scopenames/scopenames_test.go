@@ -37,6 +37,10 @@ func TestProblem(t *testing.T) {
 		{"dotted in a policy, for nothing", "mcp.genie", InPolicy, `only OAuth access tokens carry the scope "mcp.genie": in a policy it permits nothing`},
 		{"dotted and misspelled", "sql.statement_execution", OnOAuth, `unknown scope "sql.statement_execution"; did you mean sql.statement-execution?`},
 		{"dotted and unknown", "jobs.jobs", OnOAuth, `unknown scope "jobs.jobs"`},
+		{"a part", "clusters:read", OnPAT, ""},
+		{"a part on an OAuth token", "sql:read:restricted-query", OnOAuth, ""},
+		{"a part that its scope does not have", "jobs:restricted-query", OnPAT, `unknown scope "jobs:restricted-query"`},
+		{"a part in a row", "jobs:read", InRoutes, `unknown scope "jobs:read"`},
 		{"control characters", "a\x1b[31mb", OnPAT, `unknown scope "a\u{1b}[31mb"`},
 		{"long", strings.Repeat("x", 1<<20), OnPAT, ""},
 	} {

@@ -288,7 +288,7 @@ func (r *Recommendation) addNames() (names []string) {
 
 // change fills Change and ChangeWithAdd.
 func (r *Recommendation) change(now time.Time) {
-	if r.Facts.Expired(now) {
+	if r.Facts.Expired(now) || slices.ContainsFunc(r.Facts.Scopes, isPart) {
 		return
 	}
 	if len(r.Scopes) > 0 && !slices.Equal(r.Scopes, without(r.Facts.Scopes)) && !(r.Facts.Unscoped() && slices.Contains(r.Scopes, scopes.AllAPIs)) {
@@ -297,6 +297,13 @@ func (r *Recommendation) change(now time.Time) {
 	if len(r.Add) > 0 {
 		r.ChangeWithAdd = newChange(r.TokenID, without(slices.Concat(r.Scopes, r.addNames())))
 	}
+}
+
+// isPart reports whether a scope is a part of one, such as "clusters:read". The scopes that are
+// recommended are whole ones, which would be more.
+func isPart(name string) bool {
+	_, ok := scopes.Unmodified(name)
+	return ok
 }
 
 // note fills Notes.
@@ -328,6 +335,9 @@ func (r *Recommendation) note(now time.Time) {
 	}
 	if slices.Contains(r.Scopes, "authentication") {
 		say("authentication lets the token create tokens with any scope: keep it only if that is the token's purpose")
+	}
+	if slices.ContainsFunc(r.Facts.Scopes, isPart) {
+		say("the token holds parts of scopes, and recommendations name whole ones, which would be more: keep what it holds")
 	}
 	if len(r.Add) > 0 {
 		say("adding %s widens the token", strings.Join(r.addNames(), ", "))
