@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -211,84 +210,4 @@ func (n *narrowing) watchOver(ctx context.Context, watch *bulk.Watch, targets []
 		return &exitError{ExitPartly, errors.New("the watch did not see all of its time")}
 	}
 	return nil
-}
-
-// restore gives tokens the former scopes of an undo file.
-func (f *recommendFlags) restore(cmd *cobra.Command, deps Deps) error {
-	file, err := bulk.ReadUndo(*f.undo)
-	if err != nil {
-		return fmt.Errorf("reading the undo file: %w", err)
-	}
-	changer, err := f.admin.changer(deps, file.Workspace)
-	if err != nil {
-		return err
-	}
-	defer changer.Close()
-	results, restoreOut := resultsOut(cmd, *f.format)
-	defer restoreOut()
-	targets := file.Targets()
-	nameTargets(cmd, changer, targets)
-	teller := &teller{cmd: cmd, gateway: f.gateway, workspace: file.Workspace}
-	runner := &bulk.Runner{Workspace: changer, Forget: teller.forget, BatchDone: teller.await, Say: say(cmd), DryRun: *f.dryRun, KeepGoing: true}
-	if !*f.yes && !*f.dryRun && len(targets) > 0 {
-		if err := confirm(cmd, "Restore the former scopes of "+bulk.Whose(targets)+"?"); err != nil {
-			return err
-		}
-	}
-	ctx, stop := interruptible(cmd)
-	defer stop()
-	out := bulk.Results{Workspace: file.Workspace, UndoFile: *f.undo, DryRun: *f.dryRun, Results: runner.Restore(ctx, targets)}
-	for i := range out.Results { // from what they were narrowed to, to what they had
-		one := &out.Results[i]
-		one.Former, one.To = one.To, bulk.Formerly(one.Former)
-	}
-	if err := out.Write(results, *f.format); err != nil {
-		return err
-	}
-	switch {
-	case *f.dryRun:
-		runner.Say("This was a dry run: nothing was changed.")
-	case out.Changed() == 0 && out.Count(bulk.Failed, bulk.Untried) == 0:
-		fmt.Fprintln(cmd.ErrOrStderr(), "There is nothing to do.")
-	}
-	return outcomeOf(&out, "restored")
-}
-
-// resultsOut returns where results go. If they are for programs, all else goes to standard
-// error until restore is called.
-func resultsOut(cmd *cobra.Command, format string) (results io.Writer, restore func()) {
-	out := cmd.OutOrStdout()
-	if format == bulk.Formats[0] {
-		return out, func() {}
-	}
-	cmd.SetOut(cmd.ErrOrStderr())
-	return out, func() { cmd.SetOut(out) }
-}
-
-// writeUnlessTable writes results for programs. A table was written when it was new.
-func writeUnlessTable(out io.Writer, results *bulk.Results, format string) error {
-	if format == bulk.Formats[0] {
-		return nil
-	}
-	return results.Write(out, format)
-}
-
-// outcomeOf returns the error of results, nil if all is done.
-func outcomeOf(results *bulk.Results, done string) error {
-	failed, untried := results.Count(bulk.Failed), results.Count(bulk.Untried)
-	if failed+untried == 0 {
-		return nil
-	}
-	changed := results.Changed()
-	err := fmt.Errorf("%s %s, %d failed, %d not tried; run the command again to do the rest", plural(changed, "token"), done, failed, untried)
-	for i := range results.Results {
-		if one := &results.Results[i]; one.Status == bulk.Failed {
-			err = fmt.Errorf("%w (%s… of %s: %s)", err, one.TokenID[:12], one.Owner, one.Problem)
-			break
-		}
-	}
-	if changed == 0 {
-		return err
-	}
-	return &exitError{ExitPartly, err}
 }
