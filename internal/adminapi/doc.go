@@ -5,6 +5,6 @@
 // holds, and a [Client] is given a function that sends requests.
 //
 // Files: routes.go (the table of routes), gateway.go (what they ask the gateway),
-// explain.go, report.go, recommend.go, replay.go, drift.go and tokens.go (one topic each), parameters.go
-// (how queries are read), client.go.
+// explain.go, report.go, recommend.go, replay.go, drift.go, findings.go and tokens.go (one topic
+// each), parameters.go (how queries are read), client.go.
 package adminapi

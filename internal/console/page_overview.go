@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview"
 type overviewData struct {
 	Now  time.Time
 	Hour hourData
-	// Findings counts those that are new, by severity; nil where they are not evaluated.
+	// Findings counts those that are new, by severity; nil where they were never evaluated.
 	Findings []severityCount
 	Health   health.Report
 	Audit    audit.Condition
@@ -37,12 +38,21 @@ type severityCount struct {
 	Count    int
 }
 
-func countNew(book *findings.Book) []severityCount {
+// countNew waits for the first evaluation, but not for long.
+func countNew(ctx context.Context, book *findings.Book) []severityCount {
+	report := book.Report(findings.Filter{State: findings.New})
+	if report.Evaluated.IsZero() {
+		ctx, cancel := context.WithTimeout(ctx, findingsPatience)
+		defer cancel()
+		if book.Refresh(ctx) != nil {
+			return nil
+		}
+		report = book.Report(findings.Filter{State: findings.New})
+	}
 	counts := make([]severityCount, len(findings.Severities))
 	for i, severity := range findings.Severities {
 		counts[i].Severity = severity
 	}
-	report := book.Report(findings.Filter{State: findings.New})
 	for i := range report.Findings {
 		counts[slices.Index(findings.Severities, report.Findings[i].Severity)].Count++
 	}
@@ -71,7 +81,7 @@ func (s *server) overview(r *http.Request) (any, error) {
 	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
 	data.Held, data.Oldest = s.Recent().Span()
 	if book, err := s.book(); err == nil && book != nil { // without a workspace, the page is about the gateway
-		data.Findings = countNew(book)
+		data.Findings = countNew(r.Context(), book)
 	}
 	report := adminapi.FleetReport(r.Context(), data.Now, s.Workspaces())
 	for i := range report.Fleets {

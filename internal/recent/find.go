@@ -24,8 +24,10 @@ type Found struct {
 // record. Records without a request id are not found.
 func (g *Ring) Find(prefix string) []Found {
 	found := make(map[string]*Found)
+	var each audit.Record
 	for h := range g.records(new(page)) {
-		id := h.head(h.i).RequestID
+		h.head(h.i, &each)
+		id := each.RequestID
 		if id == "" || len(id) < len(prefix) || !strings.EqualFold(id[:len(prefix)], prefix) {
 			continue
 		}
@@ -55,8 +57,9 @@ func (g *Ring) Find(prefix string) []Found {
 func (g *Ring) Span() (held int, oldest time.Time) {
 	ended := make(map[string]bool)
 	var open []string
+	var r audit.Record
 	for h := range g.records(new(page)) {
-		r := h.head(h.i)
+		h.head(h.i, &r)
 		oldest = r.Time
 		if r.Outcome == audit.Open {
 			open = append(open, r.RequestID)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"sync"
+	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
 )
@@ -115,11 +116,10 @@ func (p *page) offset(i int) int {
 	return int(binary.BigEndian.Uint16(p.bytes[pageSize-2*(i+1):]))
 }
 
-// head returns what tells a record from others: id, outcome and time.
-func (p *page) head(i int) *audit.Record {
-	r := new(audit.Record)
+// head reads what tells a record from others into r: id, outcome and time.
+func (p *page) head(i int, r *audit.Record) {
+	r.Time = time.Time{}
 	head(&wire{bytes: p.bytes[p.offset(i)+2*len(parts) : p.used], reading: true}, r)
-	return r
 }
 
 // record returns a record.
