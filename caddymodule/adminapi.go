@@ -80,6 +80,8 @@ func (runningGateway) Audit() audit.Condition {
 	return condition
 }
 
+func (runningGateway) Stopping() bool { return caddy.Exiting() }
+
 func (runningGateway) Now() time.Time { return clock() }
 
 func (runningGateway) Recent() *recent.Ring { return recentDecisions }

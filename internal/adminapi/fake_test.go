@@ -29,6 +29,7 @@ type fakeGateway struct {
 	judges     []Judge
 	workspaces []Workspace
 	ready      bool
+	stopping   bool
 	recent     *recent.Ring
 }
 
@@ -36,6 +37,7 @@ func (g *fakeGateway) Judges() []Judge            { return g.judges }
 func (g *fakeGateway) Workspaces() []Workspace    { return g.workspaces }
 func (g *fakeGateway) Recent() *recent.Ring       { return g.recent }
 func (g *fakeGateway) Ready(context.Context) bool { return g.ready }
+func (g *fakeGateway) Stopping() bool             { return g.stopping }
 func (g *fakeGateway) Now() time.Time             { return now }
 
 // fakeTokens knows some tokens, or fails.

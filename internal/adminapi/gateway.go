@@ -31,6 +31,8 @@ type Gateway interface {
 	Recent() *recent.Ring
 	// Ready reports whether requests can be expected to be judged.
 	Ready(ctx context.Context) bool
+	// Stopping reports whether the process is shutting down.
+	Stopping() bool
 	// Now returns the time by which reports are made.
 	Now() time.Time
 }

@@ -44,7 +44,7 @@ type Route struct {
 
 // Routes returns the routes:
 //
-//	GET    /databricks_scopes/health       is the process live, is it ready
+//	GET    /databricks_scopes/health       is the process live, is it ready, is it shutting down
 //	GET    /databricks_scopes/explain      judge ?method=&path= for ?token_id= or ?scopes=a,b
 //	GET    /databricks_scopes/catalog      the catalog in use, tab-separated; ?base=true without the rows of routes
 //	POST   /databricks_scopes/catalog/compare  what a map or routes file would do to the calls that were seen
@@ -129,12 +129,13 @@ func (a *safeAnswer) send() error {
 type server struct{ Gateway }
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {
-	ready := s.Ready(r.Context())
+	stopping := s.Stopping()
+	ready := !stopping && s.Ready(r.Context())
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
-	return writeJSON(w, status, map[string]bool{"live": true, "ready": ready})
+	return writeJSON(w, status, map[string]bool{"live": true, "ready": ready, "stopping": stopping})
 }
 
 // Error is an error with the HTTP status to answer it with.

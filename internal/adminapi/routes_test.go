@@ -26,8 +26,9 @@ func TestRoutes(t *testing.T) {
 		status               int
 		says, lacks          []string
 	}{
-		{name: "health", target: "health", status: 200, says: []string{`{"live":true,"ready":true}`}},
-		{name: "not ready", target: "health", change: func(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) { g.ready = false }, status: 503, says: []string{`{"live":true,"ready":false}`}},
+		{name: "health", target: "health", status: 200, says: []string{`{"live":true,"ready":true,"stopping":false}`}},
+		{name: "not ready", target: "health", change: func(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) { g.ready = false }, status: 503, says: []string{`{"live":true,"ready":false,"stopping":false}`}},
+		{name: "stopping", target: "health", change: func(g *fakeGateway, _ *fakeTokens, _ *fakeUsage) { g.stopping = true }, status: 503, says: []string{`{"live":true,"ready":false,"stopping":true}`}},
 		{name: "wrong method", method: "POST", target: "health", status: 405, says: []string{"use GET"}},
 		{name: "wrong method for a token", target: "tokens/" + first, status: 405, says: []string{"use DELETE"}},
 

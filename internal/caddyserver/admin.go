@@ -2,6 +2,7 @@ package caddyserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -115,26 +116,37 @@ func checkAdminFree(l *listen) error {
 	return err
 }
 
-// stopping reports whether the process behind an admin API is shutting down: Caddy
-// then shows its configuration no more, and accepts the connection all the same.
+// stopping reports whether the process behind an admin API is shutting down. One of ours says
+// so. Of another Caddy it is known by its configuration, which it shows no more, though it
+// accepts the connection; but that is also how one looks that takes long to start.
 func stopping(address caddy.NetworkAddress) bool {
 	if address.IsUnixNetwork() {
 		return false // its end would unlink our socket
 	}
-	client := http.Client{
-		Timeout: time.Second,
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", address.JoinHostPort(0))
-		}},
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address.JoinHostPort(0))
+	}}}
+	client.Timeout = 5 * time.Second // it may be busy with its start
+	answer, err := client.Get("http://" + address.JoinHostPort(0) + healthPath)
+	if err == nil {
+		defer answer.Body.Close()
+		var ours struct{ Live, Stopping bool }
+		if json.NewDecoder(io.LimitReader(answer.Body, 1<<10)).Decode(&ours) == nil && ours.Live {
+			return ours.Stopping
+		}
 	}
-	answer, err := client.Get("http://" + address.JoinHostPort(0) + "/config/")
-	if err != nil {
+	client.Timeout = time.Second
+	if answer, err = client.Get("http://" + address.JoinHostPort(0) + "/config/"); err != nil {
 		netError, ok := errors.AsType[net.Error](err)
 		return ok && netError.Timeout()
 	}
 	_ = answer.Body.Close()
 	return false
 }
+
+// healthPath is the route of the admin API that says whether a gateway is live, and whether it
+// is shutting down.
+const healthPath = "/databricks_scopes/health"
 
 type nothing struct{}
 

@@ -38,6 +38,7 @@ func (s *source) Workspaces() []adminapi.Workspace     { return s.workspaces }
 func (s *source) Judges() []adminapi.Judge             { return s.judges }
 func (s *source) Recent() *recent.Ring                 { return s.ring }
 func (s *source) Ready(context.Context) bool           { return s.health.Ready }
+func (s *source) Stopping() bool                       { return false }
 func (s *source) Now() time.Time                       { return now }
 func (s *source) Health(context.Context) health.Report { return s.health }
 func (s *source) Audit() audit.Condition               { return s.condition }
