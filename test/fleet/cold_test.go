@@ -38,8 +38,8 @@ func TestColdTokenIsLookedUpOnce(t *testing.T) {
 		}
 		close(start)
 		wg.Wait()
-		if got := r.Workspace.Lookups(); got != 1 {
-			t.Errorf("round %d: %d look-ups, want 1", round, got)
+		if got, excused := r.Workspace.Lookups(), unanswered(all); got < 1 || got > 1+excused {
+			t.Errorf("round %d: %d look-ups, want 1; %d questions to the store had no answer in time", round, got, excused)
 		}
 	}
 }
@@ -57,8 +57,8 @@ func TestUnknownTokenIsLookedUpOnce(t *testing.T) {
 			t.Errorf("%s: %v", g.Name, got)
 		}
 	}
-	if got := r.Workspace.Lookups(); got != 1 {
-		t.Errorf("%d look-ups, want 1", got)
+	if got, excused := r.Workspace.Lookups(), unanswered(all); got < 1 || got > 1+excused {
+		t.Errorf("%d look-ups, want 1; %d questions to the store had no answer in time", got, excused)
 	}
 }
 
@@ -79,8 +79,8 @@ func TestRestartFindsWhatIsKnown(t *testing.T) {
 	for _, token := range tokens {
 		mustPass(t, token.Value, all[1])
 	}
-	if got := r.Workspace.Lookups(); got != 0 {
-		t.Errorf("%d look-ups, want 0", got)
+	if got, excused := r.Workspace.Lookups(), unanswered(all); got > excused {
+		t.Errorf("%d look-ups, want 0; %d questions to the store had no answer in time", got, excused)
 	}
 }
 
@@ -100,10 +100,11 @@ func TestBudget(t *testing.T) {
 		name  string
 		begin func()
 		burst float64 // of all gateways together
+		works bool
 	}{
-		{"with Redis", func() {}, rate},
+		{"with Redis", func() {}, rate, true},
 		// Each gateway has a share, with a burst of its own.
-		{"without", func() { r.Redis.Pause() }, rate + gateways},
+		{"without", func() { r.Redis.Pause() }, rate + gateways, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.begin()
@@ -112,6 +113,7 @@ func TestBudget(t *testing.T) {
 			traffic := startTraffic(t, []fakeworkspace.Token{known}, all...)
 			var sent atomic.Int64
 			var wg sync.WaitGroup
+			before := unanswered(all)
 			began := time.Now()
 			const lasts = 4 * time.Second
 			for _, g := range all {
@@ -130,6 +132,9 @@ func TestBudget(t *testing.T) {
 			took := time.Since(began)
 			traffic.end()
 			most := rate*took.Seconds() + test.burst + 1
+			if test.works {
+				most += float64(unanswered(all) - before) // then a gateway takes from its share
+			}
 			if got := r.Workspace.Lookups(); float64(got) > most || got == 0 {
 				t.Errorf("%d look-ups in %v for %d tokens, want at most %.0f", got, took, sent.Load(), most)
 			}

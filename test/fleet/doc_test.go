@@ -3,9 +3,9 @@
 // Redis is killed, paused, filled and emptied; authorities are killed; networks go silent.
 // Where there is no redis-server, the tests that need one are skipped.
 //
-// Files: rig_test.go (the processes), caddyfile_test.go (their configuration), ca_test.go
-// (certificates), redis_test.go (faults of Redis), traffic_test.go (clients that compare
-// every answer with what is true); each of the others has the tests of one subject.
+// Files: redis_test.go (faults of Redis), traffic_test.go (clients that compare every answer
+// with what is true), verdict_test.go; each of the others has the tests of one subject. The
+// processes are those of package fleettest.
 package fleet
 
 import (

@@ -35,6 +35,7 @@ func TestKeyRotation(t *testing.T) {
 	} {
 		t.Run(round.name, func(t *testing.T) {
 			r.Workspace.Reset()
+			before := unanswered(all)
 			for i, g := range all {
 				var others []*fleettest.Gateway
 				for j, other := range all {
@@ -52,12 +53,21 @@ func TestKeyRotation(t *testing.T) {
 				traffic.end()
 			}
 			// Each start looks up the admin's own token, which proves how ids are made.
-			if got := r.Workspace.Lookups() - len(all); got > round.most {
-				t.Errorf("%d look-ups, want at most %d", got, round.most)
+			if got, excused := r.Workspace.Lookups()-len(all), unanswered(all)-before; got > round.most+excused {
+				t.Errorf("%d look-ups, want at most %d; %d questions to the store had no answer in time", got, round.most, excused)
 			}
 			awaitSharing(t, r, all)
 		})
 	}
+}
+
+// unanswered returns how many questions to the store had no answer in time, which excuses as
+// many look-ups.
+func unanswered(all []*fleettest.Gateway) (count int) {
+	for _, g := range all {
+		count += g.Unanswered()
+	}
+	return count
 }
 
 // TestOtherKey: a gateway with another key shares nothing with the fleet, and harms nothing.
@@ -73,8 +83,8 @@ func TestOtherKey(t *testing.T) {
 	r.Workspace.Reset()
 	token := r.Mint()
 	mustPass(t, token.Value, all...)
-	if got := r.Workspace.Lookups(); got != 2 {
-		t.Errorf("%d look-ups, want one for each key", got)
+	if got, excused := r.Workspace.Lookups(), unanswered(all); got < 2 || got > 2+excused {
+		t.Errorf("%d look-ups, want one for each key; %d questions to the store had no answer in time", got, excused)
 	}
 	awaitSharing(t, r, all[:2])
 	mustPass(t, token.Value, all...)
