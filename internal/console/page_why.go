@@ -28,7 +28,7 @@ func (s *server) why(r *http.Request) (any, error) {
 	prefix, err := why.ParseID(data.ID)
 	if err != nil {
 		data.ID, data.Problem = "", err.Error() // it may be a token that was pasted by mistake
-		return data, nil //nolint:nilerr // the page says it
+		return data, nil                        //nolint:nilerr // the page says it
 	}
 	story, err := adminapi.Decision(s, prefix)
 	if err != nil {
