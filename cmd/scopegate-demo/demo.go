@@ -23,6 +23,9 @@ import (
 // defaultListen is the default of --listen.
 const defaultListen = "127.0.0.1:8080"
 
+// defaultConsole is where the console is, if that is free.
+const defaultConsole = "127.0.0.1:2020"
+
 // secretVariable passes the workspace's admin secret to the gateway in an environment
 // variable, as the documentation recommends.
 const secretVariable = "SCOPEGATE_DEMO_CLIENT_SECRET"
@@ -80,7 +83,11 @@ func startGateway(workspace *fakeworkspace.Workspace, o options) (*demo, error) 
 		return nil, fmt.Errorf("setting the admin secret: %w", err)
 	}
 	enforce.Usage = -1 // leave nothing on disk
-	console, err := firstFree("127.0.0.1:2020", "127.0.0.1:0")
+	usual := defaultConsole
+	if o.listen != "" { // most likely another demo runs on the usual ports
+		usual = "127.0.0.1:0"
+	}
+	console, err := addressOr("", usual)
 	if err != nil {
 		return nil, err
 	}
