@@ -92,8 +92,13 @@ func (f *Findings) validate() error {
 // do, since (RFC 3339). Of gateways that share a storage, one emits it.
 const eventFinding = "databricks_finding"
 
-// tellFinding emits an event. An acknowledgment is none: who acknowledges knows.
+// tellFinding tells the audit outputs that have a place for findings, and emits an event. An
+// acknowledgment is none: who acknowledges knows.
 func tellFinding(f findings.Finding, change findings.Change) {
+	sinksPool.Range(func(_, pooled any) bool {
+		pooled.(*pooledSinks).PutFinding(f.Event(change))
+		return true
+	})
 	if change == findings.ChangeAcknowledged {
 		return
 	}

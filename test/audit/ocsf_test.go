@@ -22,6 +22,11 @@ func TestOutputOfEvents(t *testing.T) {
 	g.Send(t, "GET", harness.JobsList+"?name=hush", harness.Bearer(token.Value))
 	g.Send(t, "GET", harness.ClustersList, harness.Bearer(token.Value))
 	g.Send(t, "GET", harness.JobsList, nil)
+	g.Admin(t, "GET", "/databricks_scopes/findings") // the admin's own token may do everything
+	harness.WaitFor(t, "the event of a finding", func() bool {
+		content, err := os.ReadFile(output)
+		return err == nil && bytes.Contains(content, []byte(`"class_uid":2004`)) && bytes.Contains(content, []byte(`"types":["unscoped"]`))
+	})
 	harness.Stop(t)
 	content, err := os.ReadFile(output)
 	if err != nil {
