@@ -35,6 +35,7 @@ func TestPages(t *testing.T) {
 			t.Parallel()
 			steps := readPage(t, p.name)
 			needTools(t, steps)
+			processtest.NeedNoGateway(t)
 			s := newSession(t, p.name)
 			if p.prepare != nil {
 				p.prepare(s)

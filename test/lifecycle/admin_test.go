@@ -62,6 +62,7 @@ func answering(t *testing.T, path string) bool {
 // find, and what a killed one leaves behind is in nobody's way.
 func TestSidecarSocket(t *testing.T) {
 	t.Parallel()
+	processtest.NeedNoGateway(t)
 	r := newRig(t)
 	runtime := harness.TempDir(t)
 	r.env = append(r.env, "XDG_RUNTIME_DIR="+runtime)
