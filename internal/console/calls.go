@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/audit"
 )
 
 const (
@@ -35,7 +37,8 @@ type callsData struct {
 
 // operationCalls are the calls of one operation in the last hour.
 type operationCalls struct {
-	// Operation is empty where the path was not read.
+	// Operation is empty where the path was not read. Refused counts also those that were
+	// unavailable.
 	Operation      string
 	Total, Refused int
 	Last           time.Time
@@ -47,8 +50,8 @@ type operationCalls struct {
 	from             time.Time
 }
 
-// callBar is a bin with calls, in the units of the drawing: what did not pass stands below the
-// rest.
+// callBar is a bin with calls, in the units of the drawing: those that were refused or
+// unavailable stand below the rest.
 type callBar struct{ X, Y, Height, RefusedY, RefusedHeight int }
 
 // The drawing, in its own units.
@@ -60,12 +63,11 @@ const (
 // callsOf reads all decisions in memory once.
 func (s *server) callsOf(id string) callsData {
 	data := callsData{From: s.Now().Truncate(callBin).Add(-(callBins - 1) * callBin).UTC()}
-	about := s.about(filter{Token: id})
+	about := s.about(filter{}) // the workspace
 	busy := make(map[string]*operationCalls)
-	for r := range s.Recent().Records() {
-		data.Oldest = r.Time
+	data.Oldest = s.Recent().OfToken(id, func(r *audit.Record) {
 		if !about(r) {
-			continue
+			return
 		}
 		call := decisionOf(r)
 		if len(data.Calls) < recentCalls {
@@ -73,13 +75,13 @@ func (s *server) callsOf(id string) callsData {
 		}
 		bin := int(r.Time.Sub(data.From) / callBin)
 		if r.Time.Before(data.From) || bin >= callBins {
-			continue
+			return
 		}
 		if busy[call.Operation] == nil {
 			busy[call.Operation] = &operationCalls{Operation: call.Operation, from: data.From}
 		}
 		busy[call.Operation].add(&call, bin)
-	}
+	})
 	data.Partial = data.Oldest.After(data.From)
 	for _, o := range busy {
 		data.Hour = append(data.Hour, *o)

@@ -28,7 +28,7 @@
 		const chart = new uPlot({
 			width: Math.max(240, figure.clientWidth),
 			height: 220,
-			padding: [null, 24, null, null],
+			padding: [null, days ? 44 : 24, null, null],
 			tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
 			cursor: { drag: { x: false, y: false } },
 			scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.1)] } },
