@@ -67,7 +67,7 @@ type Prometheus struct {
 
 // kept is the last answer, or failure, about a period.
 type kept struct {
-	free      chan struct{} // holds one while nobody asks, and guards the rest
+	free      chan struct{} // holds one while no query runs, and guards the rest
 	decisions Decisions
 	err       error
 	at        time.Time
@@ -102,7 +102,7 @@ func (p *Prometheus) Close() {
 // more than 5 seconds at most. Its errors say in one line what is wrong, and hold no text of
 // the server.
 //
-// Who asks while another one does waits for the same answer, which is shown for a while.
+// Callers that come while a query runs wait for its answer, which is shown for a while.
 func (p *Prometheus) Decisions(ctx context.Context, period int) (Decisions, error) {
 	k := &p.kept[period]
 	select {

@@ -129,7 +129,7 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestSlow: whoever asks a server that does not answer waits for 5 seconds together, and nobody
+// TestSlow: callers of a server that does not answer wait for 5 seconds together, and none
 // waits in the 15 seconds after.
 func TestSlow(t *testing.T) {
 	t.Parallel()
