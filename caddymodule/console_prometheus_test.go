@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/internal/preflight"
 )
 
 // TestConsolePrometheus: what JSON can say. No error repeats a secret.
@@ -38,5 +40,15 @@ func TestConsolePrometheus(t *testing.T) {
 	}
 	if settings, err := (*ConsolePrometheus)(nil).settings(); settings != nil || err != nil {
 		t.Errorf("%v %v", settings, err)
+	}
+}
+
+// TestConsoleSecrets: scopegate check looks at the token.
+func TestConsoleSecrets(t *testing.T) {
+	t.Parallel()
+	var plan preflight.Plan
+	findNeeds(map[string]any{"handler": "databricks_console", "prometheus": map[string]any{"token": "{env.X}"}}, false, &plan)
+	if !slices.Equal(plan.Secrets, []string{"{env.X}"}) {
+		t.Errorf("got %v", plan.Secrets)
 	}
 }
