@@ -15,6 +15,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/console"
+	"github.com/scopegate/scopegate/internal/history"
 )
 
 func init() {
@@ -36,7 +37,11 @@ type Console struct {
 	// a URL. Default: the only one that handlers use.
 	Workspace string `json:"workspace,omitempty"`
 
+	// Where decisions of more than the last hour are read from. Default: nowhere.
+	Prometheus *ConsolePrometheus `json:"prometheus,omitempty"`
+
 	app    *App
+	past   *history.Prometheus          // nil without Prometheus
 	ending chan struct{}                // closed when the HTTP server of the site begins to shut down
 	pages  atomic.Pointer[http.Handler] // nil until it is known who can reach them
 	// onlyVerified lets in only clients whose certificates were verified. It is set before pages.
@@ -57,6 +62,9 @@ func (c *Console) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if err := caddyserver.CheckEncrypted(ctx); err != nil {
+		return consoleError(err)
+	}
+	if c.past, err = c.history(); err != nil {
 		return consoleError(err)
 	}
 	c.ending = make(chan struct{})
@@ -82,7 +90,7 @@ func (c *Console) open() error {
 		return consoleError(err)
 	}
 	c.onlyVerified = !site.Loopback && !site.SignsIn
-	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, Ending: c.ending})
+	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, History: c.past, Ending: c.ending})
 	c.pages.Store(&pages)
 	return nil
 }
@@ -139,6 +147,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 //
 //	databricks_console {
 //	    workspace <name>|<url>
+//	    prometheus <url> {
+//	        token         <placeholder>
+//	        match         <label>=<value>
+//	        insecure_http
+//	    }
 //	}
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Console)
@@ -152,11 +165,21 @@ func (c *Console) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (c *Console) options(d *caddyfile.Dispenser) options {
-	return options{"workspace": func() error { return oneArg(d, &c.Workspace) }}
+	return options{
+		"workspace":  func() error { return oneArg(d, &c.Workspace) },
+		"prometheus": func() error { c.Prometheus = new(ConsolePrometheus); return c.Prometheus.unmarshal(d) },
+	}
+}
+
+// Cleanup closes connections to Prometheus.
+func (c *Console) Cleanup() error {
+	c.past.Close()
+	return nil
 }
 
 // Interface guards
 var (
+	_ caddy.CleanerUpper          = (*Console)(nil)
 	_ caddy.Provisioner           = (*Console)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Console)(nil)
 	_ caddyfile.Unmarshaler       = (*Console)(nil)

@@ -123,7 +123,7 @@ func findNeeds(node any, ours bool, plan *preflight.Plan) {
 		if path, ok := node["filename"].(string); ok && node["output"] == "file" {
 			plan.Files = append(plan.Files, path)
 		}
-		if handler, _ := node["handler"].(string); handler == "databricks_scopes" || handler == "databricks_authority" {
+		if handler, _ := node["handler"].(string); slices.Contains([]string{"databricks_scopes", "databricks_authority", "databricks_console"}, handler) {
 			ours = true
 		}
 		for _, key := range slices.Sorted(maps.Keys(node)) {

@@ -20,6 +20,7 @@ var funcs = template.FuncMap{
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"minute": minuteOf,
+	"day":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 	"ago":    ago,
 	"span":   span,
 	"count":  count,

@@ -7,15 +7,15 @@ import (
 	"github.com/scopegate/scopegate/internal/recent"
 )
 
-// hourData are the decisions of the last hour: a chart, and a table for those who do not see
-// it.
+// hourData are the decisions of the last hour, or of a longer period: a chart, and a table for
+// those who do not see it.
 type hourData struct {
 	// Chart is for console.js, which draws figures with data-chart.
 	Chart string
-	// Minutes are those with decisions, the newest first.
+	// Minutes are those with decisions, the newest first, or longer bins.
 	Minutes []recent.Minute
 	Total   recent.Classes
-	// Refusals are the most frequent ones, and More is how many kinds are left out.
+	// Refusals are the most frequent ones of the last hour, and More is how many kinds are left out.
 	Refusals []recent.Refusal
 	More     int
 }
@@ -25,7 +25,8 @@ const topRefusals = 10
 
 // chart is what console.js draws.
 type chart struct {
-	X      []int64  `json:"x"` // seconds since 1970
+	X      []int64  `json:"x"`   // seconds since 1970
+	Bin    string   `json:"bin"` // Minute, or what a longer bin is called
 	Series []series `json:"series"`
 }
 
@@ -38,12 +39,18 @@ type series struct {
 func hourOf(minutes recent.Minutes) (hourData, error) {
 	shown := min(len(minutes.Refusals), topRefusals)
 	data := hourData{Refusals: minutes.Refusals[:shown], More: len(minutes.Refusals) - shown}
-	drawn := chart{X: []int64{}, Series: []series{
+	return data, data.fill(minutes.Minutes, "Minute")
+}
+
+// fill draws bins, the oldest first.
+func (data *hourData) fill(bins []recent.Minute, called string) error {
+	data.Minutes, data.Total = nil, recent.Classes{}
+	drawn := chart{Bin: called, X: []int64{}, Series: []series{
 		{Label: allowed.Label(), Color: "good"}, {Label: refused.Label(), Color: "bad"},
 		{Label: wouldRefuse.Label(), Color: "warning"}, {Label: unavailable.Label(), Color: "info"},
 	}}
-	for i := range minutes.Minutes {
-		minute := &minutes.Minutes[i]
+	for i := range bins {
+		minute := &bins[i]
 		counts := []int{minute.Allowed, minute.Refused, minute.WouldRefuse, minute.Unavailable}
 		drawn.X = append(drawn.X, minute.Begins.Unix())
 		for j, n := range counts {
@@ -59,7 +66,7 @@ func hourOf(minutes recent.Minutes) (hourData, error) {
 	}
 	encoded, err := json.Marshal(drawn)
 	data.Chart = string(encoded)
-	return data, err
+	return err
 }
 
 // minuteOf formats the beginning of a minute.

@@ -20,8 +20,9 @@ var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview"
 
 // overviewData is what the Overview shows.
 type overviewData struct {
-	Now  time.Time
-	Hour hourData
+	Now    time.Time
+	Hour   hourData
+	Period periodData
 	// Findings counts those that are new, by severity; nil where they were never evaluated.
 	Findings []severityCount
 	Health   health.Report
@@ -79,6 +80,9 @@ func (s *server) overview(r *http.Request) (any, error) {
 		return nil, err
 	}
 	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
+	if data.Period, err = s.period(r.Context(), r.URL.Query().Get("period"), &data.Hour); err != nil {
+		return nil, err
+	}
 	data.Held, data.Oldest = s.Recent().Span()
 	if book, err := s.book(); err == nil && book != nil { // without a workspace, the page is about the gateway
 		data.Findings = countNew(r.Context(), book)

@@ -19,6 +19,7 @@ var tokenPage = page{
 		}
 		data := newTokenData(known)
 		data.Findings = s.findingsOf(data.ID, known.report.At)
+		data.Recent = s.callsOf(data.ID)
 		data.ownerGone(s.ownerless()[data.ID])
 		return data, nil
 	},
@@ -41,6 +42,7 @@ type tokenData struct {
 	NoAdvice       string // why there is no Advice
 	Native         *nativePolicy
 	Findings       []tokenFinding
+	Recent         callsData
 	Summary, Notes []string
 }
 

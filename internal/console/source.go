@@ -7,6 +7,7 @@ import (
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/health"
+	"github.com/scopegate/scopegate/internal/history"
 )
 
 // Source is what the pages show: the running configuration. It is asked on every request.
@@ -33,6 +34,8 @@ type Options struct {
 	Loopback bool
 	// User returns who signed in to send a request, as far as that is known. Nil knows nobody.
 	User func(*http.Request) string
+	// History has decisions of more than the last hour. Nil has none.
+	History *history.Prometheus
 	// Ending is closed when the site begins to shut down, so that streams end. Nil is never.
 	Ending <-chan struct{}
 }

@@ -6,6 +6,6 @@
 // garbage collector nothing, and no more memory whatever clients send.
 //
 // Files: ring.go (what requests do), page.go, record.go (what is kept of a record), wire.go
-// (how values are written), find.go, latest.go, follow.go,
-// minutes.go.
+// (how values are written), find.go, latest.go, oftoken.go,
+// follow.go, minutes.go.
 package recent

@@ -37,7 +37,7 @@ func Doubt(workspace *url.URL) string {
 	switch {
 	case !dotted && workspaceName.MatchString(first):
 		return fmt.Sprintf("%s is only the first part of a workspace's host name; did you mean %s?", host, complete(first))
-	case isPrivate(host):
+	case IsPrivate(host):
 		return ""
 	case slices.Contains(clouds, host):
 		return fmt.Sprintf("%s is the domain of a cloud and no workspace; write the workspace's own host name, such as dbc-….%s", host, host)

@@ -12,7 +12,7 @@ import (
 // CheckScheme refuses a workspace over plain HTTP, through which tokens would travel in
 // the clear, unless it is in a private network or the operator insists.
 func CheckScheme(workspace *url.URL, insecure bool) error {
-	if workspace.Scheme != "http" || insecure || isPrivate(workspace.Hostname()) {
+	if workspace.Scheme != "http" || insecure || IsPrivate(workspace.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("workspace %s is not encrypted: tokens and the admin credential would cross the network in the clear; write https://%s, or set insecure_http if the network in between is yours", workspace.Redacted(), workspace.Host)
@@ -26,10 +26,10 @@ var privateSuffixes = []string{
 // carrierGrade is the shared address space of RFC 6598, which clusters use for pods.
 var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
 
-// isPrivate reports whether a host is on this machine or in a private network: loopback
+// IsPrivate reports whether a host is on this machine or in a private network: loopback
 // and private addresses, names of one label, and names below the suffixes that private
 // networks and clusters use.
-func isPrivate(host string) bool {
+func IsPrivate(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if address, err := netip.ParseAddr(host); err == nil {
 		address = address.WithZone("").Unmap()

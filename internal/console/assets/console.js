@@ -20,19 +20,20 @@
 	function draw(figure) {
 		const data = JSON.parse(figure.dataset.chart);
 		if (data.x.length === 0) return;
-		const utc = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
+		const days = data.x.at(-1) - data.x[0] > 86_400;
+		const utc = (seconds) => new Date(seconds * 1000).toISOString().slice(days ? 5 : 11, 16).replace("T", " ");
 		const axis = { stroke: color("text"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 } };
 		const place = document.createElement("div");
 		figure.prepend(place);
 		const chart = new uPlot({
 			width: Math.max(240, figure.clientWidth),
 			height: 220,
-			padding: [null, 24, null, null],
+			padding: [null, days ? 44 : 24, null, null],
 			tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
 			cursor: { drag: { x: false, y: false } },
 			scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.1)] } },
-			axes: [{ ...axis, values: (_, at) => at.map(utc) }, { ...axis, size: 60 }],
-			series: [{ label: "Minute", value: (_, at) => (at === null ? "--" : utc(at)) }, ...data.series.map((s) => ({
+			axes: [{ ...axis, space: days ? 100 : 50, values: (_, at) => at.map(utc) }, { ...axis, size: 60 }],
+			series: [{ label: data.bin ?? "Minute", value: (_, at) => (at === null ? "--" : utc(at)) }, ...data.series.map((s) => ({
 				label: s.label, stroke: color(s.color), width: 2, fill: s.fill ? color(s.color) : undefined,
 				dash: s.dash, points: { show: data.x.length < 2 },
 			}))],
