@@ -13,7 +13,7 @@ import (
 )
 
 // breakPage tells who would break if everything that is only rehearsed were enforced now.
-var breakPage = page{pattern: "/break", template: "break", label: "Would break", title: "Who would break if I enforced now", load: (*server).breakData}
+var breakPage = page{pattern: "/break", template: "break", label: "Would break", title: "Who would break if I enforced now", all: true, load: (*server).breakData}
 
 // maxBroken is how many lines the page lists.
 const maxBroken = 200
