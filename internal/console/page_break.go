@@ -58,7 +58,7 @@ type brokenLine struct {
 
 func (s *server) breakData(r *http.Request) (any, error) {
 	query := r.URL.Query()
-	data := &breakData{Owner: strings.TrimSpace(query.Get("owner")), Policy: query.Get("policy")}
+	data := &breakData{Owner: filterText(query, "owner"), Policy: filterText(query, "policy")}
 	workspace, err := s.workspace()
 	if err != nil {
 		data.Notes = append(data.Notes, err.Error())

@@ -26,13 +26,15 @@ func (l slowList) List(ctx context.Context) ([]*tokens.Info, time.Time, error) {
 	return l.tokenList.List(ctx)
 }
 
+func noJudges() []*judge.Judge { return nil }
+
 // TestTurns: few requests look at all tokens at once, and other pages do not wait for them.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := full(t, "analyst@example.com")
 		list := slowList{asked: make(chan struct{}, 100), ready: make(chan struct{})}
-		s.workspaces[0].Tokens, s.workspaces[0].Judges = list, func() []*judge.Judge { return nil }
+		s.workspaces[0].Tokens, s.workspaces[0].Judges = list, noJudges
 		handler := console.New(s, console.Options{Loopback: true})
 		ask := func(path string) int {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
