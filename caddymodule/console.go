@@ -122,12 +122,11 @@ func signedIn(r *http.Request) string {
 	if !ok {
 		return ""
 	}
-	for _, name := range []string{"http.auth.user.id", "http.request.tls.client.subject"} {
-		if user, _ := replacer.GetString(name); user != "" {
-			return user
-		}
+	if user, _ := replacer.GetString("http.auth.user.id"); user != "" || !caddyserver.Verified(r) {
+		return user // anyone can write any name into a certificate that is not verified
 	}
-	return ""
+	subject, _ := replacer.GetString("http.request.tls.client.subject")
+	return subject
 }
 
 // ServeHTTP answers with a page.

@@ -88,6 +88,21 @@ func verifiesClients(ctx caddy.Context, server *caddyhttp.Server, hosts []string
 	})
 }
 
+// mixesCertificates reports whether a client can name a host to one policy, which verifies its
+// certificate, and then ask for another host, whose policy trusts others.
+func mixesCertificates(server *caddyhttp.Server) bool {
+	if strict := server.StrictSNIHost; strict != nil && *strict {
+		return false
+	}
+	verifying := 0
+	for _, policy := range server.TLSConnPolicies {
+		if policy.ClientAuthentication != nil {
+			verifying++
+		}
+	}
+	return verifying > 1
+}
+
 // Verified reports whether the server has verified a certificate of the client.
 func Verified(r *http.Request) bool { return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 }
 

@@ -24,6 +24,8 @@ type Site struct {
 	SignsIn, Certificate bool
 
 	open []string // addresses that other machines can reach
+	// mixed is true if who has a certificate for another site of the server reaches this one.
+	mixed bool
 }
 
 // FindSite returns the site of a handler. All of the configuration must be provisioned. The
@@ -41,6 +43,7 @@ func FindSite(ctx caddy.Context, matches func(caddyhttp.MiddlewareHandler) bool)
 		site.open = openListens(server)
 		site.Loopback = len(site.open) == 0
 		site.Certificate = verifiesClients(ctx, server, site.Hosts)
+		site.mixed = mixesCertificates(server)
 		return site, nil
 	}
 	return nil, errors.New("it must stand in a site, by itself or in handle or route; elsewhere, as in handle_errors or a named route, it cannot be told who reaches it")
@@ -54,6 +57,8 @@ func (s *Site) Check() error {
 		return nil
 	case !s.SignsIn && !s.Certificate:
 		return fmt.Errorf("its site listens on %s, where anyone can connect, and nobody has to sign in: add basic_auth or forward_auth to the same site, without a matcher and before it, or tls with client_auth and mode require_and_verify; or add bind 127.0.0.1 to the site, for this machine only", strings.Join(s.open, ", "))
+	case !s.SignsIn && s.mixed:
+		return errors.New("with strict_sni_host insecure_off, clients reach its site with a certificate for another site: remove that option, or add basic_auth or forward_auth to the site")
 	case len(s.Hosts) == 0:
 		return errors.New("its site has no host: name it in the site's address, such as https://console.example.com:9443, because requests for other names are refused")
 	}

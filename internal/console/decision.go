@@ -56,6 +56,7 @@ type decision struct {
 	ID        string
 	Arrived   time.Time
 	Outcome   outcome
+	Open      bool // it goes on, and another decision with its id follows
 	Reason    string
 	Method    string
 	Path      string // empty if paths are redacted
@@ -67,7 +68,7 @@ type decision struct {
 
 func decisionOf(r *audit.Record) decision {
 	d := decision{
-		ID: r.RequestID, Arrived: r.Time, Outcome: outcomeOf(r), Reason: string(r.Reason),
+		ID: r.RequestID, Arrived: r.Time, Outcome: outcomeOf(r), Open: r.Outcome == audit.Open, Reason: string(r.Reason),
 		Method: r.Method, Path: r.Path, Owner: ownerOf(r), TokenID: r.TokenID, Status: r.Status,
 	}
 	if r.Operation != nil {

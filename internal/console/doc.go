@@ -26,7 +26,8 @@
 // Files: source.go (what the pages show, and the handler), server.go (methods, hosts and
 // headers), pages.go (the list of pages), render.go (templates), funcs.go (what templates can
 // call), assets.go, decision.go and filter.go (decisions in lists), live_stream.go (server-sent events),
-// minutes.go and period.go (the chart of the Overview), calls.go (the last calls of a token), reports.go (the report that the pages about tokens
+// turns.go (how many answers are made at once, and sent for how long), minutes.go and period.go
+// (the chart of the Overview), calls.go (the last calls of a token), reports.go (the report that the pages about tokens
 // share), tokensquery.go, tokenrow.go, tokenfindings.go, timeline.go and native.go (parts of
 // them), page_<noun>.go. Below assets, thirdparty has files of htmx and uPlot, which
 // assets/refresh copies from npm.

@@ -17,16 +17,19 @@ type filter struct {
 	Owner, Operation, Token string
 }
 
-// maxFilter bounds the text of a filter, in bytes.
+// maxFilter bounds the text of a filter, in bytes. Each is compared with very many names.
 const maxFilter = 256
 
+// filterText returns the text of a filter.
+func filterText(query url.Values, name string) string {
+	text := query.Get(name)
+	return strings.TrimSpace(text[:min(len(text), maxFilter)])
+}
+
 func filterOf(query url.Values) filter {
-	f := filter{Outcome: outcome(query.Get("outcome")), Owner: query.Get("owner"), Operation: query.Get("operation"), Token: strings.ToLower(query.Get("token"))}
+	f := filter{Outcome: outcome(query.Get("outcome")), Owner: filterText(query, "owner"), Operation: filterText(query, "operation"), Token: strings.ToLower(filterText(query, "token"))}
 	if !slices.Contains(outcomes, f.Outcome) {
 		f.Outcome = ""
-	}
-	for _, text := range []*string{&f.Owner, &f.Operation, &f.Token} {
-		*text = strings.TrimSpace((*text)[:min(len(*text), maxFilter)])
 	}
 	return f
 }

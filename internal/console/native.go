@@ -81,6 +81,7 @@ func (s *server) nativeFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	download(w, kind, "scopegate-"+known.row.ID[:idDigits]+suffix)
+	defer hurry(w)()
 	_, _ = w.Write(out.Bytes()) // the browser may have left
 }
 

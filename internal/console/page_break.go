@@ -13,7 +13,7 @@ import (
 )
 
 // breakPage tells who would break if everything that is only rehearsed were enforced now.
-var breakPage = page{pattern: "/break", template: "break", label: "Would break", title: "Who would break if I enforced now", load: (*server).breakData}
+var breakPage = page{pattern: "/break", template: "break", label: "Would break", title: "Who would break if I enforced now", all: true, load: (*server).breakData}
 
 // maxBroken is how many lines the page lists.
 const maxBroken = 200
@@ -58,7 +58,7 @@ type brokenLine struct {
 
 func (s *server) breakData(r *http.Request) (any, error) {
 	query := r.URL.Query()
-	data := &breakData{Owner: strings.TrimSpace(query.Get("owner")), Policy: query.Get("policy")}
+	data := &breakData{Owner: filterText(query, "owner"), Policy: filterText(query, "policy")}
 	workspace, err := s.workspace()
 	if err != nil {
 		data.Notes = append(data.Notes, err.Error())

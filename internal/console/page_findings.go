@@ -47,7 +47,7 @@ func (s *server) listFindings(r *http.Request) (any, error) {
 	if data.Filter.State, err = findings.ParseState(query.Get("state")); err != nil {
 		return nil, errorf(http.StatusBadRequest, "%w", err)
 	}
-	data.Filter.Owner, data.Filter.TokenID = query.Get("owner"), query.Get("token")
+	data.Filter.Owner, data.Filter.TokenID = filterText(query, "owner"), filterText(query, "token")
 	book, err := s.book()
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 )
 
 // mapPage tells what a request needs, how that is known, and where the workspace disagrees.
-var mapPage = page{pattern: "/map", template: "map", label: "Map", title: "Map", load: (*server).mapData}
+var mapPage = page{pattern: "/map", template: "map", label: "Map", title: "Map", all: true, load: (*server).mapData}
 
 // mapData is what the page shows.
 type mapData struct {

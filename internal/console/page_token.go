@@ -11,7 +11,7 @@ import (
 
 // tokenPage shows all that is known of one token.
 var tokenPage = page{
-	pattern: "/tokens/{id}", template: "token", title: "Token", scripts: []string{"console.js"},
+	pattern: "/tokens/{id}", template: "token", title: "Token", scripts: []string{"console.js"}, all: true,
 	load: func(s *server, r *http.Request) (any, error) {
 		known, err := s.knownOf(r)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // tokensPage lists the tokens of the workspace.
 var tokensPage = page{
-	pattern: "/tokens", template: "tokens", label: "Tokens", title: "Tokens", scripts: []string{"thirdparty/htmx.min.js"},
+	pattern: "/tokens", template: "tokens", label: "Tokens", title: "Tokens", scripts: []string{"thirdparty/htmx.min.js"}, all: true,
 	load: func(s *server, r *http.Request) (any, error) {
 		q, err := parseTokensQuery(r.URL.Query())
 		if err != nil {
@@ -38,6 +38,7 @@ func (s *server) tokensCSV(w http.ResponseWriter, r *http.Request) {
 	}
 	found := q.selectFrom(report, s.ownerless())
 	download(w, "text/csv; charset=utf-8", "tokens.csv")
+	defer hurry(w)()
 	_ = found.WriteCSV(w) // the browser may have left
 }
 

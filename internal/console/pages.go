@@ -14,6 +14,9 @@ type page struct {
 	label, title string
 	// scripts are files below assets that the page needs.
 	scripts []string
+	// all means that load looks at all tokens, or at all that was recorded of them, so that few
+	// may do so at once.
+	all bool
 	// load returns what the template shows.
 	load func(s *server, r *http.Request) (any, error)
 }

@@ -161,5 +161,6 @@ func (s *server) render(w http.ResponseWriter, status int, name string, v view) 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
+	defer hurry(w)()
 	_, _ = w.Write(out.Bytes()) // the browser may have left
 }

@@ -15,7 +15,8 @@ type server struct {
 	options Options
 	sets    map[string]*template.Template
 	reports reports
-	streams atomic.Int64 // browsers that follow
+	streams atomic.Int64  // browsers that follow
+	turns   chan struct{} // one for each answer that is being made, see inTurn
 }
 
 // routes leads requests to pages.
@@ -23,11 +24,15 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for i := range pages {
 		p := &pages[i]
-		mux.HandleFunc("GET "+p.pattern, func(w http.ResponseWriter, r *http.Request) { s.show(w, r, p) })
+		show := func(w http.ResponseWriter, r *http.Request) { s.show(w, r, p) }
+		if p.all {
+			show = s.inTurn(show)
+		}
+		mux.HandleFunc("GET "+p.pattern, show)
 	}
 	mux.HandleFunc("GET "+assetPrefix+"{hash}/{name...}", serveAsset)
-	mux.HandleFunc("GET /tokens.csv", s.tokensCSV)
-	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.nativeFile)
+	mux.HandleFunc("GET /tokens.csv", s.inTurn(s.tokensCSV))
+	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.inTurn(s.nativeFile))
 	mux.HandleFunc("GET "+streamPath, s.stream)
 	mux.HandleFunc("POST "+acknowledgePath, s.acknowledge)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {

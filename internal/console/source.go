@@ -42,6 +42,6 @@ type Options struct {
 
 // New returns the handler of the pages. It must be at the root of a site of its own.
 func New(source Source, options Options) http.Handler {
-	s := &server{Source: source, options: options, sets: templates()}
+	s := &server{Source: source, options: options, sets: templates(), turns: make(chan struct{}, maxTurns)}
 	return s.protect(s.routes())
 }

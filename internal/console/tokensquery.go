@@ -52,7 +52,7 @@ func parseTokensQuery(values url.Values) (tokensQuery, error) {
 }
 
 func readTokensQuery(values url.Values) (q tokensQuery, err error) {
-	q.Text = values.Get(paramText)
+	q.Text = filterText(values, paramText)
 	for name, into := range map[string]*bool{paramUnscoped: &q.Unscoped, paramNoExpiry: &q.NoExpiry, paramRefused: &q.Refused, paramOwnerGone: &q.OwnerGone} {
 		if value := values.Get(name); value != "" {
 			if *into, err = strconv.ParseBool(value); err != nil {

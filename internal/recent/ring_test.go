@@ -198,6 +198,21 @@ func TestEveryField(t *testing.T) {
 	}
 }
 
+// TestTimes: a workspace may name any time until the year 9999.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	g := New(Size, now)
+	for n, at := range []time.Time{{}, time.Unix(-1, 5).UTC(), arrived, time.Date(2262, 4, 12, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC)} {
+		r := record(n, audit.Answered)
+		r.Facts.Info.Expires = tokens.ExpiresAt(at)
+		g.Put(r)
+		got, _ := g.Find(id(n))[0].Record.Facts.Info.Expires.At()
+		if want, _ := r.Facts.Info.Expires.At(); !got.Equal(want) {
+			t.Errorf("%s became %s", want, got)
+		}
+	}
+}
+
 func withoutEffect(o *scopes.Operation) *scopes.Operation {
 	if o == nil {
 		return nil

@@ -109,13 +109,16 @@ func fixed(w *wire, b []byte) {
 	w.bytes = append(w.bytes, b...)
 }
 
-// moment writes or reads a time, to the nanosecond.
+// moment writes or reads a time, to the nanosecond. In nanoseconds alone, those after 2262 would
+// not fit, and the workspace may say that a token lives longer.
 func moment(w *wire, t *time.Time) {
-	var at int64
+	var second, nanosecond int64
 	if !w.reading && !t.IsZero() {
-		at = t.UnixNano()
+		second, nanosecond = t.Unix(), int64(t.Nanosecond())
 	}
-	if number(w, &at); w.reading && at != 0 {
-		*t = time.Unix(0, at).UTC()
+	number(w, &second)
+	number(w, &nanosecond)
+	if w.reading && (second != 0 || nanosecond != 0) {
+		*t = time.Unix(second, nanosecond).UTC()
 	}
 }

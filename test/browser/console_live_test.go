@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
@@ -53,6 +54,49 @@ func TestConsoleLive(t *testing.T) {
 	}
 	if forbidden := p.Forbidden(t); len(forbidden) > 0 {
 		t.Errorf("the policy forbade %s", strings.Join(forbidden, "\n"))
+	}
+}
+
+// TestConsoleLiveSameID: a client that chooses one id for all of its requests cannot hide any, and
+// of a request that goes on, the page shows only how it ended.
+func TestConsoleLiveSameID(t *testing.T) {
+	b := Start(t)
+	c := startConsole(t, "audit {\nopen_after 100ms\n}")
+	p := b.Open(t, c.Page+"/live?operation=list")
+	rows := func(selector string, n int) func() bool {
+		return func() bool {
+			return Eval[int](t, p, fmt.Sprintf(`document.querySelectorAll("#live-rows tr%s").length`, selector)) == n
+		}
+	}
+	following := `document.getElementById("live-status").textContent.startsWith("Following")`
+	harness.WaitFor(t, "the stream", func() bool { return Eval[bool](t, p, following) })
+	before := Eval[int](t, p, `document.querySelectorAll("#live-rows tr").length`) // all gateways of a process have one ring
+	token := c.Mint("jobs").Value
+	c.Workspace.Faults().Set(harness.JobsList, fakeworkspace.EchoRequestID())
+	const id = "11111111-0000-4000-8000-000000000000"
+	for n := range 3 {
+		answer := c.Send(t, http.MethodGet, harness.JobsList, func(r *http.Request) {
+			harness.Bearer(token)(r)
+			r.Header.Set("X-Request-Id", id)
+		})
+		if got := answer.Header.Get("X-Request-Id"); got != id {
+			t.Fatalf("%d, id %q", answer.StatusCode, got)
+		}
+		harness.WaitFor(t, "a row of its own", rows("", before+n+1))
+	}
+	c.Workspace.Faults().Clear()
+	hang := c.Workspace.Faults().Set(harness.JobsList, fakeworkspace.Hang())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Send(t, http.MethodGet, harness.JobsList, harness.Bearer(token))
+	}()
+	harness.WaitFor(t, "the request that goes on", rows("[data-open]", 1))
+	hang.Remove()
+	<-ended
+	harness.WaitFor(t, "its end", rows("[data-open]", 0))
+	if !rows("", before+4)() {
+		t.Error("it is shown twice")
 	}
 }
 

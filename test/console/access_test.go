@@ -254,6 +254,32 @@ https://other.example.com:PORT {
 	}
 }
 
+// TestMixedCertificates: where clients may name one site and ask for another, a certificate for
+// the other one would lead to the page.
+func TestMixedCertificates(t *testing.T) {
+	const (
+		lax   = "{\nadmin off\nauto_https off\npersist_config off\nlog default {\noutput discard\n}\nservers {\nstrict_sni_host insecure_off\n}\n}\n"
+		page  = "https://console.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode require_and_verify\ntrust_pool file ROOT\n}\n}\nSIGNIN\ndatabricks_console\n}\n"
+		other = "https://other.example.com:PORT {\ntls CERTIFICATE KEY {\nclient_auth {\nmode verify_if_given\ntrust_pool file OTHERROOT\n}\n}\nrespond hello\n}\n"
+	)
+	for _, test := range []struct{ name, options, signIn, other, err string }{
+		{"names must match", global, "", other, ""},
+		{"names need not match", lax, "", other, "strict_sni_host insecure_off"},
+		{"names need not match, with a password", lax, basicAuth, other, ""},
+		{"no other certificates", lax, "", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			sites := strings.NewReplacer("SIGNIN", test.signIn, "OTHERROOT", fleettest.NewCertificates(t).RootFile()).Replace(page + test.other)
+			config, err := harness.Adapt(test.options + s.fill(t, sites))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkError(t, caddy.Load(config, true), test.err)
+		})
+	}
+}
+
 // TestLoopback: on this machine, only this machine's names lead to the page.
 func TestLoopback(t *testing.T) {
 	s := newSite(t)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -25,4 +26,30 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%v\n%s", err, site)
 		}
 	}
+}
+
+// TestGuideOnThisMachine: the first site of the guide shows the page by all names of this machine, and
+// by no others.
+func TestGuideOnThisMachine(t *testing.T) {
+	content, err := os.ReadFile("../../docs/console.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	block := regexp.MustCompile("(?s)```\n(.*?)```").FindStringSubmatch(string(content))[1]
+	if err := s.loadCaddyfile(t, strings.NewReplacer("2020", "PORT", " [::1]", "").Replace(block)); err != nil {
+		t.Fatal(err)
+	}
+	for named, want := range map[string]int{"localhost": http.StatusOK, "127.0.0.1": http.StatusOK, "[::1]": http.StatusOK, "attacker.example.com": http.StatusMisdirectedRequest} {
+		answer := harness.Do(t, harness.Client(t), at(harness.NewRequest(t, http.MethodGet, "http://127.0.0.1:"+s.port+"/live", "", nil), named))
+		if answer.StatusCode != want || answer.Body == "" {
+			t.Errorf("Host: %s: %d, want %d; %d bytes", named, answer.StatusCode, want, len(answer.Body))
+		}
+	}
+}
+
+// at is a request with another Host.
+func at(r *http.Request, named string) *http.Request {
+	r.Host = named
+	return r
 }

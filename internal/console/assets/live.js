@@ -17,12 +17,13 @@
 		if (status.textContent !== text) status.textContent = text;
 	}
 
-	// add puts rows on top. A request that was open and has ended has only its last row.
+	// add puts rows on top. A request that was open and has ended has only its last row. Others
+	// stay: some clients choose their ids, and could hide what they did before.
 	function add(html) {
 		const template = document.createElement("template");
 		template.innerHTML = html;
 		for (const row of [...template.content.children]) {
-			if (row.id) document.getElementById(row.id)?.remove();
+			if (row.id) rows.querySelector(`#${CSS.escape(row.id)}[data-open]`)?.remove();
 		}
 		rows.prepend(template.content);
 		while (rows.children.length > most) rows.lastElementChild.remove();

@@ -85,6 +85,15 @@ func Respond(status int, contentType, body string) Kind {
 	}}
 }
 
+// EchoRequestID answers 200 with the request id that the client chose.
+func EchoRequestID() Kind {
+	return Kind{reply: func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("X-Request-Id", r.Header.Get("X-Request-Id"))
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte("{}"))
+	}}
+}
+
 // RespondAs sends the given response in JSON with status 200, as another workspace.
 func RespondAs(workspaceID int64, body string) Kind {
 	return Kind{reply: func(rw http.ResponseWriter, _ *http.Request) {
