@@ -87,7 +87,7 @@ func (r *Runner) Revoke(ctx context.Context, targets []Target, unused time.Durat
 		case err != nil:
 			return "", err
 		case ownerID(now) != t.OwnerID:
-			return "", errors.New("it has another owner than the gateway says; run the command again")
+			return "", errOwner
 		case unused > 0 && now.LastUsed.After(t.LastUsed):
 			return "", fmt.Errorf("it was used in the meantime, on %s; it is left as it is", now.LastUsed.UTC().Format(time.DateOnly))
 		case unused > 0 && (tooRecent(now.LastUsed, unused) || tooRecent(now.Created, unused)):
