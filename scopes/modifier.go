@@ -34,8 +34,34 @@ func Unmodified(name string) (scope string, ok bool) {
 	return scope, true
 }
 
+// HeldFor returns those of the scopes held that count for a request with a method: a part that
+// only reads opens nothing to a request that may write. That matters for the rows for all
+// methods, which do not say which method the request has; others return held as it is.
+func (o *Operation) HeldFor(method string, held []string) []string {
+	if o.Method != "*" || o.Access != ScopedAccess || isRead(method) || !slices.ContainsFunc(held, readsOnly) {
+		return held
+	}
+	kept := make([]string, 0, len(held))
+	for _, name := range held {
+		if !readsOnly(name) {
+			kept = append(kept, name)
+		} else if scope, _ := Unmodified(name); strings.Contains(name, ":"+modifierQuery) {
+			kept = append(kept, scope+":"+modifierQuery)
+		}
+	}
+	return kept
+}
+
+// readsOnly reports whether a name has the modifier for reads, maybe among others.
+func readsOnly(name string) bool {
+	_, ok := Unmodified(name)
+	return ok && strings.Contains(name, ":"+modifierRead)
+}
+
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
 // permitsModified is Permits for the names with modifiers among the scopes held. A row for all
-// methods counts as a read: the request may be one, and Databricks judges it again.
+// methods counts as a read, because the request may be one, see [Operation.HeldFor].
 func (o *Operation) permitsModified(held []string) bool {
 	var whole []string
 	for _, name := range held {
@@ -56,7 +82,7 @@ func (o *Operation) within(modifiers string) bool {
 	for modifier := range strings.SplitSeq(modifiers[1:], ":") {
 		switch modifier {
 		case modifierRead:
-			if o.Method == http.MethodGet || o.Method == http.MethodHead || o.Method == "*" {
+			if isRead(o.Method) || o.Method == "*" {
 				return true
 			}
 		case modifierQuery:

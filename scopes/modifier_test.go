@@ -29,6 +29,14 @@ func TestModifiers(t *testing.T) {
 		{"letter case", "GET", "/api/2.1/jobs/list", []string{"jobs:READ"}, false},
 		{"reads of everything", "GET", "/api/2.1/jobs/list", []string{"all-apis:read"}, true},
 		{"no write of everything", "POST", "/api/2.1/jobs/create", []string{"all-apis:read"}, false},
+		{"reading does not run statements by a driver", "POST", "/sql/1.0/warehouses/1", []string{"sql:read"}, false},
+		{"reading a path for all methods", "GET", "/sql/1.0/warehouses/1", []string{"sql:read"}, true},
+		{"both: by a driver", "POST", "/sql/1.0/warehouses/1", []string{"sql:restricted-query:read"}, true},
+		{"no call of a tool", "POST", "/api/2.0/mcp/sql", []string{"sql:read:restricted-query"}, false},
+		{"no write to a path for all methods", "PUT", "/api/2.0/permissions/notebooks/1", []string{"workspace:read", "access-management:read"}, false},
+		{"OPTIONS is no read", "OPTIONS", "/api/2.0/mcp/sql", []string{"sql:read"}, false},
+		{"a part of one of two scopes", "POST", "/ai-gateway/connections/1", []string{"ai-gateway", "unity-catalog:read"}, false},
+		{"a part of one of two scopes, reading", "GET", "/ai-gateway/connections/1", []string{"ai-gateway", "unity-catalog:read"}, true},
 		{"account level", "GET", "/api/2.0/accounts/a/workspaces", []string{"all-apis:read"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -38,8 +46,11 @@ func TestModifiers(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := readings[0].Operation
-			if got := o.Permits(test.held); got != test.want {
+			if got := o.Permits(o.HeldFor(test.method, test.held)); got != test.want {
 				t.Errorf("%s %s with %s: %v", test.method, test.path, test.held, got)
+			}
+			if got, err := Default().Permits(test.method, test.path, test.held); got != test.want || err != nil {
+				t.Errorf("%s %s with %s by the catalog: %v, %v", test.method, test.path, test.held, got, err)
 			}
 			if o.PermitsStrictly(test.held) != o.permits(test.held, o.Strict()) {
 				t.Error("a policy's ceiling has no modifiers of tokens")

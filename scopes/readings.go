@@ -139,7 +139,7 @@ func (c *Catalog) Permits(method, escapedPath string, held []string) (bool, erro
 		return false, err
 	}
 	for i := range readings {
-		if !readings[i].Operation.Permits(held) {
+		if o := readings[i].Operation; !o.Permits(o.HeldFor(method, held)) {
 			return false, nil
 		}
 	}

@@ -15,6 +15,9 @@ import (
 type Revocation struct {
 	// Unused says that tokens were selected because they are not used.
 	Unused string
+	// Whose says whether a token has the owner that was asked for, by the workspace's word,
+	// and why not; nil if that does not matter.
+	Whose func(ctx context.Context, t *Target) (why string, err error)
 	// Left says who has left; nil if that does not matter.
 	Left func(ctx context.Context, id int64) (why string, left bool, err error)
 	// Own is the id of the token with which the command itself signs in; nil for none.
@@ -38,6 +41,16 @@ func (v *Revocation) Choose(ctx context.Context, plan *usage.Plan) (targets []Ta
 			skipped = append(skipped, t.result(Skipped, "the gateway signs in with it"))
 			continue
 		}
+		if v.Whose != nil {
+			why, err := v.Whose(ctx, &t)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case why != "":
+				skipped = append(skipped, t.result(Skipped, why))
+				continue
+			}
+		}
 		if v.Left != nil {
 			if row.OwnerID == 0 {
 				skipped = append(skipped, t.result(Skipped, "the workspace does not say who owns it"))
@@ -57,9 +70,14 @@ func (v *Revocation) Choose(ctx context.Context, plan *usage.Plan) (targets []Ta
 	return targets, skipped, nil
 }
 
-// Revoke deletes tokens. One that is gone already is no error. One that was used since it was
-// chosen as unused, or has another owner, is.
-func (r *Runner) Revoke(ctx context.Context, targets []Target, unused bool) []Result {
+// maxClockError is by how much the clocks of the command and of the gateway may differ.
+const maxClockError = time.Hour
+
+// Revoke deletes tokens. One that is gone already is no error. One that has another owner is;
+// and, if they were chosen because they were not used for a time, one that was used since, or
+// of which the workspace says that it is younger or was used in this time. Another program may
+// listen at the gateway's address, and what is revoked is lost.
+func (r *Runner) Revoke(ctx context.Context, targets []Target, unused time.Duration) []Result {
 	return r.each(ctx, "revoked", targets, func(ctx context.Context, t *Target) (Status, error) {
 		now, err := r.get(ctx, t.ID)
 		switch {
@@ -69,9 +87,11 @@ func (r *Runner) Revoke(ctx context.Context, targets []Target, unused bool) []Re
 		case err != nil:
 			return "", err
 		case ownerID(now) != t.OwnerID:
-			return "", errors.New("it has another owner than the gateway says; run the command again")
-		case unused && now.LastUsed.After(t.LastUsed):
+			return "", errOwner
+		case unused > 0 && now.LastUsed.After(t.LastUsed):
 			return "", fmt.Errorf("it was used in the meantime, on %s; it is left as it is", now.LastUsed.UTC().Format(time.DateOnly))
+		case unused > 0 && (tooRecent(now.LastUsed, unused) || tooRecent(now.Created, unused)):
+			return "", errors.New("the gateway says that it is unused, and the workspace says that it is younger, or was used in this time; it is left as it is")
 		case r.DryRun:
 			return Planned, nil
 		}
@@ -86,6 +106,11 @@ func (r *Runner) Revoke(ctx context.Context, targets []Target, unused bool) []Re
 		r.Forget(t.ID)
 		return Revoked, nil
 	})
+}
+
+// tooRecent reports whether something was less than some time ago for certain.
+func tooRecent(at time.Time, ago time.Duration) bool {
+	return !at.IsZero() && time.Since(at) < ago-min(ago/2, maxClockError)
 }
 
 func ownerID(info *tokens.Info) int64 {

@@ -45,8 +45,16 @@ type Runner struct {
 	KeepGoing bool
 }
 
+// errOwner says that the gateway is wrong about the owner, whom the user was told.
+var errOwner = errors.New("it has another owner than the gateway says; run the command again")
+
 // errChanged says that a token is not as it was when it was chosen.
 var errChanged = errors.New("its scopes were changed in the meantime; run the command again for a new plan")
+
+// unsureError is the error of a change that may have been made.
+type unsureError struct{ error }
+
+func (e *unsureError) Unwrap() error { return e.error }
 
 // each does something to each target, in order. It stops at the first one that fails, unless
 // the runner keeps going, and when the context ends: then the others were not tried.
@@ -64,7 +72,9 @@ func (r *Runner) each(ctx context.Context, verb string, targets []Target, do fun
 		}
 		status, err := do(ctx, t)
 		if err != nil {
-			results = append(results, t.result(Failed, err.Error()))
+			result := t.result(Failed, err.Error())
+			_, result.Unsure = errors.AsType[*unsureError](err)
+			results = append(results, result)
 			if !r.KeepGoing {
 				stopped = "the command stopped before"
 			}
@@ -92,6 +102,8 @@ func (r *Runner) Narrow(ctx context.Context, targets []Target) []Result {
 			return "", fmt.Errorf("%w: it was revoked in the meantime", err)
 		case err != nil:
 			return "", err
+		case t.OwnerID != 0 && ownerID(now) != 0 && ownerID(now) != t.OwnerID:
+			return "", errOwner
 		case tokens.SameScopes(now.Scopes, t.To):
 			return Already, nil
 		case !tokens.SameScopes(now.Scopes, t.Former):
@@ -112,7 +124,12 @@ func (r *Runner) set(ctx context.Context, id tokens.ID, scopes []string) error {
 	ctx = context.WithoutCancel(ctx) // what was sent is seen through
 	if err != nil {
 		// The workspace may have set them all the same.
-		if now, readErr := r.Workspace.Get(ctx, id); readErr != nil || !tokens.SameScopes(now.Scopes, scopes) {
+		now, readErr := r.Workspace.Get(ctx, id)
+		switch {
+		case readErr != nil:
+			r.Forget(id)
+			return &unsureError{err}
+		case !tokens.SameScopes(now.Scopes, scopes):
 			return err
 		}
 	}
@@ -121,11 +138,11 @@ func (r *Runner) set(ctx context.Context, id tokens.ID, scopes []string) error {
 		now, err := r.get(ctx, id)
 		switch {
 		case err != nil:
-			return fmt.Errorf("the scopes were set, and could not be read back: %w", err)
+			return &unsureError{fmt.Errorf("the scopes were set, and could not be read back: %w", err)}
 		case tokens.SameScopes(now.Scopes, scopes):
 			return nil
 		case try == readBacks:
-			return errors.New("the workspace accepted the change, but the token does not have the new scopes")
+			return &unsureError{errors.New("the workspace accepted the change, but the token does not have the new scopes")}
 		}
 		if err := sleep(ctx, readBackPause); err != nil {
 			return err

@@ -174,8 +174,9 @@ func TestRevoke(t *testing.T) {
 		name   string
 		change func(*fakeWorkspace, []tokens.ID)
 		going  bool
-		unused bool
+		unused time.Duration
 		dry    bool
+		at     func(now time.Time) (used, created time.Time) // what all say about it
 		want   string
 		holds  string
 		says   string
@@ -186,7 +187,12 @@ func TestRevoke(t *testing.T) {
 		{name: "gone at the last moment", change: failing("revoke 1", 1, tokens.ErrUnknownToken), want: "revoked/gone/revoked", holds: "revoked/b/revoked"},
 		{name: "500", change: failing("revoke 1", 1, errServer), want: "revoked/failed/not tried", holds: "revoked/b/c", says: "API failed"},
 		{name: "500, and on", going: true, change: failing("revoke 1", 1, errServer), want: "revoked/failed/revoked", holds: "revoked/b/revoked"},
-		{name: "used meanwhile", unused: true, change: func(w *fakeWorkspace, ids []tokens.ID) { w.held[ids[1]].LastUsed = day }, want: "revoked/failed/not tried", holds: "revoked/b/c", says: "it was used in the meantime, on 2026-03-01"},
+		{name: "used meanwhile", unused: time.Hour, change: func(w *fakeWorkspace, ids []tokens.ID) { w.held[ids[1]].LastUsed = day }, want: "revoked/failed/not tried", holds: "revoked/b/c", says: "it was used in the meantime, on 2026-03-01"},
+		{name: "the gateway was wrong about use", unused: 90 * 24 * time.Hour, at: func(now time.Time) (used, created time.Time) { return now.AddDate(0, 0, -30), now.AddDate(0, 0, -200) }, want: "failed/not tried/not tried", holds: "a/b/c"},
+		{name: "the gateway was wrong about age", unused: 90 * 24 * time.Hour, at: func(now time.Time) (used, created time.Time) { return time.Time{}, now.AddDate(0, 0, -5) }, want: "failed/not tried/not tried", holds: "a/b/c"},
+		{name: "unused, as clocks differ", unused: 90 * 24 * time.Hour, at: func(now time.Time) (used, created time.Time) {
+			return time.Time{}, now.Add(-90*24*time.Hour + time.Minute)
+		}, want: "revoked/revoked/revoked", holds: "revoked/revoked/revoked"},
 		{name: "used, which does not matter", change: func(w *fakeWorkspace, ids []tokens.ID) { w.held[ids[1]].LastUsed = day }, want: "revoked/revoked/revoked", holds: "revoked/revoked/revoked"},
 		{name: "another owner", change: func(w *fakeWorkspace, ids []tokens.ID) { w.held[ids[1]].Owner = tokens.NewPrincipal(9, "") }, want: "revoked/failed/not tried", holds: "revoked/b/c", says: "another owner"},
 	} {
@@ -194,6 +200,12 @@ func TestRevoke(t *testing.T) {
 			t.Parallel()
 			w, ids := newFake([]string{"a"}, []string{"b"}, []string{"c"})
 			targets := targetsOf(w, ids)
+			if test.at != nil {
+				for i, id := range ids {
+					w.held[id].LastUsed, w.held[id].Created = test.at(time.Now())
+					targets[i].LastUsed = w.held[id].LastUsed
+				}
+			}
 			if test.change != nil {
 				test.change(w, ids)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type Target struct {
 	Comment string
 	// Former are the scopes before a change, and To those after it. None means everything.
 	Former, To []string
+	// before are those that it was narrowed to before To.
+	before [][]string
 	// LastUsed is when the workspace last saw the token used, as far as was known when it was
 	// chosen, and Last the same with what the gateway saw.
 	LastUsed, Last time.Time
@@ -63,6 +66,8 @@ type Result struct {
 	LastUsed time.Time `json:"last_used,omitzero"`
 	Why      string    `json:"why,omitempty"`
 	Problem  string    `json:"problem,omitempty"`
+	// Unsure, of a token that failed, means that it may have been changed.
+	Unsure bool `json:"-"`
 }
 
 // Result returns what came of a token, and why.
@@ -88,7 +93,11 @@ func Whose(targets []Target) string {
 	slices.SortFunc(owners, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b)) })
 	var named []string
 	for _, owner := range owners[:min(len(owners), maxOwnersNamed)] {
-		named = append(named, fmt.Sprintf("%s (%d)", usage.Clean(owner), counts[owner]))
+		name := usage.Clean(owner)
+		if strings.ContainsAny(name, ` "(),`) {
+			name = strconv.Quote(name) // or it could look like several
+		}
+		named = append(named, fmt.Sprintf("%s (%d)", name, counts[owner]))
 	}
 	text := fmt.Sprintf("%s of %s: %s", count(len(targets), "token"), count(len(owners), "owner"), strings.Join(named, ", "))
 	if more := len(owners) - len(named); more > 0 {

@@ -163,9 +163,9 @@ func table(out *bytes.Buffer, header []string, rows [][]string) {
 	}
 }
 
-// cell makes text fit a table.
+// cell makes text fit a table. Spaces in it do not look like the end of the column.
 func cell(s string, width int) string {
-	if s = usage.Clean(s); utf8.RuneCountInString(s) > width {
+	if s = strings.Join(strings.Fields(usage.Clean(s)), " "); utf8.RuneCountInString(s) > width {
 		s = string([]rune(s)[:width-1]) + "…"
 	}
 	return s

@@ -26,7 +26,7 @@ func (r *Runner) restore(ctx context.Context, t *Target) (Status, error) {
 		return "", err
 	case tokens.SameScopes(now.Scopes, t.Former), everything(t.Former) && everything(now.Scopes):
 		return Already, nil
-	case !tokens.SameScopes(now.Scopes, t.To):
+	case !tokens.SameScopes(now.Scopes, t.To) && !holdsOneOf(now.Scopes, t.before):
 		r.Forget(t.ID)
 		return "", fmt.Errorf("it was changed since it was narrowed, and holds %s now; it is left as it is", Scopes(now.Scopes))
 	case r.DryRun:

@@ -21,6 +21,12 @@ import (
 // maxUndoFile bounds an undo file, in bytes. A token takes a few hundred.
 const maxUndoFile = 64 << 20
 
+// maxUndoNames is how many undo files may be made in one second.
+const maxUndoNames = 100
+
+// errEmpty says that an undo file was only created.
+var errEmpty = errors.New("the file is empty")
+
 // undoKind is what an undo file says that it is.
 const undoKind = "scopegate undo 1"
 
@@ -38,13 +44,27 @@ type UndoToken struct {
 	ID string `json:"token_id"`
 	// Scopes are the former ones; none means everything.
 	Scopes []string `json:"scopes"`
-	// NarrowedTo are those that it was to get.
-	NarrowedTo []string `json:"narrowed_to"`
+	// NarrowedTo are those that it was to get, and Before those that it got before, one list
+	// for each time that it was narrowed: the last time may not have come to it.
+	NarrowedTo []string   `json:"narrowed_to"`
+	Before     [][]string `json:"narrowed_before,omitempty"`
 }
 
-// UndoName is the name of an undo file for which the user gave none.
-func UndoName(now time.Time) string {
-	return "scopegate-undo-" + now.UTC().Format("20060102T150405Z") + ".json"
+// NewUndoFile creates an empty undo file in the current folder and returns its name, for a user
+// who gave none. Commands that start in the same second get files of their own.
+func NewUndoFile(now time.Time) (name string, err error) {
+	base := "scopegate-undo-" + now.UTC().Format("20060102T150405Z")
+	name = base + ".json"
+	for n := 2; ; n++ {
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		switch {
+		case err == nil:
+			return name, file.Close()
+		case !errors.Is(err, fs.ErrExist) || n > maxUndoNames:
+			return "", fmt.Errorf("writing the undo file: %w", err)
+		}
+		name = fmt.Sprintf("%s-%d.json", base, n)
+	}
 }
 
 // WriteUndo writes the former scopes of tokens to a file that only the user can read. To an
@@ -54,7 +74,7 @@ func WriteUndo(path, workspace string, targets []Target, now time.Time) error {
 	file := UndoFile{Kind: undoKind, Workspace: workspace, At: now.UTC()}
 	before, err := ReadUndo(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errEmpty):
 	case err != nil:
 		return fmt.Errorf("writing the undo file: %w; name another file with --undo-file", err)
 	case before.Workspace != workspace:
@@ -69,8 +89,9 @@ func WriteUndo(path, workspace string, targets []Target, now time.Time) error {
 		switch {
 		case k < 0:
 			file.Tokens = append(file.Tokens, entry)
-		case tokens.SameScopes(file.Tokens[k].NarrowedTo, t.Former):
-			file.Tokens[k].NarrowedTo = entry.NarrowedTo
+		case holdsOneOf(t.Former, file.Tokens[k].all()):
+			entry.Scopes, entry.Before = file.Tokens[k].Scopes, file.Tokens[k].all()
+			file.Tokens[k] = entry
 		default:
 			file.Tokens[k] = entry
 		}
@@ -83,6 +104,14 @@ func WriteUndo(path, workspace string, targets []Target, now time.Time) error {
 		return fmt.Errorf("writing the undo file: %w", err)
 	}
 	return nil
+}
+
+// all returns all that the token was narrowed to.
+func (u *UndoToken) all() [][]string { return append(slices.Clone(u.Before), u.NarrowedTo) }
+
+// holdsOneOf reports whether scopes are the same as one of several lists.
+func holdsOneOf(held []string, lists [][]string) bool {
+	return slices.ContainsFunc(lists, func(list []string) bool { return tokens.SameScopes(held, list) })
 }
 
 // replace writes a file that only the user can read, as a whole or not at all, and waits until
@@ -104,7 +133,14 @@ func replace(path string, content []byte) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), path)
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync() // so that the name is on the disk, too; not all systems can
+		_ = dir.Close()
+	}
+	return nil
 }
 
 // ReadUndo reads an undo file. One that others can write is an error: what it says widens
@@ -122,6 +158,9 @@ func ReadUndo(path string) (*UndoFile, error) {
 		return nil, fmt.Errorf("%s belongs to another user, and it says which scopes tokens get: check it, then copy it", path)
 	case info.Mode().Perm()&0o022 != 0:
 		return nil, fmt.Errorf("%s can be written by others, and it says which scopes tokens get: check it, then chmod 600 it", path)
+	}
+	if len(content) == 0 {
+		return nil, fmt.Errorf("%s is not an undo file of scopegate scopes recommend --apply: %w", path, errEmpty)
 	}
 	return parseUndo(path, content)
 }
@@ -145,7 +184,8 @@ func (f *UndoFile) check(path string) error {
 		switch {
 		case err != nil || id.String() != token.ID || seen[token.ID]:
 			return fmt.Errorf("%s: token %d has no id of its own", path, i+1)
-		case len(token.NarrowedTo) == 0 || slices.ContainsFunc(slices.Concat(token.Scopes, token.NarrowedTo), isNoScope):
+		case slices.ContainsFunc(token.all(), func(list []string) bool { return len(list) == 0 }),
+			slices.ContainsFunc(slices.Concat(token.Scopes, slices.Concat(token.all()...)), isNoScope):
 			return fmt.Errorf("%s: token %d has no scopes", path, i+1)
 		}
 		seen[token.ID] = true
@@ -162,7 +202,7 @@ func isNoScope(name string) bool {
 func (f *UndoFile) Targets() (targets []Target) {
 	for _, token := range f.Tokens {
 		id, _ := tokens.ParseID(token.ID) // it was checked
-		targets = append(targets, Target{ID: id, Owner: tokens.Unknown, Former: token.Scopes, To: token.NarrowedTo})
+		targets = append(targets, Target{ID: id, Owner: tokens.Unknown, Former: token.Scopes, To: token.NarrowedTo, before: token.Before})
 	}
 	return targets
 }

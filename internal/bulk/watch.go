@@ -126,6 +126,7 @@ func (w *Watch) refused(t *Target, seen *Seen) string {
 		was := useOf(before, o)
 		switch {
 		case o.Optional || everything(t.To):
+		case was.Calls > 0 && was.Denied >= was.Calls: // it never passed, as without scopes under unscoped_tokens deny
 		case permits(t.Former, o) && !permits(t.To, o) && u.Reason == missingScope && refusals(u) > refusals(was):
 			found = append(found, fmt.Sprintf("%s %s was refused by the gateway", o.Method, o.Template))
 		case u.Calls > was.Calls && w.contradicted(t, o, seen.Drift):

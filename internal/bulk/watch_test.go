@@ -59,6 +59,8 @@ func TestWatch(t *testing.T) {
 		{name: "to the former scopes", former: []string{"jobs", "sql"}, answers: []any{seenOf(id, seenCalls("jobs", 1, 1, 0, missingScope))}, holds: "jobs sql", took: 15 * time.Second},
 		{name: "refused before, too", former: []string{"clusters", "sql"}, answers: []any{seenOf(id, seenCalls("jobs", 9, 9, 0, missingScope))}, holds: "sql", took: time.Hour},
 		{name: "refused before, and counted", before: seenOf(id, seenCalls("jobs", 9, 4, 0, missingScope)), answers: []any{seenOf(id, seenCalls("jobs", 9, 4, 0, missingScope))}, holds: "sql", took: time.Hour},
+		{name: "never passed before", before: seenOf(id, seenCalls("jobs", 4, 4, 0, missingScope)), answers: []any{seenOf(id, seenCalls("jobs", 9, 9, 0, missingScope))}, holds: "sql", took: time.Hour},
+		{name: "only rehearsed before", before: seenOf(id, seenCalls("jobs", 4, 0, 4, missingScope)), answers: []any{seenOf(id, seenCalls("jobs", 5, 0, 5, missingScope))}, holds: "all-apis", took: 15 * time.Second},
 		{name: "refused by a policy", answers: []any{seenOf(id, seenCalls("jobs", 9, 9, 0, "policy_denied"))}, holds: "sql", took: time.Hour},
 		{name: "optional", answers: []any{seenOf(id, optional)}, holds: "sql", took: time.Hour},
 		{name: "refused by the workspace", before: drifted(0), answers: []any{drifted(1, "jobs", "sql")}, holds: "all-apis", says: "was refused by the workspace", took: 15 * time.Second},

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,8 @@ func outcomeOf(results *bulk.Results, done string) error {
 			break
 		}
 	}
-	if changed == 0 {
+	unsure := slices.ContainsFunc(results.Results, func(r bulk.Result) bool { return r.Unsure })
+	if changed == 0 && !unsure {
 		return err
 	}
 	return &exitError{ExitPartly, err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,9 +109,10 @@ func (n *narrowing) run() error {
 	ctx, stop := interruptible(n.cmd)
 	defer stop()
 	n.results.Results = n.runner.Narrow(ctx, targets)
+	var unwritten error // which is no reason not to watch
 	if *n.format == bulk.Formats[0] {
 		if err := n.results.Write(results, *n.format); err != nil {
-			return err
+			unwritten = &exitError{ExitPartly, err}
 		}
 	}
 	if *n.dryRun {
@@ -120,7 +122,7 @@ func (n *narrowing) run() error {
 	if watch != nil {
 		outcome = errors.Join(n.watchOver(ctx, watch, targets), outcome)
 	}
-	return errors.Join(outcome, writeUnlessTable(results, &n.results, *n.format))
+	return errors.Join(outcome, unwritten, writeUnlessTable(results, &n.results, *n.format))
 }
 
 // confirm asks whether to narrow tokens, and keeps their former scopes.
@@ -136,9 +138,15 @@ func (n *narrowing) confirm(targets []bulk.Target) error {
 	}
 	path := *n.undoFile
 	if path == "" {
-		path = bulk.UndoName(time.Now())
+		var err error
+		if path, err = bulk.NewUndoFile(time.Now()); err != nil {
+			return fmt.Errorf("%w; name another file with --undo-file; nothing was changed", err)
+		}
 	}
 	if err := bulk.WriteUndo(path, n.plan.Workspace, targets, time.Now()); err != nil {
+		if *n.undoFile == "" {
+			_ = os.Remove(path) // it is empty
+		}
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	n.results.UndoFile = path
@@ -182,7 +190,7 @@ func askSeen(client adminapi.Client, workspace string) (*bulk.Seen, error) {
 func (n *narrowing) watchOver(ctx context.Context, watch *bulk.Watch, targets []bulk.Target) error {
 	var narrowed []bulk.Target
 	for i := range n.results.Results {
-		if n.results.Results[i].Status == bulk.Narrowed {
+		if one := &n.results.Results[i]; one.Status == bulk.Narrowed || one.Unsure {
 			narrowed = append(narrowed, targets[i])
 		}
 	}

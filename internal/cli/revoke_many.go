@@ -107,7 +107,8 @@ func (f *revokeManyFlags) run(cmd *cobra.Command, deps Deps, admin signInFlags, 
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	out := bulk.Results{Workspace: plan.Workspace, Revoke: true, DryRun: *f.dryRun, Results: append(runner.Revoke(ctx, targets, *f.unused != ""), skipped...)}
+	unused, _ := duration.Parse(*f.unused) // 0 without the flag; it was checked
+	out := bulk.Results{Workspace: plan.Workspace, Revoke: true, DryRun: *f.dryRun, Results: append(runner.Revoke(ctx, targets, unused), skipped...)}
 	if err := out.Write(results, *f.format); err != nil {
 		return err
 	}
@@ -125,6 +126,9 @@ func (f *revokeManyFlags) choose(cmd *cobra.Command, changer *tokens.Changer, pl
 	revocation := bulk.Revocation{}
 	if id, ok := changer.OwnToken(); ok {
 		revocation.Own = &id
+	}
+	if *f.owner != "" {
+		revocation.Whose = newWhose(changer, *f.owner).matches
 	}
 	if *f.expiredOwner {
 		if err := changer.ProveOwners(cmd.Context()); err != nil {

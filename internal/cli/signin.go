@@ -60,12 +60,20 @@ func (f signInFlags) resolve(deps Deps, workspace string) (string, tokens.Admin,
 	return url, use.Admin, err
 }
 
-// changer signs in to the workspace that a gateway judges for.
+// changer signs in to the workspace that a gateway judges for. Another program may listen at
+// the gateway's address, and name a host that collects credentials: those of the environment go
+// only to the host that stands beside them, if one does.
 func (f signInFlags) changer(deps Deps, judged string) (*tokens.Changer, error) {
 	workspace, credential, err := f.resolve(deps, judged)
+	beside := ""
+	if host := os.Getenv(workspaceurl.Variable); err == nil && host != "" && *f.workspace == "" && *f.config.path == "" && *f.profile == "" {
+		beside, err = workspaceurl.Find(host, "")
+	}
 	switch {
 	case err != nil:
 		return nil, err
+	case beside != "" && beside != judged:
+		return nil, fmt.Errorf("the gateway judges for %s, but the environment variable %s names %s; if the credential is for the first one, set --workspace", judged, workspaceurl.Variable, beside)
 	case workspace != judged:
 		return nil, fmt.Errorf("the gateway judges for %s, but the credential is for %s; set --workspace, or use another credential", judged, workspace)
 	}

@@ -69,3 +69,36 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("profile and config: %s", out)
 	}
 }
+
+// TestNoCredentialForOthers: a credential of the environment does not go to a host that
+// whatever listens at the gateway's address names.
+func TestNoCredentialForOthers(t *testing.T) {
+	workspace, other := startWorkspace(t), startWorkspace(t)
+	for _, test := range []struct {
+		name, host, args string
+		signsIn          bool
+	}{
+		{"the same host", workspace.URL(), "", true},
+		{"the same host, spelled otherwise", workspace.URL() + "/", "", true},
+		{"another host", other.URL(), "", false},
+		{"another host, and the flag", other.URL(), "--workspace " + workspace.URL(), true},
+		{"no host", "", "", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("DATABRICKS_HOST", test.host)
+			t.Setenv("DATABRICKS_TOKEN", workspace.AdminToken())
+			cmd := new(cobra.Command)
+			flags := addSignInFlags(cmd)
+			if err := cmd.ParseFlags(strings.Fields(test.args)); err != nil {
+				t.Fatal(err)
+			}
+			changer, err := flags.changer(Deps{}, workspace.URL())
+			if changer != nil {
+				changer.Close()
+			}
+			if (err == nil) != test.signsIn || err != nil && !strings.Contains(err.Error(), "DATABRICKS_HOST names") {
+				t.Error(err)
+			}
+		})
+	}
+}

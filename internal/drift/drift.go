@@ -5,6 +5,7 @@
 package drift
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -52,7 +53,7 @@ func Refused(o *scopes.Operation, held []string, named Named) Verdict {
 		return Silent
 	case len(held) == 0, slices.Contains(held, scopes.AllAPIs), containsAll(held, named.Scopes):
 		return Silent
-	case !o.Permits(held) && names(o, named.Scopes):
+	case !o.Permits(o.HeldFor(http.MethodPost, held)) && names(o, named.Scopes): // it may have been a write
 		return Agreed
 	}
 	return Disagreed

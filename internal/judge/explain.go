@@ -178,9 +178,12 @@ func (j *Judgement) smallestChange() string {
 	}
 	var missing [][]string
 	for _, reading := range readings {
-		operation := reading.Operation
+		operation, held := reading.Operation, j.Held
+		if operation == j.Operation { // which was refused, so a row for all methods was no read
+			held = operation.HeldFor(http.MethodPost, held)
+		}
 		switch {
-		case policy.Permits(operation, j.Facts.Info, j.Held):
+		case policy.Permits(operation, j.Facts.Info, held):
 		case operation.Access == scopes.AnyScope:
 			missing = append(missing, nil)
 		default:

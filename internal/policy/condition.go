@@ -82,7 +82,11 @@ func (c *Condition) matches(s Subject, held []string) bool {
 		if slices.ContainsFunc(held, c.any) {
 			return true
 		}
-		// A token must not evade a policy by an alias. Failing to narrow is the unsafe mistake.
+		// A token must not evade a policy by a part of a scope, or by an alias. Failing to
+		// narrow is the unsafe mistake.
+		if slices.ContainsFunc(held, func(name string) bool { scope, part := scopes.Unmodified(name); return part && c.any(scope) }) {
+			return true
+		}
 		return s.Info.OAuth && slices.ContainsFunc(held, func(scope string) bool { return slices.ContainsFunc(scopes.AliasedBy(scope), c.any) })
 	}
 	return true // an unknown kind: narrowing too much is the safe mistake

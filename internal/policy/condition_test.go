@@ -154,3 +154,30 @@ func TestUnknownComment(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsOfScopes: a policy for tokens with a scope holds for those with a part of it, too.
+func TestPartsOfScopes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, value string
+		held        []string
+		want        bool
+	}{
+		{"the scope", "sql", []string{"sql"}, true},
+		{"its reads", "sql", []string{"sql:read"}, true},
+		{"its queries", "sql", []string{"jobs", "sql:restricted-query"}, true},
+		{"both", "s?l", []string{"sql:read:restricted-query"}, true},
+		{"the part itself", "sql:read", []string{"sql:read"}, true},
+		{"not the whole for a part", "sql:read", []string{"sql"}, false},
+		{"a part of another scope", "sql", []string{"jobs:read"}, false},
+		{"what is no part", "sql", []string{"sql:write"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := condition(t, "scope", test.value)
+			if got := c.matches(Subject{Info: &tokens.Info{Scopes: test.held}}, test.held); got != test.want {
+				t.Errorf("match scope %s of %s: %v", test.value, test.held, got)
+			}
+		})
+	}
+}

@@ -28,7 +28,8 @@ type Learned interface {
 }
 
 // permits reports whether scopes are enough for an operation.
-func (r *Rules) permits(operation *scopes.Operation, info *tokens.Info, held []string) bool {
+func (r *Rules) permits(operation *scopes.Operation, info *tokens.Info, method string, held []string) bool {
+	held = operation.HeldFor(method, held)
 	return Permits(operation, info, held) || r.Learned != nil && r.Learned.Permits(operation, held)
 }
 
@@ -67,7 +68,7 @@ func (r Rules) Bound(catalog *scopes.Catalog) Rules {
 
 // Request is the part of a decision's input that does not depend on the token.
 type Request struct {
-	// Method is the HTTP method, for the routes of policies.
+	// Method is the HTTP method, for the routes of policies and for parts of scopes.
 	Method string
 	// Readings are all the ways a server might read the path, each with the operation
 	// it names. There is at least one.
@@ -117,7 +118,7 @@ func Decide(subject Subject, request Request, rules Rules, now time.Time) Ruling
 		switch operation := request.Readings[i].Operation; {
 		case operation.Access == scopes.AccountOnly:
 			return Ruling{Reason: AccountLevelOperation, Operation: operation}
-		case !rules.permits(operation, info, held):
+		case !rules.permits(operation, info, request.Method, held):
 			row := request.Readings[i].SpellingOf
 			if row != nil && !operation.Unmapped() {
 				row = nil // the catalog has the path too, so another spelling needs no less

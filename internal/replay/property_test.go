@@ -44,6 +44,17 @@ func someScopes(r *rand.Rand) (held []string) {
 	return held
 }
 
+// someParts returns up to three scopes, of which some are parts.
+func someParts(r *rand.Rand) []string {
+	held := someScopes(r)
+	for i, s := range held {
+		if chance(r, 3) {
+			held[i] = s + pick(r, ":read", ":read", ":restricted-query", ":read:restricted-query", ":write")
+		}
+	}
+	return held
+}
+
 var (
 	people   = []string{"ann@example.com", "bob@example.com", "cleo@example.org", "0b6e2c1a-5a3e-4a6b-9d8a-2f9a1c7d6e50"}
 	comments = []string{"", "analyst laptop", "ci", "Ci pipeline of team x", "sha256 of nothing"}
@@ -104,7 +115,7 @@ func randomPolicy(t *testing.T, r *rand.Rand, name string, catalog *scopes.Catal
 
 // randomToken returns a token of which anything may be known or not.
 func randomToken(r *rand.Rand, at time.Time) *tokens.Info {
-	info := &tokens.Info{Scopes: someScopes(r), Comment: pick(r, comments...), OAuth: chance(r, 6)}
+	info := &tokens.Info{Scopes: someParts(r), Comment: pick(r, comments...), OAuth: chance(r, 6)}
 	info.Owner = tokens.NewPrincipal(int64(pick(r, 0, 1001, 1002, 4711)), pick(r, append(people, "")...))
 	info.Creator = tokens.NewPrincipal(int64(pick(r, 0, 7701, 7702)), pick(r, append(people, "")...))
 	if info.OAuth {
@@ -216,7 +227,9 @@ func decide(t *testing.T, r *rand.Rand, by judge.Judge, rows []scopes.Operation,
 		header = http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"GET"}}
 		method = http.MethodOptions
 	case 7:
-		service.err = oauth.ErrExpired
+		if service.info.OAuth { // of others, the workspace says when they expire
+			service.err = oauth.ErrExpired
+		}
 	}
 	by.Tokens = service
 	record := &audit.Record{
@@ -278,7 +291,8 @@ func asks(why string, by *judge.Judge, r *audit.Record) bool {
 	case whyHidden:
 		return len(r.Path) > 1000 || strings.Contains(r.Path, "…")
 	case whyCredential:
-		return r.Reason == policy.UnsupportedCredential && by.OAuth != judge.OAuthDeny
+		unknown := r.Reason == policy.UnknownToken || r.Reason == policy.DirectoryUnavailable || r.Reason == policy.GatewayMisconfigured
+		return r.Reason == policy.UnsupportedCredential && by.OAuth != judge.OAuthDeny || unknown && by.OAuth == judge.OAuthPass
 	case whyOrigin:
 		return len(by.CORS) > 0 && (r.Reason == policy.CORSPreflight || r.Reason == policy.CORSNotAllowed)
 	}

@@ -72,7 +72,9 @@ func (r *recorded) judge(by *judge.Judge) (then judge.Judgement, why string) {
 	case policy.CORSPreflight, policy.CORSNotAllowed:
 		return r.preflight(by)
 	case policy.AmbiguousRequest, policy.MisdirectedRequest:
-		return r.still(by), ""
+		if !r.unverified(by) {
+			return r.still(by), ""
+		}
 	case policy.AuditUnavailable:
 		then = r.still(by)
 		then.Enforced = true
@@ -90,13 +92,19 @@ func (r *recorded) judge(by *judge.Judge) (then judge.Judgement, why string) {
 	if r.id, err = tokens.ParseID(r.TokenID); err != nil {
 		return then, whyNoFacts
 	}
-	if r.Reason == policy.WrongWorkspace {
+	if r.Reason == policy.WrongWorkspace && !r.unverified(by) {
 		if then = by.Known(r.Method, r.Path, r.subject(wide), r.Time); then.Decision != judge.Public && !unread(&then) {
 			then = r.still(by)
 		}
 		return then, ""
 	}
 	return r.withFacts(by)
+}
+
+// unverified reports whether the request has an OAuth token that was verified then, and is not
+// by other rules: they do not look at the workspaces of the token and of the request.
+func (r *recorded) unverified(by *judge.Judge) bool {
+	return r.Facts.Source == judge.FromToken && by.OAuth != judge.OAuthVerify
 }
 
 // unread reports whether the path of a request was refused before its token was looked up.
@@ -142,10 +150,16 @@ func (r *recorded) withoutFacts(by *judge.Judge) (then judge.Judgement, why stri
 	malformed := unread(&then)
 	switch r.Reason {
 	case policy.MissingCredential, policy.UnknownToken, policy.TokenExpired, policy.DirectoryUnavailable, policy.GatewayMisconfigured:
-		if malformed {
+		switch {
+		case malformed:
 			return then, ""
+		case by.OAuth != judge.OAuthPass, r.Reason == policy.MissingCredential:
+			return r.still(by), ""
+		case r.Reason != policy.TokenExpired:
+			return then, whyCredential
 		}
-		return r.still(by), ""
+		// Only of an OAuth token is it known that it has expired, and nothing else.
+		return judge.Judgement{Decision: judge.Allow, Reason: policy.PassedOAuth, Enforced: !by.Observe, Operation: then.Operation}, ""
 	case policy.UnsupportedCredential:
 		if by.OAuth == judge.OAuthPass || by.OAuth == judge.OAuthVerify {
 			return then, whyCredential

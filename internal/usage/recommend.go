@@ -2,6 +2,7 @@ package usage
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -131,7 +132,10 @@ func (r *Recommendation) classify(seen *Token) (works, beyond []Use) {
 			r.Optional = append(r.Optional, u)
 			continue
 		}
-		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && u.Operation.Permits(facts.Scopes)) {
+		// Usage does not keep the method of calls to rows for all methods: what refused one is
+		// not taken to be gone.
+		enough := u.Operation.Permits(u.Operation.HeldFor(http.MethodPost, facts.Scopes))
+		if u.WouldDeny > 0 && !(u.Reason == missingScope && len(facts.Scopes) > 0 && enough) {
 			r.WouldBreak = append(r.WouldBreak, u)
 		}
 		learned, ok := u.byLearned(facts)
