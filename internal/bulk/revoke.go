@@ -73,7 +73,7 @@ func (r *Runner) Revoke(ctx context.Context, targets []Target, unused bool) []Re
 		case unused && now.LastUsed.After(t.LastUsed):
 			return "", fmt.Errorf("it was used in the meantime, on %s; it is left as it is", now.LastUsed.UTC().Format(time.DateOnly))
 		case r.DryRun:
-			return Planned, nil
+			return PlannedRevocation, nil
 		}
 		err = r.patiently(ctx, func(ctx context.Context) error { return r.Workspace.Revoke(ctx, t.ID) })
 		switch {
