@@ -21,6 +21,7 @@ var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview"
 // overviewData is what the Overview shows.
 type overviewData struct {
 	Now  time.Time
+	Mode modeLine
 	Hour hourData
 	// Findings counts those that are new, by severity; nil where they were never evaluated.
 	Findings []severityCount
@@ -78,7 +79,8 @@ func (s *server) overview(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
+	data := &overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
+	data.Mode = modeOf(s.Judges())
 	data.Held, data.Oldest = s.Recent().Span()
 	if book, err := s.book(); err == nil && book != nil { // without a workspace, the page is about the gateway
 		data.Findings = countNew(r.Context(), book)
