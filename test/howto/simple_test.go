@@ -22,6 +22,7 @@ var explain403 = page{name: "explain-a-403", prepare: func(s *session) {
 var sdkUpgrade = page{name: "sdk-upgrade", hooks: map[string]func(*session){"an older map": func(s *session) {
 	m := s.home()
 	do := func(command string) { s.run(m, &typed{command: command}) }
+	do("openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub.pem")
 	s.write(m, "old.tsv", "GET\t/api/2.2/jobs/list\tclusters\toperator\tjobs.List\tas it was\n")
 	s.write(m, "old.caddyfile", ":1 {\ndatabricks_scopes {\nworkspace "+s.workspace.URL()+"\nroutes old.tsv\n}\n}\n")
 	do("scopegate scopes catalog --config old.caddyfile --adapter caddyfile --export map.tsv --sign key.pem")
