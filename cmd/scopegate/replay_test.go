@@ -68,9 +68,9 @@ func TestReplay(t *testing.T) {
 	const (
 		nobody = "No call that passes today would be refused.\n"
 		two    = "2 calls of 1 operation by 1 token pass today and would be refused:\n"
-		one    = "1 call of 1 operation by 1 token are refused today and would pass:\n"
+		one    = "1 call of 1 operation by 1 token is refused today and would pass:\n"
 	)
-	recorded := strings.NewReplacer("passes today", "passed", "pass today", "passed", "are refused today", "were refused")
+	recorded := strings.NewReplacer("passes today", "passed", "pass today", "passed", "is refused today", "was refused")
 	for _, test := range []struct {
 		name     string
 		draft    string

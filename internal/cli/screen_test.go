@@ -10,7 +10,7 @@ import (
 
 // TestOneScreen: help fits a terminal of 24 lines and 88 columns, and names every flag.
 func TestOneScreen(t *testing.T) {
-	for _, name := range []string{"recommend", "revoke", "replay", "why", "findings", "findings acknowledge"} {
+	for _, name := range []string{"recommend", "revoke", "replay", "why", "findings", "findings acknowledge", "report", "drift", "fleet", "explain", "verify"} {
 		help, err := run(t, unreachable, "", append(strings.Fields(name), "--help")...)
 		if err != nil {
 			t.Fatal(err)
