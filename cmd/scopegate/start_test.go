@@ -65,7 +65,7 @@ func TestStartSpeaks(t *testing.T) {
 		says, level string
 	}{
 		{"it works", workspace.URL(), []string{"DATABRICKS_CLIENT_ID=" + id, "DATABRICKS_CLIENT_SECRET=" + secret}, "", "", "info"},
-		{"no credential", workspace.URL(), nil, "admin_not_configured", "set the SDK's environment variables, such as DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or name a profile with --profile of sidecar, or write an admin block", "error"},
+		{"no credential", workspace.URL(), nil, "admin_not_configured", "set the SDK's environment variables, such as DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or name a profile with --profile, or write an admin block", "error"},
 		{"wrong secret", workspace.URL(), []string{"DATABRICKS_CLIENT_ID=" + id, "DATABRICKS_CLIENT_SECRET=dose-wrong"}, "admin_rejected", "the workspace refused the admin credential", "error"},
 		{"not an admin", workspace.URL(), []string{"DATABRICKS_TOKEN=" + stranger}, "admin_rejected", "it must belong to a workspace admin", "error"},
 		{"nobody listens", "http://127.0.0.1:9", []string{"DATABRICKS_TOKEN=" + stranger}, "unreachable", "nothing accepts connections at 127.0.0.1:9", "error"},

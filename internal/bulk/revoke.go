@@ -93,7 +93,7 @@ func (r *Runner) Revoke(ctx context.Context, targets []Target, unused time.Durat
 		case unused > 0 && (tooRecent(now.LastUsed, unused) || tooRecent(now.Created, unused)):
 			return "", errors.New("the gateway says that it is unused, and the workspace says that it is younger, or was used in this time; it is left as it is")
 		case r.DryRun:
-			return Planned, nil
+			return PlannedRevocation, nil
 		}
 		err = r.patiently(ctx, func(ctx context.Context) error { return r.Workspace.Revoke(ctx, t.ID) })
 		switch {

@@ -44,6 +44,8 @@ const (
 	Gone Status = "gone"
 	// Planned: it would be changed, were this not a dry run.
 	Planned Status = "would be changed"
+	// PlannedRevocation: it would be revoked, were this not a dry run.
+	PlannedRevocation Status = "would be revoked"
 	// Failed: it was not changed, or that is not known; Problem says why.
 	Failed Status = "failed"
 	// Untried: the command stopped before it.

@@ -14,6 +14,23 @@ import (
 	"github.com/scopegate/scopegate/internal/findings"
 )
 
+const acknowledgeScreen = `
+Marks findings that may stay, so that they are not new any more. They stay acknowledged
+until their cause has ended, or until --until, at all gateways that share a storage.
+
+  scopegate scopes findings acknowledge <key>... --note <text>
+
+A key is the first column of scopes findings, or as much of it as is unique.
+
+--note <text>        why, or where that is written down; at most 1,000 characters
+--until <time>       new again after this: a date, or a time from now such as 30d
+--by <name>          who acknowledges; default: your user on this machine, not verified
+--workspace <url>    needed if the gateway serves several
+--config  --adapter  --address    how to find the gateway
+
+Example: scopegate scopes findings acknowledge never_expires:3f2a81c09d4e --note JIRA-42
+`
+
 func acknowledgeCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "acknowledge <key>... [--note <text>] [--by <name>] [--until 30d]",
@@ -35,6 +52,7 @@ restart. A key may be cut off, as scopes findings shows it, if only one begins s
   scopegate scopes findings acknowledge unused:77b0c2d5 unscoped:77b0c2d5 --until 90d`,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, acknowledgeScreen)
 	flags := cmd.Flags()
 	note := flags.String("note", "", "why")
 	by := flags.String("by", "", "who acknowledges (default this user)")

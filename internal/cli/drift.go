@@ -13,6 +13,28 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+const driftScreen = `
+Shows where the workspace's own answers disagree with the map, and corrects it.
+
+  scopegate scopes drift                           what disagrees, and what is right
+  scopegate scopes drift --write routes.tsv        corrects the rows in a routes file
+  scopegate scopes drift --upstream > report.tsv   for the maintainers of the map
+
+One refusal can be enough to know what an operation needs. Where answers contradict each
+other, the command says so and leaves the row as it is.
+
+--all                also list what the workspace confirmed, or what was corrected
+--write <file>       beside the rows that are there; a gateway whose option routes names
+                     the file uses it within seconds
+--routes             print the corrected rows instead
+--upstream           print a report without hosts, paths, tokens, names and counts
+--format <form>      table, json or csv
+--workspace <url>    needed if the gateway serves several
+--config  --adapter  --address    how to find the gateway
+
+The exit code is 0 with and without disagreements.
+`
+
 func driftCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drift [--all] [--format table|json|csv | --write <routes file> | --routes | --upstream]",
@@ -42,6 +64,7 @@ The exit code is 0 with and without disagreements.
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, driftScreen)
 	var query adminapi.DriftQuery
 	flags := cmd.Flags()
 	flags.BoolVar(&query.All, "all", false, "list confirmed and corrected operations, too")

@@ -13,6 +13,25 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+const explainScreen = `
+Shows what a request needs, and whether a token may make it. Needs no gateway.
+
+  scopegate scopes explain GET /api/2.1/jobs/list --scopes sql
+  scopegate scopes explain GET /api/2.1/jobs/list --config Caddyfile
+  scopegate scopes explain --batch < calls.jsonl
+
+--scopes <a,b>       scopes that the token holds; without any, it may do everything,
+                     unless the configuration says unscoped_tokens deny
+--as <what>          more about the token, for policies, separated by commas:
+                     owner=<name or id>, creator=<name or id>, comment=<text>,
+                     kind=pat|oauth, token=<id>, lifetime=<time or never>
+--config <file>      judge by the routes and rules of this configuration
+--adapter <name>     how to read that file
+--json               print a JSON object
+--batch              read lines {"method":…,"path":…,"scopes":[…]} from standard input,
+                     and print a JSON object for each
+`
+
 func explainCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain <METHOD> <path> [--scopes a,b] [--config <file>] [--json]",
@@ -43,6 +62,7 @@ request it also prints the smallest change that would permit it.
 		// After an error in the question, usage text would only hide the error.
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, explainScreen)
 	flags := cmd.Flags()
 	held := flags.StringSlice("scopes", nil, "scopes that the token holds")
 	as := flags.StringSlice("as", nil, "more about the token, for policies")

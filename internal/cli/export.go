@@ -79,7 +79,7 @@ func (f exportFlags) run(cmd *cobra.Command, args []string, deps Deps, config co
 	if *f.key != "" {
 		key, err := mapbundle.LoadPrivateKey(*f.key)
 		if err != nil {
-			return fmt.Errorf("reading the key: %w", err)
+			return fmt.Errorf("reading the key of --sign: %w; openssl genpkey -algorithm ed25519 -out <file> makes one", err)
 		}
 		if bundle, err = mapbundle.Sign(bundle, key); err != nil {
 			return fmt.Errorf("signing the bundle: %w", err)

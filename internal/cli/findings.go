@@ -10,6 +10,26 @@ import (
 	"github.com/scopegate/scopegate/internal/findings"
 )
 
+const findingsScreen = `
+Shows what is wrong with the tokens of a workspace, and what to do about it.
+
+  scopegate scopes findings                                what holds, the gravest first
+  scopegate scopes findings acknowledge <key> --note why   marks one that may stay
+  scopegate scopes findings --fail-on new                  for CI: exits with 1
+
+--kind <kind>        owner_gone, unscoped, never_expires, unused, near_expiry,
+                     refused_often, map_disagreement or unused_scopes
+--state <state>      new, acknowledged or resolved; default: new and acknowledged
+--owner <name>       only this owner's tokens, by name or id; * and ? are wildcards
+--token <id>         only this token, by the first digits of its id
+--fail-on new        exit with 1 if any of these findings is new
+--format <form>      table, json or csv
+--workspace <url>    needed if the gateway serves several
+--config  --adapter  --address    how to find the gateway
+
+Example: scopegate scopes findings --kind unscoped --owner '*@example.com'
+`
+
 func findingsCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "findings [--state <state>] [--kind <kind>] [--owner <name>] [--fail-on new] [--format table|json|csv]",
@@ -35,6 +55,7 @@ new until someone acknowledges it, and resolved once its cause has ended.
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, findingsScreen)
 	var query adminapi.FindingsQuery
 	flags := cmd.Flags()
 	flags.StringVar(&query.Format, "format", "table", "table, json or csv")

@@ -13,6 +13,23 @@ import (
 	"github.com/scopegate/scopegate/internal/fleetreport"
 )
 
+const fleetScreen = `
+Shows the gateways that share what they know, and their edges: what this gateway is,
+whether its store or authority can be reached, and which edges are behind.
+
+  scopegate scopes fleet            a table of gateways and edges
+  scopegate scopes fleet --behind   only edges that are behind, or have left lately
+  scopegate scopes fleet --check    for monitoring: exits with 1 if something is wrong
+
+An edge knows only its own authority; ask an authority for the edges.
+
+--check              wrong is: a store or an authority is down, a store refuses
+                     operations, or an edge is behind for more than ten seconds
+--format <form>      table, json or csv
+--workspace <url>    default: all workspaces of the gateway
+--config  --adapter  --address    how to find the gateway
+`
+
 func fleetCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fleet [--behind] [--check] [--format table|json|csv]",
@@ -40,6 +57,7 @@ own authority; ask an authority for the edges.
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, fleetScreen)
 	flags := cmd.Flags()
 	behind := flags.Bool("behind", false, "only edges that are behind, or have left")
 	check := flags.Bool("check", false, "exit with 1 if something is down or behind")

@@ -71,11 +71,11 @@ func (f nativeFlags) check(cmd *cobra.Command) error {
 }
 
 // args accepts one token id, or several with --native.
-func (f nativeFlags) args(cmd *cobra.Command, args []string) error {
+func (f nativeFlags) args(args []string) error {
 	if *f.on && len(args) > 1 {
 		return nil
 	}
-	return oneTokenID(cmd, args)
+	return oneTokenID(args, "--all or --where")
 }
 
 // run writes the document of some tokens.

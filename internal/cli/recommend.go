@@ -158,9 +158,9 @@ func addRecommendFlags(cmd *cobra.Command, deps Deps) *recommendFlags {
 func (f *recommendFlags) many() bool { return *f.all || len(*f.where) > 0 }
 
 // args accepts one token id, several with --native, and none where flags select tokens.
-func (f *recommendFlags) args(cmd *cobra.Command, args []string) error {
+func (f *recommendFlags) args(_ *cobra.Command, args []string) error {
 	if !f.many() && *f.undo == "" {
-		return f.native.args(cmd, args)
+		return f.native.args(args)
 	}
 	if len(args) > 0 {
 		return errors.New("pass a token id, or --all, --where or --undo, not both; --where id=<digits> selects one token among others")

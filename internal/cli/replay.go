@@ -9,10 +9,35 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scopegate/scopegate/internal/didyoumean"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/replay"
 	"github.com/scopegate/scopegate/internal/usage"
 )
+
+const replayScreen = `
+Tells who a draft configuration would refuse that passes today, and the reverse.
+
+  scopegate scopes replay --config draft.Caddyfile           compared with the gateway
+  scopegate scopes replay --config Caddyfile --as-enforced   if all of it were enforced
+  scopegate scopes replay --config … --audit audit.jsonl     for what audit logs hold
+
+--config <file>      the draft; its admin address names the gateway
+--as-enforced        judge as if the draft enforced all of its rules; say which policy
+                     would refuse calls of how many tokens at which percentage
+--audit <file>       judge an audit log instead, also from gzip or - for standard input;
+                     repeat it for several files
+--token <id>         only this token: 8 digits of its id or more
+--owner <name>       only this owner's tokens; * and ? are wildcards
+--policy <name>      only what this policy refuses
+--format <form>      table, json or csv
+--catalog <which>    for audit logs: current (default), the draft's map; or recorded,
+                     the map of each record's time
+--map <file>         a map of that time, as scopes catalog prints it
+--workspace  --adapter  --address    which workspace of the draft, and which gateway
+
+Exit code: 0 no call would be refused; 1 calls would be, or none could be judged
+`
 
 func replayCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
@@ -28,6 +53,8 @@ gateway's own rules. --config names the draft, and its admin address the gateway
   standard input. Repeat it for several files. No gateway is needed then.
 --catalog is current, the draft's map, or recorded, the map of each record's time, if
   it is the draft's, that of this program or in a file of --map. Default: current.
+--map is a file with a map of that time, as scopes catalog prints it. Repeat it for several.
+--config is the file of the draft.
 --token, --owner and --policy keep what begins with this token id (8 digits or more),
   what this owner's tokens called (* and ? are wildcards), what this policy refuses.
 --format is table, json or csv. Default: table.
@@ -41,6 +68,7 @@ The exit code is 1 if calls would be refused that pass, or if none can be judged
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, replayScreen)
 	flags := cmd.Flags()
 	r := replayFlags{deps: deps}
 	r.config = addConfigFlags(cmd, "draft to judge by")
@@ -104,6 +132,29 @@ func (r *replayFlags) checkToken() error {
 	return nil
 }
 
+// checkPolicy refuses a name of --policy that no rules have: with a typing error, it would look as
+// if nothing were refused.
+func (r *replayFlags) checkPolicy(judges ...*judge.Judge) error {
+	if r.filter.Policy == "" {
+		return nil
+	}
+	var known []string
+	for _, j := range judges {
+		for i := range j.Rules.Policies {
+			if name := usage.Clean(j.Rules.Policies[i].Name); !slices.Contains(known, name) {
+				known = append(known, name)
+			}
+		}
+	}
+	switch {
+	case slices.Contains(known, r.filter.Policy):
+		return nil
+	case len(known) == 0:
+		return fmt.Errorf("--policy %q: the draft has no policies, nor has what it is compared with", r.filter.Policy)
+	}
+	return fmt.Errorf("--policy: unknown policy %q; %s", r.filter.Policy, didyoumean.Hint(r.filter.Policy, known))
+}
+
 // replayed is what replay answers.
 type replayed struct {
 	Config     string `json:"config"`
@@ -145,6 +196,11 @@ func (r *replayFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if answer.Refused.Calls == 0 && answer.Permitted.Calls == 0 && len(r.logs) > 0 {
+		if err := r.checkPolicy(draft.Judge); err != nil {
+			return err
+		}
+	}
 	answer.Notes = append(answer.Notes, r.rehearsing(&draft)...)
 	if err := r.print(cmd, &answer); err != nil {
 		return err
@@ -180,6 +236,9 @@ func (r *replayFlags) askGateway(draft Draft, answer *replayed) error {
 	}
 	if draft.Learned {
 		draft.Judge.Rules.Learned = seen.LearnedRules()
+	}
+	if err := r.checkPolicy(append(slices.Clone(in.Now), draft.Judge)...); err != nil {
+		return err
 	}
 	in.Then, in.AsEnforced, in.Filter, in.Lines = []*judge.Judge{draft.Judge}, r.asEnforced, r.filter, r.lines()
 	answer.Report = replay.Usage(in)

@@ -67,7 +67,9 @@ func TestReplay(t *testing.T) {
 		{"mode observe", []string{"--config", "observe"}, []string{"Note: the draft refuses nothing, because its mode is observe; --as-enforced tells what it would refuse\n"}, ""},
 		{"a token", []string{"--config", "draft", "--token", id[:9]}, []string{"would be refused:\n"}, "would refuse 5 calls"},
 		{"another token", []string{"--config", "draft", "--token", "abababab"}, []string{"Not judged: 2 calls"}, "nothing could be judged"},
-		{"another policy", []string{"--config", "draft", "--policy", "p"}, []string{"No call that passes today would be refused."}, ""},
+		{"a misspelled policy", []string{"--config", "draft", "--policy", "cieling"}, nil, `unknown policy "cieling"; did you mean ceiling?`},
+		{"a misspelled policy, for an audit log", []string{"--config", "draft", "--policy", "cieling", "--audit", log}, nil, `unknown policy "cieling"; did you mean ceiling?`},
+		{"no policies at all", []string{"--config", "good", "--policy", "p"}, nil, "the draft has no policies"},
 		{"CSV", []string{"--config", "draft", "--format", "csv"}, []string{
 			"change,token_id,owner,operation,method,template,needs_now,needs_then,reason,policy,enforced_from,calls,last_seen\nrefused," + id + ",etl@example.com,jobs.List,GET,/api/2.2/jobs/list,jobs,jobs,policy_denied,ceiling,,5,2026-03-01T12:00:00Z\nunjudged,,,,,,,,\"the workspace",
 		}, "would refuse 5 calls"},

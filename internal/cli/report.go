@@ -8,6 +8,28 @@ import (
 	"github.com/scopegate/scopegate/internal/adminapi"
 )
 
+const reportScreen = `
+Lists the tokens of a workspace: what each holds, what its calls need, how often it was
+used, and what was or would be refused. Tokens that were never seen are listed, too.
+
+  scopegate scopes report
+  scopegate scopes report --unscoped --unused 30d
+  scopegate scopes report --format csv > tokens.csv
+
+A token must match all filters that are set:
+--unscoped           may do everything
+--no-expiry          never expires
+--expiring <time>    expires within this time, such as 14d
+--unused <time>      not used for this long, through the gateway or, as far as
+                     Databricks reports it, elsewhere
+--owner <name>       its owner has this name or id; * and ? are wildcards
+
+--sort <by>          calls (default), denials, last, expires, created, owner or unmapped
+--format <form>      table, json or csv
+--workspace <url>    needed if the gateway serves several
+--config  --adapter  --address    how to find the gateway
+`
+
 func reportCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [--unscoped] [--no-expiry] [--unused 30d] [--expiring 14d] [--owner <name>] [--format table|json|csv]",
@@ -37,6 +59,7 @@ Filters; a token must match all that are set:
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, reportScreen)
 	var query adminapi.ReportQuery
 	flags := cmd.Flags()
 	flags.StringVar(&query.Format, "format", "table", "table, json or csv")

@@ -46,7 +46,7 @@ func (f *revokeManyFlags) args(cmd *cobra.Command, args []string) error {
 	case len(args) == 0 && (cmd.Flags().Changed("unused") || cmd.Flags().Changed("owner")):
 		return errors.New("--unused and --owner need a value") // as from an unset variable
 	}
-	return oneTokenID(cmd, args)
+	return oneTokenID(args, "--unused, --owner or --expired-owner")
 }
 
 // check refuses flags that mean nothing together.
@@ -156,7 +156,7 @@ func (f *revokeManyFlags) confirm(cmd *cobra.Command, targets []bulk.Target, yes
 	}
 	planned := bulk.Results{Revoke: true}
 	for i := range targets {
-		planned.Results = append(planned.Results, targets[i].Result(bulk.Planned, ""))
+		planned.Results = append(planned.Results, targets[i].Result(bulk.PlannedRevocation, ""))
 	}
 	if err := planned.Write(cmd.OutOrStdout(), bulk.Formats[0]); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 
 // TestOneScreen: help fits a terminal of 24 lines and 88 columns, and names every flag.
 func TestOneScreen(t *testing.T) {
-	for _, name := range []string{"recommend", "revoke"} {
-		help, err := run(t, unreachable, "", name, "--help")
+	for _, name := range []string{"recommend", "revoke", "replay", "why", "findings", "findings acknowledge", "report", "drift", "fleet", "explain", "verify"} {
+		help, err := run(t, unreachable, "", append(strings.Fields(name), "--help")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +25,8 @@ func TestOneScreen(t *testing.T) {
 			}
 		}
 		for _, cmd := range Commands(Deps{}) {
-			if cmd.Name() != name {
+			cmd, _, err := cmd.Find(strings.Fields(name)[1:])
+			if err != nil || strings.TrimPrefix(cmd.CommandPath(), "scopes ") != name {
 				continue
 			}
 			cmd.Flags().VisitAll(func(flag *pflag.Flag) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
@@ -14,12 +12,12 @@ import (
 // more.
 const minIDPrefix = 8
 
-// oneTokenID is the arguments of commands for one token.
-func oneTokenID(_ *cobra.Command, args []string) error {
+// oneTokenID is the arguments of commands for one token. For many there are flags.
+func oneTokenID(args []string, flags string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return fmt.Errorf("pass the id of one token, not %d; its first %d digits or more are enough, as scopes report shows them", len(args), minIDPrefix)
+	return fmt.Errorf("pass the id of one token, not %d, or %s for many; the first %d digits of an id or more are enough, as scopes report shows them", len(args), flags, minIDPrefix)
 }
 
 // tokenID reads a token's id, or a prefix of one as tables show it, if the gateway knows

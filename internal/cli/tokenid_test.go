@@ -54,8 +54,12 @@ func TestTokenIDByPrefix(t *testing.T) {
 	if _, err := run(t, gateway, "", "revoke", "0123456789ee", "--yes"); err == nil || !strings.Contains(err.Error(), "--yes needs the whole token id: a token id has 64 hexadecimal digits") {
 		t.Errorf("revoke --yes by a part of the id: %v", err)
 	}
-	for _, args := range [][]string{{"recommend"}, {"revoke"}, {"revoke", one, third}} {
-		if _, err := run(t, gateway, "", args...); err == nil || !strings.Contains(err.Error(), "pass the id of one token, not ") {
+	for want, args := range map[string][]string{
+		"pass the id of one token, not 0, or --all or --where for many":                       {"recommend"},
+		"pass the id of one token, not 0, or --unused, --owner or --expired-owner for many; ": {"revoke"},
+		"pass the id of one token, not 2, or --unused":                                        {"revoke", one, third},
+	} {
+		if _, err := run(t, gateway, "", args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -15,6 +15,23 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
+const verifyScreen = `
+Proves for a workspace that a token's id is the SHA-256 of its value, which scopegate
+relies on, and compares the workspace's scope names with those that it knows.
+
+  scopegate scopes verify --workspace https://<name>.cloud.databricks.com
+  scopegate scopes verify --config Caddyfile
+
+It creates a token with a lifetime of one minute, looks it up as the gateway would, and
+deletes it. It prints the results, never the token.
+
+--application-id <id>   prove it for a token on behalf of this service principal, too
+--json                  print a JSON object
+--workspace  --profile  --config  --adapter    where to sign in, as a workspace admin
+
+Exit code: 0 the rule holds; 1 otherwise. Names that differ do not change it.
+`
+
 func verifyCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [--workspace <url>] [--profile <name> | --config <file>] [--application-id <id>] [--json]",
@@ -43,6 +60,7 @@ for your information.
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, verifyScreen)
 	admin := addSignInFlags(cmd)
 	application := cmd.Flags().String("application-id", "", "service principal to create a token on behalf of")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")

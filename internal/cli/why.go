@@ -11,6 +11,28 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
+const whyScreen = `
+Tells why one request was refused or let through: who asked for what, which rule
+decided, what would permit it, and what the client saw.
+
+  scopegate scopes why <request-id>                       asks the running gateway
+  scopegate scopes why <request-id> --audit audit.jsonl   reads audit logs
+
+The request id is the UUID after ReqId in a refusal, or in the response header
+x-request-id. Its first 8 characters are enough if no other id begins with them. The
+gateway holds its last decisions in memory; audit logs have the older ones.
+
+--audit <file>       read this audit log, also from gzip or - for standard input; repeat
+                     it for several files
+--format <form>      table or json
+--config <file>      find the gateway by its configuration file; with --audit, the map
+                     to compare the record with
+--adapter  --address    how to read that file, and where the gateway's admin API is
+
+Example: scopegate scopes why 5d41402a
+Exit code: 0 the decision was found, whatever it is; 1 otherwise
+`
+
 func whyCommand(deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why <request-id> [--audit <file>…] [--format table|json]",
@@ -38,6 +60,7 @@ The exit code is 0 if the decision was found, whatever it is, and otherwise 1.
 		Args:         oneRequestID,
 		SilenceUsage: true,
 	}
+	oneScreen(cmd, whyScreen)
 	flags := cmd.Flags()
 	logs := flags.StringArray("audit", nil, "audit log to read instead of asking the gateway")
 	format := flags.String("format", "table", "table or json")

@@ -62,14 +62,15 @@ const (
 
 // callsOf reads all decisions in memory once.
 func (s *server) callsOf(id string) callsData {
-	data := callsData{From: s.Now().Truncate(callBin).Add(-(callBins - 1) * callBin).UTC()}
+	now := s.Now()
+	data := callsData{From: now.Truncate(callBin).Add(-(callBins - 1) * callBin).UTC()}
 	about := s.about(filter{}) // the workspace
 	busy := make(map[string]*operationCalls)
 	data.Oldest = s.Recent().OfToken(id, func(r *audit.Record) {
 		if !about(r) {
 			return
 		}
-		call := decisionOf(r)
+		call := decisionOf(r, now)
 		if len(data.Calls) < recentCalls {
 			data.Calls = append(data.Calls, call)
 		}

@@ -55,6 +55,7 @@ func outcomeOf(r *audit.Record) outcome {
 type decision struct {
 	ID        string
 	Arrived   time.Time
+	Day       string // when it arrived, empty for today
 	Outcome   outcome
 	Open      bool // it goes on, and another decision with its id follows
 	Reason    string
@@ -66,10 +67,13 @@ type decision struct {
 	Status    int // 0 for none
 }
 
-func decisionOf(r *audit.Record) decision {
+func decisionOf(r *audit.Record, now time.Time) decision {
 	d := decision{
 		ID: r.RequestID, Arrived: r.Time, Outcome: outcomeOf(r), Open: r.Outcome == audit.Open, Reason: string(r.Reason),
 		Method: r.Method, Path: r.Path, Owner: ownerOf(r), TokenID: r.TokenID, Status: r.Status,
+	}
+	if day := r.Time.UTC().Format(time.DateOnly); day != now.UTC().Format(time.DateOnly) {
+		d.Day = day
 	}
 	if r.Operation != nil {
 		d.Operation = r.Operation.Name
@@ -88,10 +92,10 @@ func ownerOf(r *audit.Record) string {
 	return ""
 }
 
-func decisionsOf(records []*audit.Record) []decision {
+func decisionsOf(records []*audit.Record, now time.Time) []decision {
 	list := make([]decision, len(records))
 	for i, r := range records {
-		list[i] = decisionOf(r)
+		list[i] = decisionOf(r, now)
 	}
 	return list
 }

@@ -86,7 +86,7 @@ func (e *eventWriter) sendRecords(s *server, records []*audit.Record, missed int
 func (s *server) rows(records []*audit.Record) ([]byte, error) {
 	var out bytes.Buffer
 	for _, r := range records {
-		if err := s.sets[livePage.template].ExecuteTemplate(&out, "decision", decisionOf(r)); err != nil {
+		if err := s.sets[livePage.template].ExecuteTemplate(&out, "decision", decisionOf(r, s.Now())); err != nil {
 			return nil, err
 		}
 		out.WriteByte('\n')

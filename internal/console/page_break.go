@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -142,7 +143,7 @@ func brokenOwners(refused *replay.Change) []brokenOwner {
 	var all []brokenOwner
 	for _, o := range byName {
 		o.Calls = usage.Thousands(o.calls)
-		o.Share = int(100 * float64(o.calls) / float64(max(1, refused.Calls)))
+		o.Share = int(math.Round(100 * float64(o.calls) / float64(max(1, refused.Calls))))
 		all = append(all, *o)
 	}
 	slices.SortFunc(all, func(a, b brokenOwner) int {
@@ -153,7 +154,7 @@ func brokenOwners(refused *replay.Change) []brokenOwner {
 
 // policyOptions are all policies, of which one may be selected.
 func policyOptions(judges []*judge.Judge, selected string) []option {
-	all := []option{{"", "all, and scopes", selected == ""}}
+	all := []option{{"", "any, or missing scopes", selected == ""}}
 	for _, j := range judges {
 		for i := range j.Rules.Policies {
 			name := j.Rules.Policies[i].Name

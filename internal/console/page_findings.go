@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/adminapi"
@@ -30,6 +31,10 @@ type findingsData struct {
 	Filter findings.Filter
 	Kinds  []findings.Kind
 	States []findings.State
+	// Query is the filter as the query of a URL.
+	Query string
+	// Filtered is true if it selects anything but the usual.
+	Filtered bool
 	// Off is true where findings are not evaluated.
 	Off    bool
 	Report findings.Report
@@ -48,6 +53,8 @@ func (s *server) listFindings(r *http.Request) (any, error) {
 		return nil, errorf(http.StatusBadRequest, "%w", err)
 	}
 	data.Filter.Owner, data.Filter.TokenID = filterText(query, "owner"), filterText(query, "token")
+	data.Query = findingsQuery(query)
+	data.Filtered = data.Query != ""
 	book, err := s.book()
 	if err != nil {
 		return nil, err
@@ -67,6 +74,17 @@ func (s *server) listFindings(r *http.Request) (any, error) {
 		data.Report.Findings, data.More = data.Report.Findings[:maxFindings], n-maxFindings
 	}
 	return data, nil
+}
+
+// findingsQuery returns what is known of the query of the page, without what is empty.
+func findingsQuery(query url.Values) string {
+	known := url.Values{}
+	for _, name := range []string{"state", "kind", "owner", "token"} {
+		if value := query.Get(name); value != "" {
+			known.Set(name, value)
+		}
+	}
+	return known.Encode()
 }
 
 // book returns the findings of the workspace, nil if there are none.
@@ -106,7 +124,11 @@ func (s *server) acknowledge(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(status, "%w", err))
 		return
 	}
-	http.Redirect(w, r, findingsPath, http.StatusSeeOther)
+	target := url.URL{Path: findingsPath}
+	if query, err := url.ParseQuery(r.PostForm.Get("back")); err == nil {
+		target.RawQuery = findingsQuery(query) // the list that the finding was chosen from
+	}
+	http.Redirect(w, r, target.String(), http.StatusSeeOther)
 }
 
 // user returns who signed in, as far as that is known.

@@ -41,6 +41,13 @@ func TestAcknowledge(t *testing.T) {
 	if len(known) != 1 || known[0].Key != key || known[0].Acknowledged.By != "operator" || known[0].Acknowledged.Note != "until the migration" {
 		t.Errorf("acknowledged: %+v", known)
 	}
+	again := url.Values{"key": {key}, "note": {"until the migration"}, "back": {"token=0&owner=*%40example.com&page=//elsewhere.example.com&state="}}
+	if w := post(t, s, "/findings/acknowledge", again); w.Header().Get("Location") != "/findings?owner=%2A%40example.com&token=0" {
+		t.Errorf("the filter is lost: %v", w.Header())
+	}
+	if body := get(t, s, "/findings?state=new&kind=unscoped").Body.String(); !strings.Contains(body, `No finding matches. <a href="/findings">`) {
+		t.Errorf("got %s", body)
+	}
 	if body := get(t, s, "/findings").Body.String(); !strings.Contains(body, "until the migration") {
 		t.Errorf("the page lacks the note:\n%s", body)
 	}

@@ -14,6 +14,7 @@ type liveData struct {
 	Outcomes  []outcome
 	Decisions []decision
 	Rows      int
+	Filtered  bool
 	// Here is this page, and Stream what follows it, with the filter.
 	Here, Stream string
 }
@@ -22,9 +23,10 @@ func (s *server) live(r *http.Request) (any, error) {
 	f := filterOf(r.URL.Query())
 	data := liveData{Filter: f, Outcomes: outcomes, Rows: liveRows, Here: "/live", Stream: streamPath}
 	if query := f.query(); query != "" {
+		data.Filtered = true
 		data.Here += "?" + query
 		data.Stream += "?" + query
 	}
-	data.Decisions = decisionsOf(s.Recent().Latest(liveRows, s.about(f)))
+	data.Decisions = decisionsOf(s.Recent().Latest(liveRows, s.about(f)), s.Now())
 	return data, nil
 }

@@ -21,6 +21,7 @@ var overviewPage = page{pattern: "/{$}", template: "overview", label: "Overview"
 // overviewData is what the Overview shows.
 type overviewData struct {
 	Now    time.Time
+	Mode   modeLine
 	Hour   hourData
 	Period periodData
 	// Findings counts those that are new, by severity; nil where they were never evaluated.
@@ -79,7 +80,8 @@ func (s *server) overview(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
+	data := &overviewData{Now: s.Now(), Hour: hour, Health: s.Health(r.Context()), Audit: s.Audit()}
+	data.Mode = modeOf(s.Judges())
 	if data.Period, err = s.period(r.Context(), r.URL.Query().Get("period"), &data.Hour); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ var tokenPage = page{
 			return nil, err
 		}
 		data := newTokenData(known)
-		data.Findings = s.findingsOf(data.ID, known.report.At)
+		data.Findings = s.findingsOf(data.ID, s.Now())
 		data.Recent = s.callsOf(data.ID)
 		data.ownerGone(s.ownerless()[data.ID])
 		return data, nil
@@ -59,6 +59,9 @@ type useRow struct {
 	// Lacks means that the token's scopes do not permit it.
 	Lacks bool
 }
+
+// Title tells the tabs of several tokens apart.
+func (d tokenData) Title() string { return "Token " + short(d.ID) }
 
 func newTokenData(known *knownToken) tokenData {
 	report, row := known.report, known.row

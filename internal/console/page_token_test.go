@@ -14,7 +14,7 @@ func TestToken(t *testing.T) {
 	s := many(t, 30)
 	body := get(t, s, "/tokens/"+tokenID(t, 25).String()).Body.String()
 	for _, has := range []string{
-		"owner-00025@example.com", "jobs.List", "never expires", "<h2 id=\"advice\">", "token-management", "--apply",
+		"<title>Token 000000000000… – scopegate</title>", "owner-00025@example.com", "jobs.List", "never expires", "<h2 id=\"advice\">", "token-management", "--apply",
 		`<rect class="used" x="`, "Download Terraform",
 	} {
 		if !strings.Contains(body, has) {

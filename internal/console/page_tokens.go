@@ -85,7 +85,7 @@ var columnOrders = []struct {
 	{"Token", "", "", ""},
 	{"Owner", usage.ByOwner, "ascending", ""},
 	{"Comment", "", "", ""},
-	{"Look at", "", "", ""},
+	{"Flags", "", "", ""},
 	{"Holds", "", "", ""},
 	{"Needs", "", "", ""},
 	{"Calls", usage.ByCalls, "descending", "number"},

@@ -61,9 +61,9 @@ func TestPeriods(t *testing.T) {
 		{"the last hour", "/", counted, []string{hour, `<a href="/" aria-current="true">1 hour</a>`, `<a href="/?period=7d">7 days</a>`, `hx-get="/"`, "Decisions per minute<"}},
 		{"a period that is none", "/?period=%22%3E%3Cscript%3Ealert(1)", counted, []string{hour, `<a href="/" aria-current="true">`}},
 		{"6 hours", "/?period=6h", counted, []string{
-			"Decisions in the last 6 hours", `<a href="/?period=6h" aria-current="true">6 hours</a>`, `hx-get="/?period=6h"`, "<dt>allowed</dt><dd>77</dd>",
-			"<dt>would be refused</dt><dd>3</dd>", "Decisions per 5 minutes, of all gateways that Prometheus scrapes, until 12:30. It knows nothing from before 2026-03-04 12:15",
-			`>2026-03-04 12:25</time></th><td class="number">7</td><td class="number">0</td><td class="number">3</td>`, "Top refusals of the last hour", "missing_scope",
+			"Decisions in the last 6 hours", `<a href="/?period=6h" aria-current="true">6 hours</a>`, `hx-get="/?period=6h"`, "allowed</a></dt><dd>77</dd>",
+			"would be refused</a></dt><dd>3</dd>", "Decisions per 5 minutes, of all gateways that Prometheus scrapes, until 12:30. It knows nothing from before 2026-03-04 12:15",
+			`>2026-03-04 12:25</time></th><td class="number">7</td><td class="number">0</td><td class="number">3</td>`, "Top refusals in the last hour", "missing_scope",
 		}},
 		{"7 days", "/?period=7d", none, []string{"Decisions in the last 7 days", "Prometheus counted no request in the last 7 days."}},
 		{"wrong", "/?period=24h", "<script>alert(1)</script>", []string{hour, "Prometheus: the answer is not one of Prometheus; check the URL. " + help, `hx-get="/?period=24h"`, `aria-current="true">24 hours`}},

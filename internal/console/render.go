@@ -144,6 +144,9 @@ func errorf(status int, format string, args ...any) error {
 
 func (s *server) viewOf(current *page, data any) view {
 	v := view{Title: current.title, Scripts: current.scripts, Version: buildinfo.Version(), Data: data}
+	if titled, ok := data.(interface{ Title() string }); ok {
+		v.Title = titled.Title()
+	}
 	for _, p := range pages {
 		if p.label != "" {
 			v.Nav = append(v.Nav, navigation{Label: p.label, Path: strings.TrimSuffix(p.pattern, "{$}"), Current: p.pattern == current.pattern})

@@ -109,6 +109,9 @@ func stamp(t time.Time) string {
 func (r *Report) WriteTable(w io.Writer) error {
 	var out bytes.Buffer
 	out.WriteString(r.summary() + "\n")
+	if len(r.Findings) == 0 && r.Counts[New]+r.Counts[Acknowledged]+r.Counts[Resolved] > 0 {
+		out.WriteString("\nNo finding matches.\n")
+	}
 	if len(r.Findings) > 0 {
 		out.WriteString("\n")
 		t := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)

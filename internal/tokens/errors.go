@@ -194,7 +194,7 @@ var outageHints = map[Outage]string{
 	Throttled:      "the workspace asks for fewer look-ups (429); lower lookup rate or raise cache ttl",
 	ServerError:    "the workspace's Token Management API failed; look-ups resume by themselves, so check the status of the workspace if it persists",
 	Rejected:       "the workspace refused the admin credential; it must belong to a workspace admin, and a scoped token needs the scope authentication",
-	NotConfigured:  "no usable admin credential; set the SDK's environment variables, such as DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or name a profile with --profile of sidecar, or write an admin block in the Caddyfile",
+	NotConfigured:  "no usable admin credential; set the SDK's environment variables, such as DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or name a profile with --profile, or write an admin block in the Caddyfile",
 	Disabled:       "personal access tokens are disabled in this workspace; enable them, or have clients use OAuth",
 	BadAnswer:      "the answer is not that of Databricks' Token Management API (or, to an edge, of an authority); check the URL",
 	UnusableAnswer: "what the workspace says of the token makes no sense, so the token cannot be judged; revoke it and create another one, and report it to Databricks if it persists",

@@ -29,7 +29,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if len(r.Rows) > 0 {
 		out.WriteString("\n")
 		t := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(t, "TOKEN\tOWNER\tCOMMENT\tAGE\tEXPIRES\tHOLDS\tNEEDS\tCALLS\tLAST USED\tWOULD DENY\tDENIED\tUNMAPPED\tNOTES")
+		fmt.Fprintln(t, "TOKEN\tOWNER\tCOMMENT\tAGE\tEXPIRES\tHOLDS\tNEEDS\tCALLS\tLAST USED\tWOULD BREAK\tREFUSED\tUNMAPPED\tNOTES")
 		for i := range r.Rows {
 			row := &r.Rows[i]
 			seen := row.seen()

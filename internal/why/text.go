@@ -49,7 +49,9 @@ func (s *Story) Lines() (lines []Line) {
 	}
 	s.writeToken(line)
 	s.writeOperation(line)
-	line("rules", s.Rules)
+	if s.Rules != "" {
+		line("rules", s.Rules+" (policy_hash)")
+	}
 	line("client saw", s.saw())
 	line("message", s.Client.Message)
 	for _, note := range s.Notes {
@@ -123,7 +125,11 @@ func (s *Story) writeToken(line func(name, value string)) {
 	if t.Creator != t.Owner {
 		line("created by", t.Creator)
 	}
-	line("comment", t.Comment)
+	comment := t.Comment
+	if strings.HasPrefix(comment, "sha256:") { // see the option comment of audit
+		comment += " (hashed, as in audit records)"
+	}
+	line("comment", comment)
 	none := "no scopes"
 	if t.Kind == "pat" {
 		none += ": it was never narrowed"

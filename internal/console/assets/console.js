@@ -24,7 +24,7 @@
 		const utc = (seconds) => new Date(seconds * 1000).toISOString().slice(days ? 5 : 11, 16).replace("T", " ");
 		const axis = { stroke: color("text"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 } };
 		const place = document.createElement("div");
-		figure.prepend(place);
+		figure.querySelector("figcaption").after(place);
 		const chart = new uPlot({
 			width: Math.max(240, figure.clientWidth),
 			height: 220,
@@ -32,7 +32,7 @@
 			tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
 			cursor: { drag: { x: false, y: false } },
 			scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.1)] } },
-			axes: [{ ...axis, space: days ? 100 : 50, values: (_, at) => at.map(utc) }, { ...axis, size: 60 }],
+			axes: [{ ...axis, space: days ? 100 : 50, values: (_, at) => at.map(utc) }, { ...axis, size: 60, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] }],
 			series: [{ label: data.bin ?? "Minute", value: (_, at) => (at === null ? "--" : utc(at)) }, ...data.series.map((s) => ({
 				label: s.label, stroke: color(s.color), width: 2, fill: s.fill ? color(s.color) : undefined,
 				dash: s.dash, points: { show: data.x.length < 2 },
