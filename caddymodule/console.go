@@ -36,6 +36,9 @@ type Console struct {
 	// a URL. Default: the only one that handlers use.
 	Workspace string `json:"workspace,omitempty"`
 
+	// Lets people narrow and revoke tokens, who sign in to the workspace for that. Default: off.
+	Actions *ConsoleActions `json:"actions,omitempty"`
+
 	app    *App
 	ending chan struct{}                // closed when the HTTP server of the site begins to shut down
 	pages  atomic.Pointer[http.Handler] // nil until it is known who can reach them
@@ -57,6 +60,9 @@ func (c *Console) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if err := caddyserver.CheckEncrypted(ctx); err != nil {
+		return consoleError(err)
+	}
+	if err := c.Actions.validate(); err != nil {
 		return consoleError(err)
 	}
 	c.ending = make(chan struct{})
@@ -81,8 +87,12 @@ func (c *Console) open() error {
 	if err != nil {
 		return consoleError(err)
 	}
+	desk, err := c.desk()
+	if err != nil {
+		return consoleError(err)
+	}
 	c.onlyVerified = !site.Loopback && !site.SignsIn
-	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, Ending: c.ending})
+	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, Actions: desk, Ending: c.ending})
 	c.pages.Store(&pages)
 	return nil
 }
@@ -139,6 +149,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 //
 //	databricks_console {
 //	    workspace <name>|<url>
+//	    actions {
+//	        client_id <id>
+//	        client_secret {file./path}|{env.NAME}
+//	        scope authentication|all-apis
+//	    }
 //	}
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Console)
@@ -152,7 +167,10 @@ func (c *Console) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (c *Console) options(d *caddyfile.Dispenser) options {
-	return options{"workspace": func() error { return oneArg(d, &c.Workspace) }}
+	return options{
+		"workspace": func() error { return oneArg(d, &c.Workspace) },
+		"actions":   func() error { return parseActions(d, &c.Actions) },
+	}
 }
 
 // Interface guards

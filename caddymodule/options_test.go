@@ -109,7 +109,10 @@ func TestSyntaxOfTheFleet(t *testing.T) {
 // parseConsole.
 func TestSyntaxOfTheConsole(t *testing.T) {
 	t.Parallel()
-	want := map[string][]string{"databricks_console": names(new(Console).options(nil))}
+	want := map[string][]string{
+		"databricks_console": names(new(Console).options(nil)),
+		"actions":            names(new(ConsoleActions).options(nil)),
+	}
 	for file, indent := range map[string]string{"../docs/reference.md": "", "console.go": "//\t"} {
 		content, err := os.ReadFile(file)
 		if err != nil {

@@ -20,6 +20,7 @@ var tokenPage = page{
 		data := newTokenData(known)
 		data.Findings = s.findingsOf(data.ID, known.report.At)
 		data.ownerGone(s.ownerless()[data.ID])
+		data.Verbs = s.verbsFor(known)
 		return data, nil
 	},
 }
@@ -42,6 +43,8 @@ type tokenData struct {
 	Native         *nativePolicy
 	Findings       []tokenFinding
 	Summary, Notes []string
+	// Verbs are what can be done to it here.
+	Verbs []verbLink
 }
 
 // useRow is one operation of a token.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/scopegate/scopegate/internal/actions"
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/health"
@@ -33,6 +34,8 @@ type Options struct {
 	Loopback bool
 	// User returns who signed in to send a request, as far as that is known. Nil knows nobody.
 	User func(*http.Request) string
+	// Actions lets people change tokens, who sign in at the workspace for that. Nil is off.
+	Actions *actions.Desk
 	// Ending is closed when the site begins to shut down, so that streams end. Nil is never.
 	Ending <-chan struct{}
 }
