@@ -12,7 +12,7 @@ import (
 )
 
 // changePatience bounds a change, from the exchange of the code to the end.
-const changePatience = 45 * time.Second
+const changePatience = 30 * time.Second
 
 // Attempt is what came of a plan, for the record.
 type Attempt struct {
@@ -48,20 +48,19 @@ func (a *Attempt) Undo() string {
 // through if the context ends. The error is an [*Error].
 func (d *Desk) Finish(ctx context.Context, answer Answer, forget func(tokens.ID)) (*Attempt, error) {
 	p, err := d.take(answer)
-	switch {
-	case err != nil:
-		return nil, err
-	case answer.Refusal != "":
-		return nil, declined(answer.Refusal)
-	case answer.Code == "":
-		answer.Code = p.code
+	if err == nil && answer.Refusal != "" {
+		err = declined(answer.Refusal)
 	}
-	if answer.Code == "" {
-		return nil, errNoPlan()
+	var code string
+	if err == nil {
+		code, err = p.codeFor(answer)
+	}
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changePatience)
 	defer cancel()
-	access, err := d.exchange(ctx, p, answer.Code)
+	access, err := d.exchange(ctx, p, code)
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,7 @@ type pending struct {
 	endpoint oauth2.Endpoint
 	verifier string
 	code     string // of a sign-in that waits for one more confirmation
+	proof    string // of that confirmation: only the page that asks has it
 	expires  time.Time
 }
 
@@ -160,25 +161,39 @@ func (d *Desk) makeRoom() {
 // Answer is what a browser came back with.
 type Answer struct {
 	State, Key, User string
-	// Code is the authorization code, empty if it was held.
-	Code string
+	// Code is the authorization code. It is empty if it was held; Proof is then what [Desk.Hold]
+	// returned.
+	Code, Proof string
 	// Refusal is the error that the workspace gave instead of a code.
 	Refusal string
 }
 
-// Hold keeps the code of a plan that is to be confirmed once more before [Desk.Finish], and returns
-// the plan. The error is an [*Error].
-func (d *Desk) Hold(answer Answer) (*Plan, error) {
+// Hold keeps the code of a plan that is to be confirmed once more before [Desk.Finish]. It returns
+// the plan, and the proof that the confirmation must bring. The error is an [*Error].
+func (d *Desk) Hold(answer Answer) (plan *Plan, proof string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.pending[answer.State]
 	if !p.fits(answer, d.Now()) || answer.Code == "" || p.code != "" && p.code != answer.Code {
 		delete(d.pending, answer.State)
-		return nil, errNoPlan()
+		return nil, "", errNoPlan()
 	}
-	p.code = answer.Code
-	plan := p.plan
-	return &plan, nil
+	if p.code == "" {
+		p.code, p.proof = answer.Code, random()
+	}
+	held := p.plan
+	return &held, p.proof, nil
+}
+
+// codeFor returns the code of an answer, or the one that was held if the answer brings the proof.
+func (p *pending) codeFor(answer Answer) (string, error) {
+	switch {
+	case answer.Code != "":
+		return answer.Code, nil
+	case p.code != "" && subtle.ConstantTimeCompare([]byte(answer.Proof), []byte(p.proof)) == 1:
+		return p.code, nil
+	}
+	return "", errNoPlan()
 }
 
 // take returns a plan and forgets it, whoever asks.

@@ -71,24 +71,51 @@ func TestHold(t *testing.T) {
 			answer := Answer{State: started.State, Key: started.Key, User: "operator", Code: "code"}
 			*now = now.Add(test.later)
 			test.change(&answer)
-			held, err := d.Hold(answer)
+			held, proof, err := d.Hold(answer)
 			if (err == nil) != test.ok || test.ok && held.Fingerprint() != plan.Fingerprint() || !test.ok && statusOf(err) != http.StatusBadRequest {
 				t.Errorf("%+v, %v", held, err)
 			}
 			if !test.ok {
 				return
 			}
-			if _, err := d.Hold(answer); err != nil {
-				t.Errorf("the same once more: %v", err)
+			if _, again, err := d.Hold(answer); err != nil || again != proof || len(proof) != 64 {
+				t.Errorf("the same once more: %q, %q, %v", proof, again, err)
 			}
 			answer.Code = "another"
-			if _, err := d.Hold(answer); err == nil {
+			if _, _, err := d.Hold(answer); err == nil {
 				t.Error("the code was replaced")
 			}
 			if _, err := d.take(answer); err == nil {
 				t.Error("it goes on after two codes")
 			}
 		})
+	}
+}
+
+// TestProof: a code that was held is used only by the page that was shown when it came.
+func TestProof(t *testing.T) {
+	t.Parallel()
+	d, _, plan := newDesk(t)
+	for name, change := range map[string]func(*Answer){
+		"no proof":      func(a *Answer) { a.Proof = "" },
+		"another proof": func(a *Answer) { a.Proof = random() },
+	} {
+		started := begin(t, d, plan)
+		answer := Answer{State: started.State, Key: started.Key, User: "operator", Code: "code"}
+		_, proof, err := d.Hold(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Code, answer.Proof = "", proof
+		change(&answer)
+		if _, err := d.Finish(t.Context(), answer, nil); statusOf(err) != http.StatusBadRequest {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Nothing was held, so that an empty proof proves nothing.
+	started := begin(t, d, plan)
+	if _, err := d.Finish(t.Context(), Answer{State: started.State, Key: started.Key, User: "operator"}, nil); statusOf(err) != http.StatusBadRequest {
+		t.Errorf("without a code: %v", err)
 	}
 }
 

@@ -81,8 +81,9 @@ func (s *server) planOf(known *knownToken, verb actions.Verb) (*actions.Plan, er
 type actionData struct {
 	*actions.Plan
 	Label, ID string
-	// Action is where the form leads, with the hidden Field.
-	Action, Field, Value string
+	// Action is where the form leads. Hidden are its fields.
+	Action string
+	Hidden []hidden
 	// Last is set after the sign-in.
 	Last bool
 	// Breaks are operations that would be refused afterwards, and More how many there are besides.
@@ -93,6 +94,9 @@ type actionData struct {
 	LastUsed when
 	SignIn   *url.URL // not a text: those are cut and cleaned
 }
+
+// hidden is a field of a form that is not shown.
+type hidden struct{ Name, Value string }
 
 // maxBreaks bounds how many operations a confirmation names.
 const maxBreaks = 20
@@ -112,7 +116,7 @@ func (s *server) planned(r *http.Request) (actionData, error) {
 		return actionData{}, err
 	}
 	data := newActionData(plan)
-	data.Action, data.Field, data.Value = "/tokens/"+data.ID+"/"+string(plan.Verb), "plan", plan.Fingerprint()
+	data.Action, data.Hidden = "/tokens/"+data.ID+"/"+string(plan.Verb), []hidden{{"plan", plan.Fingerprint()}}
 	data.Calls, data.LastUsed = "0", newTokenRow(known.report, known.row, limits).Last
 	if seen := known.row.Seen; seen != nil {
 		data.Calls = usage.Thousands(seen.Calls)
@@ -191,9 +195,9 @@ func (s *server) origin(r *http.Request) (string, error) {
 	return "", errorf(http.StatusConflict, "a change needs a page with TLS of its own, or one that is opened as http://localhost; nothing was changed")
 }
 
-// signedIn is where the workspace sends browsers back to. Cookies of the loopback interface are
-// shared by all its ports, so that a site there that is not encrypted asks once more: what changes a
-// token is then a form of ours.
+// signedIn is where the workspace sends browsers back to. All ports of this machine share the cookies
+// of a site without TLS, so that another one could make a browser finish what it began itself. There
+// the page asks once more: what changes a token is then a form that only this browser was shown.
 func (s *server) signedIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil || r.Method == http.MethodHead {
@@ -206,15 +210,17 @@ func (s *server) signedIn(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodGet {
 		answer.Code, answer.Refusal = r.Form.Get("code"), r.Form.Get("error")
+	} else {
+		answer.Proof = r.PostForm.Get("proof")
 	}
 	if r.Method == http.MethodGet && r.TLS == nil && answer.Refusal == "" {
-		plan, err := s.options.Actions.Hold(answer)
+		plan, proof, err := s.options.Actions.Hold(answer)
 		if err != nil {
 			s.showError(w, r, err)
 			return
 		}
 		data := newActionData(plan)
-		data.Action, data.Field, data.Value, data.Last = callbackPath, "state", answer.State, true
+		data.Action, data.Hidden, data.Last = callbackPath, []hidden{{"state", answer.State}, {"proof", proof}}, true
 		s.showAction(w, "action", data.Label+" this token now?", data)
 		return
 	}

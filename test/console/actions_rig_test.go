@@ -115,6 +115,7 @@ func (p *person) ask(t *testing.T, target string, form url.Values, header ...str
 
 var (
 	hiddenField = regexp.MustCompile(`<input type="hidden" name="(plan|state)" value="([0-9a-f]{64})">`)
+	proofField  = regexp.MustCompile(`<input type="hidden" name="proof" value="([0-9a-f]{64})">`)
 	signInLink  = regexp.MustCompile(`href="(http[^"]*/oidc/v1/authorize[^"]*)"`)
 )
 
@@ -151,9 +152,15 @@ func (p *person) comeBack(t *testing.T, back string) harness.Answer {
 	t.Helper()
 	answer := p.ask(t, back, nil, "Sec-Fetch-Site", "cross-site")
 	if p.certificates == nil && answer.StatusCode == http.StatusOK {
-		return p.ask(t, p.Page+"/actions/callback", url.Values{"state": {found(t, answer, hiddenField)}})
+		return p.ask(t, p.Page+"/actions/callback", lastForm(t, answer))
 	}
 	return answer
+}
+
+// lastForm returns what the form of the last step sends.
+func lastForm(t *testing.T, page harness.Answer) url.Values {
+	t.Helper()
+	return url.Values{"state": {found(t, page, hiddenField)}, "proof": {found(t, page, proofField)}}
 }
 
 // scopesOf returns what a token holds, and whether the workspace has it.

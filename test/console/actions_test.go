@@ -129,8 +129,12 @@ func TestActionMisuse(t *testing.T) {
 		}, 200, "This is the last step"},
 		{"the last step by another site", func(t *testing.T, p *person) harness.Answer {
 			page := p.ask(t, p.signIn(t, p.confirm(t, id, "revoke")), nil, "Sec-Fetch-Site", "cross-site")
-			return p.ask(t, p.Page+"/actions/callback", url.Values{"state": {found(t, page, hiddenField)}}, "Sec-Fetch-Site", "same-site")
+			return p.ask(t, p.Page+"/actions/callback", lastForm(t, page), "Sec-Fetch-Site", "same-site")
 		}, 403, "another site"},
+		{"the last step by who knows the cookie and not the page", func(t *testing.T, p *person) harness.Answer {
+			page := p.ask(t, p.signIn(t, p.confirm(t, id, "revoke")), nil, "Sec-Fetch-Site", "cross-site")
+			return p.ask(t, p.Page+"/actions/callback", url.Values{"state": {found(t, page, hiddenField)}})
+		}, 400, "Nothing was changed"},
 		{"the last step without the sign-in", func(t *testing.T, p *person) harness.Answer {
 			link, _ := url.Parse(p.confirm(t, id, "revoke"))
 			return p.ask(t, p.Page+"/actions/callback", url.Values{"state": {link.Query().Get("state")}})
