@@ -196,7 +196,7 @@ func (p *pending) codeFor(answer Answer) (string, error) {
 	return "", errNoPlan()
 }
 
-// take returns a plan and forgets it, whoever asks.
+// take returns a plan and forgets it, even if the answer does not fit.
 func (d *Desk) take(answer Answer) (*pending, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -14,8 +14,7 @@ import (
 	"github.com/scopegate/scopegate/internal/tokens"
 )
 
-// newDesk returns a desk with a clock of its own, and a workspace where nobody manages tokens in
-// these tests.
+// newDesk returns a desk with a clock of its own, and a plan for a workspace.
 func newDesk(t *testing.T) (*Desk, *time.Time, *Plan) {
 	t.Helper()
 	w := fakeworkspace.New()

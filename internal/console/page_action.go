@@ -253,7 +253,7 @@ func cookieName(r *http.Request, state string) string {
 
 // setCookie sets the cookie of a state for some seconds, or removes it if they are negative.
 func setCookie(w http.ResponseWriter, r *http.Request, state, key string, seconds int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure but on the loopback interface without TLS
 		Name: cookieName(r, state), Value: key, Path: "/", MaxAge: seconds,
 		Secure: r.TLS != nil, HttpOnly: true, SameSite: http.SameSiteLaxMode, // the workspace leads here by a link
 	})

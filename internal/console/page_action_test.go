@@ -164,7 +164,7 @@ func TestActionFleet(t *testing.T) {
 	}{
 		{"all edges", 7, edges{applied: 2}, "Acknowledged by 2 of 2 edges."},
 		{"not all of them", 7, edges{applied: 1}, "Acknowledged by 1 of 2 edges. Not yet: edge-b."},
-		{"nobody could be told", 0, edges{untold: fleet.StoreDown}, "Others could not be told yet (store_down)"},
+		{"others could not be told", 0, edges{untold: fleet.StoreDown}, "Others could not be told yet (store_down)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -199,17 +199,17 @@ func carryOut(t *testing.T, handler http.Handler, page, id string) *httptest.Res
 	path := page + "/tokens/" + id + "/revoke"
 	_, rest, _ := strings.Cut(ask(t, handler, http.MethodGet, path, nil).Body.String(), `name="plan" value="`)
 	plan, _, _ := strings.Cut(rest, `"`)
-	begun := ask(t, handler, http.MethodPost, path, url.Values{"plan": {plan}})
-	_, rest, _ = strings.Cut(begun.Body.String(), `class="button" href="`)
+	started := ask(t, handler, http.MethodPost, path, url.Values{"plan": {plan}})
+	_, rest, _ = strings.Cut(started.Body.String(), `class="button" href="`)
 	link, _, _ := strings.Cut(rest, `"`)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Get(strings.ReplaceAll(link, "&amp;", "&"))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, begun.Body)
+		t.Fatalf("%v\n%s", err, started.Body)
 	}
 	defer answer.Body.Close()
 	r := httptest.NewRequest(http.MethodGet, answer.Header.Get("Location"), nil)
-	for _, cookie := range begun.Result().Cookies() {
+	for _, cookie := range started.Result().Cookies() {
 		r.AddCookie(cookie)
 	}
 	w := httptest.NewRecorder()

@@ -1,14 +1,25 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/fleettest"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
+
+// arrived reports whether a tab shows another page. Between two pages no script can run.
+func arrived(p *Page) bool {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`window.here === undefined && location.href !== "about:blank" && document.readyState === "complete"`))
+	return err == nil && done
+}
 
 // TestConsoleActions narrows and revokes a token in a real browser, which signs in at the workspace:
 // another site. The browser keeps to the page's security policy, cookies come back, and each page has
@@ -43,10 +54,10 @@ func TestConsoleActions(t *testing.T) {
 
 			p := b.Open(t, c.Page+path)
 			for i, click := range append([]string{`main a[href$="/` + test.verb + `"]`}, test.steps...) {
-				before := Eval[string](t, p, "window.here = document.title + location.href")
+				before := Eval[string](t, p, "window.here = document.title")
 				Eval[bool](t, p, fmt.Sprintf("document.querySelector(%q).click(), true", click))
 				harness.WaitFor(t, fmt.Sprintf("step %d, from %s", i, before), func() bool {
-					return Eval[bool](t, p, `window.here === undefined && document.readyState === "complete"`)
+					return arrived(p)
 				})
 				if strings.HasPrefix(Eval[string](t, p, "location.href"), c.Page) {
 					for _, barrier := range p.Barriers(t) {

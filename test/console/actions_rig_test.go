@@ -68,7 +68,7 @@ func (d *desk) seenToken(t *testing.T) fakeworkspace.Token {
 	return token
 }
 
-// person is somebody with a browser.
+// person has a browser.
 type person struct {
 	*desk
 	client *http.Client

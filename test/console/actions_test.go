@@ -139,7 +139,7 @@ func TestActionMisuse(t *testing.T) {
 			link, _ := url.Parse(p.confirm(t, id, "revoke"))
 			return p.ask(t, p.Page+"/actions/callback", url.Values{"state": {link.Query().Get("state")}})
 		}, 400, "Nothing was changed"},
-		{"a code that somebody else brings", func(t *testing.T, p *person) harness.Answer {
+		{"a made-up code", func(t *testing.T, p *person) harness.Answer {
 			link, _ := url.Parse(p.confirm(t, id, "revoke"))
 			return p.comeBack(t, p.Page+"/actions/callback?code=made-up&state="+link.Query().Get("state"))
 		}, 502, "invalid_grant"},

@@ -97,6 +97,6 @@ func (w *Workspace) asks(rw http.ResponseWriter, r *http.Request) bool {
 	}
 	q.Set("agreed", "yes")
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = rw.Write([]byte(`<!doctype html><title>Sign in to Databricks</title><a id="continue" href="/oidc/v1/authorize?` + url.Values(q).Encode() + `">Continue</a>`))
+	_, _ = rw.Write([]byte(`<!doctype html><title>Sign in to Databricks</title><a id="continue" href="/oidc/v1/authorize?` + q.Encode() + `">Continue</a>`))
 	return true
 }
