@@ -44,7 +44,7 @@ func (a *Attempt) Undo() string {
 }
 
 // Finish carries out the plan for which a browser came back, as the person who signed in. Forget
-// tells the gateway that a token was changed, or is not what it believed. What was begun is seen
+// tells the gateway that a token was changed, or is not what it believed. What was started is seen
 // through if the context ends. The error is an [*Error].
 func (d *Desk) Finish(ctx context.Context, answer Answer, forget func(tokens.ID)) (*Attempt, error) {
 	p, err := d.take(answer)

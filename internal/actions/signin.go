@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/credentials/u2m"
@@ -53,7 +54,7 @@ func badEndpoint() *Error {
 func isBelow(endpoint, workspace string) bool {
 	u, err := url.Parse(endpoint)
 	w, err2 := url.Parse(workspace)
-	return err == nil && err2 == nil && u.Scheme == w.Scheme && u.Host == w.Host && u.User == nil && u.Path != ""
+	return err == nil && err2 == nil && u.Scheme == w.Scheme && strings.EqualFold(u.Host, w.Host) && u.User == nil && u.Path != ""
 }
 
 // unreached says that a workspace could not be asked, before anything was changed.

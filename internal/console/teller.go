@@ -41,28 +41,31 @@ func (t *teller) forget(id tokens.ID) {
 
 // await waits a while for edges, and says who knows of the change.
 func (t *teller) await(ctx context.Context) string {
-	const later = "other gateways apply it within their cache ttl"
+	const now, later = "This gateway applies it now.", "other gateways apply it within their cache ttl"
 	switch {
 	case !t.told:
 		return "The gateway could not be told; " + later + "."
 	case t.workspace.Fleet == nil:
-		return "This gateway applies it now."
+		return now
 	case t.generation == 0:
 		if untold := t.workspace.Fleet.Untold(); untold != "" {
-			return fmt.Sprintf("This gateway applies it now. Others could not be told yet (%s); %s.", untold, later)
+			return now + fmt.Sprintf(" Others could not be told yet (%s); %s.", untold, later)
 		}
-		return "This gateway applies it now."
+		return now
 	}
 	ctx, cancel := context.WithTimeout(ctx, edgesPatience)
 	defer cancel()
 	for {
 		p := t.workspace.Fleet.Progress(ctx, t.generation)
+		if p.Edges == 0 {
+			return now
+		}
 		if p.Applied >= p.Edges || !pause(ctx, edgesPause) {
 			text := fmt.Sprintf("Acknowledged by %d of %s.", p.Applied, count(p.Edges, "edge"))
 			if names := p.Stragglers[:min(len(p.Stragglers), maxStragglers)]; p.Applied < p.Edges && len(names) > 0 {
 				text += " Not yet: " + strings.Join(names, ", ") + "."
 			}
-			return "This gateway applies it now. " + text
+			return now + " " + text
 		}
 	}
 }

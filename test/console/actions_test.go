@@ -35,6 +35,9 @@ func TestNarrow(t *testing.T) {
 			t.Errorf("%d, it lacks %q\n%s", done.StatusCode, has, done.Body)
 		}
 	}
+	if strings.Contains(done.Body, "Acknowledged by") {
+		t.Errorf("there are edges:\n%s", done.Body)
+	}
 	if got, _ := d.scopesOf(token); got != "jobs" {
 		t.Errorf("it holds %s", got)
 	}
