@@ -40,6 +40,9 @@ type Console struct {
 	// Where decisions of more than the last hour are read from. Default: nowhere.
 	Prometheus *ConsolePrometheus `json:"prometheus,omitempty"`
 
+	// Lets people narrow and revoke tokens, who sign in to the workspace for that. Default: off.
+	Actions *ConsoleActions `json:"actions,omitempty"`
+
 	app    *App
 	past   *history.Prometheus          // nil without Prometheus
 	ending chan struct{}                // closed when the HTTP server of the site begins to shut down
@@ -67,6 +70,9 @@ func (c *Console) Provision(ctx caddy.Context) (err error) {
 	if c.past, err = c.history(); err != nil {
 		return consoleError(err)
 	}
+	if err := c.Actions.validate(); err != nil {
+		return consoleError(err)
+	}
 	c.ending = make(chan struct{})
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		// Caddy waits for all requests, and a stream does not end by itself.
@@ -89,8 +95,14 @@ func (c *Console) open() error {
 	if err != nil {
 		return consoleError(err)
 	}
+	desk, err := c.desk()
+	if err != nil {
+		return consoleError(err)
+	}
 	c.onlyVerified = !site.Loopback && !site.SignsIn
-	pages := console.New(runningGateway{}, console.Options{Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, History: c.past, Ending: c.ending})
+	pages := console.New(runningGateway{}, console.Options{
+		Workspace: workspace, Hosts: site.Hosts, Loopback: site.Loopback, User: signedIn, Actions: desk, History: c.past, Ending: c.ending,
+	})
 	c.pages.Store(&pages)
 	return nil
 }
@@ -151,6 +163,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 //	        match         <label>=<value>
 //	        insecure_http
 //	    }
+//	    actions {
+//	        client_id <id>
+//	        client_secret {file./path}|{env.NAME}
+//	        scope authentication|all-apis
+//	    }
 //	}
 func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Console)
@@ -166,6 +183,7 @@ func (c *Console) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (c *Console) options(d *caddyfile.Dispenser) options {
 	return options{
 		"workspace":  func() error { return oneArg(d, &c.Workspace) },
+		"actions":    func() error { return parseActions(d, &c.Actions) },
 		"prometheus": func() error { c.Prometheus = new(ConsolePrometheus); return c.Prometheus.unmarshal(d) },
 	}
 }

@@ -111,6 +111,7 @@ func TestSyntaxOfTheConsole(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"databricks_console": names(new(Console).options(nil)),
+		"actions":            names(new(ConsoleActions).options(nil)),
 		"prometheus":         names(new(ConsolePrometheus).options(nil)),
 	}
 	for file, indent := range map[string]string{"../docs/reference.md": "", "console.go": "//\t"} {

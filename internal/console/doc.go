@@ -1,6 +1,7 @@
 // Package console is the page for operators: what the gateway decides now, why a request was
 // refused, what tokens hold and use, and how the gateway is. It only shows, but for findings
-// that are acknowledged. It does not know Caddy.
+// that are acknowledged and, where that is switched on, tokens that people change who sign in to
+// the workspace for it (package actions). It does not know Caddy.
 //
 // Every page works without a script. Scripts, which are files of our own below assets, only
 // keep pages up to date.
@@ -29,6 +30,6 @@
 // turns.go (how many answers are made at once, and sent for how long), minutes.go and period.go
 // (the chart of the Overview), calls.go (the last calls of a token), reports.go (the report that the pages about tokens
 // share), tokensquery.go, tokenrow.go, tokenfindings.go, timeline.go and native.go (parts of
-// them), page_<noun>.go. Below assets, thirdparty has files of htmx and uPlot, which
+// them), page_action.go and teller.go (changes of tokens), page_<noun>.go. Below assets, thirdparty has files of htmx and uPlot, which
 // assets/refresh copies from npm.
 package console

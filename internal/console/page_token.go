@@ -21,6 +21,7 @@ var tokenPage = page{
 		data.Findings = s.findingsOf(data.ID, s.Now())
 		data.Recent = s.callsOf(data.ID)
 		data.ownerGone(s.ownerless()[data.ID])
+		data.Verbs = s.verbsFor(known)
 		return data, nil
 	},
 }
@@ -44,6 +45,8 @@ type tokenData struct {
 	Findings       []tokenFinding
 	Recent         callsData
 	Summary, Notes []string
+	// Verbs are what can be done to it here.
+	Verbs []verbLink
 }
 
 // useRow is one operation of a token.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"text/template/parse"
 
+	"github.com/scopegate/scopegate/internal/actions"
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/buildinfo"
 	"github.com/scopegate/scopegate/internal/sanitize"
@@ -29,6 +30,9 @@ var templates = sync.OnceValue(func() map[string]*template.Template {
 	sets := map[string]*template.Template{errorTemplate: parseTemplate(errorTemplate)}
 	for _, p := range pages {
 		sets[p.template] = parseTemplate(p.template)
+	}
+	for _, name := range actionTemplates {
+		sets[name] = parseTemplate(name)
 	}
 	return sets
 })
@@ -125,6 +129,9 @@ func (s *server) showError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status := http.StatusInternalServerError
 	if failed, ok := errors.AsType[*adminapi.Error](err); ok {
+		status = failed.Status
+	}
+	if failed, ok := errors.AsType[*actions.Error](err); ok {
 		status = failed.Status
 	}
 	title := http.StatusText(status)

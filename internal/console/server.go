@@ -35,6 +35,12 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /tokens/{id}/native/{form}", s.inTurn(s.nativeFile))
 	mux.HandleFunc("GET "+streamPath, s.stream)
 	mux.HandleFunc("POST "+acknowledgePath, s.acknowledge)
+	if s.options.Actions != nil {
+		mux.HandleFunc("GET /tokens/{id}/{verb}", s.confirm)
+		mux.HandleFunc("POST /tokens/{id}/{verb}", s.startSignIn)
+		mux.HandleFunc("GET "+callbackPath, s.signedIn)
+		mux.HandleFunc("POST "+callbackPath, s.signedIn)
+	}
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, errorf(http.StatusNotFound, "there is no such page"))
 	})
@@ -84,10 +90,7 @@ func fromElsewhere(r *http.Request) bool {
 // serves reports whether the site may be asked for by a Host header. The port does not matter:
 // a tunnel may have another.
 func (s *server) serves(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+	host = hostname(host)
 	if s.options.Loopback && isLoopback(host) {
 		return true
 	}
@@ -100,6 +103,14 @@ func (s *server) serves(host string) bool {
 		}
 	}
 	return false
+}
+
+// hostname returns the name in a Host header, in lower case and without a port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
 }
 
 // isLoopback reports whether a host is this machine, by any of its usual names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/scopegate/scopegate/internal/actions"
 	"github.com/scopegate/scopegate/internal/adminapi"
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/health"
@@ -36,6 +37,8 @@ type Options struct {
 	User func(*http.Request) string
 	// History has decisions of more than the last hour. Nil has none.
 	History *history.Prometheus
+	// Actions lets people change tokens, who sign in at the workspace for that. Nil is off.
+	Actions *actions.Desk
 	// Ending is closed when the site begins to shut down, so that streams end. Nil is never.
 	Ending <-chan struct{}
 }

@@ -22,9 +22,10 @@ type Change struct {
 	AnyCLI string `json:"any_cli"`
 }
 
-// newChange returns nil for an empty list, which Databricks takes for everything, and
-// for an invalid id, because it goes into a command line.
-func newChange(id string, scopes []string) *Change {
+// NewChange returns the request that gives a token scopes. It returns nil for an empty list,
+// which Databricks takes for everything, and for an invalid id, because it goes into a command
+// line.
+func NewChange(id string, scopes []string) *Change {
 	if len(scopes) == 0 || !isID(id) {
 		return nil
 	}

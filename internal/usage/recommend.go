@@ -296,10 +296,10 @@ func (r *Recommendation) change(now time.Time) {
 		return
 	}
 	if len(r.Scopes) > 0 && !slices.Equal(r.Scopes, without(r.Facts.Scopes)) && !(r.Facts.Unscoped() && slices.Contains(r.Scopes, scopes.AllAPIs)) {
-		r.Change = newChange(r.TokenID, r.Scopes)
+		r.Change = NewChange(r.TokenID, r.Scopes)
 	}
 	if len(r.Add) > 0 {
-		r.ChangeWithAdd = newChange(r.TokenID, without(slices.Concat(r.Scopes, r.addNames())))
+		r.ChangeWithAdd = NewChange(r.TokenID, without(slices.Concat(r.Scopes, r.addNames())))
 	}
 }
 

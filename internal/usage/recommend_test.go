@@ -187,7 +187,7 @@ func TestEvidence(t *testing.T) {
 
 func TestChange(t *testing.T) {
 	t.Parallel()
-	c := newChange(id("t"), []string{"jobs", "sql"})
+	c := NewChange(id("t"), []string{"jobs", "sql"})
 	const body = `{"token":{"scopes":["jobs","sql"]},"update_mask":"scopes"}`
 	if string(c.Body) != body || c.Method != "PATCH" || c.Path != "/api/2.0/token-management/tokens/"+id("t") {
 		t.Errorf("got %+v", c)
@@ -198,7 +198,7 @@ func TestChange(t *testing.T) {
 	if want := "databricks api patch /api/2.0/token-management/tokens/" + id("t") + " --json '" + body + "'"; c.AnyCLI != want {
 		t.Errorf("got  %s\nwant %s", c.AnyCLI, want)
 	}
-	hostile := newChange(id("t"), []string{`'; rm -rf "$HOME" #`})
+	hostile := NewChange(id("t"), []string{`'; rm -rf "$HOME" #`})
 	if strings.Count(hostile.CLI, "'") != 2 {
 		t.Errorf("the shell would run %s", hostile.CLI)
 	}
@@ -207,7 +207,7 @@ func TestChange(t *testing.T) {
 	if err := json.Unmarshal([]byte(strings.TrimSuffix(quoted, "'")), &back); err != nil || back.Token.Scopes[0] != `'; rm -rf "$HOME" #` {
 		t.Errorf("got %+v, %v", back, err)
 	}
-	if newChange(id("t"), nil) != nil || newChange("$(reboot)", []string{"jobs"}) != nil {
+	if NewChange(id("t"), nil) != nil || NewChange("$(reboot)", []string{"jobs"}) != nil {
 		t.Error("a change that must not be was made")
 	}
 }

@@ -27,7 +27,7 @@ const (
 // user and password may sign in where basicAuth stands.
 const (
 	user, password = "admin", "hush-hush"
-	basicAuth      = "basic_auth {\nadmin $2b$04$PbXT1fCHB5kl4JSH7kia9egMbMrXn2xDn9pLk1g6WzLIyfQmVhgQG\n}\n"
+	basicAuth      = "basic_auth {\nadmin $2b$04$PbXT1fCHB5kl4JSH7kia9egMbMrXn2xDn9pLk1g6WzLIyfQmVhgQG\nother $2b$04$PbXT1fCHB5kl4JSH7kia9egMbMrXn2xDn9pLk1g6WzLIyfQmVhgQG\n}\n"
 	host           = "console.example.com"
 )
 

@@ -64,23 +64,30 @@ func (l *logins) take(from map[string]login, secret string) (login, bool) {
 }
 
 // authorize serves the authorization endpoint (RFC 6749 section 4.1.1, RFC 7636). The user, who is the
-// admin, is signed in already and agrees.
+// admin by default, is signed in already and agrees; see [Workspace.SignInAs] and
+// [Workspace.ShowSignIn].
 func (w *Workspace) authorize(rw http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	redirect, err := url.Parse(q.Get("redirect_uri"))
+	client, registered := w.registered(q.Get("client_id"), q.Get("redirect_uri"))
+	user := w.user()
 	switch {
-	case !slices.Contains(publicClients, q.Get("client_id")):
+	case !client:
 		oauthError(rw, http.StatusBadRequest, "invalid_client", "Unknown client.")
 		return
-	case err != nil || !isLoopback(redirect):
+	case err != nil || !registered:
 		// Never redirect to where the client was not registered.
 		oauthError(rw, http.StatusBadRequest, "invalid_request", "redirect_uri is not registered for this client.")
+		return
+	case w.asks(rw, r):
 		return
 	}
 	answer := redirect.Query()
 	answer.Set("state", q.Get("state"))
 	answer.Set("iss", w.base(r)+"/oidc") // RFC 9207
 	switch {
+	case user == "":
+		answer.Set("error", "access_denied")
 	case q.Get("response_type") != "code":
 		answer.Set("error", "unsupported_response_type")
 	case q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43:
@@ -88,7 +95,7 @@ func (w *Workspace) authorize(rw http.ResponseWriter, r *http.Request) {
 		answer.Set("error_description", "PKCE with S256 is required.")
 	default:
 		answer.Set("code", w.logins.keep(w.logins.codes, login{
-			user: adminUser, client: q.Get("client_id"), scope: q.Get("scope"),
+			user: user, client: q.Get("client_id"), scope: q.Get("scope"),
 			redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), expires: w.now().Add(codeLife),
 		}))
 	}
@@ -108,7 +115,7 @@ func isLoopback(u *url.URL) bool {
 func (w *Workspace) grantCode(rw http.ResponseWriter, r *http.Request) {
 	found, ok := w.logins.take(w.logins.codes, r.PostForm.Get("code"))
 	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
-	if !ok || !w.now().Before(found.expires) || found.client != r.PostForm.Get("client_id") ||
+	if !ok || !w.proves(r) || !w.now().Before(found.expires) || found.client != r.PostForm.Get("client_id") ||
 		found.redirect != r.PostForm.Get("redirect_uri") ||
 		subtle.ConstantTimeCompare([]byte(b64(sum[:])), []byte(found.challenge)) != 1 {
 		oauthError(rw, http.StatusBadRequest, "invalid_grant", "The authorization code is not valid.")

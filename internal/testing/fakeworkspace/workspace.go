@@ -48,6 +48,7 @@ type Workspace struct {
 	files      *fileStore
 	events     *eventGate
 	logins     *logins
+	apps       *apps
 	spark      *grpc.Server
 
 	adminToken  string
@@ -129,6 +130,7 @@ func New(opts ...Option) *Workspace {
 		files:      newFileStore(),
 		events:     &eventGate{},
 		logins:     newLogins(),
+		apps:       &apps{signedIn: adminUser},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, opt := range opts {
