@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -135,5 +137,28 @@ func TestHostileNames(t *testing.T) {
 	}
 	if got := cell("x   revoked    2026-03-01\t me", 40); strings.Contains(got, "  ") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestUndoFileAtOnce: commands that add to one file at the same time lose nothing.
+func TestUndoFileAtOnce(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no lock")
+	}
+	const commands = 16
+	path := filepath.Join(t.TempDir(), "undo.json")
+	var all sync.WaitGroup
+	for i := range commands {
+		all.Go(func() {
+			target := Target{ID: tokens.IDOf(fmt.Sprint(i)), Former: []string{"a", "b"}, To: []string{"a"}}
+			if err := WriteUndo(path, workspaceURL, []Target{target}, noon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if file, err := ReadUndo(path); err != nil || len(file.Tokens) != commands {
+		t.Errorf("%d of %d tokens are left: %v", len(file.Tokens), commands, err)
 	}
 }

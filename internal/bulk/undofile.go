@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/internal/adminsocket"
 	"github.com/scopegate/scopegate/internal/regularfile"
 	"github.com/scopegate/scopegate/internal/strictjson"
 	"github.com/scopegate/scopegate/internal/tokens"
@@ -71,6 +72,8 @@ func NewUndoFile(now time.Time) (name string, err error) {
 // undo file of the same workspace they are added: a token that was narrowed already, and is
 // narrowed further, keeps the scopes that it had first.
 func WriteUndo(path, workspace string, targets []Target, now time.Time) error {
+	// Two commands that add to one file at once must not lose what the other added.
+	defer adminsocket.Lock(filepath.Dir(path))()
 	file := UndoFile{Kind: undoKind, Workspace: workspace, At: now.UTC()}
 	before, err := ReadUndo(path)
 	switch {
