@@ -29,7 +29,7 @@ func modeOf(judges []adminapi.Judge) modeLine {
 	case len(judges) == 0:
 		return modeLine{}
 	case observing == len(judges):
-		return modeLine{"Mode observe: nothing is refused, only recorded.", "note", true}
+		return modeLine{"Mode observe: refusals are only recorded.", "note", true}
 	case observing > 0:
 		return modeLine{"Some sites of this gateway are in mode observe: they refuse nothing, and only record what they would refuse.", "note", true}
 	case rehearsed:

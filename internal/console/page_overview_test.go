@@ -29,7 +29,7 @@ func TestOverviewMode(t *testing.T) {
 		asks   bool // who would break
 	}{
 		{"enforce", []adminapi.Judge{enforcing()}, "Mode enforce: what is out of scope is refused.", false},
-		{"observe", []adminapi.Judge{observing}, "Mode observe: nothing is refused", true},
+		{"observe", []adminapi.Judge{observing}, "Mode observe: refusals are only recorded.", true},
 		{"both", []adminapi.Judge{enforcing(), observing}, "Some sites of this gateway are in mode observe", true},
 		{"a rehearsed policy", []adminapi.Judge{enforcing(policy.Policy{Name: "p", Observe: true})}, "Some policies are rehearsed", true},
 		{"a policy for some tokens", []adminapi.Judge{enforcing(policy.Policy{Name: "p", Percent: 10})}, "Some policies are rehearsed", true},
