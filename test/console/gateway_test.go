@@ -42,7 +42,7 @@ func TestPages(t *testing.T) {
 	id := refused.Header.Get("X-Request-Id")
 	harness.WaitFor(t, "the decision to be recorded", func() bool { return strings.Contains(read(t, console+"/live"), id) })
 	for path, has := range map[string]string{
-		"/":                     "records are kept",
+		"/":                     `<dd class="good">kept</dd>`,
 		"/live":                 "missing_scope",
 		"/why?id=" + id:         "the token lacks the scope that the operation needs",
 		"/tokens":               "refused",
