@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +19,8 @@ import (
 const (
 	// timeout bounds each request to the workspace.
 	timeout = 10 * time.Second
+	// maxDiscovery bounds the answer of serverPath, in bytes.
+	maxDiscovery = 1 << 20
 	// serverPath is below a workspace's URL, as the SDK asks for it.
 	serverPath = "/oidc/.well-known/oauth-authorization-server"
 	// accessDenied is the error of an authorization server whose user said no.
@@ -39,7 +42,7 @@ func discover(ctx context.Context, workspace string) (oauth2.Endpoint, error) {
 	}
 	defer response.Body.Close()
 	var found u2m.OAuthAuthorizationServer
-	if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(&found) != nil ||
+	if response.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(response.Body, maxDiscovery)).Decode(&found) != nil ||
 		!isBelow(found.AuthorizationEndpoint, workspace) || !isBelow(found.TokenEndpoint, workspace) {
 		return oauth2.Endpoint{}, badEndpoint()
 	}
