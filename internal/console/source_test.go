@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,8 +71,17 @@ func (l tokenList) WorkspaceID() int64 { return 0 }
 // ledger is what was seen.
 type ledger struct{ state usage.State }
 
-func (l ledger) State(context.Context) (usage.State, error) { return l.state, nil }
-func (l ledger) Settle(context.Context)                     {}
+// State returns a copy, because reports note in it what they find.
+func (l ledger) State(context.Context) (usage.State, error) {
+	state := l.state
+	state.Tokens = slices.Clone(state.Tokens)
+	for i := range state.Tokens {
+		state.Tokens[i].Uses = slices.Clone(state.Tokens[i].Uses)
+	}
+	return state, nil
+}
+
+func (l ledger) Settle(context.Context) {}
 
 type fleetStatus struct {
 	adminapi.Fleet
