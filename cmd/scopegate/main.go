@@ -10,6 +10,6 @@ package main
 import "github.com/scopegate/scopegate/internal/gatewaycmd"
 
 func main() {
-	tuneGC()
+	limitMemory()
 	gatewaycmd.Main()
 }

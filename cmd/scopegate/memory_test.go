@@ -2,36 +2,39 @@ package main
 
 import (
 	"math"
+	"os"
 	"runtime/debug"
 	"testing"
 )
 
-func TestTuneGC(t *testing.T) {
+func TestLimitMemory(t *testing.T) {
 	for _, test := range []struct {
 		name, variable, value string
-		want                  int
+		limited               bool
 	}{
-		{"a memory limit", "GOMEMLIMIT", "1GiB", gcPercent},
-		{"the machine's memory limit", "", "", gcPercent},
-		{"no memory limit", "AUTOMEMLIMIT", "off", 77},
-		{"GOGC", "GOGC", "77", 77},
+		{"that of the machine", "", "", true},
+		{"off", "AUTOMEMLIMIT", "off", false},
+		{"already set", "GOMEMLIMIT", "1GiB", false}, // the runtime reads it only at the start
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(math.MaxInt64)
+			limit := debug.SetMemoryLimit(math.MaxInt64)
+			percent := debug.SetGCPercent(77)
 			t.Cleanup(func() {
-				debug.SetGCPercent(percent)
 				debug.SetMemoryLimit(limit)
+				debug.SetGCPercent(percent)
 			})
-			t.Setenv("GOGC", "")
-			if test.variable == "GOMEMLIMIT" {
-				debug.SetMemoryLimit(1 << 30) // the runtime reads the variable only at the start
+			for _, variable := range []string{"GOMEMLIMIT", "AUTOMEMLIMIT"} {
+				t.Setenv(variable, test.value) // put back at the end
+				if variable != test.variable {
+					_ = os.Unsetenv(variable)
+				}
 			}
-			if test.variable != "" {
-				t.Setenv(test.variable, test.value)
+			limitMemory()
+			if got := debug.SetMemoryLimit(-1); (got < math.MaxInt64) != test.limited {
+				t.Errorf("the limit is %d", got)
 			}
-			tuneGC()
-			if got := debug.SetGCPercent(77); got != test.want {
-				t.Errorf("the GC percent is %d, want %d", got, test.want)
+			if got := debug.SetGCPercent(77); got != 77 {
+				t.Errorf("the GC percent was changed to %d", got)
 			}
 		})
 	}
