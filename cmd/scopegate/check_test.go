@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
@@ -13,11 +12,7 @@ import (
 // knows the gateway by what it answers.
 func TestAfterInstallation(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	id, secret := workspace.AdminClient()
 	env := []string{"DATABRICKS_CLIENT_ID=" + id, "DATABRICKS_CLIENT_SECRET=" + secret}
 	listen, probes := processtest.FreeAddress(t), processtest.FreeAddress(t)

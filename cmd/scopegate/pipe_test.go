@@ -18,11 +18,7 @@ import (
 // more keeps running, does what when_full says, and says so once where it still can.
 func TestClosedPipes(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
 	for _, test := range []struct {

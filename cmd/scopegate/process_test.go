@@ -21,11 +21,7 @@ const (
 
 func TestExampleRuns(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
 	listen, closed := processtest.FreeAddress(t), processtest.FreeAddress(t)

@@ -16,16 +16,8 @@ import (
 // log.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
-	id, secret := workspace.AdminClient()
-	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
-	p := processtest.Start(t, listen, []string{"DATABRICKS_CLIENT_ID=" + id, "DATABRICKS_CLIENT_SECRET=" + secret},
-		"scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--admin", admin)
-	p.AwaitListener(t, admin)
+	workspace := startWorkspace(t)
+	p, admin := startSidecar(t, workspace)
 	jobs, sql := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}, Comment: "etl"}), workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"sql"}})
 	for _, value := range []string{jobs.Value, jobs.Value, sql.Value} {
 		if status, _, body := p.Get(t, "/api/2.2/jobs/list", value); status != 200 && status != 403 {

@@ -15,11 +15,7 @@ import (
 // that the process printed.
 func TestSidecarPrintsNoSecrets(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	id, secret := workspace.AdminClient()
 	const mark = "s3cr3t5ecret"

@@ -51,11 +51,7 @@ func askReadiness(t *testing.T, url string) (status int, answer readiness, body 
 // client comes, and /readyz says the same.
 func TestStartSpeaks(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	id, secret := workspace.AdminClient()
 	stranger := workspace.Mint(fakeworkspace.TokenSpec{}).Value // of no admin
 	for _, test := range []struct {
@@ -165,11 +161,7 @@ func TestSecretsThatAreNotThere(t *testing.T) {
 // are still open.
 func TestReadinessEndsFirst(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"jobs"}})
 	listen, probes := processtest.FreeAddress(t), processtest.FreeAddress(t)
 	command := exec.Command("scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--health", probes)

@@ -10,11 +10,7 @@ import (
 
 func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
+	workspace := startWorkspace(t)
 	id, secret := workspace.AdminClient()
 	robot := workspace.AddServicePrincipal("robot", false)
 	run := func(args ...string) (string, error) {

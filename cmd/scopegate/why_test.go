@@ -15,16 +15,8 @@ import (
 // TestWhy asks a real gateway about the id that a client got, and then its audit log.
 func TestWhy(t *testing.T) {
 	t.Parallel()
-	workspace := fakeworkspace.New()
-	if err := workspace.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(workspace.Close)
-	id, secret := workspace.AdminClient()
-	listen, admin := processtest.FreeAddress(t), processtest.FreeAddress(t)
-	p := processtest.Start(t, listen, []string{"DATABRICKS_CLIENT_ID=" + id, "DATABRICKS_CLIENT_SECRET=" + secret},
-		"scopegate", "sidecar", "--workspace", workspace.URL(), "--listen", listen, "--admin", admin)
-	p.AwaitListener(t, admin)
+	workspace := startWorkspace(t)
+	p, admin := startSidecar(t, workspace)
 	token := workspace.Mint(fakeworkspace.TokenSpec{Scopes: []string{"sql"}})
 	ask := func(args ...string) (string, error) {
 		command := exec.Command("scopegate", append([]string{"scopes", "why"}, args...)...)

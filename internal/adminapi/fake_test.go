@@ -188,3 +188,18 @@ func do(t *testing.T, server *httptest.Server, method, target string) (int, stri
 	}
 	return answer.StatusCode, strings.TrimSpace(string(body))
 }
+
+// checkText checks what an answer says, and what not.
+func checkText(t *testing.T, body string, says, lacks []string) {
+	t.Helper()
+	for _, part := range says {
+		if !strings.Contains(body, part) {
+			t.Errorf("it lacks %q:\n%.900s", part, body)
+		}
+	}
+	for _, part := range lacks {
+		if strings.Contains(body, part) {
+			t.Errorf("it says %q:\n%.900s", part, body)
+		}
+	}
+}

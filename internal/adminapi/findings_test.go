@@ -60,16 +60,7 @@ func TestFindings(t *testing.T) {
 			if status != test.status {
 				t.Errorf("%d %s", status, body)
 			}
-			for _, part := range test.says {
-				if !strings.Contains(body, part) {
-					t.Errorf("it lacks %q: %s", part, body)
-				}
-			}
-			for _, part := range test.lacks {
-				if strings.Contains(body, part) {
-					t.Errorf("it has %q: %s", part, body)
-				}
-			}
+			checkText(t, body, test.says, test.lacks)
 		})
 	}
 }

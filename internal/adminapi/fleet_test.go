@@ -78,16 +78,7 @@ func TestFleetRoutes(t *testing.T) {
 			if status != test.status {
 				t.Errorf("%d %.300s", status, body)
 			}
-			for _, part := range test.says {
-				if !strings.Contains(body, part) {
-					t.Errorf("it lacks %q:\n%.800s", part, body)
-				}
-			}
-			for _, part := range test.lacks {
-				if strings.Contains(body, part) {
-					t.Errorf("it says %q:\n%.800s", part, body)
-				}
-			}
+			checkText(t, body, test.says, test.lacks)
 		})
 	}
 }

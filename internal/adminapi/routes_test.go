@@ -117,16 +117,7 @@ func TestRoutes(t *testing.T) {
 			if status != test.status {
 				t.Errorf("%d %.300s", status, body)
 			}
-			for _, part := range test.says {
-				if !strings.Contains(body, part) {
-					t.Errorf("it lacks %q:\n%.500s", part, body)
-				}
-			}
-			for _, part := range append(test.lacks, value) {
-				if strings.Contains(body, part) {
-					t.Errorf("it says %q:\n%.500s", part, body)
-				}
-			}
+			checkText(t, body, test.says, append(test.lacks, value))
 		})
 	}
 }
