@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -290,13 +289,7 @@ func (s *scimSource) owner(ctx context.Context, id int64) (owner Principal, err 
 			return Principal{}, err
 		}
 	}
-	// Not by the SDK's types: they do not tell what an answer leaves open.
-	answer, err := s.get(ctx, "Users", id)
-	member := "userName"
-	if errors.Is(err, apierr.ErrNotFound) {
-		answer, err = s.get(ctx, "ServicePrincipals", id)
-		member = "applicationId"
-	}
+	answer, member, err := scimOwner(ctx, s.client, id)
 	switch {
 	case err == nil:
 		return readOwner(answer, id, member)
@@ -305,16 +298,6 @@ func (s *scimSource) owner(ctx context.Context, id int64) (owner Principal, err 
 	}
 	s.client = nil // the credential may have changed by the next request
 	return Principal{}, err
-}
-
-func (s *scimSource) get(ctx context.Context, resources string, id int64) (answer []byte, err error) {
-	headers := map[string]string{"Accept": "application/json"}
-	if workspace := s.client.Config.WorkspaceID; workspace != "" {
-		headers["X-Databricks-Workspace-Id"] = workspace
-	}
-	path := fmt.Sprintf("/api/2.0/preview/scim/v2/%s/%d", resources, id)
-	err = s.client.Do(ctx, http.MethodGet, path, headers, nil, nil, &answer)
-	return answer, err
 }
 
 // readOwner reads a SCIM answer about the owner of an id, whose name is a member.

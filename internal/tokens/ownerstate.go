@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/databricks/databricks-sdk-go/apierr"
@@ -26,38 +25,32 @@ const (
 	OwnerGone OwnerState = "gone"
 )
 
-// scimPath is where a workspace tells about people.
-const scimPath = "/api/2.0/preview/scim/v2/"
-
 // Owner asks the workspace's SCIM API who the owner with a number is, and whether it is still
 // there. The name is unknown for one that is gone. The error is an [*UnavailableError]: an
 // answer that is neither a person nor SCIM's own "not found" tells nothing.
 func (c *Changer) Owner(ctx context.Context, id int64) (Principal, OwnerState, error) {
-	for _, kind := range []struct{ resources, member string }{{"Users", "userName"}, {"ServicePrincipals", "applicationId"}} {
-		answer, err := c.scim(ctx, kind.resources+"/"+strconv.FormatInt(id, 10))
-		switch {
-		case errors.Is(err, apierr.ErrNotFound):
-			continue
-		case err != nil:
-			return Principal{}, "", fmt.Errorf("asking who owner %d is: %w", id, changeFailed(err))
-		}
-		owner, active, err := readMember(answer, id, kind.member)
-		if err != nil {
-			return Principal{}, "", fmt.Errorf("asking who owner %d is: %w", id, err)
-		}
-		if !active {
-			return owner, OwnerInactive, nil
-		}
-		return owner, OwnerActive, nil
+	answer, member, err := scimOwner(ctx, c.client, id)
+	switch {
+	case errors.Is(err, apierr.ErrNotFound):
+		return NewPrincipal(id, ""), OwnerGone, nil
+	case err != nil:
+		return Principal{}, "", fmt.Errorf("asking who owner %d is: %w", id, changeFailed(err))
 	}
-	return NewPrincipal(id, ""), OwnerGone, nil
+	owner, active, err := readMember(answer, id, member)
+	switch {
+	case err != nil:
+		return Principal{}, "", fmt.Errorf("asking who owner %d is: %w", id, err)
+	case !active:
+		return owner, OwnerInactive, nil
+	}
+	return owner, OwnerActive, nil
 }
 
 // ProveOwners checks that [Changer.Owner] finds someone who is certainly there: whoever signs
 // in. Otherwise every owner would look as if it had left.
 func (c *Changer) ProveOwners(ctx context.Context) error {
 	const problem = "the workspace's SCIM API cannot tell who has left"
-	answer, err := c.scim(ctx, "Me")
+	answer, err := scim(ctx, c.client, "Me")
 	if err != nil {
 		return fmt.Errorf("%s: %w", problem, changeFailed(err))
 	}
@@ -79,15 +72,6 @@ func (c *Changer) ProveOwners(ctx context.Context) error {
 		return fmt.Errorf("%s: it does not know the credential that asks; sign in as a workspace admin", problem)
 	}
 	return nil
-}
-
-func (c *Changer) scim(ctx context.Context, resource string) (answer []byte, err error) {
-	headers := map[string]string{"Accept": "application/json"}
-	if workspace := c.client.Config.WorkspaceID; workspace != "" {
-		headers["X-Databricks-Workspace-Id"] = workspace
-	}
-	err = c.client.Do(ctx, http.MethodGet, scimPath+resource, headers, nil, nil, &answer)
-	return answer, err
 }
 
 // readMember reads a SCIM answer about the owner of an id, and whether it is active. Someone
