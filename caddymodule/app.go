@@ -41,20 +41,21 @@ type App struct {
 	// Where records of decisions go, for handlers that do not set it.
 	Audit *Audit `json:"audit,omitempty"`
 
-	ctx      caddy.Context
-	events   events
-	metrics  *metrics.Metrics
-	now      func() time.Time
-	logger   *zap.Logger
-	shared   *registry
-	answers  map[string]bool // workspaces whose edges are answered
-	handlers []*Handler
-	consoles []*Console
-	carriers caddyserver.Servers
-	writers  map[string]sinksKey // audit outputs in use
-	atStart  bool                // no configuration ran before
-	unguard  func()              // restores OpenTelemetry's error handling
-	safeLogs bool                // some log hides secrets
+	ctx       caddy.Context
+	events    events
+	metrics   *metrics.Metrics
+	now       func() time.Time
+	logger    *zap.Logger
+	shared    *registry
+	answers   map[string]bool // workspaces whose edges are answered
+	handlers  []*Handler
+	consoles  []*Console
+	decisions []*Decision
+	carriers  caddyserver.Servers
+	writers   map[string]sinksKey // audit outputs in use
+	atStart   bool                // no configuration ran before
+	unguard   func()              // restores OpenTelemetry's error handling
+	safeLogs  bool                // some log hides secrets
 }
 
 // clock tells the time to apps and to what they share.
@@ -111,6 +112,11 @@ func (a *App) Start() error {
 			return err
 		}
 	}
+	for _, d := range a.decisions {
+		if err := d.listen(); err != nil {
+			return err
+		}
+	}
 	if !a.safeLogs {
 		a.logger.Warn("Caddy's log may quote tokens that clients put into URLs; set format databricks_safe for every log, see log default in Caddyfile.example")
 	}
@@ -143,6 +149,9 @@ func (a *App) apply() {
 		w.service().fleet.Tune(w.options.shares())
 		w.keepUsage(a.ctx.Storage(), a.logger)
 		w.keepFindings(a.ctx.Storage(), a.logger)
+	}
+	for _, d := range a.decisions {
+		d.apply()
 	}
 }
 

@@ -128,6 +128,13 @@ func parseHandlers(content []byte) (handlers []*Handler, used []*workspace, err 
 	if handlers, err = findHandlers[Handler](http, "databricks_scopes"); err != nil {
 		return nil, nil, err
 	}
+	decisions, err := findHandlers[Decision](http, "databricks_decision")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range decisions {
+		handlers = append(handlers, &d.Handler)
+	}
 	authorities, err := findHandlers[Authority](http, "databricks_authority")
 	if err != nil {
 		return nil, nil, err

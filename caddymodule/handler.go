@@ -78,8 +78,11 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets up the handler. It uses neither the network nor the admin
 // credential: both are needed by the first look-up only.
-func (h *Handler) Provision(ctx caddy.Context) (err error) {
-	h.logger = ctx.Logger()
+func (h *Handler) Provision(ctx caddy.Context) error { return h.provision(ctx, h) }
+
+// provision sets up the handler, or another one that it is a part of.
+func (h *Handler) provision(ctx caddy.Context, whole caddyhttp.MiddlewareHandler) (err error) {
+	h.logger = ctx.Logger(h) // which is where records are, whichever handler makes them
 	if h.app, err = databricksApp(ctx); err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := caddyserver.CheckLoop(ctx, h.workspace.url); err != nil {
 		return err
 	}
-	if err := h.app.carriers.Carry(ctx, h); err != nil {
+	if err := h.app.carriers.Carry(ctx, whole); err != nil {
 		return err
 	}
 	// So that the hash in a record can be found again, by scopegate validate too.

@@ -33,6 +33,9 @@ const (
 	UpstreamTimeout = Outcome(upstream.TimedOut)
 	// UpstreamUnreachable: there was no connection to the workspace.
 	UpstreamUnreachable = Outcome(upstream.Unreachable)
+	// Decided: a proxy asked, and sends what passes itself. What became of the request is not
+	// known here.
+	Decided Outcome = "decided"
 	// Failed: a later handler returned an error that is not about the workspace.
 	Failed Outcome = "failed"
 	// Aborted: the process ended before the request did, or a later handler cut the
@@ -45,14 +48,14 @@ const (
 // Outcomes are all outcomes.
 func Outcomes() []Outcome {
 	return []Outcome{
-		Answered, Upgraded, Open, ClientLeft, UpstreamReset, UpstreamTimeout, UpstreamUnreachable, Failed, Aborted, Panicked,
+		Answered, Upgraded, Open, ClientLeft, UpstreamReset, UpstreamTimeout, UpstreamUnreachable, Decided, Failed, Aborted, Panicked,
 	}
 }
 
 // failed reports whether something went wrong that is not the client's doing.
 func (o Outcome) failed() bool {
 	switch o {
-	case Answered, Upgraded, Open, ClientLeft:
+	case Answered, Upgraded, Open, ClientLeft, Decided:
 		return false
 	}
 	return true

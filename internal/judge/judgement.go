@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/policy"
+	"github.com/scopegate/scopegate/internal/sanitize"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -136,6 +137,29 @@ func (j *Judgement) Misdirected(hosts []string) {
 	}
 	j.refuse(policy.MisdirectedRequest, fmt.Sprintf("The gateway does not serve the host that the request names; it serves %s.", served))
 }
+
+// Undescribed makes the judgement a refusal of a request that a proxy asks about, and does not
+// describe so that it can be judged. The reason is [policy.GatewayMisconfigured] where the
+// proxy's configuration is wrong, and [policy.AmbiguousRequest] where a client may be the cause.
+func (j *Judgement) Undescribed(reason policy.Reason, problem string, observe bool) {
+	j.Enforced = !observe
+	j.refuse(reason, problem)
+}
+
+// RefuseLeftover makes a judgement that lets a request pass a refusal, because of a header
+// that must not leave with it and that the proxy which sends it cannot be told to remove.
+func (j *Judgement) RefuseLeftover(name string, observe bool) {
+	j.Enforced = !observe
+	j.Policy, j.Requirement = "", "" // of a refusal that was only rehearsed
+	if name == "Authorization" {
+		j.refuse(policy.AmbiguousRequest, "This path needs no token, and the proxy cannot take it out of the request; leave out the header Authorization.")
+		return
+	}
+	j.refuse(policy.AmbiguousRequest, fmt.Sprintf("The header %s must not reach the workspace beside a token; leave it out, or have the proxy remove it before it asks.", sanitize.String(name, maxHeaderName)))
+}
+
+// maxHeaderName bounds what a message quotes of a header's name, in bytes.
+const maxHeaderName = 64
 
 // auditRetry gives a full queue time to drain.
 const auditRetry = 5 * time.Second

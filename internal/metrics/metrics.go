@@ -64,7 +64,7 @@ func New() *Metrics {
 			"operation")},
 		outcomes: fixed(t.counters("scopegate_outcomes_total",
 			"Requests that have ended, by how: answered, upgraded, client_left, upstream_reset, upstream_timeout, upstream_unreachable, failed, aborted or panicked.",
-			"outcome"), "answered", "upgraded", "client_left", "upstream_reset", "upstream_timeout", "upstream_unreachable", "failed", "aborted", "panicked"),
+			"outcome"), "answered", "upgraded", "client_left", "upstream_reset", "upstream_timeout", "upstream_unreachable", "decided", "failed", "aborted", "panicked"),
 		open: t.gauge("scopegate_open_requests",
 			"Requests that have lasted long enough to leave a record with the outcome open, and have not ended."),
 

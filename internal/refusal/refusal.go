@@ -109,20 +109,25 @@ func (f *Refusal) WriteHeaders(header http.Header, r *http.Request) {
 // Write sends the refusal. It never reads the request's body, so that a client which
 // waits for 100 Continue is answered before it sends one.
 func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	f.WriteHeaders(header, r)
 	if IsGRPC(r) {
+		f.WriteHeaders(w.Header(), r)
 		f.writeGRPC(w, r)
 		return
 	}
-	answer := f.bodyFor(r)
-	header.Set("Content-Type", "application/json; charset=utf-8")
-	header.Set("X-Content-Type-Options", "nosniff")
+	header, answer := w.Header(), f.JSON(w.Header(), r)
 	header.Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(f.Status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(answer) // fails only if the client left
 	}
+}
+
+// JSON sets the headers of the refusal, but for the length of its body, and returns the body.
+func (f *Refusal) JSON(header http.Header, r *http.Request) []byte {
+	f.WriteHeaders(header, r)
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	return f.bodyFor(r)
 }
 
 // IsGRPC reports whether a request is a gRPC call, which is answered by a gRPC status.

@@ -16,6 +16,12 @@ type Certificates struct {
 	Names []string
 }
 
+// Accept reports whether a connection has a client certificate that is let in.
+func (c *Certificates) Accept(state *tls.ConnectionState, now time.Time) bool {
+	who, _ := c.identify(state, now)
+	return who != nil
+}
+
 // identify returns the identity in a client certificate, and whether there was a verified one
 // at all.
 func (c *Certificates) identify(state *tls.ConnectionState, now time.Time) (who *identity, verified bool) {
