@@ -11,8 +11,9 @@ import (
 // TestLists: the shipped files remove every conflicting header by its name.
 func TestLists(t *testing.T) {
 	for name, pattern := range map[string]string{
-		"caddy/Caddyfile":     `(?m)^\t\trequest_header -([A-Za-z0-9-]+)$`,
-		"traefik/dynamic.yml": `(?m)^          ([A-Za-z0-9-]+): ""$`,
+		"caddy/Caddyfile":              `(?m)^\t\trequest_header -([A-Za-z0-9-]+)$`,
+		"nginx/scopegate-headers.conf": `(?m)^proxy_set_header ([A-Za-z0-9-]+) +"";$`,
+		"traefik/dynamic.yml":          `(?m)^          ([A-Za-z0-9-]+): ""$`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var listed []string

@@ -49,6 +49,7 @@ func TestNginxRefusals(t *testing.T) {
 		{"no credential", jobs, "", nil, golden.FindRefusal(t, "missing_credential")},
 		{"unknown token", jobs, "files}-2{", nil, golden.FindRefusal(t, "unknown_token")},
 		{"with an origin", jobs, "files", []string{"Origin", origin}, missing},
+		{"gRPC", jobs, "files", []string{"Content-Type", "application/grpc"}, missing},
 		{"thrift", "/sql/1.0/warehouses/x", "", []string{"Content-Type", "application/x-thrift"}, golden.FindRefusal(t, "missing_credential")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
