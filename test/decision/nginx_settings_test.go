@@ -135,6 +135,17 @@ func TestNginxAccelRedirect(t *testing.T) {
 	}
 }
 
+// TestNginxServerLevel: where the server asks for all its locations, refusals keep their form.
+func TestNginxServerLevel(t *testing.T) {
+	const asks, begins = "auth_request /_scopegate;\n", "\tlocation / {\n"
+	n := startNginx(t, asks, "", begins, "\t"+asks+"\n"+begins)
+	n.ask(t, http.MethodGet, jobs, "files").Refused(t, 403, attacks.Scope)
+	n.ask(t, http.MethodGet, jobs, "").Refused(t, 401, attacks.Missing)
+	if a := n.ask(t, http.MethodGet, files, "files"); a.StatusCode != 404 || a.Header.Get("Server") != "databricks" {
+		t.Errorf("answered %d %v", a.StatusCode, a.Header)
+	}
+}
+
 // TestNginxInternal: clients cannot ask, nor get at the locations of refusals.
 func TestNginxInternal(t *testing.T) {
 	n := startNginx(t)
