@@ -241,6 +241,7 @@ type nginxServer struct {
 	// auth_request.
 	Asks, AskPath string
 	pids          []int // of what it asks, if their CPU time counts
+	enforces      bool
 }
 
 // nginxFile keeps connections to the upstream and to what auth_request asks alive, which is

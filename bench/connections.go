@@ -78,7 +78,8 @@ func (l *lab) connectionsOf(ctx context.Context, d *driver, r *running, count in
 	if err := d.warmUp(ctx, r.targets); err != nil {
 		return 0, 0, err
 	}
-	held := &heldClients{address: t.address, token: l.upstream.Tokens[0]}
+	held := &heldClients{address: t.address, call: d.calls[0]}
+	held.path, _, _ = strings.Cut(held.path, "?")
 	defer held.close()
 	if err := rest(ctx); err != nil {
 		return 0, 0, err
@@ -105,8 +106,9 @@ func (t *target) anonymous() (bytes int64) {
 
 // heldClients are keep-alive connections, with little memory each.
 type heldClients struct {
-	address, token string
-	conns          []*heldClient
+	call
+	address string
+	conns   []*heldClient
 }
 
 type heldClient struct {
@@ -124,13 +126,13 @@ func (h *heldClients) open(count int) error {
 		h.conns = append(h.conns, &heldClient{conn, bufio.NewReaderSize(conn, 1024)})
 	}
 	return h.each(connections, func(c *heldClient) error {
-		return errors.Join(c.ask(h.token, ""), c.answer())
+		return errors.Join(c.ask(h.call, ""), c.answer())
 	})
 }
 
 // during calls a function while every connection has a request that the upstream holds.
 func (h *heldClients) during(ctx context.Context, upstream string, do func()) error {
-	if err := h.each(connections, func(c *heldClient) error { return c.ask(h.token, "?"+holdQuery) }); err != nil {
+	if err := h.each(connections, func(c *heldClient) error { return c.ask(h.call, "?"+holdQuery) }); err != nil {
 		return err
 	}
 	api := "http://" + upstream
@@ -169,7 +171,12 @@ func (h *heldClients) each(atOnce int, do func(*heldClient) error) error {
 		})
 	}
 	workers.Wait()
-	return errors.Join(failures...)
+	for _, err := range failures { // one is enough
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *heldClients) close() {
@@ -178,9 +185,9 @@ func (h *heldClients) close() {
 	}
 }
 
-func (c *heldClient) ask(token, query string) error {
+func (c *heldClient) ask(what call, query string) error {
 	_ = c.SetDeadline(time.Now().Add(holdTimeout + requestTimeout)) // fails only if it is closed
-	_, err := fmt.Fprintf(c, "GET /api/2.1/jobs/list%s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: %s\r\nAccept: application/json\r\nAuthorization: Bearer %s\r\n\r\n", query, userAgent, token)
+	_, err := fmt.Fprintf(c, "GET %s%s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: %s\r\nAccept: application/json\r\nAuthorization: Bearer %s\r\n\r\n", what.path, query, userAgent, what.token)
 	return err
 }
 

@@ -105,3 +105,16 @@ func corpus(tokens []string) (calls []call, distinct int) {
 	rng.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
 	return calls, len(used)
 }
+
+// forbidden returns a call that its token's scopes do not permit.
+func forbidden(tokens []string) call {
+	paths, operations := pathsOf(scopes.Default(), corpusRandom())
+	for i := range tokens {
+		for at, operation := range operations {
+			if held := grantOf(i); len(held) > 0 && !permits(operation, held) {
+				return call{tokens[i], paths[at]}
+			}
+		}
+	}
+	panic("every token may do everything") // grants say otherwise
+}

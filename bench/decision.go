@@ -76,9 +76,9 @@ func (d *decider) targets() ([]*target, *grpc.ClientConn, error) {
 	client := authv3.NewAuthorizationClient(conn)
 	return []*target{
 		askTarget(askCaddy, d.yes, d.pid()),
-		askTarget(askDecide, d.decide, d.pid()),
-		grpcTarget(askGRPC, client, connections, d.pid()),
-		grpcTarget(askGRPCOne, client, 1, d.pid()),
+		enforcing(askTarget(askDecide, d.decide, d.pid())),
+		enforcing(grpcTarget(askGRPC, client, connections, d.pid())),
+		enforcing(grpcTarget(askGRPCOne, client, 1, d.pid())),
 	}, conn, nil
 }
 
@@ -180,7 +180,7 @@ func decisionGroup(ctx context.Context, l *lab, dir string) (r running, err erro
 		l.addNginx(ctx, &r, dir,
 			nginxServer{Name: nginxYes, Asks: d.yes, AskPath: decidePath, pids: []int{d.pid()}},
 			nginxServer{Name: nginxYesTwin, Asks: d.twin, AskPath: decidePath, pids: []int{d.pid()}},
-			nginxServer{Name: nginxDecide, Asks: d.decide, AskPath: decidePath, pids: []int{d.pid()}},
+			nginxServer{Name: nginxDecide, Asks: d.decide, AskPath: decidePath, pids: []int{d.pid()}, enforces: true},
 			nginxServer{Name: nginxBare, Asks: l.authorizer.Address, AskPath: "/auth", pids: []int{l.authorizer.pid()}},
 		),
 	)

@@ -109,5 +109,5 @@ func (l *lab) startHeimdall(ctx context.Context, dir string) (*process, *target,
 		p.stop()
 		return nil, nil, err
 	}
-	return p, newTarget(heimdall, addresses[0], p.pid()), nil
+	return p, enforcing(newTarget(heimdall, addresses[0], p.pid())), nil
 }

@@ -117,6 +117,7 @@ type target struct {
 	address  string
 	pids     []int // processes whose CPU time counts
 	inFlight int   // concurrent requests, at most connections
+	enforces bool  // refuses what a token's scopes do not permit
 	// sender prepares calls for one of the concurrent requests.
 	sender func(calls []call) sender
 }
@@ -127,6 +128,11 @@ func newTarget(name, address string, pids ...int) *target {
 		name: name, address: address, pids: pids, inFlight: connections,
 		sender: func(calls []call) sender { return newHTTPSender(client, requestsOf(calls), answerSize) },
 	}
+}
+
+func enforcing(t *target) *target {
+	t.enforces = true
+	return t
 }
 
 func (t *target) cpu() (used time.Duration) {
@@ -170,6 +176,7 @@ func (l *lab) gatewayWithAdmin(ctx context.Context, dir, name, admin string, v v
 	targets := make([]*target, len(names))
 	for i, key := range names {
 		targets[i] = newTarget(key, addresses[i], p.pid())
+		targets[i].enforces = !all[i].plain
 	}
 	return p, targets, nil
 }
@@ -258,6 +265,7 @@ func (l *lab) startNginx(ctx context.Context, dir string, servers []nginxServer)
 	targets := make([]*target, len(servers))
 	for i, s := range servers {
 		targets[i] = newTarget(s.Name, s.Listen, slices.Concat(pids, s.pids)...)
+		targets[i].enforces = s.enforces
 	}
 	return p, targets, nil
 }

@@ -66,8 +66,10 @@ func (c *openClient) run(ctx context.Context, rate int, wanted time.Duration) (o
 	dispatched := make(chan struct{})
 	go func() {
 		defer close(dispatched)
-		// The thread ends with the goroutine, and its precise timer with it.
+		// The thread must outlive the goroutine: the kernel kills a child with the thread that
+		// started it, see childAttributes.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		preciseTimer()
 		start := time.Now().Add(leadTime)
 		for ; sent < n; sent++ {

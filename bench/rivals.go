@@ -50,7 +50,7 @@ func guardRival(ctx context.Context, l *lab, r *running, dir string) error {
 	if err := l.learn(ctx, d); err != nil {
 		return err
 	}
-	return l.addNginx(ctx, r, dir, nginxServer{Name: nginxGuard, Asks: d.decide, AskPath: decidePath, pids: []int{d.pid()}})
+	return l.addNginx(ctx, r, dir, nginxServer{Name: nginxGuard, Asks: d.decide, AskPath: decidePath, pids: []int{d.pid()}, enforces: true})
 }
 
 // rivalsGroup starts all rivals.

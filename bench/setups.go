@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 )
 
@@ -170,6 +171,26 @@ func secureGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 	return r, r.add(l.gateway(ctx, dir, "gateway", v, secure, secureOne))
 }
 
+// refuses makes sure that the targets do what they are measured for.
+func (r *running) refuses(tokens []string) error {
+	if r.calls != nil { // it has tokens of its own
+		return nil
+	}
+	for _, t := range r.targets {
+		s := t.sender([]call{forbidden(tokens)})
+		err := s.send(0)
+		s.release()
+		var refused refusal
+		switch denied := errors.As(err, &refused) && refused.status == http.StatusForbidden; {
+		case t.enforces && !denied:
+			return fmt.Errorf("%s does not refuse what a token's scopes do not permit (%v)", t.name, err)
+		case !t.enforces && err != nil:
+			return fmt.Errorf("%s refuses something, which voids the run: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
 // measurement is the result of one start of a group.
 type measurement struct {
 	group   string
@@ -199,6 +220,9 @@ func (l *lab) measure(ctx context.Context, g group, d *driver, rng randomizer) (
 		d = &driver{calls: r.calls}
 	}
 	if err := d.warmUp(ctx, r.targets); err != nil {
+		return m, err
+	}
+	if err := r.refuses(l.upstream.Tokens); err != nil {
 		return m, err
 	}
 	before := l.clock(r)
