@@ -89,17 +89,17 @@ func (o options) wants(group string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), group)
 }
 
-// groups returns the groups to measure, with their processes and rounds. At scale 1 they
-// take less than ten minutes on two cores. Groups with small differences get most.
+// groups returns the groups to measure, with their processes and rounds. At scale 1 the
+// whole run takes about twelve minutes on two cores. Groups with small differences get most.
 func (o options) groups() (wanted []group) {
 	for _, g := range []group{
-		{"handler", 16, 5, handlerGroup},
-		{"otlp", 12, 4, otlpGroup},
-		{"dead", 12, 4, deadGroup},
+		{"handler", 14, 5, handlerGroup},
+		{"otlp", 10, 4, otlpGroup},
+		{"dead", 10, 4, deadGroup},
 		{"setups", 7, 5, setupsGroup},
-		{"rivals", 5, 4, rivalsGroup},
-		{"decision", 6, 5, decisionGroup},
-		{"cost", 5, 4, costGroup},
+		{"rivals", 4, 4, rivalsGroup},
+		{"decision", 5, 5, decisionGroup},
+		{"cost", 4, 4, costGroup},
 		{"against", 10, 10, againstGroup},
 		{"tls", 8, 8, secureGroup},
 	} {

@@ -242,9 +242,10 @@ var handedOn = []string{
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/", // packages below it, such as reverseproxy
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp.(*ResponseWriterWrapper)",
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp.(*responseRecorder)",
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp.(*IdleTimeout", // reader and writer
 	"net/http.(*response)", "net/http.(*chunkWriter)", "net/http.(*body)", "net/http.(*http2", "net/http.(*ResponseController)",
-	"net/http.(*expectContinueReader)", "net/http.(*Transport)", "net/http.(*Client)",
-	"google.golang.org/grpc",
+	"net/http.(*expectContinueReader)", "net/http.(*Transport)", "net/http.(*persistConn)", "net/http.(*bodyEOFSignal)", "net/http.(*Client)",
+	"golang.org/x/net/http2", "google.golang.org/grpc",
 }
 
 // owned attributes a sample to the innermost function of this project, unless a handler that
