@@ -1,6 +1,9 @@
 package authcheck
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Dialect is how proxies describe over HTTP what they ask about.
 type Dialect string
@@ -53,7 +56,8 @@ var dialects = map[Dialect]words{
 
 // recognize returns the dialect of a check, or what is wrong with it.
 func recognize(check *http.Request) (Dialect, *Problem) {
-	if check.RequestURI != Path {
+	// Caddy appends the query of the request that it asks about.
+	if path, _, _ := strings.Cut(check.RequestURI, "?"); path != Path {
 		return "", Misconfigured("a proxy asks at another path than " + Path + ", so the dialect must be set: dialect nginx, forwarded or envoy")
 	}
 	has := func(d Dialect) bool {

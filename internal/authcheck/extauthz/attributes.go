@@ -28,6 +28,9 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	if problem != nil {
 		return asked, problem
 	}
+	if path, _, _ := strings.Cut(said.GetPath(), "?"); strings.Contains(path, sanitized) && !isRaw(said) {
+		return asked, authcheck.Ambiguous("Envoy writes " + sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator set encode_raw_headers")
+	}
 	request, problem := authcheck.Request(said.GetMethod(), said.GetPath())
 	if problem != nil {
 		return asked, problem
@@ -39,6 +42,16 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 		asked.Client = address.String()
 	}
 	return asked, nil
+}
+
+// sanitized is what Envoy writes in place of a byte that is not UTF-8, where a check has text.
+const sanitized = "!"
+
+// isRaw reports whether a check has the path as bytes too.
+func isRaw(said *authv3.AttributeContext_HttpRequest) bool {
+	return slices.ContainsFunc(said.GetHeaderMap().GetHeaders(), func(h *corev3.HeaderValue) bool {
+		return h.GetKey() == ":path" && h.GetRawValue() != nil
+	})
 }
 
 // headerOf returns the headers of a check, which has them in one of two forms.
