@@ -181,7 +181,7 @@ func (h *heldClients) each(atOnce int, do func(*heldClient) error) error {
 
 func (h *heldClients) close() {
 	for _, c := range h.conns {
-		c.Close()
+		_ = c.Close() // what was read of it counts
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -66,7 +67,7 @@ func TestGRPCSender(t *testing.T) {
 	if err := s.send(0); err != nil {
 		t.Errorf("a permitted call: %v", err)
 	}
-	if err := s.send(1); err != (refusal{http.StatusForbidden, codes.PermissionDenied.String()}) {
+	if err := s.send(1); !errors.Is(err, refusal{http.StatusForbidden, codes.PermissionDenied.String()}) {
 		t.Errorf("a refused call: %v", err)
 	}
 }

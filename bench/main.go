@@ -135,13 +135,8 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	defer l.stop()
-	if o.heimdall != "" {
-		if l.heimdall, err = exec.LookPath(o.heimdall); err == nil {
-			l.heimdall, err = filepath.Abs(l.heimdall)
-		}
-		if err != nil {
-			return fmt.Errorf("looking for Heimdall: %w", err)
-		}
+	if l.heimdall, err = programAt(o.heimdall); err != nil {
+		return fmt.Errorf("looking for Heimdall: %w", err)
 	}
 	if err := l.build(ctx, say); err != nil {
 		return err
@@ -168,6 +163,27 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
+	if err := l.measureMore(ctx, o, d, &r); err != nil {
+		return err
+	}
+	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
+	return r.write(o.out)
+}
+
+// programAt returns the absolute path of a program, or nothing for none.
+func programAt(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// measureMore measures what is not the ratio of targets.
+func (l *lab) measureMore(ctx context.Context, o options, d *driver, r *results) (err error) {
 	if o.wants("latency") {
 		if r.Latency, err = l.latency(ctx, o.scale, o.smoke); err != nil {
 			return err
@@ -197,8 +213,7 @@ func run(ctx context.Context, o options) error {
 			r.Goals = append(r.Goals, judgeCeiling(ownShareName, ownShareGoal, "%", exactly(r.OwnShare)))
 		}
 	}
-	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
-	return r.write(o.out)
+	return nil
 }
 
 // measureAll interleaves the groups, so that a slow minute of the machine affects each of

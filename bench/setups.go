@@ -182,8 +182,10 @@ func (r *running) refuses(tokens []string) error {
 		s.release()
 		var refused refusal
 		switch denied := errors.As(err, &refused) && refused.status == http.StatusForbidden; {
+		case t.enforces && err == nil:
+			return fmt.Errorf("%s permits what a token's scopes do not", t.name)
 		case t.enforces && !denied:
-			return fmt.Errorf("%s does not refuse what a token's scopes do not permit (%v)", t.name, err)
+			return fmt.Errorf("%s does not refuse what a token's scopes do not permit, but: %w", t.name, err)
 		case !t.enforces && err != nil:
 			return fmt.Errorf("%s refuses something, which voids the run: %w", t.name, err)
 		}
