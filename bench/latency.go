@@ -204,7 +204,7 @@ func pooled(slices []openSlice, rounds []int, of func(openSlice) []time.Duration
 func void(slices []openSlice, row latency) string {
 	for _, s := range slices {
 		if s.overloaded {
-			return fmt.Sprintf("more than %d requests were in flight", mostInFlight)
+			return fmt.Sprintf("%d requests were in flight, or one waited for %s", mostInFlight, requestTimeout)
 		}
 	}
 	if row.LateP50 > lateMedian.Seconds()*1e3 || row.LateP99 > lateP99.Seconds()*1e3 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,6 +62,7 @@ func (c *openClient) run(ctx context.Context, rate int, wanted time.Duration) (o
 		answering sync.WaitGroup
 		inFlight  atomic.Int64
 		failure   atomic.Pointer[error]
+		expired   atomic.Bool // a request waited longer than requestTimeout
 		sent      int
 	)
 	dispatched := make(chan struct{})
@@ -73,7 +75,7 @@ func (c *openClient) run(ctx context.Context, rate int, wanted time.Duration) (o
 		preciseTimer()
 		start := time.Now().Add(leadTime)
 		for ; sent < n; sent++ {
-			if inFlight.Load() >= mostInFlight {
+			if inFlight.Load() >= mostInFlight || expired.Load() {
 				s.overloaded = true
 				return
 			}
@@ -86,7 +88,9 @@ func (c *openClient) run(ctx context.Context, rate int, wanted time.Duration) (o
 			answering.Go(func() {
 				defer inFlight.Add(-1)
 				s.late[i] = time.Since(due)
-				if err := c.do(ctx, i); err != nil {
+				if err := c.do(ctx, i); errors.Is(err, context.DeadlineExceeded) {
+					expired.Store(true)
+				} else if err != nil {
 					failure.CompareAndSwap(nil, &err)
 				}
 				s.took[i] = time.Since(due)
@@ -95,6 +99,7 @@ func (c *openClient) run(ctx context.Context, rate int, wanted time.Duration) (o
 	}()
 	<-dispatched
 	answering.Wait()
+	s.overloaded = s.overloaded || expired.Load()
 	s.took, s.late = s.took[:sent], s.late[:sent]
 	if err := failure.Load(); err != nil {
 		return s, fmt.Errorf("%d requests a second to %s: %w", rate, c.base, *err)
