@@ -125,6 +125,25 @@ func TestSyntaxOfTheConsole(t *testing.T) {
 	}
 }
 
+// TestSyntaxOfTheDecision is the same for what databricks_decision takes beyond databricks_scopes.
+func TestSyntaxOfTheDecision(t *testing.T) {
+	t.Parallel()
+	own := new(Decision).options(nil)
+	for name := range new(Handler).options(nil) {
+		delete(own, name)
+	}
+	want := map[string][]string{"databricks_decision": names(own), "grpc": names(new(DecisionGRPC).options(nil))}
+	for file, indent := range map[string]string{"../docs/reference.md": "", "caddyfile_decision.go": "//\t"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent, "databricks_decision [<matcher>] {")); diff != "" {
+			t.Errorf("%s (-parser +syntax):\n%s", file, diff)
+		}
+	}
+}
+
 func names(known options) []string { return slices.Sorted(maps.Keys(known)) }
 
 var optionLine = regexp.MustCompile(`^([ \t]*)([a-z_]+)`)

@@ -39,11 +39,15 @@ const (
 	forwardedHost   = "X-Forwarded-Host"
 	forwardedProto  = "X-Forwarded-Proto"
 	forwardedFor    = "X-Forwarded-For"
+	forwardedPort   = "X-Forwarded-Port"
+	forwardedServer = "X-Forwarded-Server"
 	realIP          = "X-Real-Ip"
+	via             = "Via"
 )
 
 // words are the headers of a dialect: those that describe the request, and those that tell
-// more about it, which the proxy adds too.
+// more about it, which the proxy adds too: what it says itself is nothing that it forgot to
+// remove.
 type words struct {
 	method, uri string
 	more        []string
@@ -51,7 +55,7 @@ type words struct {
 
 var dialects = map[Dialect]words{
 	Nginx:     {originalMethod, originalURI, []string{realIP}},
-	Forwarded: {forwardedMethod, forwardedURI, []string{forwardedHost, forwardedProto, forwardedFor}},
+	Forwarded: {forwardedMethod, forwardedURI, []string{forwardedFor, realIP, forwardedHost, forwardedProto, forwardedPort, forwardedServer, via}},
 }
 
 // recognize returns the dialect of a check, or what is wrong with it.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -63,6 +64,10 @@ var accompanyOAuth = headerSet(
 	"X-Databricks-Azure-Workspace-Resource-Id",
 	"X-Databricks-GCP-SA-Access-Token",
 )
+
+// ConflictingHeaders returns the canonical names of the headers that [Conflicts] knows, sorted,
+// for proxies that can only remove headers by name.
+func ConflictingHeaders() []string { return slices.Sorted(maps.Keys(conflictingHeaders)) }
 
 func headerSet(names ...string) map[string]bool {
 	set := make(map[string]bool, len(names))

@@ -4,40 +4,24 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/scopegate/scopegate/internal/testing/attacks"
 	"github.com/scopegate/scopegate/internal/testing/golden"
-)
-
-// pathDisguises are attacks by clients whose token permits everything below Base, but
-// not Target.
-var pathDisguises = []struct{ token, base, method, target string }{
-	{"files", "/api/2.0/fs/files/Volumes/a", "GET", "/api/2.0/secrets/list"},
-	{"files", "/api/2.0/fs/directories/a", "DELETE", "/api/2.0/token-management/tokens/1"},
-	{"sql", "/api/2.0/sql/statements", "POST", "/api/2.0/token/create"},
-	{"sql", "/api/2.0/sql/warehouses", "GET", "/api/2.1/clusters/list"},
-	{"all", "/api/2.0/sql/warehouses", "GET", accountPath},
-}
-
-// Reason codes that tests expect.
-const (
-	scope     = "missing_scope"
-	malformed = "malformed_path"
-	account   = "account_level_operation"
 )
 
 // TestPaths tries every trick in testdata/path-tricks.tsv with every disguise.
 func TestPaths(t *testing.T) {
 	r := startRig(t, "")
-	for _, d := range pathDisguises {
-		t.Run(d.token+" "+d.base+" to "+d.target, func(t *testing.T) {
+	for _, d := range attacks.Disguises {
+		t.Run(d.Token+" "+d.Base+" to "+d.Target, func(t *testing.T) {
 			for _, trick := range golden.PathTricks(t) {
-				target, applies := golden.Disguise{Base: d.base, Target: d.target}.Write(trick.Form)
+				target, applies := d.Write(trick.Form)
 				if !applies {
 					continue
 				}
 				t.Run(trick.Name, func(t *testing.T) {
-					text := request(d.method, target, d.token)
+					text := request(d.Method, target, d.Token)
 					switch {
-					case trick.Outcome == golden.Harmless, d.token == "all" && trick.Outcome != golden.BadRequest && trick.Outcome != misdirected:
+					case trick.Outcome == golden.Harmless, d.Token == "all" && trick.Outcome != golden.BadRequest && trick.Outcome != misdirected:
 						r.tryEither(t, text)
 					case trick.Outcome == golden.Refused:
 						r.tryRefused(t, text)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/internal/testing/attacks"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 )
 
@@ -88,7 +89,7 @@ func TestPreflights(t *testing.T) {
 			}
 			for _, r := range arrived {
 				for name := range r.Header {
-					if misleading.MatchString(name) || slices.Contains([]string{"Upgrade", "X-Real-Ip", "Authorization"}, name) {
+					if attacks.Misleading.MatchString(name) || slices.Contains([]string{"Upgrade", "X-Real-Ip", "Authorization"}, name) {
 						t.Errorf("%s arrived", name)
 					}
 				}

@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +23,8 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/discovery"
+	"github.com/scopegate/scopegate/internal/testing/attacks"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
-	"github.com/scopegate/scopegate/internal/testing/golden"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -42,16 +41,6 @@ type rig struct {
 	pending []map[string]any // audit records of passed requests without an arrival
 	halves  int              // requests with a broken body that have not arrived yet
 }
-
-// territories are the paths that each token permits, as the workspace reads them. They
-// are written independently of the catalog.
-var territories = map[string]*regexp.Regexp{
-	"files": regexp.MustCompile(`^/api/2\.0/(fs/(files|directories)/|dbfs/)`),
-	"sql":   regexp.MustCompile(`^/api/2\.0/sql/(statements|warehouses|endpoints|queries|alerts|history)(/|$)`),
-}
-
-// accountPath is a path that no personal access token may call.
-const accountPath = "/api/2.0/accounts/1/workspaces"
 
 const hardeningCache = "cache {\nttl 1h\nnegative_ttl 1h\n}\n"
 
@@ -85,16 +74,26 @@ func startRigSite(t testing.TB, directives string) *rig {
 	return r
 }
 
-// request returns the text of a request without a body that closes the connection.
-func request(method, target, token string, headers ...string) string {
-	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: {host}", "Authorization: Bearer {" + token + "}", "Connection: close"}, headers...)
-	return strings.Join(lines, "\r\n") + "\r\n\r\n"
-}
+// Texts of requests.
+var (
+	request = attacks.Request
+	with    = attacks.With
+)
 
-// Outcomes of a request other than the reason code of a refusal.
+// Outcomes of requests.
 const (
-	passes     = "passes"
-	badRequest = golden.BadRequest
+	passes      = attacks.Passes
+	badRequest  = attacks.BadRequest
+	scope       = attacks.Scope
+	malformed   = attacks.Malformed
+	account     = attacks.Account
+	ambiguous   = attacks.Ambiguous
+	misdirected = attacks.Misdirected
+	missing     = attacks.Missing
+	unsupported = attacks.Unsupported
+	unknown     = attacks.Unknown
+	brokenBody  = attacks.BrokenBody
+	smuggled    = attacks.Smuggled
 )
 
 // outcomeOf returns the outcome of the request that got this response.
@@ -108,6 +107,14 @@ func outcomeOf(a *http.Response) string {
 		return badRequest
 	}
 	return strconv.Itoa(a.StatusCode)
+}
+
+// all tries each attack of a table.
+func (r *rig) all(t *testing.T, table []attacks.Case) {
+	t.Helper()
+	for _, c := range table {
+		t.Run(c.Name, func(t *testing.T) { r.try(t, c.Text, c.Want...) })
+	}
 }
 
 // try writes a text to a new connection, and checks that exactly the given outcomes
@@ -223,19 +230,13 @@ func (r *rig) judged(t *testing.T, got *fakeworkspace.Request) {
 			t.Errorf("%s arrived with %v, but can be read as %s", got.URI, held, reading.Path)
 		}
 	}
-	if strings.TrimSuffix(got.Believed, "/") == accountPath {
+	if strings.TrimSuffix(got.Believed, "/") == attacks.AccountPath {
 		t.Errorf("%s arrived, but no personal access token may call it", got.URI)
 	}
-	if mine := territories[held[0]]; mine != nil && !public && !mine.MatchString(got.Believed) {
+	if mine := attacks.Territories[held[0]]; mine != nil && !public && !mine.MatchString(got.Believed) {
 		t.Errorf("%s arrived with %v, but the workspace reads it as %s", got.URI, held, got.Believed)
 	}
 }
-
-// misleading matches names of headers that must not arrive in any spelling.
-var misleading = regexp.MustCompile(`(?i)^(cookie|proxy.authorization|.*(override|rewrite|original).*|x.http.method|x.forwarded.(uri|path|prefix|method|access.token)|http2.settings|x.databricks.(azure|gcp).*)$`)
-
-// routing matches headers that may arrive in their exact spelling only.
-var routing = regexp.MustCompile(`(?i)^(authorization|x.databricks.(org|workspace).id)$`)
 
 // clean checks that no header of an arrival contradicts what was judged.
 func (r *rig) clean(t *testing.T, got *fakeworkspace.Request) {
@@ -248,7 +249,7 @@ func (r *rig) clean(t *testing.T, got *fakeworkspace.Request) {
 	}
 	for name, values := range got.Header {
 		plain := strings.Trim(strings.ToLower(name), "_-.~!'`^|*+&%$#")
-		if misleading.MatchString(plain) || routing.MatchString(plain) && name != "Authorization" && name != "X-Databricks-Workspace-Id" && name != "X-Databricks-Org-Id" {
+		if attacks.Misleading.MatchString(plain) || attacks.Routing.MatchString(plain) && name != "Authorization" && name != "X-Databricks-Workspace-Id" && name != "X-Databricks-Org-Id" {
 			t.Errorf("%s arrived with %s: %q", got.URI, name, values)
 		}
 		if name != "Authorization" && strings.Contains(strings.Join(values, " "), "dapi") {
