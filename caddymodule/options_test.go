@@ -125,6 +125,28 @@ func TestSyntaxOfTheConsole(t *testing.T) {
 	}
 }
 
+// TestSyntaxOfDecisions is the same for what databricks_decision takes beyond databricks_scopes,
+// in docs/reference.md and in the comment of UnmarshalCaddyfile.
+func TestSyntaxOfDecisions(t *testing.T) {
+	t.Parallel()
+	shared := new(Handler).options(nil)
+	own := new(Decision).options(nil)
+	maps.DeleteFunc(own, func(name string, _ func() error) bool { return shared[name] != nil })
+	want := map[string][]string{
+		"databricks_decision": names(own),
+		"grpc":                names(new(DecisionGRPC).options(nil)),
+	}
+	for file, indent := range map[string]string{"../docs/reference.md": "", "caddyfile_decision.go": "//\t"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, syntaxOf(t, string(content), indent, "databricks_decision [<matcher>] {")); diff != "" {
+			t.Errorf("%s (-parser +syntax):\n%s", file, diff)
+		}
+	}
+}
+
 func names(known options) []string { return slices.Sorted(maps.Keys(known)) }
 
 var optionLine = regexp.MustCompile(`^([ \t]*)([a-z_]+)`)
