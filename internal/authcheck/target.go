@@ -25,6 +25,9 @@ func Request(ctx context.Context, method, target string) (*http.Request, *Proble
 		return nil, malformed("The request target has no path; send one that begins with a slash.")
 	case strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return nil, malformed("The path cannot be judged: it has a space or a control character.")
+	case strings.Contains(target, "#"):
+		// It would be judged as %23, and sent as what some servers take for the path's end.
+		return nil, malformed("The path cannot be judged: it has a fragment.")
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {

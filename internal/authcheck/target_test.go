@@ -42,6 +42,8 @@ func TestRequest(t *testing.T) {
 		{"tab", "GET", "/a\tb", ""},
 		{"line feed", "GET", "/a\nb", ""},
 		{"NUL", "GET", "/a\x00", ""},
+		{"fragment", "GET", "/a#/b", ""},
+		{"fragment in the query", "GET", "/a?b#c", ""},
 		{"DEL", "GET", "/a\x7f", ""},
 		{"broken escape", "GET", "/a%zz", ""},
 		{"cut escape", "GET", "/a%2", ""},

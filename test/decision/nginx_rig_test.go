@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/internal/testing/attacks"
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/harness"
 	"github.com/scopegate/scopegate/internal/testing/processtest"
@@ -51,9 +52,6 @@ http {
 func startNginx(t *testing.T, edits ...string) *nginx {
 	t.Helper()
 	w := harness.StartWorkspace(t, fakeworkspace.WithSloppyPaths())
-	if err := w.StartTLS(); err != nil {
-		t.Fatal(err)
-	}
 	return startNginxAt(t, harness.StartSite(t, w, decisionBlock(w)), edits...)
 }
 
@@ -66,6 +64,9 @@ func startNginxAt(t *testing.T, g *harness.Gateway, edits ...string) *nginx {
 		if _, err := os.Stat(program); err != nil {
 			t.Skip("nginx is not installed (Debian: nginx-light)")
 		}
+	}
+	if err := g.Workspace.StartTLS(); err != nil {
+		t.Fatal(err)
 	}
 	folder, address := harness.TempDir(t), processtest.FreeAddress(t)
 	n := &nginx{url: "https://" + address}
@@ -90,6 +91,11 @@ func startNginxAt(t *testing.T, g *harness.Gateway, edits ...string) *nginx {
 	processtest.Start(t, address, nil, program, "-e", "stderr", "-p", folder, "-c", filepath.Join(folder, "nginx.conf"))
 	n.proxied = startProxied(t, g, address, func(p *proxied) {
 		p.host = "localhost"
+		p.own = func(c attacks.Case, status int) bool {
+			// Another Transfer-Encoding than chunked, and a check that the gateway's server does not take.
+			return status == http.StatusNotImplemented || status == http.StatusServiceUnavailable && c.Name == "control"
+		}
+		p.reads = []string{"absolute, other host", "two spaces", "long version", "second name is not ASCII", "empty lines first"}
 		p.dial = func(t *testing.T) net.Conn {
 			conn, err := tls.Dial("tcp", address, n.wire)
 			if err != nil {
@@ -150,11 +156,4 @@ func (n *nginx) ask(t *testing.T, method, path, token string, header ...string) 
 		token = n.fill.Replace("{" + token + "}")
 	}
 	return harness.Do(t, n.client, harness.NewRequest(t, method, n.url+path, token, nil, header...))
-}
-
-func write(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
