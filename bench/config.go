@@ -192,44 +192,103 @@ http://:{{ .Port }} {
 			compression off
 		}{{ end }}`))
 
-// nginxFile has two servers, with and without auth_request. Both keep connections to
-// the upstream alive, which is not nginx's default.
+// deciderFile is a gateway that only decides, with its settings as in gatewayFile, and two
+// sites that answer 200 to everything.
+var deciderFile = template.Must(template.New("Caddyfile").Parse(`{
+	admin off
+	persist_config off
+	auto_https off
+	log default {
+		exclude http.handlers.databricks_scopes.audit http.handlers.reverse_proxy
+		format filter {{ .Filter }}
+	}
+}
+http://:{{ .Decide }} {
+	bind 127.0.0.1
+	databricks_decision {
+		workspace {{ .Upstream }}
+		admin {
+			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
+		}
+		cache {
+			ttl 1h
+		}
+		lookup {
+			rate 1000
+			concurrency 64
+		}
+		audit {
+			output stdout
+		}
+		grpc {{ .GRPC }}
+	}
+}
+http://:{{ .Yes }} {
+	bind 127.0.0.1
+	respond 200
+}
+http://:{{ .Twin }} {
+	bind 127.0.0.1
+	respond 200
+}
+`))
+
+// nginxServer is a server of an nginx.
+type nginxServer struct {
+	Name   string
+	Listen string
+	// Asks is the address that auth_request asks, and AskPath the path; empty for no
+	// auth_request.
+	Asks, AskPath string
+	pids          []int // of what it asks, if their CPU time counts
+	enforces      bool
+}
+
+// nginxFile keeps connections to the upstream and to what auth_request asks alive, which is
+// not nginx's default.
 var nginxFile = template.Must(template.New("nginx.conf").Parse(`worker_processes auto;
 daemon off;
 pid {{ .Dir }}/nginx.pid;
 error_log {{ .Dir }}/nginx-error.log warn;
-events { worker_connections 4096; }
+worker_rlimit_nofile 16384;
+events { worker_connections 8192; }
 http {
 	access_log off;
 	keepalive_requests 100000000;
+	keepalive_timeout 1h;
 	client_body_temp_path {{ .Dir }}/body;
 	proxy_temp_path {{ .Dir }}/proxy;
 	fastcgi_temp_path {{ .Dir }}/fastcgi;
 	uwsgi_temp_path {{ .Dir }}/uwsgi;
 	scgi_temp_path {{ .Dir }}/scgi;
 	upstream workspace { server {{ .Upstream }}; keepalive 256; keepalive_requests 100000000; }
-	upstream authorizer { server {{ .Authorizer }}; keepalive 256; keepalive_requests 100000000; }
 	proxy_http_version 1.1;
 	proxy_set_header Connection "";
+{{ range .Servers }}
+{{- if .Asks }}
+	upstream {{ .Name }} { server {{ .Asks }}; keepalive 256; keepalive_requests 100000000; }
+{{- end }}
 	server {
-		listen {{ .Plain }} reuseport;
-		location / { proxy_pass http://workspace; }
-	}
-	server {
-		listen {{ .Checked }} reuseport;
+		listen {{ .Listen }} reuseport;
 		location / {
+			{{- if .Asks }}
 			auth_request /auth;
+			{{- end }}
 			proxy_pass http://workspace;
 		}
+		{{- if .Asks }}
 		location = /auth {
 			internal;
-			proxy_pass http://authorizer/auth;
+			proxy_pass http://{{ .Name }}{{ .AskPath }};
 			proxy_pass_request_body off;
 			proxy_set_header Content-Length "";
 			proxy_set_header Connection "";
+			proxy_set_header X-Original-Method $request_method;
+			proxy_set_header X-Original-URI $request_uri;
 		}
+		{{- end }}
 	}
-}
+{{ end }}}
 `))
 
 func writeTemplate(t *template.Template, path string, values map[string]any) error {

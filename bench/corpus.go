@@ -38,6 +38,14 @@ var grants = [][]string{
 
 func grantOf(token int) []string { return grants[token%len(grants)] }
 
+// heldBy returns a token's scopes: one that was never narrowed has all.
+func heldBy(token int) []string {
+	if held := grantOf(token); len(held) > 0 {
+		return held
+	}
+	return []string{scopes.AllAPIs}
+}
+
 // permits is a simple rule of our own, for choosing calls that the gateway allows.
 func permits(operation *scopes.Operation, held []string) bool {
 	if len(held) == 0 {
@@ -77,9 +85,12 @@ func pathsOf(catalog *scopes.Catalog, rng *rand.Rand) (paths []string, operation
 	return paths, operations
 }
 
+// corpusRandom makes the corpus the same in every run.
+func corpusRandom() *rand.Rand { return rand.New(rand.NewPCG(7, 11)) }
+
 // corpus pairs every token with paths that it may call. It is deterministic.
 func corpus(tokens []string) (calls []call, distinct int) {
-	rng := rand.New(rand.NewPCG(7, 11))
+	rng := corpusRandom()
 	paths, operations := pathsOf(scopes.Default(), rng)
 	used := make(map[string]bool)
 	for i := range callCount {
@@ -93,4 +104,17 @@ func corpus(tokens []string) (calls []call, distinct int) {
 	}
 	rng.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
 	return calls, len(used)
+}
+
+// forbidden returns a call that its token's scopes do not permit.
+func forbidden(tokens []string) call {
+	paths, operations := pathsOf(scopes.Default(), corpusRandom())
+	for i := range tokens {
+		for at, operation := range operations {
+			if held := grantOf(i); len(held) > 0 && !permits(operation, held) {
+				return call{tokens[i], paths[at]}
+			}
+		}
+	}
+	panic("every token may do everything") // grants say otherwise
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -139,18 +140,30 @@ func untilParentEnds() { _, _ = io.Copy(io.Discard, os.Stdin) }
 // tokenManagement is the API that a gateway uses to look up tokens.
 const tokenManagement = "/api/2.0/token-management/"
 
+// ownAPI is the benchmark's own API of the upstream.
+const (
+	ownAPI      = "/bench/"
+	tokenPath   = ownAPI + "token"
+	heldPath    = ownAPI + "held"
+	releasePath = ownAPI + "release"
+	holdQuery   = "bench_hold=1"
+)
+
 // newUpstream returns a workspace that answers every call with the same kilobyte of
 // JSON. It answers look-ups of tokens as a real workspace would.
 func newUpstream() (http.Handler, introduction) {
 	workspace := fakeworkspace.New(fakeworkspace.WithMaxRequestLog(1))
 	says := introduction{AdminToken: workspace.AdminToken()}
+	own := &upstreamAPI{grants: make(map[string][]string), release: make(chan struct{})}
 	for i := range tokenCount {
-		says.Tokens = append(says.Tokens, workspace.Mint(fakeworkspace.TokenSpec{
+		token := workspace.Mint(fakeworkspace.TokenSpec{
 			Owner:    fmt.Sprintf("someone.%d@example.com", i%200),
 			Comment:  fmt.Sprintf("nightly load of table %d", i),
 			Scopes:   grantOf(i),
 			Lifetime: 90 * 24 * time.Hour,
-		}).Value)
+		}).Value
+		says.Tokens = append(says.Tokens, token)
+		own.grants["Bearer "+token] = heldBy(i)
 	}
 	answer := []byte(`{"items":[` + strings.Repeat(`{"id":"01ef9a2c7b3d","state":"RUNNING"},`, 24))
 	answer = append(answer, strings.Repeat(" ", answerSize-len(answer)-len(`{}]}`))...)
@@ -160,11 +173,69 @@ func newUpstream() (http.Handler, introduction) {
 			workspace.ServeHTTP(w, r)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, ownAPI) {
+			own.ServeHTTP(w, r)
+			return
+		}
+		if strings.HasSuffix(r.URL.RawQuery, holdQuery) {
+			own.hold(r.Context())
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Databricks-Org-Id", "3141592653589793")
 		w.Header().Set("X-Request-Id", "7f6f0f5e-6b0a-4f0e-9d0c-1c2f6c1d7a10")
 		_, _ = w.Write(answer) // fails if the client is gone
 	}), says
+}
+
+// upstreamAPI says what tokens may do, to programs that ask for it in a simpler way than the
+// gateway, and holds requests until they are released.
+type upstreamAPI struct {
+	grants map[string][]string // scopes by the header Authorization
+
+	held    atomic.Int64
+	mu      sync.Mutex
+	release chan struct{} // closed to release what is held
+}
+
+// subject is what the API says about a token.
+type subject struct {
+	ID     string   `json:"id"`
+	Scopes []string `json:"scopes"`
+}
+
+func (u *upstreamAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case tokenPath:
+		held, ok := u.grants[r.Header.Get("Authorization")]
+		if !ok {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(subject{"someone@example.com", held}) // fails if the client is gone
+	case heldPath:
+		fmt.Fprint(w, u.held.Load())
+	case releasePath:
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		close(u.release)
+		u.release = make(chan struct{})
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// hold waits until the request is released.
+func (u *upstreamAPI) hold(ctx context.Context) {
+	u.mu.Lock()
+	released := u.release
+	u.mu.Unlock()
+	u.held.Add(1)
+	defer u.held.Add(-1)
+	select {
+	case <-released:
+	case <-ctx.Done():
+	}
 }
 
 // authorize is the cheapest possible authorization service: it reads the credential and

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // lab holds what all setups share: programs, and the services around the proxies.
@@ -20,6 +18,7 @@ type lab struct {
 	scopegate string // paths of programs
 	caddy     string
 	nginx     string // empty if it is not installed
+	heimdall  string // empty if there is none
 	against   variant
 
 	profileSites []string
@@ -112,16 +111,28 @@ func (l *lab) stop() {
 	}
 }
 
-// target is one measured way to reach the upstream.
+// target is one measured way to reach the upstream, or to ask for a decision.
 type target struct {
-	name    string
-	address string
-	client  *fasthttp.HostClient
-	pids    []int // processes whose CPU time counts
+	name     string
+	address  string
+	pids     []int // processes whose CPU time counts
+	inFlight int   // concurrent requests, at most connections
+	enforces bool  // refuses what a token's scopes do not permit
+	// sender prepares calls for one of the concurrent requests.
+	sender func(calls []call) sender
 }
 
 func newTarget(name, address string, pids ...int) *target {
-	return &target{name: name, address: address, client: newClient(address), pids: pids}
+	client := newClient(address)
+	return &target{
+		name: name, address: address, pids: pids, inFlight: connections,
+		sender: func(calls []call) sender { return newHTTPSender(client, requestsOf(calls), answerSize) },
+	}
+}
+
+func enforcing(t *target) *target {
+	t.enforces = true
+	return t
 }
 
 func (t *target) cpu() (used time.Duration) {
@@ -165,6 +176,7 @@ func (l *lab) gatewayWithAdmin(ctx context.Context, dir, name, admin string, v v
 	targets := make([]*target, len(names))
 	for i, key := range names {
 		targets[i] = newTarget(key, addresses[i], p.pid())
+		targets[i].enforces = !all[i].plain
 	}
 	return p, targets, nil
 }
@@ -175,17 +187,24 @@ func (v variant) environment() []string {
 
 // stock starts stock Caddy.
 func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized bool) (*process, *target, error) {
+	values := map[string]any{"Upstream": l.upstream.Address, "Tuned": tuned, "Authorizer": ""}
+	if authorized {
+		values["Authorizer"] = l.authorizer.Address
+	}
+	return l.startStock(ctx, dir, name, nil, values)
+}
+
+// stockTo starts stock Caddy with its default settings, for a variant's workspace.
+func (l *lab) stockTo(ctx context.Context, dir, name string, v variant) (*process, *target, error) {
+	return l.startStock(ctx, dir, name, v.env, map[string]any{"Upstream": v.workspace, "Tuned": false, "Authorizer": ""})
+}
+
+func (l *lab) startStock(ctx context.Context, dir, name string, env []string, values map[string]any) (*process, *target, error) {
 	addresses, err := freeAddresses(1)
 	if err != nil {
 		return nil, nil, err
 	}
-	values := map[string]any{
-		"Port": site{Address: addresses[0]}.Port(), "Upstream": l.upstream.Address,
-		"Tuned": tuned, "Authorizer": "",
-	}
-	if authorized {
-		values["Authorizer"] = l.authorizer.Address
-	}
+	values["Port"] = site{Address: addresses[0]}.Port()
 	if dir, err = os.MkdirTemp(dir, name+"-"); err != nil {
 		return nil, nil, err
 	}
@@ -193,7 +212,7 @@ func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized boo
 	if err := writeTemplate(caddyFile, config, values); err != nil {
 		return nil, nil, err
 	}
-	p, err := spawn(dir, name, nil, l.caddy, "run", "--config", config, "--adapter", "caddyfile")
+	p, err := spawn(dir, name, env, l.caddy, "run", "--config", config, "--adapter", "caddyfile")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,17 +223,24 @@ func (l *lab) stock(ctx context.Context, dir, name string, tuned, authorized boo
 	return p, newTarget(name, addresses[0], p.pid()), nil
 }
 
-// errSkipped is the reason for skipping a setup.
-var errSkipped = errors.New("not installed")
-
-// startNginx starts nginx with its two servers.
-func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, error) {
+// addNginx starts nginx with a server for each target, or skips them if it is not installed.
+func (l *lab) addNginx(ctx context.Context, r *running, dir string, servers ...nginxServer) error {
 	if l.nginx == "" {
-		return nil, nil, errSkipped
+		for _, s := range servers {
+			r.skipped = append(r.skipped, s.Name)
+		}
+		return nil
 	}
-	addresses, err := freeAddresses(2)
+	return r.add(l.startNginx(ctx, dir, servers))
+}
+
+func (l *lab) startNginx(ctx context.Context, dir string, servers []nginxServer) (*process, []*target, error) {
+	addresses, err := freeAddresses(len(servers))
 	if err != nil {
 		return nil, nil, err
+	}
+	for i := range servers {
+		servers[i].Listen = addresses[i]
 	}
 	if dir, err = os.MkdirTemp(dir, "nginx-"); err != nil {
 		return nil, nil, err
@@ -224,10 +250,7 @@ func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, 
 		return nil, nil, err
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	if err := writeTemplate(nginxFile, config, map[string]any{
-		"Dir": dir, "Upstream": l.upstream.Address, "Authorizer": l.authorizer.Address,
-		"Plain": addresses[0], "Checked": addresses[1],
-	}); err != nil {
+	if err := writeTemplate(nginxFile, config, map[string]any{"Dir": dir, "Upstream": l.upstream.Address, "Servers": servers}); err != nil {
 		return nil, nil, err
 	}
 	p, err := spawn(dir, "nginx", nil, l.nginx, "-p", dir, "-c", config)
@@ -239,10 +262,12 @@ func (l *lab) startNginx(ctx context.Context, dir string) (*process, []*target, 
 		return nil, nil, err
 	}
 	pids := append(children(p.pid()), p.pid())
-	return p, []*target{
-		newTarget(nginxProxy, addresses[0], pids...),
-		newTarget(nginxAuth, addresses[1], pids...),
-	}, nil
+	targets := make([]*target, len(servers))
+	for i, s := range servers {
+		targets[i] = newTarget(s.Name, s.Listen, slices.Concat(pids, s.pids)...)
+		targets[i].enforces = s.enforces
+	}
+	return p, targets, nil
 }
 
 // stillDead reports whether the address of the dead receiver is still free.

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -60,6 +57,7 @@ type phase struct {
 	index    int
 	target   *target
 	counting atomic.Bool
+	over     chan struct{} // closed when the next phase has begun
 }
 
 // driver sends requests to targets in turn, over keep-alive connections.
@@ -78,8 +76,7 @@ func (d *driver) drive(ctx context.Context, targets []*target, turns []turn) ([]
 	var workers sync.WaitGroup
 	latencies := make([][][]time.Duration, connections)
 	d.failure.Store(nil)
-	first := &phase{index: -1, target: targets[turns[0].target]}
-	d.current.Store(first)
+	d.begin(&phase{index: -1, target: targets[turns[0].target]})
 	for w := range connections {
 		latencies[w] = make([][]time.Duration, len(turns))
 		workers.Go(func() { d.work(w, latencies[w]) })
@@ -93,7 +90,7 @@ func (d *driver) drive(ctx context.Context, targets []*target, turns []turn) ([]
 		s.round, s.target = turn.round, turn.target
 		measured = append(measured, s)
 	}
-	d.current.Store(nil)
+	d.begin(nil)
 	workers.Wait()
 	if err := d.failure.Load(); err != nil {
 		return nil, *err
@@ -113,10 +110,20 @@ func (d *driver) drive(ctx context.Context, targets []*target, turns []turn) ([]
 	return measured, ctx.Err()
 }
 
+// begin starts a phase, or ends the last if it is nil.
+func (d *driver) begin(p *phase) {
+	if p != nil {
+		p.over = make(chan struct{})
+	}
+	if before := d.current.Swap(p); before != nil {
+		close(before.over)
+	}
+}
+
 // turn drives one target for one slice.
 func (d *driver) turn(ctx context.Context, index int, t *target) (slice, error) {
 	p := &phase{index: index, target: t}
-	d.current.Store(p)
+	d.begin(p)
 	if err := d.pause(ctx, settleTime); err != nil {
 		return slice{}, err
 	}
@@ -143,25 +150,34 @@ func (d *driver) pause(ctx context.Context, t time.Duration) error {
 	return nil
 }
 
-// work sends one request after another until there are no more turns.
+// work sends one request after another until there are no more turns. It leaves targets
+// with fewer requests in flight to the first workers.
 func (d *driver) work(w int, latencies [][]time.Duration) {
-	requests := requestsOf(part(d.calls, w, connections))
+	own := part(d.calls, w, connections)
+	senders := make(map[*target]sender)
 	defer func() {
-		for _, r := range requests {
-			fasthttp.ReleaseRequest(r)
+		for _, s := range senders {
+			s.release()
 		}
 	}()
-	response := fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseResponse(response)
-	for i := rand.IntN(len(requests)); ; i++ {
+	for i := rand.IntN(len(own)); ; i++ {
 		p := d.current.Load()
 		if p == nil {
 			return
 		}
+		if w >= p.target.inFlight {
+			<-p.over
+			continue
+		}
+		s := senders[p.target]
+		if s == nil {
+			s = p.target.sender(own)
+			senders[p.target] = s
+		}
 		began := time.Now()
-		err := p.target.client.Do(requests[i%len(requests)], response)
+		err := s.send(i % len(own))
 		took := time.Since(began)
-		if err = check(response, err); err != nil {
+		if err != nil {
 			err = fmt.Errorf("%s voids the run: %w", p.target.name, err)
 			d.failure.CompareAndSwap(nil, &err)
 			return
@@ -172,55 +188,12 @@ func (d *driver) work(w int, latencies [][]time.Duration) {
 	}
 }
 
-// check accepts only the upstream's response. All requests are allowed, so any other
-// response means that the run measured something else.
-func check(response *fasthttp.Response, err error) error {
-	switch {
-	case err != nil:
-		return fmt.Errorf("a request failed: %w", err)
-	case response.StatusCode() != fasthttp.StatusOK:
-		return fmt.Errorf("a request was answered with status %d (%s)", response.StatusCode(), response.Header.Peek("X-Scopegate-Reason"))
-	case len(response.Body()) != answerSize:
-		return fmt.Errorf("a response has %d bytes instead of %d", len(response.Body()), answerSize)
-	}
-	return nil
-}
-
 // part returns every n-th call, starting with the i-th.
 func part(calls []call, i, n int) (own []call) {
 	for ; i < len(calls); i += n {
 		own = append(own, calls[i])
 	}
 	return own
-}
-
-func requestsOf(calls []call) []*fasthttp.Request {
-	requests := make([]*fasthttp.Request, len(calls))
-	for i, c := range calls {
-		r := fasthttp.AcquireRequest()
-		// All targets share the requests. None of them checks the host.
-		r.SetRequestURI("http://localhost" + c.path)
-		r.Header.SetUserAgent("databricks-sdk-go/0.175.0 go/1.26.0 os/linux auth/pat")
-		r.Header.Set("Accept", "application/json")
-		r.Header.Set("Authorization", "Bearer "+c.token)
-		requests[i] = r
-	}
-	return requests
-}
-
-func newClient(address string) *fasthttp.HostClient {
-	return &fasthttp.HostClient{
-		Addr:                      address,
-		MaxConns:                  connections,
-		MaxIdleConnDuration:       time.Hour,
-		MaxIdemponentCallAttempts: 1, // a failed request must not be hidden by a retry
-		DisablePathNormalizing:    true,
-		ReadTimeout:               requestTimeout,
-		WriteTimeout:              requestTimeout,
-		Dial: func(address string) (net.Conn, error) {
-			return net.DialTimeout("tcp", address, requestTimeout)
-		},
-	}
 }
 
 // warmUpTime bounds how long the targets may take to serve every token.
@@ -251,21 +224,21 @@ func (d *driver) warmUp(ctx context.Context, targets []*target) error {
 }
 
 func (d *driver) warm(ctx context.Context, t *target, calls []call) error {
-	response := fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseResponse(response)
-	for _, r := range requestsOf(calls) {
+	s := t.sender(calls)
+	defer s.release()
+	for i := range calls {
 		for {
-			err := t.client.Do(r, response)
-			if err == nil && response.StatusCode() == fasthttp.StatusServiceUnavailable {
-				if err := d.pause(ctx, 20*time.Millisecond); err != nil {
-					return fmt.Errorf("the gateway did not look up all tokens in time: %w", err)
-				}
-				continue
+			err := s.send(i)
+			if err == nil {
+				break
 			}
-			if err := check(response, err); err != nil {
+			var r refusal
+			if !errors.As(err, &r) || !r.temporary() {
 				return err
 			}
-			break
+			if late := d.pause(ctx, 20*time.Millisecond); late != nil {
+				return fmt.Errorf("not all tokens were looked up in time: %w", errors.Join(late, err))
+			}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -52,6 +53,8 @@ type options struct {
 	pgo   string
 	edges int
 
+	heimdall string
+
 	profileSites string
 
 	against, againstEnv, againstLog string
@@ -62,10 +65,11 @@ func readOptions() options {
 	flag.Float64Var(&o.scale, "scale", 1, "multiply the number of fresh processes; 2 takes twice as long and narrows the intervals by a third")
 	flag.BoolVar(&o.smoke, "smoke", false, "run for a few seconds to check that everything works; the numbers mean nothing")
 	flag.StringVar(&o.out, "out", "out", "folder for results.txt, results.json, results.svg and the profiles")
-	flag.StringVar(&o.only, "only", "", "measure only these groups (comma-separated): handler, otlp, dead, setups, program, profile, or one of against, tls and fleet, which are off by default; fleet stands alone")
+	flag.StringVar(&o.only, "only", "", "measure only these groups (comma-separated): handler, otlp, dead, setups, rivals, decision, cost, latency, connections, program, profile, or one of against, tls and fleet, which are off by default; fleet stands alone")
 	flag.IntVar(&o.edges, "edges", 1000, "group fleet: how many edges")
 	flag.StringVar(&o.pgo, "pgo", "", "record a profile for profile-guided optimization, write it to this file, and measure nothing")
 	flag.StringVar(&o.profileSites, "profile-sites", shipped, "sites to profile, each compared with the first (comma-separated): "+strings.Join(slices.Sorted(maps.Keys(sites)), ", "))
+	flag.StringVar(&o.heimdall, "heimdall", os.Getenv("SCOPEGATE_BENCH_HEIMDALL"), "path of Heimdall, see heimdall/README.md (default $SCOPEGATE_BENCH_HEIMDALL; skipped without)")
 	flag.StringVar(&o.against, "against", "", "group against: path of another build of the gateway (default the same build)")
 	flag.StringVar(&o.againstEnv, "against-env", "", "group against: environment variables of the other gateway, such as GOGC=100 (comma-separated)")
 	flag.StringVar(&o.againstLog, "against-log", "exclude", "group against: how the other gateway's default log handles the proxy's lines: exclude, filter, or lazy for old builds that have that encoder")
@@ -85,14 +89,17 @@ func (o options) wants(group string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), group)
 }
 
-// groups returns the groups to measure, with their processes and rounds. At scale 1 they
-// take less than ten minutes on two cores. Groups with small differences get most.
+// groups returns the groups to measure, with their processes and rounds. At scale 1 the
+// whole run takes about twelve minutes on two cores. Groups with small differences get most.
 func (o options) groups() (wanted []group) {
 	for _, g := range []group{
-		{"handler", 16, 5, handlerGroup},
-		{"otlp", 12, 4, otlpGroup},
-		{"dead", 12, 4, deadGroup},
+		{"handler", 14, 5, handlerGroup},
+		{"otlp", 10, 4, otlpGroup},
+		{"dead", 10, 4, deadGroup},
 		{"setups", 7, 5, setupsGroup},
+		{"rivals", 4, 4, rivalsGroup},
+		{"decision", 5, 5, decisionGroup},
+		{"cost", 4, 4, costGroup},
 		{"against", 10, 10, againstGroup},
 		{"tls", 8, 8, secureGroup},
 	} {
@@ -128,6 +135,9 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	defer l.stop()
+	if l.heimdall, err = programAt(o.heimdall); err != nil {
+		return fmt.Errorf("looking for Heimdall: %w", err)
+	}
 	if err := l.build(ctx, say); err != nil {
 		return err
 	}
@@ -153,18 +163,57 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
+	if err := l.measureMore(ctx, o, d, &r); err != nil {
+		return err
+	}
+	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
+	return r.write(o.out)
+}
+
+// programAt returns the absolute path of a program, or nothing for none.
+func programAt(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// measureMore measures what is not the ratio of targets.
+func (l *lab) measureMore(ctx context.Context, o options, d *driver, r *results) (err error) {
+	if o.wants("latency") {
+		if r.Latency, err = l.latency(ctx, o.scale, o.smoke); err != nil {
+			return err
+		}
+	}
+	if o.wants("connections") {
+		skipped := []string(nil)
+		if r.Connections, skipped, err = l.connections(ctx, d, o.smoke); err != nil {
+			return err
+		}
+		r.skip(skipped)
+	}
 	if o.wants("program") {
 		if r.Program, err = l.program(ctx, o.smoke); err != nil {
 			return err
 		}
 	}
-	if o.wants("profile") && !o.smoke {
-		if err := l.profile(ctx, d, o.out); err != nil {
+	if o.wants("profile") {
+		took := profileTime
+		if o.smoke {
+			took = time.Second
+		}
+		if r.OwnShare, err = l.profile(ctx, d, took, o.out); err != nil {
 			return err
 		}
+		if r.OwnShare > 0 {
+			r.Goals = append(r.Goals, judgeCeiling(ownShareName, ownShareGoal, "%", exactly(r.OwnShare)))
+		}
 	}
-	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
-	return r.write(o.out)
+	return nil
 }
 
 // measureAll interleaves the groups, so that a slow minute of the machine affects each of

@@ -15,3 +15,6 @@ func cpuTime(int) time.Duration             { return 0 }
 func children(int) []int                    { return nil }
 func memory(int, string) int64              { return 0 }
 func machineBusy() time.Duration            { return 0 }
+
+func preciseTimer()          {}
+func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }

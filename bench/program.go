@@ -7,8 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // program compares the program with stock Caddy: size, start-up time and idle memory.
@@ -86,9 +84,9 @@ func (l *lab) figures(ctx context.Context, path string, starts int, start func(d
 }
 
 func firstAnswer(ctx context.Context, t *target, c call) error {
-	response := fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseResponse(response)
-	if err := check(response, t.client.Do(requestsOf([]call{c})[0], response)); err != nil {
+	s := t.sender([]call{c})
+	defer s.release()
+	if err := s.send(0); err != nil {
 		return fmt.Errorf("the first request to %s: %w", t.name, err)
 	}
 	return ctx.Err()

@@ -16,6 +16,12 @@ type results struct {
 	Ratios  []ratio   `json:"ratios"`
 	Goals   []outcome `json:"goals"`
 	Program program   `json:"program"`
+	// Latency is at fixed rates, and Connections is the memory of connections.
+	Latency     []latency          `json:"latency,omitempty"`
+	Connections []connectionMemory `json:"connections,omitempty"`
+	// OwnShare is the share of our own functions in the CPU time of the gateway as shipped, in
+	// percent. Zero is not measured.
+	OwnShare float64 `json:"own_functions_percent,omitempty"`
 	// Others is the largest share of the machine that other programs used, by group. A
 	// large share makes a run worthless.
 	Others  map[string]float64 `json:"others"`
@@ -42,6 +48,9 @@ type setup struct {
 	P99        summary `json:"p99_ms"`
 	CPU        summary `json:"cpu_us_per_request"`
 	PeakMemory int64   `json:"peak_memory_bytes"` // median over processes
+	// CPUOfMillion is the CPU time of 1,000,000 requests in seconds, from that of Requests.
+	CPUOfMillion float64 `json:"cpu_seconds_per_million_requests"`
+	Requests     int     `json:"requests"`
 }
 
 // comparison is two targets of a group that are worth comparing. Base may hold several
@@ -77,6 +86,17 @@ var comparisons = []comparison{
 	{"setups", nginxAuth, []string{nginxProxy}},
 	{"setups", shipped, []string{nginxAuth}},
 	{"setups", shippedQuiet, []string{nginxAuth}},
+	{"rivals", shipped, []string{heimdall}},
+	{"rivals", shippedQuiet, []string{heimdall}},
+	{"rivals", heimdall, []string{stockProxy}},
+	{"rivals", nginxGuard, []string{nginxProxy}},
+	{"rivals", shipped, []string{nginxGuard}},
+	{"decision", nginxYesTwin, []string{nginxYes}},
+	{"decision", nginxDecide, []string{nginxYes, nginxYesTwin}},
+	{"decision", nginxDecide, []string{nginxBare}},
+	{"cost", askCaddy, []string{askBare}},
+	{"cost", askDecide, []string{askCaddy}},
+	{"cost", askGRPC, []string{askDecide}},
 }
 
 // ratio is a measured comparison.
@@ -88,46 +108,12 @@ type ratio struct {
 	P99        estimate `json:"p99"`
 }
 
-// goal is a lower bound for the throughput ratio of a comparison.
-type goal struct {
-	Group, Of, Base string
-	AtLeast         float64
-}
-
-// goals are the project's goals.
-var goals = []goal{
-	{"handler", enforce, plain, 0.98},
-	{"handler", withLines, plain, 0.93},
-	{"handler", withLines, enforce, 0.95},
-	{"otlp", withOTLP, plain, 0.88},
-	{"otlp", withOTLP, withLines, 0.95},
-	{"dead", withDead, plain, 0.88},
-	{"dead", withDead, withLines, 0.95},
-	{"setups", shipped, stockProxy, 1.25},
-	{"setups", shipped, nginxAuth, 1},
-}
-
-// outcome says whether a goal was met.
-type outcome struct {
-	Of      string   `json:"of"`
-	Base    string   `json:"base"`
-	AtLeast float64  `json:"at_least"`
-	Is      estimate `json:"is"`
-	Met     bool     `json:"met"`
-	// Sure means that the whole confidence interval is on the same side of the goal.
-	Sure bool `json:"sure"`
-}
-
 // evaluate computes the results from the measurements.
 func evaluate(measured []measurement, rng *rand.Rand) results {
 	r := results{Machine: thisMachine(), Others: make(map[string]float64)}
 	for _, m := range measured {
 		r.Others[m.group] = max(r.Others[m.group], m.others)
-		for _, name := range m.skipped {
-			if !slices.Contains(r.Skipped, name) {
-				r.Skipped = append(r.Skipped, name)
-			}
-		}
+		r.skip(m.skipped)
 	}
 	r.Setups = setupsOf(measured)
 	for _, c := range comparisons {
@@ -136,6 +122,12 @@ func evaluate(measured []measurement, rng *rand.Rand) results {
 		}
 	}
 	for _, g := range goals {
+		if g.Base == "" {
+			if is, ok := cpuOf(measured, g.Group, g.Of, rng); ok {
+				r.Goals = append(r.Goals, judge(g, is))
+			}
+			continue
+		}
 		for i := range r.Ratios {
 			c := &r.Ratios[i]
 			if c.Group == g.Group && c.Of == g.Of && c.Base[0] == g.Base {
@@ -146,10 +138,37 @@ func evaluate(measured []measurement, rng *rand.Rand) results {
 	return r
 }
 
-func judge(g goal, is estimate) outcome {
-	o := outcome{Of: g.Of, Base: g.Base, AtLeast: g.AtLeast, Is: is, Met: is.Median >= g.AtLeast}
-	o.Sure = is.Low >= g.AtLeast || is.High < g.AtLeast
-	return o
+// skip adds targets that were skipped.
+func (r *results) skip(names []string) {
+	for _, name := range names {
+		if !slices.Contains(r.Skipped, name) {
+			r.Skipped = append(r.Skipped, name)
+		}
+	}
+}
+
+// cpuOf estimates the CPU time of a request in microseconds.
+func cpuOf(measured []measurement, group, name string, rng *rand.Rand) (estimate, bool) {
+	var processes [][]float64
+	for _, m := range measured {
+		if m.group != group {
+			continue
+		}
+		at := slices.Index(m.names, name)
+		var rounds []float64
+		for _, s := range m.slices {
+			if s.target == at {
+				rounds = append(rounds, s.cpuPerRequest())
+			}
+		}
+		if len(rounds) > 0 {
+			processes = append(processes, rounds)
+		}
+	}
+	if len(processes) == 0 {
+		return estimate{}, false
+	}
+	return estimateRatio(processes, rng), true
 }
 
 // setupsOf summarizes the slices of each target over all processes.
@@ -172,7 +191,12 @@ func setupsOf(measured []measurement) (found []setup) {
 	}
 	slices.SortStableFunc(order, func(a, b key) int { return rank(a.group, a.name) - rank(b.group, b.name) })
 	for _, k := range order {
+		cpu, requests := time.Duration(0), 0
+		for _, s := range all[k] {
+			cpu, requests = cpu+s.cpu, requests+s.requests
+		}
 		found = append(found, setup{
+			CPUOfMillion: cpu.Seconds() / float64(requests) * 1e6, Requests: requests,
 			Group: k.group, Name: k.name,
 			Throughput: summarize(each(all[k], slice.throughput)),
 			P50:        summarize(each(all[k], slice.p50ms)),
@@ -184,12 +208,14 @@ func setupsOf(measured []measurement) (found []setup) {
 	return found
 }
 
+// groupNames are the groups in the order of the report.
+var groupNames = []string{"setups", "rivals", "decision", "cost", "handler", "otlp", "dead", "against", "tls"}
+
 // rank orders setups for the report.
 func rank(group, name string) int {
-	groups := []string{"setups", "handler", "otlp", "dead", "against", "tls"}
-	names := []string{direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedLog, shippedQuiet,
+	names := []string{askBare, askCaddy, askDecide, askGRPC, askGRPCOne, nginxYes, nginxYesTwin, nginxDecide, nginxBare, direct, nginxProxy, nginxAuth, stockProxy, stockTuned, stockAuth, shipped, shippedLog, shippedQuiet, nginxGuard, heimdall,
 		plain, plainTwin, enforce, withLines, withLog, withOTLP, withDead, against, secure, secureOne}
-	return slices.Index(groups, group)*len(names) + slices.Index(names, name)
+	return slices.Index(groupNames, group)*len(names) + slices.Index(names, name)
 }
 
 func each(slices []slice, of func(slice) float64) []float64 {

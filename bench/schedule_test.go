@@ -100,3 +100,26 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+func TestJudgeCeiling(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		is        estimate
+		met, sure bool
+		text      string
+	}{
+		{"certainly met", estimate{Median: 50, Low: 45, High: 60}, true, true, "met"},
+		{"perhaps met", estimate{Median: 59, Low: 55, High: 61}, true, false, "met (the goal is inside the interval)"},
+		{"certainly missed", estimate{Median: 66, Low: 61, High: 70}, false, true, "missed by 10.0 %"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := judge(goal{"cost", askGRPC, "", 60}, test.is)
+			if v.Met != test.met || v.Sure != test.sure || v.text() != test.text {
+				t.Errorf("met %v, sure %v, %q", v.Met, v.Sure, v.text())
+			}
+			if v.name() != askGRPC+" at most 60 us" {
+				t.Errorf("called %q", v.name())
+			}
+		})
+	}
+}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
-	"path/filepath"
 )
 
 // Names of the targets.
@@ -48,10 +48,14 @@ type running struct {
 	targets   []*target
 	processes []*process
 	skipped   []string
+	closers   []func() error
 	calls     []call // nil for the calls that all groups use
 }
 
 func (r *running) stop() {
+	for _, closer := range r.closers {
+		_ = closer() // of a client
+	}
 	for _, p := range r.processes {
 		p.stop()
 	}
@@ -143,13 +147,9 @@ func setupsGroup(ctx context.Context, l *lab, dir string) (r running, err error)
 		r.add(l.gateway(ctx, dir, shippedLog, l.asShipped(), shippedLog)),
 		r.add(l.gateway(ctx, dir, shippedQuiet, l.asShipped(), shippedQuiet)),
 	)
-	switch nginxErr := r.add(l.startNginx(ctx, dir)); {
-	case errors.Is(nginxErr, errSkipped):
-		r.skipped = []string{nginxProxy, nginxAuth}
-	default:
-		err = errors.Join(err, nginxErr)
-	}
-	return r, err
+	return r, errors.Join(err, l.addNginx(ctx, &r, dir,
+		nginxServer{Name: nginxProxy}, nginxServer{Name: nginxAuth, Asks: l.authorizer.Address, AskPath: "/auth"},
+	))
 }
 
 // againstGroup compares the gateway with another build or with other settings.
@@ -163,19 +163,34 @@ func againstGroup(ctx context.Context, l *lab, dir string) (r running, err error
 // secureGroup compares HTTP/2 to a workspace with TLS, which is what databricks_gateway
 // uses, with HTTP/1.1. It has a separate workspace and separate tokens.
 func secureGroup(ctx context.Context, l *lab, dir string) (r running, err error) {
-	upstream, err := startHelper(partSecure)
+	upstream, v, err := l.secureWorkspace(&r, dir)
 	if err != nil {
 		return r, err
 	}
-	r.processes = append(r.processes, upstream.process)
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, []byte(upstream.CA), 0o600); err != nil {
-		return r, err
-	}
-	v := l.asShipped("SSL_CERT_FILE=" + ca)
-	v.workspace, v.adminToken = "https://"+upstream.Address, upstream.AdminToken
 	r.calls, _ = corpus(upstream.Tokens)
 	return r, r.add(l.gateway(ctx, dir, "gateway", v, secure, secureOne))
+}
+
+// refuses makes sure that the targets do what they are measured for.
+func (r *running) refuses(tokens []string) error {
+	if r.calls != nil { // it has tokens of its own
+		return nil
+	}
+	for _, t := range r.targets {
+		s := t.sender([]call{forbidden(tokens)})
+		err := s.send(0)
+		s.release()
+		var refused refusal
+		switch denied := errors.As(err, &refused) && refused.status == http.StatusForbidden; {
+		case t.enforces && err == nil:
+			return fmt.Errorf("%s permits what a token's scopes do not", t.name)
+		case t.enforces && !denied:
+			return fmt.Errorf("%s does not refuse what a token's scopes do not permit, but: %w", t.name, err)
+		case !t.enforces && err != nil:
+			return fmt.Errorf("%s refuses something, which voids the run: %w", t.name, err)
+		}
+	}
+	return nil
 }
 
 // measurement is the result of one start of a group.
@@ -200,10 +215,16 @@ func (l *lab) measure(ctx context.Context, g group, d *driver, rng randomizer) (
 	if err != nil {
 		return m, fmt.Errorf("starting the setups: %w", err)
 	}
+	if len(r.targets) == 0 { // all are skipped
+		return measurement{group: g.name, skipped: r.skipped}, nil
+	}
 	if r.calls != nil {
 		d = &driver{calls: r.calls}
 	}
 	if err := d.warmUp(ctx, r.targets); err != nil {
+		return m, err
+	}
+	if err := r.refuses(l.upstream.Tokens); err != nil {
 		return m, err
 	}
 	before := l.clock(r)

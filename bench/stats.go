@@ -35,6 +35,11 @@ type estimate struct {
 	Rounds     int       `json:"rounds"` // in total
 }
 
+// exactly is an estimate of something that was measured once.
+func exactly(value float64) estimate {
+	return estimate{value, value, value, []float64{value}, 1}
+}
+
 // resamples is the number of bootstrap samples.
 const resamples = 4000
 

@@ -25,8 +25,20 @@ var labels = map[string]string{
 	withOTLP:     "with enforcement, audit and OTLP",
 	withDead:     "with enforcement, audit and OTLP, receiver dead",
 	against:      "gateway, other build or settings",
+	nginxGuard:   "nginx proxying, auth_request to the gateway",
+	heimdall:     "Heimdall, proxy mode",
+	nginxYes:     "nginx auth_request to Caddy respond 200",
+	nginxYesTwin: "an identical site (A/A)",
+	nginxDecide:  "nginx auth_request to databricks_decision",
+	nginxBare:    "nginx auth_request to a bare net/http server",
+	askBare:      "bare net/http server, 200",
+	askCaddy:     "Caddy respond 200",
+	askDecide:    "databricks_decision",
+	askGRPC:      "databricks_decision, gRPC, 64 in flight",
+	askGRPCOne:   "databricks_decision, gRPC, 1 in flight",
 	secure:       "gateway to TLS, HTTP/2",
 	secureOne:    "gateway to TLS, HTTP/1.1",
+	secureStock:  "stock Caddy to TLS, HTTP/2",
 }
 
 // text returns the report as text.
@@ -60,20 +72,26 @@ func (r results) text() string {
 	table(func(w *tabwriter.Writer) {
 		fmt.Fprintln(w, "goal\tmeasured\t")
 		for _, o := range r.Goals {
-			fmt.Fprintf(w, "%s / %s at least x%.2f\t%s\t%s\n", o.Of, o.Base, o.AtLeast, o.Is, o.text())
+			fmt.Fprintf(w, "%s\t%s\t%s\n", o.name(), o.is(), o.text())
 		}
 	})
+	costText(&b, r.Setups)
+	millionText(&b, r.Setups)
+	connectionText(&b, r.Connections)
+	latencyText(&b, r.Latency)
 	r.Program.text(&b)
 	for _, name := range r.Skipped {
-		fmt.Fprintf(&b, "SKIPPED: %s, because nginx is not installed\n", labels[name])
+		fmt.Fprintf(&b, "SKIPPED: %s, %s\n", labels[name], missing(name))
 	}
-	for _, group := range []string{"handler", "otlp", "dead", "setups", "against", "tls"} {
+	for _, group := range groupNames {
 		if others, ok := r.Others[group]; ok && others > disturbed {
 			fmt.Fprintf(&b, "DISTURBED: other programs used up to %.0f %% of the machine in group %s; run it again when the machine is idle\n", 100*others, group)
 		}
 	}
-	if twin := r.twin(); twin != nil && (twin.Median < 0.97 || twin.Median > 1.03) {
-		fmt.Fprintf(&b, "VOID: two identical sites differ: %s\n", twin)
+	for _, name := range []string{plainTwin, nginxYesTwin} {
+		if twin := r.twin(name); twin != nil && (twin.Median < 0.97 || twin.Median > 1.03) {
+			fmt.Fprintf(&b, "VOID: two identical sites differ: %s %s\n", name, twin)
+		}
 	}
 	return b.String()
 }
@@ -82,10 +100,57 @@ func (r results) text() string {
 // that is charged to no process.
 const disturbed = 0.06
 
-// twin returns the ratio of the A/A pair, which shows the error of the run.
-func (r results) twin() *estimate {
+// missing says why a target was skipped, and how to get what it needs.
+func missing(name string) string {
+	if name == heimdall {
+		return "because no -heimdall was given; bench/heimdall/README.md says how to build it"
+	}
+	return "because nginx is not installed; on Debian: apt-get install nginx-light"
+}
+
+// costText writes what a request costs before a handler of Caddy begins, and a decision.
+func costText(b *strings.Builder, setups []setup) {
+	costs := inGroup(setups, "cost")
+	if len(costs) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "asked without nginx\tCPU us/request [quartiles]\treq/s")
+	for _, s := range costs {
+		fmt.Fprintf(w, "%s\t%.1f [%.1f-%.1f]\t%.0f\n", labels[s.Name], s.CPU.Median, s.CPU.Low, s.CPU.High, s.Throughput.Median)
+	}
+	_ = w.Flush() // to a string
+	b.WriteByte('\n')
+}
+
+// millionText writes the CPU time of a million requests.
+func millionText(b *strings.Builder, setups []setup) {
+	found := inGroup(setups, "rivals")
+	if len(found) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "rival\tCPU s for 1,000,000 requests\tmeasured over")
+	for _, s := range found {
+		fmt.Fprintf(w, "%s\t%.1f\t%d requests\n", labels[s.Name], s.CPUOfMillion, s.Requests)
+	}
+	_ = w.Flush() // to a string
+	b.WriteByte('\n')
+}
+
+func inGroup(setups []setup, group string) (found []setup) {
+	for _, s := range setups {
+		if s.Group == group {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// twin returns the ratio of an A/A pair, which shows the error of the run.
+func (r results) twin(name string) *estimate {
 	for i := range r.Ratios {
-		if r.Ratios[i].Of == plainTwin {
+		if r.Ratios[i].Of == name {
 			return &r.Ratios[i].Throughput
 		}
 	}
@@ -97,17 +162,6 @@ func (e estimate) String() string {
 		return "-"
 	}
 	return fmt.Sprintf("x%.3f [%.3f-%.3f]", e.Median, e.Low, e.High)
-}
-
-func (o outcome) text() string {
-	text := "met"
-	if !o.Met {
-		text = fmt.Sprintf("missed by %.1f %%", 100*(1-o.Is.Median/o.AtLeast))
-	}
-	if !o.Sure {
-		text += " (the goal is inside the interval)"
-	}
-	return text
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

@@ -51,6 +51,44 @@ func TestLoadConfigOfTheFleet(t *testing.T) {
 	}
 }
 
+// TestLoadConfigOfDecisions: commands judge by the rules of databricks_decision too, which is
+// checked as when it runs.
+func TestLoadConfigOfDecisions(t *testing.T) {
+	for _, test := range []struct{ name, site, err, judgeErr string }{
+		{name: "alone", site: "databricks_decision {\nworkspace https://example.cloud.databricks.com\ngrpc 127.0.0.1:9191\n}"},
+		{name: "nested", site: "handle /decide {\nroute {\ndatabricks_decision {\nworkspace https://example.cloud.databricks.com\n}\n}\n}"},
+		{name: "beside a gateway with the same rules", site: "databricks_decision /decide {\nworkspace https://example.cloud.databricks.com\n}\ndatabricks_gateway https://example.cloud.databricks.com"},
+		{
+			name: "beside a gateway with other rules", judgeErr: "handlers with different rules",
+			site: "databricks_decision /decide {\nworkspace https://example.cloud.databricks.com\nunscoped_tokens deny\n}\ndatabricks_gateway https://example.cloud.databricks.com",
+		},
+		{name: "wrong", site: "databricks_decision {\nworkspace https://example.cloud.databricks.com\nprefix /envoy\n}", err: "prefix is for dialect envoy"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "Caddyfile")
+			if err := os.WriteFile(file, []byte("http://:8080 {\n"+test.site+"\n}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			config, err := loadConfig(file, "")
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Errorf("%v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w := config.Workspaces; len(w) != 1 || w[0].URL != "https://example.cloud.databricks.com" {
+				t.Errorf("workspaces %v", w)
+			}
+			if _, err := config.Judge(); (err == nil) != (test.judgeErr == "") || err != nil && !strings.Contains(err.Error(), test.judgeErr) {
+				t.Errorf("judge: %v, want %q", err, test.judgeErr)
+			}
+		})
+	}
+}
+
 // TestLoadConfigOfSeveral: each workspace has its own credential, and rules that differ are a
 // problem of who judges by them.
 func TestLoadConfigOfSeveral(t *testing.T) {

@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,19 +21,29 @@ const (
 	restSegment                       // {path...} or *
 )
 
-// segment is one compiled segment of a template.
+// segment is one compiled segment of a template. A catalog has tens of thousands, which the
+// garbage collector visits: what few of them have is behind a pointer.
 type segment struct {
 	kind segmentKind
-	// text is the segment as written in the template.
-	text string
-	// around are the fixed texts around the parameters of a pattern, one more than
-	// there are parameters. The first and the last may be empty.
-	around []string
-	// folded is around in small letters.
-	folded []string
 	// unicode is set if text is not ASCII.
 	unicode bool
+	// text is the segment as written in the template.
+	text string
+	// pattern is nil unless there are parameters.
+	*pattern
 }
+
+// pattern is what a segment with parameters must have beside their values.
+type pattern struct {
+	// around are the fixed texts around the parameters, one more than there are
+	// parameters. The first and the last may be empty.
+	around []string
+	// folded is around in small letters. It is nil if all are empty.
+	folded []string
+}
+
+// anyValue is the pattern of a segment that is a parameter.
+var anyValue = &pattern{around: []string{"", ""}}
 
 // Template is a compiled path template. The catalog, routes files and policies use
 // the same grammar:
@@ -92,7 +103,8 @@ func parseSegment(s string) (segment, error) {
 		return segment{kind: restSegment, text: s}, nil
 	}
 	seg := segment{text: s, unicode: !isASCII(s)}
-	rest, fixed := s, 0
+	rest := s
+	var around []string
 	for {
 		i := strings.IndexAny(rest, "{}")
 		if i < 0 {
@@ -115,31 +127,30 @@ func parseSegment(s string) (segment, error) {
 			return segment{}, fmt.Errorf("segment %q has the parameter name %q: use letters, digits and underscores", s, name)
 		}
 		if tail {
-			if before != "" || rest != "" || len(seg.around) > 0 {
+			if before != "" || rest != "" || len(around) > 0 {
 				return segment{}, fmt.Errorf("segment %q: {%s...} must be a whole segment", s, name)
 			}
 			return segment{kind: restSegment, text: s}, nil
 		}
-		if before == "" && len(seg.around) > 0 {
+		if before == "" && len(around) > 0 {
 			return segment{}, fmt.Errorf("segment %q has two parameters with nothing between them", s)
 		}
-		seg.around = append(seg.around, before)
-		fixed += len(before)
+		around = append(around, before)
 	}
 	if err := checkLiteral(s); err != nil {
 		return segment{}, err
 	}
-	if len(seg.around) == 0 {
+	if len(around) == 0 {
 		if s == "." || s == ".." {
 			return segment{}, fmt.Errorf("segment %q is a dot segment, which servers remove from paths", s)
 		}
 		return seg, nil
 	}
-	seg.around = append(seg.around, rest)
-	seg.kind = paramSegment
-	if fixed+len(rest) > 0 {
-		seg.kind, seg.folded = patternSegment, lowerAll(seg.around)
+	if around = append(around, rest); slices.Equal(around, anyValue.around) {
+		seg.kind, seg.pattern = paramSegment, anyValue
+		return seg, nil
 	}
+	seg.kind, seg.pattern = patternSegment, &pattern{around, lowerAll(around)}
 	return seg, nil
 }
 

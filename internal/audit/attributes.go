@@ -2,6 +2,7 @@ package audit
 
 import (
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -16,11 +17,11 @@ func (a *attributes) set(r *Record) {
 	encodeAttributes(r, a)
 }
 
-func (a *attributes) text(f *field, text string)      { *a = append(*a, f.key.String(text)) }
-func (a *attributes) words(f *field, words *[]string) { *a = append(*a, f.key.StringSlice(*words)) }
-func (a *attributes) number(f *field, number int64)   { *a = append(*a, f.key.Int64(number)) }
-func (a *attributes) seconds(f *field, secs float64)  { *a = append(*a, f.key.Float64(secs)) }
-func (a *attributes) truth(f *field, truth bool)      { *a = append(*a, f.key.Bool(truth)) }
+func (a *attributes) text(f *field, text string)        { *a = append(*a, f.key.String(text)) }
+func (a *attributes) words(f *field, words *[]string)   { *a = append(*a, f.key.StringSlice(*words)) }
+func (a *attributes) number(f *field, number int64)     { *a = append(*a, f.key.Int64(number)) }
+func (a *attributes) seconds(f *field, d time.Duration) { *a = append(*a, f.key.Float64(d.Seconds())) }
+func (a *attributes) truth(f *field, truth bool)        { *a = append(*a, f.key.Bool(truth)) }
 
 // DecisionAttributes returns the attributes of a record that are about the decision,
 // for a span in the caller's trace. The record need not be complete.

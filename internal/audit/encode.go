@@ -12,7 +12,7 @@ type attributeEncoder interface {
 	text(f *field, text string) // sanitized, and so valid UTF-8
 	words(f *field, words *[]string)
 	number(f *field, number int64)
-	seconds(f *field, seconds float64)
+	seconds(f *field, d time.Duration)
 	truth(f *field, truth bool)
 }
 
@@ -36,7 +36,7 @@ func encodeLine(r *Record, to lineEncoder) {
 		case numberKind, idKind:
 			to.number(f, f.number(r))
 		case secondsKind:
-			to.seconds(f, f.seconds(r).Seconds())
+			to.seconds(f, f.seconds(r))
 		case truthKind:
 			to.truth(f, f.truth(r))
 		case arrivedKind:
@@ -105,7 +105,7 @@ func encodeAttributes(r *Record, to attributeEncoder) {
 			}
 		case secondsKind:
 			if duration := f.seconds(r); duration != 0 {
-				to.seconds(f, duration.Seconds())
+				to.seconds(f, duration)
 			}
 		case truthKind:
 			to.truth(f, f.truth(r))

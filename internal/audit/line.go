@@ -51,8 +51,8 @@ func (l *jsonLines) number(f *field, number int64) {
 	l.bytes = strconv.AppendInt(append(l.bytes, f.lineKey...), number, 10)
 }
 
-func (l *jsonLines) seconds(f *field, seconds float64) {
-	l.bytes = appendFloat(append(l.bytes, f.lineKey...), seconds)
+func (l *jsonLines) seconds(f *field, d time.Duration) {
+	l.bytes = appendSeconds(append(l.bytes, f.lineKey...), d)
 }
 
 func (l *jsonLines) truth(f *field, truth bool) {
@@ -68,6 +68,26 @@ func appendTime(to []byte, t time.Time) []byte {
 	return appendFloat(to, float64(t.UnixNano())/float64(time.Second))
 }
 
+// appendSeconds appends what appendFloat makes of the seconds. Most durations are a fraction of
+// one, of which the digits need not be searched for: there are at most nine.
+func appendSeconds(to []byte, d time.Duration) []byte {
+	if d <= 0 || d >= time.Second {
+		return appendFloat(to, d.Seconds())
+	}
+	const digits = 9
+	from := len(to)
+	to = append(to, "0.000000000"...)
+	for i := from + 2 + digits - 1; d > 0; i-- {
+		to[i] = byte('0' + d%10)
+		d /= 10
+	}
+	end := len(to)
+	for to[end-1] == '0' {
+		end--
+	}
+	return to[:end]
+}
+
 func appendFloat(to []byte, f float64) []byte { return strconv.AppendFloat(to, f, 'f', -1, 64) }
 
 // appendString appends text as a JSON string. Bytes that are not valid UTF-8 become
@@ -75,7 +95,13 @@ func appendFloat(to []byte, f float64) []byte { return strconv.AppendFloat(to, f
 func appendString(to []byte, s string) []byte {
 	to = append(to, '"')
 	done := 0
-	for i := 0; i < len(s); {
+	for i := 0; ; {
+		for i+wordSize <= len(s) && isPlain(s[i:]) {
+			i += wordSize
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -110,4 +136,17 @@ func appendString(to []byte, s string) []byte {
 		done = i
 	}
 	return append(append(to, s[done:]...), '"')
+}
+
+// wordSize is how many bytes isPlain looks at.
+const wordSize = 8
+
+// isPlain reports whether the first bytes of s stand for themselves in a JSON string. It may be
+// wrong in one direction.
+func isPlain(s string) bool {
+	_ = s[wordSize-1]
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	const each = 0x0101010101010101
+	// The highest bit of a byte is set if that is not ASCII, or a subtraction borrows from it.
+	return (w|(w-each*' ')|((w^each*'"')-each)|((w^each*'\\')-each))&(each<<7) == 0
 }

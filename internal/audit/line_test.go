@@ -50,6 +50,32 @@ func TestLinesAreZaps(t *testing.T) {
 	}
 }
 
+// TestStringsAreZaps puts every byte at every place of a word, and behind one.
+func TestStringsAreZaps(t *testing.T) {
+	t.Parallel()
+	const text = "0123456789abcdefghi"
+	for c := range 256 {
+		for at := range len(text) {
+			s := text[:at] + string([]byte{byte(c)}) + text[at+1:]
+			r := &Record{Time: time.Unix(0, 0), Path: s, Creator: s[:at+1], Owner: s[at:]}
+			if got, want := string(appendLine(nil, r)), zapsLine(t, r); got != want {
+				t.Fatalf("got\n%s\nzap has\n%s", got, want)
+			}
+		}
+	}
+}
+
+func TestSecondsAreZaps(t *testing.T) {
+	t.Parallel()
+	for _, d := range []time.Duration{
+		math.MinInt64, -1, 0, 1, 9, 10, 99, 100, 1001, 12_345, 123_456_789, 100_000_000, 999_999_999, time.Second, time.Second + 1, 12_345_678_912, math.MaxInt64,
+	} {
+		if got, want := string(appendSeconds(nil, d)), string(appendFloat(nil, d.Seconds())); got != want {
+			t.Errorf("%d ns became %s, want %s", d, got, want)
+		}
+	}
+}
+
 // FuzzLine: whatever clients and workspaces send, a line is the one that zap makes, and
 // a single line of valid JSON.
 func FuzzLine(f *testing.F) {

@@ -81,7 +81,7 @@ var zapLines = sync.Pool{New: func() any { return new(zapLine) }}
 
 func (l *zapLine) text(f *field, text string)        { l.to.AddString(f.name, text) }
 func (l *zapLine) number(f *field, number int64)     { l.to.AddInt64(f.name, number) }
-func (l *zapLine) seconds(f *field, seconds float64) { l.to.AddFloat64(f.name, seconds) }
+func (l *zapLine) seconds(f *field, d time.Duration) { l.to.AddFloat64(f.name, d.Seconds()) }
 func (l *zapLine) truth(f *field, truth bool)        { l.to.AddBool(f.name, truth) }
 func (l *zapLine) time(f *field, t time.Time)        { l.to.AddTime(f.name, t) }
 func (l *zapLine) words(f *field, words *[]string) {

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"time"
+
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/ocsf"
 	"github.com/scopegate/scopegate/internal/policy"
@@ -126,9 +128,9 @@ func (e *eventExtras) number(f *field, number int64) {
 	}
 }
 
-func (e *eventExtras) seconds(f *field, seconds float64) {
+func (e *eventExtras) seconds(f *field, d time.Duration) {
 	if !f.inEvents {
-		e.lines.seconds(f, seconds)
+		e.lines.seconds(f, d)
 	}
 }
 

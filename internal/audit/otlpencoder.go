@@ -2,6 +2,7 @@ package audit
 
 import (
 	"math"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -116,8 +117,8 @@ func (e *otlpEncoder) number(f *field, number int64) {
 	e.span = appendNumber(appendKey(e.span, f, sizeNumber(uint64(number))), tagInt, uint64(number))
 }
 
-func (e *otlpEncoder) seconds(f *field, seconds float64) {
-	e.span = appendFixed64(appendKey(e.span, f, 1+8), tagDouble, math.Float64bits(seconds))
+func (e *otlpEncoder) seconds(f *field, d time.Duration) {
+	e.span = appendFixed64(appendKey(e.span, f, 1+8), tagDouble, math.Float64bits(d.Seconds()))
 }
 
 func (e *otlpEncoder) truth(f *field, truth bool) {

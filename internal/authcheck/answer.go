@@ -32,8 +32,11 @@ func Write(w http.ResponseWriter, asked Description, answer exchange.Answer) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store") // facts change, and no path is the same for all
 	if answer.Refusal == nil {
-		for _, fact := range Facts(answer) {
-			header.Set(fact.Header, fact.Value)
+		facts := Facts(answer)
+		values := make([]string, len(facts)) // one block in place of one for each header
+		for i, fact := range facts {
+			values[i] = fact.Value
+			header[fact.Header] = values[i : i+1 : i+1]
 		}
 		if len(answer.Drop) > 0 && asked.Dialect == Envoy {
 			header.Set(headerEnvoyDrop, strings.Join(answer.Drop, ","))
@@ -75,10 +78,11 @@ type Fact struct {
 // Facts are what is told of a decision, whatever it is.
 func Facts(answer exchange.Answer) []Fact {
 	rec := answer.Record
-	facts := []Fact{
-		{"decision", "X-Scopegate-Decision", string(rec.Decision)},
-		{"reason", "X-Scopegate-Reason", string(rec.Reason)},
-	}
+	const most = 6
+	facts := append(make([]Fact, 0, most),
+		Fact{"decision", "X-Scopegate-Decision", string(rec.Decision)},
+		Fact{"reason", "X-Scopegate-Reason", string(rec.Reason)},
+	)
 	add := func(name, header, value string) { facts = append(facts, Fact{name, header, value}) }
 	if rec.Operation != nil {
 		add("operation", "X-Scopegate-Operation", sanitize.String(rec.Operation.Name, sanitize.MaxText))

@@ -61,7 +61,7 @@ func Describe(check *http.Request, d Dialect, prefix string) (Description, *Prob
 	if problem != nil {
 		return asked, problem
 	}
-	request, problem := Request(method, target)
+	request, problem := Request(check.Context(), method, target)
 	if problem != nil {
 		return asked, problem
 	}
@@ -79,7 +79,7 @@ func Describe(check *http.Request, d Dialect, prefix string) (Description, *Prob
 	}
 	// What the proxy says of a body decides whether the request can be a CORS preflight.
 	request.ContentLength = lengthOf(check)
-	asked.Request = request.WithContext(check.Context())
+	asked.Request = request
 	return asked, nil
 }
 
@@ -88,8 +88,10 @@ var ownHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Trans
 
 // lengthOf returns the length of the body that will be sent, as far as the check has it.
 func lengthOf(check *http.Request) int64 {
-	if n, err := strconv.ParseInt(check.Header.Get("Content-Length"), 10, 64); err == nil {
-		return n
+	if said := check.Header["Content-Length"]; len(said) > 0 {
+		if n, err := strconv.ParseInt(said[0], 10, 64); err == nil {
+			return n
+		}
 	}
 	return check.ContentLength
 }

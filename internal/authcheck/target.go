@@ -1,6 +1,7 @@
 package authcheck
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,7 +14,7 @@ const maxTarget = 64 << 10
 
 // Request returns the request with a method and a raw target, as net/http would read them. It
 // has no header.
-func Request(method, target string) (*http.Request, *Problem) {
+func Request(ctx context.Context, method, target string) (*http.Request, *Problem) {
 	malformed := func(text string) *Problem { return &Problem{policy.MalformedPath, text} }
 	switch {
 	case !isToken(method):
@@ -32,7 +33,7 @@ func Request(method, target string) (*http.Request, *Problem) {
 	if err != nil {
 		return nil, malformed("The path cannot be judged: it has a broken escape.")
 	}
-	return &http.Request{Method: method, URL: u, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}, nil
+	return (&http.Request{Method: method, URL: u, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}).WithContext(ctx), nil
 }
 
 // isToken reports whether a method is a token (RFC 9110, section 5.6.2).

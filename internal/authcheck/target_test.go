@@ -58,7 +58,7 @@ func TestRequest(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, problem := Request(test.method, test.target)
+			got, problem := Request(t.Context(), test.method, test.target)
 			if test.path == "" {
 				if problem == nil || problem.Reason != policy.MalformedPath || problem.Text == "" {
 					t.Errorf("problem %+v", problem)

@@ -87,7 +87,9 @@ func (x *exchange) leftovers(removes bool) []string {
 	dropped := drop(x.r, caddyserver.TrustedHeaders)
 	rec.Dropped = audit.TruncateNames(dropped)
 	if removes {
-		return dropped
+		// A rehearsal names more than it takes.
+		stays := func(name string) bool { return x.r.Header[name] != nil }
+		return slices.DeleteFunc(slices.Clone(dropped), stays)
 	}
 	stays := func(name string) bool { return name == "Authorization" || judge.Conflicts(name) }
 	rehearsed := x.by.Observe && rec.Decision == judge.Deny // which has its reason

@@ -23,20 +23,23 @@ import (
 	"github.com/scopegate/scopegate/internal/usage"
 )
 
-// exchange is one request and its answer on their way through the handler.
+// exchange is one request and its answer on their way through the handler. Every request
+// allocates one: its fields are in an order that leaves no gaps.
 type exchange struct {
 	e        *Enforcer
 	by       *judge.Judge
 	w        responseTracker
+	through  passthrough.Exchange // to w, of a request that passes
 	r        *http.Request
 	rec      *audit.Record
-	span     trace.Span // of Caddy's tracing directive, if it is on
-	reserved audit.Reservation
+	span     trace.Span      // of Caddy's tracing directive, if it is on
 	onward   context.Context // of the request that is passed on, if it is not the client's
+	reserved audit.Reservation
 	// conflicting says that the client sent a header that could stand for another request.
 	conflicting bool
 
-	life life
+	life   life
+	flight flight
 }
 
 // begin notes what a request is before anything is decided about it. Where no record
@@ -162,9 +165,9 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	if x.onward != nil {
 		r = r.WithContext(x.onward)
 	}
-	w, r := passthrough.Begin(&x.w, r)
-	defer w.End()
-	err := x.serve(next, w, r)
+	r = x.through.Begin(&x.w, r)
+	defer x.through.End()
+	err := x.serve(next, r)
 	x.passed()
 	switch {
 	case err != nil:

@@ -9,15 +9,23 @@ import (
 
 // inFlight are the requests that passed and have not ended, in every configuration of
 // the process.
-var inFlight = open{exchanges: make(map[*exchange]time.Time)}
+var inFlight open
 
 // open are requests that make a record when they last, and one at the end of the process.
-// One timer serves them all: one for each request would cost more than the rest of this.
+// One timer serves them all: one for each request would cost more than the rest of this. They
+// are a list, because a map would cost each request a place in it and the removal of that.
 type open struct {
-	mu        sync.Mutex
-	exchanges map[*exchange]time.Time // when each is due to make a record; zero once it has
-	timer     *time.Timer
-	next      time.Time // when the timer fires; zero if it does not
+	mu    sync.Mutex
+	first *exchange
+	timer *time.Timer
+	next  time.Time // when the timer fires; zero if it does not
+}
+
+// flight is the place of an exchange in the list of open ones, guarded by its lock.
+type flight struct {
+	before, after *exchange
+	listed        bool
+	due           time.Time // when it makes a record; zero once it has
 }
 
 // add makes a request leave a record after some time.
@@ -25,7 +33,11 @@ func (o *open) add(x *exchange, after time.Duration) {
 	due := time.Now().Add(after)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.exchanges[x] = due
+	x.flight = flight{after: o.first, listed: true, due: due}
+	if o.first != nil {
+		o.first.flight.before = x
+	}
+	o.first = x
 	o.wake(due, after)
 }
 
@@ -44,7 +56,19 @@ func (o *open) wake(due time.Time, after time.Duration) {
 func (o *open) remove(x *exchange) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.exchanges, x)
+	f := x.flight
+	if !f.listed {
+		return // it did not pass, or no record is kept
+	}
+	x.flight = flight{}
+	if f.after != nil {
+		f.after.flight.before = f.before
+	}
+	if f.before != nil {
+		f.before.flight.after = f.after
+	} else {
+		o.first = f.after
+	}
 }
 
 // sweep makes the records that are due.
@@ -53,11 +77,11 @@ func (o *open) sweep() {
 	var due []*exchange
 	var next time.Time
 	o.mu.Lock()
-	for x, at := range o.exchanges {
-		switch {
+	for x := o.first; x != nil; x = x.flight.after {
+		switch at := x.flight.due; {
 		case at.IsZero():
 		case !at.After(now):
-			o.exchanges[x] = time.Time{}
+			x.flight.due = time.Time{}
 			due = append(due, x)
 		case next.IsZero() || at.Before(next):
 			next = at
@@ -78,7 +102,7 @@ func (o *open) sweep() {
 func CloseAll() {
 	inFlight.mu.Lock()
 	var all []*exchange
-	for x := range inFlight.exchanges {
+	for x := inFlight.first; x != nil; x = x.flight.after {
 		all = append(all, x)
 	}
 	inFlight.mu.Unlock()

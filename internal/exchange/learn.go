@@ -9,7 +9,6 @@ import (
 
 	"github.com/scopegate/scopegate/internal/drift"
 	"github.com/scopegate/scopegate/internal/judge"
-	"github.com/scopegate/scopegate/internal/passthrough"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/tokens"
 	"github.com/scopegate/scopegate/internal/usage"
@@ -17,11 +16,11 @@ import (
 )
 
 // serve passes the request to the next handler and learns from the answer.
-func (x *exchange) serve(next caddyhttp.Handler, w *passthrough.Exchange, r *http.Request) error {
+func (x *exchange) serve(next caddyhttp.Handler, r *http.Request) error {
 	x.w.peek = true
 	whole := false
-	defer func() { x.learn(w, whole) }() // also when the next handler panics
-	err := next.ServeHTTP(w, r)
+	defer func() { x.learn(whole) }() // also when the next handler panics
+	err := next.ServeHTTP(&x.through, r)
 	whole = err == nil
 	return err
 }
@@ -29,10 +28,10 @@ func (x *exchange) serve(next caddyhttp.Handler, w *passthrough.Exchange, r *htt
 // learn compares what was judged with what the workspace answered. It is meant for every
 // request that passes, and costs one that agrees less than 100ns and no allocation. Whole
 // means that the answer did not break off.
-func (x *exchange) learn(w *passthrough.Exchange, whole bool) {
+func (x *exchange) learn(whole bool) {
 	peeked := x.w.endPeek()
 	rec := x.rec
-	if !w.Proxied || !learnsFrom(&rec.Judgement) {
+	if !x.through.Proxied || !learnsFrom(&rec.Judgement) {
 		return
 	}
 	// Only the handler writes the head, so reading it here needs no lock.

@@ -22,7 +22,7 @@ type ledger struct {
 }
 
 // answeredExchange returns an exchange whose request passed and was answered by 200.
-func answeredExchange(held ...string) (*exchange, *passthrough.Exchange, *usage.Ledger) {
+func answeredExchange(held ...string) (*exchange, *usage.Ledger) {
 	all := usage.NewLedger(usage.Options{})
 	known := &ledger{Ledger: all}
 	x := &exchange{e: &Enforcer{Tokens: func() Tokens { return known }}}
@@ -36,7 +36,8 @@ func answeredExchange(held ...string) (*exchange, *passthrough.Exchange, *usage.
 		Facts:     tokens.Facts{Info: &tokens.Info{Scopes: held}, Source: tokens.FromCache},
 		Held:      held,
 	}}
-	return x, &passthrough.Exchange{Proxied: true}, all
+	x.through = passthrough.Exchange{Proxied: true}
+	return x, all
 }
 
 // TestLearnAllocatesNothing must not run in parallel: allocations are counted for the whole
@@ -45,9 +46,9 @@ func TestLearnAllocatesNothing(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
-	x, w, all := answeredExchange("clusters", "jobs", "sql")
-	x.learn(w, true)
-	if n := testing.AllocsPerRun(100, func() { x.learn(w, true) }); n != 0 {
+	x, all := answeredExchange("clusters", "jobs", "sql")
+	x.learn(true)
+	if n := testing.AllocsPerRun(100, func() { x.learn(true) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	state, err := all.State(t.Context())
@@ -57,9 +58,9 @@ func TestLearnAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkLearn(b *testing.B) {
-	x, w, _ := answeredExchange("clusters", "jobs", "sql")
+	x, _ := answeredExchange("clusters", "jobs", "sql")
 	b.ReportAllocs()
 	for b.Loop() {
-		x.learn(w, true)
+		x.learn(true)
 	}
 }

@@ -13,15 +13,15 @@ import (
 // life is what becomes of a request after the decision. Its record may be asked for at
 // any time: by a timer when the request lasts, and at the end of the process.
 type life struct {
-	mu     sync.Mutex
-	opened bool // a record was made while it went on
-	closed bool // the last one was made
+	mu       sync.Mutex
+	opened   bool // a record was made while it went on
+	closed   bool // the last one was made
+	returned bool // the next handlers have
 
 	outcome   audit.Outcome // empty while it is not known
 	detail    string
 	status    int          // that Caddy will answer an error with
 	requestID string       // of a record that was made before, or of our own answer
-	returned  bool         // the next handlers have
 	upstream  responseHead // what they answered
 }
 
@@ -106,7 +106,9 @@ func (x *exchange) close(outcome audit.Outcome) {
 	if !first {
 		return
 	}
-	inFlight.remove(x)
+	if x.e.Recorded { // as when it was added
+		inFlight.remove(x)
+	}
 	if x.life.opened {
 		x.e.Metrics.Open(-1)
 	}

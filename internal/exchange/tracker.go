@@ -28,19 +28,19 @@ type responseTracker struct {
 	mu   sync.Mutex // of head
 	head responseHead
 
+	sent      atomic.Int64
+	read      atomic.Int64          // the proxy may go on reading after it has answered
+	readError atomic.Pointer[error] // the client did not send its body
+	writeFail atomic.Bool           // the client did not take the response
+	bodyDone  atomic.Bool           // the proxy has closed the body
+	bodyEnd   atomic.Bool           // the body was read to its end
+	http1     bool                  // the body is one of HTTP/1, and not empty
+
 	// peek is whether the beginning of an answer that may name scopes is kept, in peeked.
 	peek, peeking bool
 	peeked        []byte
 
-	sent      atomic.Int64
-	read      atomic.Int64          // the proxy may go on reading after it has answered
-	writeFail atomic.Bool           // the client did not take the response
-	readError atomic.Pointer[error] // the client did not send its body
-
-	body     io.ReadCloser
-	http1    bool        // the body is one of HTTP/1, and not empty
-	bodyDone atomic.Bool // the proxy has closed it
-	bodyEnd  atomic.Bool // it was read to its end
+	body io.ReadCloser
 }
 
 // responseHead is what the header of a response says. The zero value says that there was

@@ -150,11 +150,11 @@ var byPath = []string{
 //
 // Where it does not show which token was changed, or whether one was, all are doubted.
 func (j *Judgement) WatchChange(r *http.Request, known Forgetter) func(status int) {
-	c := change{known: known, judged: j.Facts.Source != ""}
-	c.effects, c.guessed = j.effects(r)
-	if c.effects == 0 {
-		return nil
+	effects, guessed := j.effects(r)
+	if effects == 0 {
+		return nil // before anything is allocated
 	}
+	c := change{known: known, effects: effects, guessed: guessed, judged: j.Facts.Source != ""}
 	paths := j.paths(r)
 	if c.effects&changesToken != 0 {
 		c.token, c.hasToken = tokenInPaths(paths, r.URL.RawQuery)

@@ -17,23 +17,24 @@ type Response interface {
 }
 
 // Exchange is the response to one request on its way from a proxy to the client.
-// It changes responses of a proxy only; those of other handlers pass as they are.
+// It changes responses of a proxy only; those of other handlers pass as they are. Its user
+// keeps it beside what it knows of the request, so that it costs no allocation of its own.
 type Exchange struct {
 	Response
 	// Proxied says that the response came by Caddy's proxy, once its header is written.
 	Proxied     bool
+	wroteHeader bool
 	request     *http.Request
 	server      []string // the Server header that is not the workspace's
 	expectation *expectation
-	wroteHeader bool
 }
 
-// Begin returns the response writer and the request to call a proxy with. [Exchange.End]
-// must be called when the proxy has returned, or panicked.
-func Begin(w Response, r *http.Request) (*Exchange, *http.Request) {
-	x := &Exchange{Response: w, server: w.Header()["Server"]}
+// Begin makes a zero exchange the response writer to call a proxy with, and returns the request
+// to call it with. [Exchange.End] must be called when the proxy has returned, or panicked.
+func (x *Exchange) Begin(w Response, r *http.Request) *http.Request {
+	x.Response, x.server = w, w.Header()["Server"]
 	x.expectation, x.request = expect(r)
-	return x, x.request
+	return x.request
 }
 
 // End releases what still waits for the exchange.

@@ -3,9 +3,10 @@
 // and in counts per minute. It does not know Caddy.
 //
 // Records are kept encoded, in pages of a fixed size without pointers: a full ring costs the
-// garbage collector nothing, and no more memory whatever clients send.
+// garbage collector nothing, and no more memory whatever clients send. The newest few wait to be
+// encoded together.
 //
-// Files: ring.go (what requests do), page.go, record.go (what is kept of a record), wire.go
+// Files: ring.go (what requests do), batch.go, page.go, record.go (what is kept of a record), wire.go
 // (how values are written), find.go, latest.go, oftoken.go,
 // follow.go, minutes.go.
 package recent

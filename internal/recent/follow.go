@@ -55,7 +55,7 @@ func (g *Ring) position() uint64 {
 	if g == nil {
 		return 0
 	}
-	g.mu.Lock()
+	g.lock()
 	defer g.mu.Unlock()
 	return g.next
 }

@@ -151,7 +151,7 @@ func (g *Ring) Minutes() Minutes {
 		return told
 	}
 	now := minuteOf(g.now())
-	g.mu.Lock()
+	g.lock()
 	defer g.mu.Unlock()
 	g.minutes.advance(now)
 	for n := now - hour + 1; n <= now; n++ {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/maphash"
-	"sync"
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
@@ -46,10 +45,7 @@ type entry struct {
 	sums    [len(parts)]uint64
 }
 
-var (
-	entries = sync.Pool{New: func() any { return new(entry) }}
-	seed    = maphash.MakeSeed()
-)
+var seed = maphash.MakeSeed()
 
 // encode makes an entry of a record.
 func (e *entry) encode(r *audit.Record) {

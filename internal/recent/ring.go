@@ -11,15 +11,18 @@ import (
 // Size is what a gateway spends on the last decisions, in bytes.
 const Size = 2 << 20
 
-// Ring holds the records of the last decisions. A request pays for encoding its record, and
-// for copying that into a page. A nil *Ring holds nothing.
+// Ring holds the records of the last decisions. A request leaves its record to be encoded, and
+// one of many encodes those of all. Readers do so first. A nil *Ring holds nothing.
 type Ring struct {
-	now func() time.Time
+	now     func() time.Time
+	waiting batch
 
 	mu      sync.Mutex
-	pages   []*page // each holds the page of a number modulo their count; nil until it is needed
-	last    uint64  // number of the page that is written
-	next    uint64  // number of the next record
+	taken   []*audit.Record // reused for waiting
+	entry   entry           // reused
+	pages   []*page         // each holds the page of a number modulo their count; nil until it is needed
+	last    uint64          // number of the page that is written
+	next    uint64          // number of the next record
 	minutes minutes
 }
 
@@ -29,18 +32,37 @@ func New(size int, now func() time.Time) *Ring {
 	return &Ring{now: now, pages: make([]*page, max(2, size/pageMemory))}
 }
 
-// Put keeps a record, if need be in the place of the oldest ones. Brief records are not kept.
+// Put keeps a record, if need be in the place of the oldest ones. The record must not be changed
+// afterwards. Brief records are not kept.
 func (g *Ring) Put(r *audit.Record) {
 	if g == nil || r.Brief {
 		return
 	}
-	e := entries.Get().(*entry)
-	e.encode(r)
+	waiting := g.waiting.add(r)
+	if len(r.Readings) > 0 || waiting >= mostWaiting { // paths of readings may be of any length
+		g.mu.Lock()
+	} else if waiting < together || !g.mu.TryLock() {
+		return
+	}
+	defer g.mu.Unlock()
+	g.encode()
+}
+
+// lock locks mu for a reader, who finds all that was put.
+func (g *Ring) lock() {
 	g.mu.Lock()
-	g.add(e)
-	g.minutes.count(r)
-	g.mu.Unlock()
-	entries.Put(e)
+	g.encode()
+}
+
+// encode writes the records that wait. The caller holds mu.
+func (g *Ring) encode() {
+	g.taken = g.waiting.swap(g.taken[:0])
+	for _, r := range g.taken {
+		g.entry.encode(r)
+		g.add(&g.entry)
+		g.minutes.count(r)
+	}
+	clear(g.taken)
 }
 
 // add writes an entry. Any fits into an empty page.
@@ -86,7 +108,7 @@ func (g *Ring) records(buf *page) iter.Seq[held] {
 		if g == nil {
 			return
 		}
-		g.mu.Lock()
+		g.lock()
 		number := g.last
 		g.mu.Unlock()
 		for range g.pages {

@@ -6,7 +6,8 @@ type kind uint8
 const (
 	kindOdd    kind = 1 << iota // must be looked at: control characters and all but ASCII
 	kindEscape                  // may start an escape
-	kindSecond                  // the second letter of a token's prefix, or of Basic or Bearer
+	kindFirst                   // the first letter of a token's prefix, or of Basic or Bearer
+	kindSecond                  // the second one
 	kindPacked                  // of base64, in either alphabet
 	kindHex                     // a hexadecimal digit
 	kindToken                   // may be part of a token
@@ -28,6 +29,7 @@ var kinds = func() (table [256]kind) {
 		}
 	}
 	add(kindEscape, `%\&=`)
+	add(kindFirst, "bdeBDE/")
 	add(kindSecond, "akoyeAKOYE/")
 	add(kindPacked, "+/-_")
 	add(kindHex, "0123456789abcdefABCDEF")
@@ -44,16 +46,15 @@ func is(c byte, k kind) bool { return kinds[c]&k != 0 }
 // ordinary reports whether a text holds nothing that could be a secret or must be escaped.
 // It may be wrong in one direction: the text is then scanned for nothing.
 func ordinary[T text](s T, lines bool) bool {
-	packed := 0
+	packed := 0 // where the last run of such bytes begins
+	before := kind(0)
 	for i := range len(s) {
 		k := kinds[s[i]]
-		if k&kindPacked != 0 {
-			packed++
-		} else {
-			if packed >= minPacked && mayHold(s[i-packed:i]) {
+		if k&kindPacked == 0 {
+			if i-packed >= minPacked && mayHold(s[packed:i]) {
 				return false
 			}
-			packed = 0
+			packed = i + 1
 		}
 		switch {
 		case k&(kindOdd|kindEscape|kindSecond) == 0:
@@ -65,11 +66,12 @@ func ordinary[T text](s T, lines bool) bool {
 			if i+2 < len(s) && (s[i] != '=' && s[i] != '%' || is(s[i+1], kindHex) && is(s[i+2], kindHex) || s[i+1]|0x20 == 'u') {
 				return false
 			}
-		case i > 0 && suspicious(s, i):
+		case before&kindFirst != 0 && suspicious(s, i):
 			return false
 		}
+		before = k
 	}
-	return packed < minPacked || !mayHold(s[len(s)-packed:])
+	return len(s)-packed < minPacked || !mayHold(s[packed:])
 }
 
 // wraps reports whether a line break may be part of an encoding: of base64 in lines, or of

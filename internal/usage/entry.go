@@ -27,28 +27,12 @@ type entry struct {
 	moved                                        int64 // when it was last moved to the front
 	days                                         int
 	calls, denied, wouldDeny, optional, unmapped uint64
-	uses                                         *simplelru.LRU[handle, *counts]
-	recent                                       [8]recentUse // of uses
+	uses                                         uses
 	cut                                          cutMS
 }
 
-// recentUse caches the counts of a recently called operation: most tokens call only a
-// handful in turn.
-type recentUse struct {
-	handle handle
-	counts *counts
-}
-
-// counts are those of one operation.
-type counts struct {
-	calls, denied, wouldDeny uint64
-	first, last              int64
-	moved                    int64
-	reason                   string
-}
-
 func newEntry(at int64) *entry {
-	return &entry{first: at, last: at, moved: at, days: 1, uses: newTable[handle, *counts]()}
+	return &entry{first: at, last: at, moved: at, days: 1}
 }
 
 // newTable returns a table in order of last use. It has no limit of its own, because
@@ -74,7 +58,7 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 	if c.OwnerID != 0 {
 		e.ownerID = c.OwnerID
 	}
-	if c.Creator != "" {
+	if c.Creator != "" && c.Creator != e.creator {
 		e.creator = c.Creator
 	}
 	denied, wouldDeny := uint64(0), uint64(0)
@@ -98,13 +82,17 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 		e.unmapped++
 	}
 	count := func(o *scopes.Operation) {
-		n := e.counts(handles, o, at, maxUses)
+		h := handles.of(o) // not by the operation's address: it would keep its catalog in memory
+		n, known := e.uses.of(h, at)
 		n.calls++
 		n.denied += denied
 		n.wouldDeny += wouldDeny
 		n.first, n.last = min(n.first, at), max(n.last, at)
 		if !c.Allowed {
-			n.reason = c.Reason
+			e.uses.refused(h, c.Reason)
+		}
+		if !known {
+			e.shrink(maxUses, at)
 		}
 	}
 	count(c.Operation)
@@ -113,42 +101,11 @@ func (e *entry) seen(handles *handles, c *Call, at int64, kind kind, maxUses int
 	}
 }
 
-// counts returns the counts of an operation, and marks it as used now.
-func (e *entry) counts(handles *handles, o *scopes.Operation, at int64, maxUses int) *counts {
-	h := handles.of(o) // not by the operation's address: it would keep its catalog in memory
-	for i := range e.recent {
-		if u := &e.recent[i]; u.counts != nil && u.handle == h {
-			e.touch(h, u.counts, at)
-			return u.counts
-		}
-	}
-	n, known := e.uses.Peek(h)
-	if known {
-		e.touch(h, n, at)
-	} else {
-		n = &counts{first: at, last: at, moved: at}
-		e.uses.Add(h, n)
-		e.shrink(maxUses, at)
-	}
-	copy(e.recent[1:], e.recent[:])
-	e.recent[0] = recentUse{h, n}
-	return n
-}
-
-// touch moves an operation to the front, unless it was moved recently.
-func (e *entry) touch(h handle, n *counts, at int64) {
-	if at-n.moved >= restMS {
-		e.uses.Get(h)
-		n.moved = at
-	}
-}
-
 // shrink drops the least recently called operations.
 func (e *entry) shrink(maxUses int, at int64) {
-	for e.uses.Len() > maxUses {
-		h, old, _ := e.uses.RemoveOldest()
-		e.recent = [len(e.recent)]recentUse{} // it may be one of them
-		e.cut.dropUse(h, old, at)
+	for e.uses.len() > maxUses {
+		h, old := e.uses.removeOldest()
+		e.cut.dropUse(h, &old, at)
 	}
 }
 
@@ -158,11 +115,10 @@ func (e *entry) export(id string) Token {
 		ID: id, OwnerID: e.ownerID, Creator: text(e.creator),
 		First: timeOf(e.first), Last: timeOf(e.last), ActiveDays: e.days,
 		Calls: e.calls, Denied: e.denied, WouldDeny: e.wouldDeny, Optional: e.optional, Unmapped: e.unmapped,
-		Uses: make([]Use, 0, e.uses.Len()), Cut: e.cut.export(),
+		Uses: make([]Use, 0, e.uses.len()), Cut: e.cut.export(),
 	}
-	for _, h := range e.uses.Keys() {
-		n, _ := e.uses.Peek(h)
-		t.Uses = append(t.Uses, Use{Operation: h.Value().operation(), Calls: n.calls, Denied: n.denied, WouldDeny: n.wouldDeny, First: timeOf(n.first), Last: timeOf(n.last), Reason: n.reason})
+	for h, n := range e.uses.all() {
+		t.Uses = append(t.Uses, Use{Operation: h.Value().operation(), Calls: n.calls, Denied: n.denied, WouldDeny: n.wouldDeny, First: timeOf(n.first), Last: timeOf(n.last), Reason: e.uses.reasons[h]})
 	}
 	sortUses(t.Uses)
 	return t
@@ -198,20 +154,19 @@ func (e *entry) merge(t *Token, maxUses int, at int64) {
 	for i := range t.Uses {
 		u := &t.Uses[i]
 		h := handleOf(&u.Operation)
-		n, known := e.uses.Peek(h)
+		n, known := e.uses.of(h, u.First.UnixMilli())
 		if !known {
-			n = &counts{first: u.First.UnixMilli(), last: u.Last.UnixMilli(), reason: u.Reason}
-			e.uses.Add(h, n)
+			n.last = u.Last.UnixMilli()
+			e.uses.refused(h, u.Reason)
 		}
 		n.calls = plus(n.calls, u.Calls)
 		n.denied = plus(n.denied, u.Denied)
 		n.wouldDeny = plus(n.wouldDeny, u.WouldDeny)
-		if late := u.Last.UnixMilli(); late > n.last && u.Reason != "" || n.reason == "" {
-			n.reason = u.Reason
+		if late := u.Last.UnixMilli(); late > n.last && u.Reason != "" || e.uses.reasons[h] == "" {
+			e.uses.refused(h, u.Reason)
 		}
 		n.first, n.last = min(n.first, u.First.UnixMilli()), max(n.last, u.Last.UnixMilli())
 	}
-	byAge(e.uses, func(n *counts) int64 { return n.last })
 	e.shrink(maxUses, at)
 }
 

@@ -85,9 +85,9 @@ func (r *recorder) Seen(c Call) {
 		e.moved = ms
 		s.tokens.Add(key, e)
 	}
-	more := -e.uses.Len()
+	more := -e.uses.len()
 	e.seen(&r.handles, &c, ms, kind, r.maxUses)
-	more += e.uses.Len()
+	more += e.uses.len()
 	// Counted under the lock, so that an entry is counted before it can be removed.
 	if !known {
 		r.tokens.Add(1)
@@ -137,7 +137,7 @@ func (r *recorder) evict() {
 		oldest.mu.Lock()
 		if key, e, ok := oldest.tokens.RemoveOldest(); ok {
 			r.tokens.Add(-1)
-			r.entries.Add(-int64(e.uses.Len()))
+			r.entries.Add(-int64(e.uses.len()))
 			oldest.summaries.Add(key, e.summarize(at))
 			r.summaries.Add(1)
 		}
@@ -237,7 +237,7 @@ func (r *recorder) Drain() State {
 		s.tokens, s.summaries = newTable[tokenKey, *entry](), newTable[tokenKey, summary]()
 		for _, e := range taken.Values() {
 			r.tokens.Add(-1)
-			r.entries.Add(-int64(e.uses.Len()))
+			r.entries.Add(-int64(e.uses.len()))
 		}
 		r.summaries.Add(-int64(old.Len()))
 		s.mu.Unlock()
@@ -294,18 +294,18 @@ func (r *recorder) mergeShard(s *shard, tokens []*Token, at int64) {
 				e = newEntry(t.First.UnixMilli())
 			}
 		}
-		before := e.uses.Len()
+		before := e.uses.len()
 		e.merge(t, r.maxUses, at)
 		switch {
 		case known:
-			r.entries.Add(int64(e.uses.Len() - before))
+			r.entries.Add(int64(e.uses.len() - before))
 		case t.Evicted: // and no gateway has more of it so far
 			s.summaries.Add(key, e.summarize(at))
 			r.summaries.Add(1)
 		default:
 			s.tokens.Add(key, e)
 			r.tokens.Add(1)
-			r.entries.Add(int64(e.uses.Len()))
+			r.entries.Add(int64(e.uses.len()))
 		}
 	}
 	byAge(s.tokens, func(e *entry) int64 { return e.last })

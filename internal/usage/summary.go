@@ -17,8 +17,7 @@ type summary struct {
 // summarize drops all operations at a time.
 func (e *entry) summarize(at int64) summary {
 	s := summary{e.ownerID, e.first, e.last, e.days, e.calls, e.denied, e.wouldDeny, e.optional, e.unmapped, e.cut}
-	for _, h := range e.uses.Keys() {
-		n, _ := e.uses.Peek(h)
+	for h, n := range e.uses.all() {
 		s.cut.dropUse(h, n, at)
 	}
 	return s

@@ -26,10 +26,15 @@ type rig struct {
 func start(t *testing.T, options string) *rig {
 	t.Helper()
 	w := harness.StartWorkspace(t, fakeworkspace.WithSloppyPaths())
-	r := &rig{grpc: harness.FreeAddress(t)}
-	r.Gateway = harness.StartSite(t, w, "databricks_decision {\nworkspace "+w.URL()+"\n"+harness.AdminBlock+"grpc "+r.grpc+"\n"+options+"\n}")
+	r := &rig{Gateway: harness.NewGateway(t, w), grpc: harness.FreeAddress(t)}
+	r.Load(t, r.directive(options))
 	r.files, r.all = r.Mint("files").Value, r.Mint("all-apis").Value
 	return r
+}
+
+// directive is databricks_decision with some options.
+func (r *rig) directive(options string) string {
+	return "databricks_decision {\nworkspace " + r.Workspace.URL() + "\n" + harness.AdminBlock + "grpc " + r.grpc + "\n" + options + "\n}"
 }
 
 // ask sends a check with headers in pairs, and returns the answer.

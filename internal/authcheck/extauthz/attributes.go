@@ -31,13 +31,13 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	if path, _, _ := strings.Cut(said.GetPath(), "?"); strings.Contains(path, sanitized) && !isRaw(said) {
 		return asked, authcheck.Ambiguous("Envoy writes " + sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator set encode_raw_headers")
 	}
-	request, problem := authcheck.Request(said.GetMethod(), said.GetPath())
+	request, problem := authcheck.Request(ctx, said.GetMethod(), said.GetPath())
 	if problem != nil {
 		return asked, problem
 	}
 	request.Header = header
 	request.ContentLength = max(said.GetSize(), 0)
-	asked.Request = request.WithContext(ctx)
+	asked.Request = request
 	if address, err := netip.ParseAddr(check.GetAttributes().GetSource().GetAddress().GetSocketAddress().GetAddress()); err == nil {
 		asked.Client = address.String()
 	}

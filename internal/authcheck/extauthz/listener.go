@@ -63,11 +63,21 @@ func Listen(l net.Listener, by *Server, panicked func(reason any, stack []byte))
 // Use makes another server answer from now on.
 func (l *Listener) Use(by *Server) { l.server.Store(by) }
 
-// Close lets checks end, for some seconds at most.
+// Close lets checks end, for some seconds at most, and cuts the others. It does not wait for
+// one that hangs, as both ways to stop a gRPC server could.
 func (l *Listener) Close() {
-	cut := time.AfterFunc(endTime, l.grpc.Stop)
-	defer cut.Stop()
-	l.grpc.GracefulStop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.grpc.GracefulStop()
+	}()
+	patience := time.NewTimer(endTime)
+	defer patience.Stop()
+	select {
+	case <-ended:
+	case <-patience.C:
+		go l.grpc.Stop()
+	}
 }
 
 // current is the server that answers now.
