@@ -151,10 +151,3 @@ func (n *nginx) ask(t *testing.T, method, path, token string, header ...string) 
 	}
 	return harness.Do(t, n.client, harness.NewRequest(t, method, n.url+path, token, nil, header...))
 }
-
-func write(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
