@@ -117,11 +117,17 @@ func only(header http.Header, name string) (string, *Problem) {
 	}
 }
 
+// Sanitized is what Envoy writes in place of a byte that is not UTF-8, where a check has text.
+const Sanitized = "!"
+
 // ofEnvoy returns method and target of a check that is the request itself.
 func ofEnvoy(check *http.Request, prefix string) (method, target string, problem *Problem) {
 	target, ok := strings.CutPrefix(check.RequestURI, prefix)
 	if !ok {
 		return "", "", Misconfigured("a proxy asks at a path that does not begin with the prefix " + prefix + "; set path_prefix of ext_authz and the option prefix to the same value")
+	}
+	if path, _, _ := strings.Cut(target, "?"); strings.Contains(path, Sanitized) {
+		return "", "", Ambiguous("Envoy writes " + Sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator ask over gRPC with encode_raw_headers")
 	}
 	return check.Method, target, nil
 }
