@@ -126,6 +126,7 @@ func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp
 	question := exchange.Question{Request: asked.Request, Client: asked.Client, Removes: asked.Dialect.Removes()}
 	if text := d.distrust(r.RemoteAddr, r.TLS); text != "" {
 		question.Distrusted, problem = true, authcheck.Misconfigured(text)
+		question.Client = "" // who is not believed is recorded by its own address
 	}
 	if problem != nil {
 		question.Problem, question.Reason = problem.Text, problem.Reason
