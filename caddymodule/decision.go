@@ -18,6 +18,7 @@ import (
 	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/fleet/authority"
+	"github.com/scopegate/scopegate/internal/policy"
 )
 
 func init() {
@@ -125,6 +126,7 @@ func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp
 	question := exchange.Question{Request: asked.Request, Client: asked.Client, Removes: asked.Dialect.Removes()}
 	if text := d.distrust(r.RemoteAddr, r.TLS); text != "" {
 		question.Distrusted, problem = true, authcheck.Misconfigured(text)
+		question.Client = "" // who is not believed is recorded by its own address
 	}
 	if problem != nil {
 		question.Problem, question.Reason = problem.Text, problem.Reason
@@ -132,6 +134,22 @@ func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp
 	authcheck.Write(w, asked, d.enforcer.Decide(question))
 	return nil
 }
+
+// ServeMisdirected refuses a check that is for another host or path than this handler's. Unlike
+// that of a handler in the data path, the answer is a refusal by its status for all: a gRPC
+// client's own form is a 200, and error routes may answer one, which lets requests pass.
+func (d *Decision) ServeMisdirected(w http.ResponseWriter, r *http.Request, _ []string) error {
+	defer caddyserver.Handled(r)
+	asked, _ := authcheck.Describe(r, authcheck.Dialect(orDefault(d.Dialect, authcheck.Dialects())), d.Prefix)
+	authcheck.Write(w, asked, d.enforcer.Decide(exchange.Question{
+		Request: r, Distrusted: true, Reason: policy.MisdirectedRequest,
+		Problem: "The gateway is asked for a host or at a path that it does not answer; its site should have neither.",
+	}))
+	return nil
+}
+
+// AnswersChecks implements [caddyserver.Refuser].
+func (d *Decision) AnswersChecks() bool { return true }
 
 // distrust says what to do to be believed, to one that is not. The log has the first one.
 func (d *Decision) distrust(address string, state *tls.ConnectionState) string {

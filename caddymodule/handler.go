@@ -195,6 +195,9 @@ func (h *Handler) ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts
 	return h.enforcer.ServeMisdirected(w, r, hosts)
 }
 
+// AnswersChecks implements [caddyserver.Refuser].
+func (h *Handler) AnswersChecks() bool { return false }
+
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)

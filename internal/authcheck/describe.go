@@ -117,11 +117,21 @@ func only(header http.Header, name string) (string, *Problem) {
 	}
 }
 
+// Sanitized is what Envoy writes in place of a byte that is not UTF-8, where a check has text.
+const Sanitized = "!"
+
 // ofEnvoy returns method and target of a check that is the request itself.
 func ofEnvoy(check *http.Request, prefix string) (method, target string, problem *Problem) {
 	target, ok := strings.CutPrefix(check.RequestURI, prefix)
 	if !ok {
 		return "", "", Misconfigured("a proxy asks at a path that does not begin with the prefix " + prefix + "; set path_prefix of ext_authz and the option prefix to the same value")
+	}
+	if path, _, _ := strings.Cut(target, "?"); strings.Contains(path, Sanitized) {
+		return "", "", Ambiguous("Envoy writes " + Sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator ask over gRPC with encode_raw_headers")
+	}
+	// Another proxy that asks here would be answered about the check, and not about its request.
+	if path, _, _ := strings.Cut(target, "?"); path == Path && (check.Header[originalURI] != nil || check.Header[forwardedURI] != nil) {
+		return "", "", Misconfigured("a proxy that is not Envoy asks where dialect envoy is set; give it a site of its own, without that")
 	}
 	return check.Method, target, nil
 }

@@ -20,6 +20,9 @@ type Refuser interface {
 	// ServeMisdirected refuses such a request. The hosts are those that are served, none
 	// if the host is not what is wrong.
 	ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error
+	// AnswersChecks reports whether proxies ask the handler, who take every 200 for a
+	// permission. It refuses for all handlers of its server.
+	AnswersChecks() bool
 }
 
 // routes stands in front of a server's routes, to refuse what none of them takes.
@@ -109,7 +112,7 @@ func (t *routes) unmatched(w http.ResponseWriter, r *http.Request) error {
 		caddyhttp.SetVar(r.Context(), unhandledVar, true) // as Caddy does
 		return nil
 	}
-	return t.refusers[0].ServeMisdirected(w, r, hosts)
+	return t.refusers[max(0, slices.IndexFunc(t.refusers, Refuser.AnswersChecks))].ServeMisdirected(w, r, hosts)
 }
 
 // unhandledVar is what Caddy sets in a request that no handler has answered, and to which

@@ -45,6 +45,8 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyh
 	return err
 }
 
+func (h *testHandler) AnswersChecks() bool { return false }
+
 func (h *testHandler) ServeMisdirected(w http.ResponseWriter, _ *http.Request, _ []string) error {
 	w.WriteHeader(http.StatusMisdirectedRequest)
 	return nil

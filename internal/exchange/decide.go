@@ -91,7 +91,7 @@ func (x *exchange) leftovers(removes bool) []string {
 		stays := func(name string) bool { return x.r.Header[name] != nil }
 		return slices.DeleteFunc(slices.Clone(dropped), stays)
 	}
-	stays := func(name string) bool { return name == "Authorization" || judge.Conflicts(name) }
+	stays := func(name string) bool { return name == "Authorization" || name == "Upgrade" || judge.Conflicts(name) }
 	rehearsed := x.by.Observe && rec.Decision == judge.Deny // which has its reason
 	if i := slices.IndexFunc(dropped, stays); i >= 0 && !rehearsed {
 		rec.RefuseLeftover(dropped[i], x.by.Observe)

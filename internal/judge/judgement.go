@@ -144,6 +144,9 @@ func (j *Judgement) Misdirected(hosts []string) {
 func (j *Judgement) Undescribed(reason policy.Reason, problem string, observe bool) {
 	j.Enforced = !observe
 	j.refuse(reason, problem)
+	if reason == policy.GatewayMisconfigured {
+		j.Detail = problem
+	}
 }
 
 // RefuseLeftover makes a judgement that lets a request pass a refusal, because of a header

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
 // TestDocs runs the two minutes of docs/proxies.md: its Caddyfile answers, and each command
@@ -28,7 +29,7 @@ func TestDocs(t *testing.T) {
 	g := harness.NewGateway(t, w)
 	g.Global = "databricks {\nworkspace prod " + w.URL() + " {\n" + harness.AdminBlock + "}\n}"
 	envoy := harness.FreeAddress(t)
-	sites = substitute(t, sites, "http://:9081", "http://"+envoy, "127.0.0.1:9191", harness.FreeAddress(t))
+	sites = substitute(t, sites, "http://:9081", "http://"+envoy, "127.0.0.1:9191", processtest.FreeAddress(t))
 	_, sites, found := strings.Cut(sites, "http://:9080 {\n") // the harness begins this site, and ends the last one
 	if !found {
 		t.Fatal("there is no site of port 9080")

@@ -44,6 +44,8 @@ func TestEnvoyOverHTTP(t *testing.T) {
 		{"out of scope, OPTIONS", "OPTIONS", "/envoy" + jobs, r.files, nil, 403, "missing_scope", ""},
 		{"out of scope, POST", "POST", "/envoy/api/2.1/jobs/create", r.files, nil, 403, "missing_scope", ""},
 		{"malformed", "GET", "/envoy" + files + "/../../../../../../../2.1/jobs/list", r.files, nil, 400, "malformed_path", ""},
+		{"bytes that Envoy replaced", "GET", "/envoy" + files + "/!!!!/!!!!/b", r.files, nil, 400, "ambiguous_request", ""},
+		{"an escaped exclamation mark", "GET", "/envoy" + files + "%21?a=!", r.files, nil, 200, "permitted", ""},
 		{"two credentials", "GET", "/envoy" + files, r.files, []string{"Authorization", "Bearer " + r.all}, 400, "ambiguous_request", ""},
 		{"no prefix", "GET", files, r.files, nil, 403, "gateway_misconfigured", ""},
 		{"another prefix", "GET", "/other" + files, r.files, nil, 403, "gateway_misconfigured", ""},
@@ -69,11 +71,11 @@ func TestEnvoyOverHTTP(t *testing.T) {
 	}
 }
 
-// TestEnvoyOverHTTPWithoutPrefix: every path is the one that is asked about, also that where
-// others ask.
+// TestEnvoyOverHTTPWithoutPrefix: every path is the one that is asked about. Where others ask, one
+// that does is told so.
 func TestEnvoyOverHTTPWithoutPrefix(t *testing.T) {
 	r := start(t, "dialect envoy")
-	for target, want := range map[string]string{files: "permitted", jobs: "missing_scope", "/decide": "missing_scope"} {
+	for target, want := range map[string]string{files: "permitted", jobs: "missing_scope", "/decide": "gateway_misconfigured"} {
 		a := r.ask(t, target, r.files, "X-Original-Method", "GET", "X-Original-URI", files)
 		if a.Header.Get("X-Scopegate-Reason") != want {
 			t.Errorf("%s: %d %v", target, a.StatusCode, a.Header)

@@ -91,7 +91,7 @@ func TestNginxMisconfigured(t *testing.T) {
 		reason        string
 	}{
 		{"another dialect", "dialect forwarded", nil, nil, 503, "gateway_misconfigured"},
-		{"Envoy's dialect", "dialect envoy", nil, nil, 503, "missing_scope"}, // GET /decide
+		{"Envoy's dialect", "dialect envoy", nil, nil, 503, "gateway_misconfigured"},
 		{"no method", "", []string{"proxy_set_header X-Original-Method $request_method;", ""}, nil, 403, "gateway_misconfigured"},
 		{"no target", "", []string{"proxy_set_header X-Original-URI $request_uri;", ""}, nil, 403, "gateway_misconfigured"},
 		{"no target, and the client's", "", []string{"proxy_set_header X-Original-URI $request_uri;", ""}, []string{"X-Original-URI", files}, 403, "gateway_misconfigured"},
@@ -100,7 +100,7 @@ func TestNginxMisconfigured(t *testing.T) {
 		{"no list, and a cookie", "", []string{headers, "proxy_set_header X-Original-Method"}, []string{"Cookie", "a=b"}, 400, "ambiguous_request"},
 		{"no list, and an override", "", []string{headers, "proxy_set_header X-Original-Method"}, []string{"X-HTTP-Method-Override", "DELETE"}, 400, "ambiguous_request"},
 		{"no list, and the client's description", "", []string{headers, "proxy_set_header X-Original-Method"}, []string{"X-Forwarded-Uri", files}, 400, "ambiguous_request"},
-		{"another host", "", []string{"Host 127.0.0.1;", "Host gateway.example;"}, nil, 503, "misdirected_request"},
+		{"another host", "", []string{"Host 127.0.0.1;", "Host gateway.example;"}, nil, 421, "misdirected_request"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := harness.StartWorkspace(t)

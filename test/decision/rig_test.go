@@ -13,6 +13,7 @@ import (
 
 	"github.com/scopegate/scopegate/internal/testing/fakeworkspace"
 	"github.com/scopegate/scopegate/internal/testing/harness"
+	"github.com/scopegate/scopegate/internal/testing/processtest"
 )
 
 // rig is a gateway that is asked, and the workspace whose tokens it knows.
@@ -26,7 +27,7 @@ type rig struct {
 func start(t *testing.T, options string) *rig {
 	t.Helper()
 	w := harness.StartWorkspace(t, fakeworkspace.WithSloppyPaths())
-	r := &rig{Gateway: harness.NewGateway(t, w), grpc: harness.FreeAddress(t)}
+	r := &rig{Gateway: harness.NewGateway(t, w), grpc: processtest.FreeAddress(t)}
 	r.Load(t, r.directive(options))
 	r.files, r.all = r.Mint("files").Value, r.Mint("all-apis").Value
 	return r

@@ -28,8 +28,8 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	if problem != nil {
 		return asked, problem
 	}
-	if path, _, _ := strings.Cut(said.GetPath(), "?"); strings.Contains(path, sanitized) && !isRaw(said) {
-		return asked, authcheck.Ambiguous("Envoy writes " + sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator set encode_raw_headers")
+	if path, _, _ := strings.Cut(said.GetPath(), "?"); strings.Contains(path, authcheck.Sanitized) && !isRaw(said) {
+		return asked, authcheck.Ambiguous("Envoy writes " + authcheck.Sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator set encode_raw_headers")
 	}
 	request, problem := authcheck.Request(ctx, said.GetMethod(), said.GetPath())
 	if problem != nil {
@@ -43,9 +43,6 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	}
 	return asked, nil
 }
-
-// sanitized is what Envoy writes in place of a byte that is not UTF-8, where a check has text.
-const sanitized = "!"
 
 // isRaw reports whether a check has the path as bytes too.
 func isRaw(said *authv3.AttributeContext_HttpRequest) bool {

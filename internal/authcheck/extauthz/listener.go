@@ -24,6 +24,8 @@ import (
 const (
 	// maxCheck bounds a check, in bytes: the headers of a request, of which Envoy takes 60 KiB.
 	maxCheck = 256 << 10
+	// maxMetadata bounds the headers of the call itself, in bytes, which anyone can send.
+	maxMetadata = 16 << 10
 	// maxChecks bounds the checks that wait on one connection. Envoy has one for each of its
 	// threads.
 	maxChecks = 10_000
@@ -50,6 +52,7 @@ func Listen(l net.Listener, by *Server, panicked func(reason any, stack []byte))
 	answering.grpc = grpc.NewServer(
 		grpc.Creds(&encryption{insecure.NewCredentials(), answering}),
 		grpc.MaxRecvMsgSize(maxCheck),
+		grpc.MaxHeaderListSize(maxMetadata),
 		grpc.MaxConcurrentStreams(maxChecks),
 		grpc.ConnectionTimeout(handshakeTime),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Hour}),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -201,6 +203,19 @@ func TestEncryptionConfig(t *testing.T) {
 		if _, err := e.Config(); err == nil || err.Error() != name {
 			t.Errorf("%v, want %s", err, name)
 		}
+	}
+}
+
+// TestMetadata: who connects cannot make the listener hold large headers of calls.
+func TestMetadata(t *testing.T) {
+	_, address := open(t, allows(), nil)
+	client := dial(t, address, insecure.NewCredentials())
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x", strings.Repeat("x", 64<<10))
+	if _, err := client.Check(ctx, question()); err == nil {
+		t.Error("answered")
+	}
+	if code, _ := ask(t, client); code != codes.OK {
+		t.Errorf("answered %s", code)
 	}
 }
 

@@ -5,6 +5,7 @@ package extauthz
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"strings"
 
@@ -38,8 +39,10 @@ type Server struct {
 func (s *Server) Check(ctx context.Context, check *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	asked, problem := describe(ctx, check)
 	question := exchange.Question{Request: asked.Request, Client: asked.Client, Removes: true}
-	if text := s.Trusts(sender(ctx)); text != "" {
+	address, state := sender(ctx)
+	if text := s.Trusts(address, state); text != "" {
 		question.Distrusted = true
+		question.Client, _, _ = net.SplitHostPort(address) // who is not believed is recorded by its own address
 		problem = authcheck.Misconfigured(text)
 	}
 	if problem != nil {
