@@ -28,7 +28,7 @@ func TestTrust(t *testing.T) {
 	}
 	unverified := presented("proxy", now.Add(time.Hour))
 	unverified.VerifiedChains = nil
-	any, named := &authority.Certificates{}, &authority.Certificates{Names: []string{"proxy"}}
+	anyone, named := &authority.Certificates{}, &authority.Certificates{Names: []string{"proxy"}}
 	const away = "192.0.2.1:4711"
 	for _, test := range []struct {
 		name         string
@@ -63,16 +63,16 @@ func TestTrust(t *testing.T) {
 		{"this machine among networks", networks("127.0.0.0/8"), nil, "127.0.0.1:4711", nil, true},
 		{"a Unix socket beside networks", networks("10.0.0.0/8"), nil, "@", nil, false},
 
-		{"any certificate", nil, any, away, presented("x", now.Add(time.Hour)), true},
-		{"any certificate, without a name", nil, any, away, presented("", now.Add(time.Hour)), true},
+		{"any certificate", nil, anyone, away, presented("x", now.Add(time.Hour)), true},
+		{"any certificate, without a name", nil, anyone, away, presented("", now.Add(time.Hour)), true},
 		{"the certificate with the name", nil, named, away, presented("proxy", now.Add(time.Hour)), true},
 		{"a certificate with another name", nil, named, away, presented("other", now.Add(time.Hour)), false},
 		{"a certificate without a name", nil, named, away, presented("", now.Add(time.Hour)), false},
-		{"a certificate that has ended", nil, any, away, presented("proxy", now), false},
-		{"a certificate that was not verified", nil, any, away, unverified, false},
-		{"no certificate", nil, any, away, &tls.ConnectionState{}, false},
-		{"no TLS", nil, any, away, nil, false},
-		{"this machine without a certificate", nil, any, "127.0.0.1:4711", nil, false},
+		{"a certificate that has ended", nil, anyone, away, presented("proxy", now), false},
+		{"a certificate that was not verified", nil, anyone, away, unverified, false},
+		{"no certificate", nil, anyone, away, &tls.ConnectionState{}, false},
+		{"no TLS", nil, anyone, away, nil, false},
+		{"this machine without a certificate", nil, anyone, "127.0.0.1:4711", nil, false},
 		{"a network or a certificate: the network", networks("192.0.2.0/24"), named, away, nil, true},
 		{"a network or a certificate: the certificate", networks("10.0.0.0/8"), named, away, presented("proxy", now.Add(time.Hour)), true},
 		{"a network or a certificate: neither", networks("10.0.0.0/8"), named, away, presented("other", now.Add(time.Hour)), false},

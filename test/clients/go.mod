@@ -15,7 +15,7 @@ require (
 	github.com/openai/openai-go/v3 v3.99.0
 	github.com/scopegate/scopegate v0.0.0-00010101000000-000000000000
 	golang.org/x/mod v0.41.0
-	google.golang.org/grpc v1.83.2
+	google.golang.org/grpc v1.84.0
 	google.golang.org/protobuf v1.36.12
 )
 

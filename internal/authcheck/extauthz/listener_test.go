@@ -86,7 +86,7 @@ func ask(t *testing.T, client authv3.AuthorizationClient) (code codes.Code, answ
 	if err != nil {
 		return status.Code(err), false
 	}
-	return codes.Code(answer.GetStatus().GetCode()), true //nolint:gosec // of this package
+	return codes.Code(answer.GetStatus().GetCode()), true
 }
 
 // TestEncryption: with a certificate nothing is answered in the clear, and with authorities
@@ -122,7 +122,7 @@ func TestEncryption(t *testing.T) {
 		{"the clear against TLS", oneWay, insecure.NewCredentials(), false, ""},
 		{"TLS against the clear", nil, with(nil), false, ""},
 		{"TLS of another authority", oneWay, credentials.NewTLS(&tls.Config{RootCAs: others.Pool()}), false, ""},
-		{"TLS 1.1", oneWay, credentials.NewTLS(&tls.Config{RootCAs: of.Pool(), MaxVersion: tls.VersionTLS11}), false, ""}, //nolint:gosec // it is refused
+		{"TLS 1.1", oneWay, credentials.NewTLS(&tls.Config{RootCAs: of.Pool(), MaxVersion: tls.VersionTLS11}), false, ""},
 		{"a certificate", mutual, with(pair(proxy, proxyKey)), true, "proxy"},
 		{"no certificate", mutual, with(nil), false, ""},
 		{"a certificate of another authority", mutual, with(pair(stranger, strangerKey)), false, ""},
