@@ -102,6 +102,10 @@ func TestReloadReadsSecrets(t *testing.T) {
 	_, secret := r.workspace.AdminClient()
 	p := r.launch(t, "ExecStart")
 	r.await(t, ready)
+	harness.WaitFor(t, "the token to be known, of which a busy machine may need several look-ups", func() bool {
+		status, _, _ := p.Get(t, harness.JobsList, r.token)
+		return status == http.StatusOK
+	})
 	for _, step := range []struct {
 		secret string
 		fails  bool
