@@ -23,6 +23,19 @@ type site struct {
 
 func (s site) Port() string { return s.Address[strings.LastIndexByte(s.Address, ':')+1:] }
 
+// settings are those of every gateway.
+const settings = `		admin {
+			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
+		}
+		cache {
+			ttl 1h
+		}
+		lookup {
+			rate 1000
+			concurrency 64
+		}
+`
+
 // gatewayFile is a Caddyfile like Caddyfile.example, with two differences: tokens stay
 // cached for the whole run, and a thousand of them may be looked up per second.
 var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
@@ -50,17 +63,7 @@ var gatewayFile = template.Must(template.New("Caddyfile").Parse(`{
 http://:{{ .Port }} {
 	bind 127.0.0.1
 	databricks_gateway {{ $.Upstream }} {
-		admin {
-			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
-		}
-		cache {
-			ttl 1h
-		}
-		lookup {
-			rate 1000
-			concurrency 64
-		}
-		{{- if .Audit }}
+` + settings + `		{{- if .Audit }}
 		audit {
 			{{ .Audit }}
 		}
@@ -207,17 +210,7 @@ http://:{{ .Decide }} {
 	bind 127.0.0.1
 	databricks_decision {
 		workspace {{ .Upstream }}
-		admin {
-			token {env.SCOPEGATE_BENCH_ADMIN_TOKEN}
-		}
-		cache {
-			ttl 1h
-		}
-		lookup {
-			rate 1000
-			concurrency 64
-		}
-		audit {
+` + settings + `		audit {
 			output stdout
 		}
 		grpc {{ .GRPC }}
