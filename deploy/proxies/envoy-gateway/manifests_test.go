@@ -2,23 +2,13 @@
 package envoygateway
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"os"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/scopegate/scopegate/internal/testing/yamltest"
 )
 
 // The fields of Envoy Gateway v1.9.0 and of the Gateway API that the manifests use.
 type (
-	object[S any] struct {
-		APIVersion string            `yaml:"apiVersion"`
-		Kind       string            `yaml:"kind"`
-		Metadata   map[string]string `yaml:"metadata"`
-		Spec       S                 `yaml:"spec"`
-	}
 	service struct {
 		Selector map[string]string `yaml:"selector"`
 		Ports    []struct {
@@ -104,48 +94,32 @@ type (
 	}
 )
 
-// decode reads the next document, of which every field must be known.
-func decode[T any](t *testing.T, from *yaml.Decoder) (into T) {
-	t.Helper()
-	if err := from.Decode(&into); err != nil {
-		t.Fatal(err)
-	}
-	return into
-}
-
 // TestManifests: what they say to each other fits together, nothing passes without an answer,
 // and everything is asked about.
 func TestManifests(t *testing.T) {
-	content, err := os.ReadFile("databricks.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from := yaml.NewDecoder(bytes.NewReader(content))
-	from.KnownFields(true)
-	answers := decode[object[service]](t, from)
-	edge := decode[object[gateway]](t, from)
-	workspace := decode[object[backend]](t, from)
+	from := yamltest.Open(t, "databricks.yaml")
+	answers := yamltest.Next[yamltest.Object[service]](t, from)
+	edge := yamltest.Next[yamltest.Object[gateway]](t, from)
+	workspace := yamltest.Next[yamltest.Object[backend]](t, from)
 	host := workspace.Spec.Endpoints[0].FQDN.Hostname
 	if workspace.Spec.TLS.SNI != host || workspace.Spec.TLS.WellKnownCACertificates != "System" || edge.Spec.Listeners[0].Protocol != "HTTPS" {
 		t.Errorf("workspace %+v, gateway %+v", workspace, edge)
 	}
-	route := decode[object[httpRoute]](t, from).Spec
+	route := yamltest.Next[yamltest.Object[httpRoute]](t, from).Spec
 	rule := route.Rules[0]
 	if route.ParentRefs[0].Name != edge.Metadata["name"] || route.Hostnames[0] != edge.Spec.Listeners[0].Hostname || rule.Matches[0].Path.Value != "/" ||
 		rule.Filters[0].URLRewrite.Hostname != host || len(rule.Filters) != 1 || rule.BackendRefs[0].Name != workspace.Metadata["name"] || rule.BackendRefs[0].Kind != workspace.Kind {
 		t.Errorf("route %+v", route)
 	}
-	policy := decode[object[securityPolicy]](t, from)
+	policy := yamltest.Next[yamltest.Object[securityPolicy]](t, from)
 	asks := policy.Spec.ExtAuth
 	if asks.FailOpen == nil || *asks.FailOpen || asks.Timeout != "6s" || asks.StatusOnError != 503 || asks.GRPC.BackendRefs[0].Name != answers.Metadata["name"] ||
 		asks.GRPC.BackendRefs[0].Port != answers.Spec.Ports[0].Port || policy.Spec.TargetRefs[0] != (reference{"gateway.networking.k8s.io", edge.Kind, edge.Metadata["name"], 0}) {
 		t.Errorf("policy %+v", policy)
 	}
-	clients := decode[object[clientTrafficPolicy]](t, from).Spec
+	clients := yamltest.Next[yamltest.Object[clientTrafficPolicy]](t, from).Spec
 	if clients.TargetRefs[0] != policy.Spec.TargetRefs[0] || !clients.Path.DisableMergeSlashes || clients.Path.EscapedSlashesAction != "KeepUnchanged" || clients.Headers.WithUnderscoresAction != "DropHeader" {
 		t.Errorf("clients %+v", clients)
 	}
-	if err := from.Decode(new(any)); !errors.Is(err, io.EOF) {
-		t.Errorf("more than was checked: %v", err)
-	}
+	yamltest.End(t, from)
 }

@@ -2,13 +2,9 @@
 package istio
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"os"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/scopegate/scopegate/internal/testing/yamltest"
 )
 
 // The fields of istio.io/api v1.30.3 that the manifests use, in the names of its JSON form.
@@ -29,12 +25,6 @@ type (
 				Normalization string `yaml:"normalization"`
 			} `yaml:"pathNormalization"`
 		} `yaml:"meshConfig"`
-	}
-	object[S any] struct {
-		APIVersion string            `yaml:"apiVersion"`
-		Kind       string            `yaml:"kind"`
-		Metadata   map[string]string `yaml:"metadata"`
-		Spec       S                 `yaml:"spec"`
 	}
 	port struct {
 		Name        string `yaml:"name"`
@@ -101,57 +91,35 @@ type (
 	}
 )
 
-// decode reads the next document, of which every field must be known.
-func decode[T any](t *testing.T, from *yaml.Decoder) (into T) {
-	t.Helper()
-	if err := from.Decode(&into); err != nil {
-		t.Fatal(err)
-	}
-	return into
-}
-
-func open(t *testing.T, name string) *yaml.Decoder {
-	t.Helper()
-	content, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	from := yaml.NewDecoder(bytes.NewReader(content))
-	from.KnownFields(true)
-	return from
-}
-
 // TestManifests: what they say to each other fits together, nothing passes without an answer,
 // and everything is asked about.
 func TestManifests(t *testing.T) {
-	mesh := decode[values](t, open(t, "values.yaml")).MeshConfig
+	mesh := yamltest.Next[values](t, yamltest.Open(t, "values.yaml")).MeshConfig
 	provider := mesh.ExtensionProviders[0]
 	asks := provider.EnvoyExtAuthzGrpc
 	if asks.FailOpen == nil || *asks.FailOpen || asks.Timeout != "6s" || asks.StatusOnError != "503" || mesh.PathNormalization.Normalization != "NONE" {
 		t.Errorf("mesh %+v", mesh)
 	}
-	from := open(t, "policy.yaml")
-	answers := decode[object[service]](t, from)
+	from := yamltest.Open(t, "policy.yaml")
+	answers := yamltest.Next[yamltest.Object[service]](t, from)
 	if asks.Service != answers.Metadata["name"]+"."+answers.Metadata["namespace"]+".svc.cluster.local" || asks.Port != answers.Spec.Ports[0].Port || answers.Spec.Ports[0].AppProtocol != "grpc" {
 		t.Errorf("asks %+v, answers %+v", asks, answers)
 	}
-	policy := decode[object[authorizationPolicy]](t, from)
+	policy := yamltest.Next[yamltest.Object[authorizationPolicy]](t, from)
 	if policy.Spec.Action != "CUSTOM" || policy.Spec.Provider.Name != provider.Name || len(policy.Spec.Rules) != 1 || len(policy.Spec.Rules[0]) > 0 {
 		t.Errorf("policy %+v", policy)
 	}
-	edge := decode[object[gateway]](t, from)
+	edge := yamltest.Next[yamltest.Object[gateway]](t, from)
 	if edge.Spec.Selector["istio"] != policy.Spec.Selector.MatchLabels["istio"] || edge.Metadata["namespace"] != policy.Metadata["namespace"] || edge.Spec.Servers[0].TLS.Mode != "SIMPLE" {
 		t.Errorf("gateway %+v", edge)
 	}
-	workspace := decode[object[serviceEntry]](t, from).Spec.Hosts[0]
-	if rule := decode[object[destinationRule]](t, from).Spec; rule.Host != workspace || rule.TrafficPolicy.TLS.SNI != workspace || rule.TrafficPolicy.TLS.Mode != "SIMPLE" {
+	workspace := yamltest.Next[yamltest.Object[serviceEntry]](t, from).Spec.Hosts[0]
+	if rule := yamltest.Next[yamltest.Object[destinationRule]](t, from).Spec; rule.Host != workspace || rule.TrafficPolicy.TLS.SNI != workspace || rule.TrafficPolicy.TLS.Mode != "SIMPLE" {
 		t.Errorf("rule %+v", rule)
 	}
-	route := decode[object[virtualService]](t, from).Spec
+	route := yamltest.Next[yamltest.Object[virtualService]](t, from).Spec
 	if sends := route.HTTP[0]; sends.Rewrite.Authority != workspace || sends.Route[0].Destination.Host != workspace || route.Hosts[0] != edge.Spec.Servers[0].Hosts[0] || route.Gateways[0] != edge.Metadata["name"] {
 		t.Errorf("route %+v", route)
 	}
-	if err := from.Decode(new(any)); !errors.Is(err, io.EOF) {
-		t.Errorf("more than was checked: %v", err)
-	}
+	yamltest.End(t, from)
 }
