@@ -76,11 +76,12 @@ func secretArgs(d *caddyfile.Dispenser, block string, to *[]string, limit int) e
 	return nil
 }
 
-// certificateArgs reads the files of a client certificate and its key.
+// certificateArgs reads the files of a certificate and its key.
 func certificateArgs(d *caddyfile.Dispenser, certificate, key *string) error {
+	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) != 2 || args[0] == "" || args[1] == "" {
-		return d.Err("client_certificate needs two PEM files, the certificate and its key")
+		return d.Errf("%s needs two PEM files, the certificate and its key", name)
 	}
 	*certificate, *key = args[0], args[1]
 	return nil

@@ -122,17 +122,14 @@ func parsePrefixes(texts []string) (prefixes []netip.Prefix, err error) {
 // ServeHTTP tells a proxy whether a request may pass.
 func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	defer caddyserver.Handled(r)
-	asked, problem := authcheck.Describe(r, authcheck.Dialect(orDefault(d.Dialect, authcheck.Dialects())), d.Prefix)
-	question := exchange.Question{Request: asked.Request, Client: asked.Client, Removes: asked.Dialect.Removes()}
-	if text := d.distrust(r.RemoteAddr, r.TLS); text != "" {
-		question.Distrusted, problem = true, authcheck.Misconfigured(text)
-		question.Client = "" // who is not believed is recorded by its own address
-	}
-	if problem != nil {
-		question.Problem, question.Reason = problem.Text, problem.Reason
-	}
-	authcheck.Write(w, asked, d.enforcer.Decide(question))
+	asked, problem := d.describe(r)
+	authcheck.Write(w, asked, d.enforcer.Decide(asked.Question(problem, d.distrust(r.RemoteAddr, r.TLS), "")))
 	return nil
+}
+
+// describe returns the request that a check asks about.
+func (d *Decision) describe(check *http.Request) (authcheck.Description, *authcheck.Problem) {
+	return authcheck.Describe(check, authcheck.Dialect(orDefault(d.Dialect, authcheck.Dialects())), d.Prefix)
 }
 
 // ServeMisdirected refuses a check that is for another host or path than this handler's. Unlike
@@ -140,7 +137,7 @@ func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp
 // client's own form is a 200, and error routes may answer one, which lets requests pass.
 func (d *Decision) ServeMisdirected(w http.ResponseWriter, r *http.Request, _ []string) error {
 	defer caddyserver.Handled(r)
-	asked, _ := authcheck.Describe(r, authcheck.Dialect(orDefault(d.Dialect, authcheck.Dialects())), d.Prefix)
+	asked, _ := d.describe(r)
 	authcheck.Write(w, asked, d.enforcer.Decide(exchange.Question{
 		Request: r, Distrusted: true, Reason: policy.MisdirectedRequest,
 		Problem: "The gateway is asked for a host or at a path that it does not answer; its site should have neither.",

@@ -61,13 +61,8 @@ func (g *DecisionGRPC) unmarshal(d *caddyfile.Dispenser) error {
 
 func (g *DecisionGRPC) options(d *caddyfile.Dispenser) options {
 	return options{
-		"certificate": func() error {
-			if !d.Args(&g.Certificate, &g.Key) {
-				return d.Err("certificate needs two PEM files, the certificate and its key")
-			}
-			return nil
-		},
-		"client_ca": func() error { return oneArg(d, &g.ClientCA) },
+		"certificate": func() error { return certificateArgs(d, &g.Certificate, &g.Key) },
+		"client_ca":   func() error { return oneArg(d, &g.ClientCA) },
 	}
 }
 

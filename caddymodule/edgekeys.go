@@ -2,13 +2,14 @@ package caddymodule
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/scopegate/scopegate/internal/pemfile"
 )
 
 // podToken is where a pod finds its own service account's token.
@@ -20,14 +21,11 @@ func (k *EdgeServiceAccounts) client() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	if k.Trust != "" {
-		content, err := os.ReadFile(k.Trust)
+		authorities, err := pemfile.Authorities(k.Trust)
 		if err != nil {
 			return nil, fmt.Errorf("kubernetes trust: %w", err)
 		}
-		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(content) {
-			return nil, fmt.Errorf("kubernetes trust: %s has no certificate", k.Trust)
-		}
+		transport.TLSClientConfig.RootCAs = authorities
 	}
 	return &http.Client{Transport: transport}, nil
 }

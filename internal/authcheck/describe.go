@@ -1,7 +1,6 @@
 package authcheck
 
 import (
-	"cmp"
 	"maps"
 	"net"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/scopegate/scopegate/internal/exchange"
 	"github.com/scopegate/scopegate/internal/policy"
 )
 
@@ -39,6 +39,21 @@ type Description struct {
 	Client string
 }
 
+// Question returns what is to be decided: whether the request may pass, or why it cannot be
+// judged. Distrust says why who asks is not believed; empty if it is. Then who asks is recorded
+// by its own address, which is empty where the request's context has it.
+func (d Description) Question(problem *Problem, distrust, own string) exchange.Question {
+	question := exchange.Question{Request: d.Request, Client: d.Client, Removes: d.Dialect.Removes()}
+	if distrust != "" {
+		question.Distrusted, question.Client = true, own
+		problem = Misconfigured(distrust)
+	}
+	if problem != nil {
+		question.Problem, question.Reason = problem.Text, problem.Reason
+	}
+	return question
+}
+
 // Describe returns the request that a check asks about. Prefix is what [Envoy] puts before its
 // path. With a problem, the request is the check itself.
 func Describe(check *http.Request, d Dialect, prefix string) (Description, *Problem) {
@@ -46,7 +61,7 @@ func Describe(check *http.Request, d Dialect, prefix string) (Description, *Prob
 	if d == Recognized {
 		var problem *Problem
 		if asked.Dialect, problem = recognize(check); problem != nil {
-			asked.Dialect = cmp.Or(asked.Dialect, Nginx) // which understands the fewest answers
+			asked.Dialect = Nginx // which understands the fewest answers
 			return asked, problem
 		}
 	}
@@ -117,8 +132,15 @@ func only(header http.Header, name string) (string, *Problem) {
 	}
 }
 
-// Sanitized is what Envoy writes in place of a byte that is not UTF-8, where a check has text.
-const Sanitized = "!"
+// Sanitized returns the problem of a target in text, in which Envoy may have written something
+// else for bytes that are not UTF-8, and nil for none. What the operator can do completes it.
+func Sanitized(target, operator string) *Problem {
+	const mark = "!"
+	if path, _, _ := strings.Cut(target, "?"); !strings.Contains(path, mark) {
+		return nil
+	}
+	return Ambiguous("Envoy writes " + mark + " for bytes in a path that are not UTF-8; write %21, or have the operator " + operator)
+}
 
 // ofEnvoy returns method and target of a check that is the request itself.
 func ofEnvoy(check *http.Request, prefix string) (method, target string, problem *Problem) {
@@ -126,8 +148,8 @@ func ofEnvoy(check *http.Request, prefix string) (method, target string, problem
 	if !ok {
 		return "", "", Misconfigured("a proxy asks at a path that does not begin with the prefix " + prefix + "; set path_prefix of ext_authz and the option prefix to the same value")
 	}
-	if path, _, _ := strings.Cut(target, "?"); strings.Contains(path, Sanitized) {
-		return "", "", Ambiguous("Envoy writes " + Sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator ask over gRPC with encode_raw_headers")
+	if problem = Sanitized(target, "ask over gRPC with encode_raw_headers"); problem != nil {
+		return "", "", problem
 	}
 	// Another proxy that asks here would be answered about the check, and not about its request.
 	if path, _, _ := strings.Cut(target, "?"); path == Path && (check.Header[originalURI] != nil || check.Header[forwardedURI] != nil) {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/scopegate/scopegate/internal/policy"
 )
 
@@ -17,7 +19,7 @@ const maxTarget = 64 << 10
 func Request(ctx context.Context, method, target string) (*http.Request, *Problem) {
 	malformed := func(text string) *Problem { return &Problem{policy.MalformedPath, text} }
 	switch {
-	case !isToken(method):
+	case !httpguts.ValidHeaderFieldName(method): // a token too (RFC 9110, section 9.1)
 		return nil, malformed("The method is none that HTTP permits.")
 	case len(target) > maxTarget:
 		return nil, malformed("The path cannot be judged: it is too long.")
@@ -34,11 +36,4 @@ func Request(ctx context.Context, method, target string) (*http.Request, *Proble
 		return nil, malformed("The path cannot be judged: it has a broken escape.")
 	}
 	return (&http.Request{Method: method, URL: u, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}).WithContext(ctx), nil
-}
-
-// isToken reports whether a method is a token (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
 }

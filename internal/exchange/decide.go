@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
-	"github.com/scopegate/scopegate/internal/caddyserver"
 	"github.com/scopegate/scopegate/internal/judge"
 	"github.com/scopegate/scopegate/internal/policy"
 	"github.com/scopegate/scopegate/internal/refusal"
@@ -80,12 +79,7 @@ func (x *exchange) leftovers(removes bool) []string {
 	if rec.Refused() {
 		return nil
 	}
-	drop := rec.DropHeaders
-	if x.by.Observe {
-		drop = rec.DropObserved
-	}
-	dropped := drop(x.r, caddyserver.TrustedHeaders)
-	rec.Dropped = audit.TruncateNames(dropped)
+	dropped := x.dropHeaders()
 	if removes {
 		// A rehearsal names more than it takes.
 		stays := func(name string) bool { return x.r.Header[name] != nil }

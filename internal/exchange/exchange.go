@@ -182,15 +182,16 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 }
 
 // dropHeaders takes out what must not leave. In mode observe, what belongs to the decision is
-// left as it is.
-func (x *exchange) dropHeaders() {
+// left as it is. It returns the names of what it took or, in mode observe, would take.
+func (x *exchange) dropHeaders() (dropped []string) {
 	drop := x.rec.DropHeaders
 	if x.by.Observe {
 		drop = x.rec.DropObserved
 	}
-	dropped := drop(x.r, caddyserver.TrustedHeaders)
+	dropped = drop(x.r, caddyserver.TrustedHeaders)
 	x.conflicting = slices.ContainsFunc(dropped, judge.Conflicts)
 	x.rec.Dropped = audit.TruncateNames(dropped)
+	return dropped
 }
 
 // upstreamStatus returns the status that the next handlers answered, 0 if they did not

@@ -28,8 +28,8 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	if problem != nil {
 		return asked, problem
 	}
-	if path, _, _ := strings.Cut(said.GetPath(), "?"); strings.Contains(path, authcheck.Sanitized) && !isRaw(said) {
-		return asked, authcheck.Ambiguous("Envoy writes " + authcheck.Sanitized + " for bytes in a path that are not UTF-8; write %21, or have the operator set encode_raw_headers")
+	if problem := authcheck.Sanitized(said.GetPath(), "set encode_raw_headers"); problem != nil && !isRaw(said) {
+		return asked, problem
 	}
 	request, problem := authcheck.Request(ctx, said.GetMethod(), said.GetPath())
 	if problem != nil {

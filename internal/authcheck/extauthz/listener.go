@@ -3,11 +3,9 @@ package extauthz
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -19,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/internal/pemfile"
 )
 
 const (
@@ -119,13 +119,8 @@ func (e *Encryption) Config() (*tls.Config, error) {
 	if e.ClientCA == "" {
 		return config, nil
 	}
-	content, err := os.ReadFile(e.ClientCA)
-	if err != nil {
+	if config.ClientCAs, err = pemfile.Authorities(e.ClientCA); err != nil {
 		return nil, fmt.Errorf("client_ca: %w", err)
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("client_ca: %s has no certificate in PEM", e.ClientCA)
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil

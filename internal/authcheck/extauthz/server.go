@@ -38,17 +38,9 @@ type Server struct {
 // errors.
 func (s *Server) Check(ctx context.Context, check *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	asked, problem := describe(ctx, check)
-	question := exchange.Question{Request: asked.Request, Client: asked.Client, Removes: true}
 	address, state := sender(ctx)
-	if text := s.Trusts(address, state); text != "" {
-		question.Distrusted = true
-		question.Client, _, _ = net.SplitHostPort(address) // who is not believed is recorded by its own address
-		problem = authcheck.Misconfigured(text)
-	}
-	if problem != nil {
-		question.Problem, question.Reason = problem.Text, problem.Reason
-	}
-	return answer(asked, s.Decide(question)), nil
+	own, _, _ := net.SplitHostPort(address)
+	return answer(asked, s.Decide(asked.Question(problem, s.Trusts(address, state), own))), nil
 }
 
 // sender returns where a check comes from.

@@ -3,12 +3,12 @@ package edge
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/pemfile"
 )
 
 const (
@@ -64,14 +64,11 @@ func (c *Client) transport() *http.Transport {
 func (c *Client) tlsConfig() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if c.options.Trust != "" {
-		content, err := os.ReadFile(c.options.Trust)
+		authorities, err := pemfile.Authorities(c.options.Trust)
 		if err != nil {
 			return nil, fmt.Errorf("authority trust: %w", err)
 		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(content) {
-			return nil, fmt.Errorf("authority trust: %s has no certificate", c.options.Trust)
-		}
+		config.RootCAs = authorities
 	}
 	if c.options.ClientCertificate != "" {
 		pair, err := tls.LoadX509KeyPair(c.options.ClientCertificate, c.options.ClientKey)
