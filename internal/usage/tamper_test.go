@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -80,15 +79,10 @@ func TestTamperedFiles(t *testing.T) {
 			l.Seen(allowed(id("own"), &jobs, noon))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			began := time.Now()
 			state, err := l.State(t.Context())
-			took := time.Since(began)
 			runtime.ReadMemStats(&after)
 			if used := int64(after.TotalAlloc - before.TotalAlloc); used > 4<<20+3*min(size, maxSnapshot) {
 				t.Errorf("%d bytes of memory for a file of %d", used, size)
-			}
-			if took > 5*time.Second {
-				t.Errorf("it took %s", took)
 			}
 			own, _ := state.Token(id("own"))
 			if own.Calls != 1 || (err == nil) != test.counts || (len(state.Unread) == 0) != test.counts || (len(state.Tokens) > 1) != test.counts {
