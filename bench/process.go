@@ -38,9 +38,14 @@ func spawn(dir, name string, env []string, program string, args ...string) (*pro
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	defer output.Close() // the child has a duplicate
+	// What processes keep is their own: a gateway adds up what others have left in its storage.
+	data, err := os.MkdirTemp(dir, name+"-data-")
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), "XDG_DATA_HOME="+data, "XDG_CONFIG_HOME="+data), env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = childAttributes()
 	began := time.Now()

@@ -43,7 +43,7 @@ type Decision struct {
 	// headers of a check to `/decide` are of.
 	Dialect string `json:"dialect,omitempty"`
 
-	// With dialect envoy, the `path_prefix` of the filter, such as `/envoy`. Default: none.
+	// With dialect envoy, which needs it: the `path_prefix` of the filter, such as `/envoy`.
 	Prefix string `json:"prefix,omitempty"`
 
 	// Addresses and networks that proxies ask from, in CIDR notation; what others ask is
@@ -57,9 +57,10 @@ type Decision struct {
 	// Answers Envoy's `ext_authz` over gRPC too, on an address of its own.
 	GRPC *DecisionGRPC `json:"grpc,omitempty"`
 
-	trust     authcheck.Trust
-	stranger  atomic.Bool    // was told of in the log
-	listening *checkListener // nil if it is not
+	trust authcheck.Trust
+	// The log was told of them.
+	stranger, misconfigured atomic.Bool
+	listening               *checkListener // nil if it is not
 }
 
 // CaddyModule returns the Caddy module information.
@@ -86,7 +87,7 @@ func (d *Decision) Provision(ctx caddy.Context) error {
 	if c := d.ClientCertificate; c != nil {
 		d.trust.Certificates = &authority.Certificates{Names: c.Names}
 	}
-	if d.GRPC != nil && slices.ContainsFunc(d.app.decisions, func(other *Decision) bool { return other.GRPC != nil && other.GRPC.Listen == d.GRPC.Listen }) {
+	if d.GRPC != nil && slices.ContainsFunc(d.app.decisions, func(other *Decision) bool { return other.GRPC != nil && other.GRPC.address() == d.GRPC.address() }) {
 		return fmt.Errorf("two databricks_decision handlers listen on grpc %s; give each an address of its own", d.GRPC.Listen)
 	}
 	d.app.decisions = append(d.app.decisions, d)
@@ -98,6 +99,8 @@ func (d *Decision) Validate() error {
 	_, badProxies := parsePrefixes(d.TrustedProxies)
 	var badPrefix error
 	switch {
+	case d.Prefix == "" && d.Dialect == string(authcheck.Envoy):
+		badPrefix = errors.New("dialect envoy needs a prefix, the same as path_prefix of ext_authz, such as /envoy: without one, a path_prefix would be judged as a part of the path")
 	case d.Prefix == "":
 	case d.Dialect != string(authcheck.Envoy):
 		badPrefix = errors.New("prefix is for dialect envoy; remove it, or set the dialect")
@@ -123,8 +126,18 @@ func parsePrefixes(texts []string) (prefixes []netip.Prefix, err error) {
 func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	defer caddyserver.Handled(r)
 	asked, problem := d.describe(r)
-	authcheck.Write(w, asked, d.enforcer.Decide(asked.Question(problem, d.distrust(r.RemoteAddr, r.TLS), "")))
+	authcheck.Write(w, asked, d.decide(asked.Question(problem, d.distrust(r.RemoteAddr, r.TLS), "")))
 	return nil
+}
+
+// decide answers a question. The log has the first one that the configuration of proxy or
+// service is to blame for.
+func (d *Decision) decide(q exchange.Question) exchange.Answer {
+	ours := q.Reason == policy.MisdirectedRequest || q.Reason == policy.GatewayMisconfigured && !q.Distrusted
+	if ours && d.misconfigured.CompareAndSwap(false, true) {
+		d.logger.Error("a proxy asks in a way that cannot be answered, and must refuse its requests; more of these are only recorded", zap.String("problem", q.Problem))
+	}
+	return d.enforcer.Decide(q)
 }
 
 // describe returns the request that a check asks about.
@@ -138,7 +151,7 @@ func (d *Decision) describe(check *http.Request) (authcheck.Description, *authch
 func (d *Decision) ServeMisdirected(w http.ResponseWriter, r *http.Request, _ []string) error {
 	defer caddyserver.Handled(r)
 	asked, _ := d.describe(r)
-	authcheck.Write(w, asked, d.enforcer.Decide(exchange.Question{
+	authcheck.Write(w, asked, d.decide(exchange.Question{
 		Request: r, Distrusted: true, Reason: policy.MisdirectedRequest,
 		Problem: "The gateway is asked for a host or at a path that it does not answer; its site should have neither.",
 	}))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -35,7 +36,7 @@ func (g *DecisionGRPC) validate() error {
 	}
 	address, err := caddy.ParseNetworkAddress(g.Listen)
 	switch {
-	case err != nil || g.Listen == "" || !address.IsUnixNetwork() && address.StartPort == 0:
+	case err != nil || g.Listen == "" || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "unix"}, address.Network) || address.Network != "unix" && address.StartPort == 0:
 		return fmt.Errorf("grpc needs an address to listen on, such as 127.0.0.1:9191 or unix//run/scopegate/decision.sock, not %q", g.Listen)
 	case address.PortRangeSize() > 1:
 		return fmt.Errorf("grpc listens on one address, not on the range %s", g.Listen)
@@ -87,6 +88,12 @@ func (l *checkListener) Destruct() error {
 	return nil
 }
 
+// address is where it listens, the same for all spellings.
+func (g *DecisionGRPC) address() string {
+	address, _ := caddy.ParseNetworkAddress(g.Listen) // was validated
+	return address.String()
+}
+
 // listen begins to answer checks over gRPC.
 func (d *Decision) listen() error {
 	if d.GRPC == nil {
@@ -99,7 +106,7 @@ func (d *Decision) listen() error {
 	} else if address, _ := caddy.ParseNetworkAddress(d.GRPC.Listen); !address.IsUnixNetwork() && !caddyserver.IsLoopback(address) {
 		d.logger.Warn("proxies send tokens to this address without TLS; set grpc certificate, or make sure that nobody can read along", zap.String("address", d.GRPC.Listen))
 	}
-	opened, _, err := checkListeners.LoadOrNew(d.GRPC.Listen, func() (caddy.Destructor, error) {
+	opened, _, err := checkListeners.LoadOrNew(d.GRPC.address(), func() (caddy.Destructor, error) {
 		l, err := openListener(d.app.ctx, d.GRPC.Listen)
 		if err != nil {
 			return nil, err
@@ -121,7 +128,7 @@ func openListener(ctx caddy.Context, address string) (net.Listener, error) {
 		return nil, err
 	}
 	if !parsed.IsUnixNetwork() {
-		return net.Listen("tcp", parsed.JoinHostPort(0))
+		return net.Listen(parsed.Network, parsed.JoinHostPort(0))
 	}
 	l, err := parsed.Listen(ctx, 0, net.ListenConfig{})
 	if err != nil {
@@ -132,7 +139,7 @@ func openListener(ctx caddy.Context, address string) (net.Listener, error) {
 
 // checks answers for this configuration.
 func (d *Decision) checks() *extauthz.Server {
-	return &extauthz.Server{Decide: d.enforcer.Decide, Trusts: d.distrust, Encryption: d.GRPC.encryption()}
+	return &extauthz.Server{Decide: d.decide, Trusts: d.distrust, Encryption: d.GRPC.encryption()}
 }
 
 // apply makes this configuration answer, and not one that it replaced or that did not start.
@@ -150,7 +157,7 @@ func panicked(reason any, stack []byte) {
 func (d *Decision) Cleanup() error {
 	err := d.Handler.Cleanup()
 	if d.listening != nil {
-		_, failed := checkListeners.Delete(d.GRPC.Listen)
+		_, failed := checkListeners.Delete(d.GRPC.address())
 		err = errors.Join(err, failed)
 	}
 	return err

@@ -93,7 +93,8 @@ func Comment(comment string, mode CommentMode) string {
 		return sanitize.String(comment, maxComment)
 	}
 	const prefix, kept = "sha256:", 8
-	sum := sha256.Sum256([]byte(comment))
+	var buf [256]byte // so that nearly every comment is copied to the stack
+	sum := sha256.Sum256(append(buf[:0], comment...))
 	var hash [len(prefix) + 2*kept]byte
 	hex.Encode(hash[copy(hash[:], prefix):], sum[:kept])
 	return string(hash[:])

@@ -55,7 +55,7 @@ func (d Description) Question(problem *Problem, distrust, own string) exchange.Q
 }
 
 // Describe returns the request that a check asks about. Prefix is what [Envoy] puts before its
-// path. With a problem, the request is the check itself.
+// path. With a problem, the request is for the record only: the check itself if it describes none.
 func Describe(check *http.Request, d Dialect, prefix string) (Description, *Problem) {
 	asked := Description{Dialect: d, Request: check}
 	if d == Recognized {
@@ -77,9 +77,6 @@ func Describe(check *http.Request, d Dialect, prefix string) (Description, *Prob
 		return asked, problem
 	}
 	request, problem := Request(check.Context(), method, target)
-	if problem != nil {
-		return asked, problem
-	}
 	request.Header = maps.Clone(check.Header)
 	for _, name := range ownHeaders {
 		delete(request.Header, name)
@@ -95,7 +92,7 @@ func Describe(check *http.Request, d Dialect, prefix string) (Description, *Prob
 	// What the proxy says of a body decides whether the request can be a CORS preflight.
 	request.ContentLength = lengthOf(check)
 	asked.Request = request
-	return asked, nil
+	return asked, problem
 }
 
 // ownHeaders are about the connection between proxy and gateway, or about the check itself.

@@ -15,25 +15,28 @@ import (
 const maxTarget = 64 << 10
 
 // Request returns the request with a method and a raw target, as net/http would read them. It
-// has no header.
+// has no header. With a problem, it is for the record only: it has the path as it is written.
 func Request(ctx context.Context, method, target string) (*http.Request, *Problem) {
-	malformed := func(text string) *Problem { return &Problem{policy.MalformedPath, text} }
+	path, _, _ := strings.Cut(target, "?")
+	request := (&http.Request{Method: method, URL: &url.URL{Path: path}, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}).WithContext(ctx)
+	malformed := func(text string) (*http.Request, *Problem) { return request, &Problem{policy.MalformedPath, text} }
 	switch {
 	case !httpguts.ValidHeaderFieldName(method): // a token too (RFC 9110, section 9.1)
-		return nil, malformed("The method is none that HTTP permits.")
+		return malformed("The method is not a valid HTTP method.")
 	case len(target) > maxTarget:
-		return nil, malformed("The path cannot be judged: it is too long.")
+		return malformed("The path cannot be judged: it is too long.")
 	case !strings.HasPrefix(target, "/"):
-		return nil, malformed("The request target has no path; send one that begins with a slash.")
+		return malformed("The request target has no path; send one that begins with a slash.")
 	case strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return nil, malformed("The path cannot be judged: it has a space or a control character.")
+		return malformed("The path cannot be judged: it has a space or a control character.")
 	case strings.Contains(target, "#"):
 		// It would be judged as %23, and sent as what some servers take for the path's end.
-		return nil, malformed("The path cannot be judged: it has a fragment.")
+		return malformed("The path cannot be judged: it has a fragment.")
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
-		return nil, malformed("The path cannot be judged: it has a broken escape.")
+		return malformed("The path cannot be judged: it has a broken escape.")
 	}
-	return (&http.Request{Method: method, URL: u, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}).WithContext(ctx), nil
+	request.URL = u
+	return request, nil
 }

@@ -1,6 +1,7 @@
 package caddyserver
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -166,6 +167,26 @@ func (t *routes) servedHosts() (hosts []string) {
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
+}
+
+// checkHosts returns an error if proxies ask on this server and it has a site for a host that
+// answers them otherwise. A check may have the Host of the proxy's client, who would choose
+// who is asked.
+func (t *routes) checkHosts() error {
+	if !slices.ContainsFunc(t.refusers, Refuser.AnswersChecks) {
+		return nil
+	}
+	for i := range t.list {
+		route := &t.list[i]
+		if refuser := t.refuserIn(route.Handlers); refuser != nil && refuser.AnswersChecks() {
+			continue
+		}
+		for _, host := range hostsOf(route.MatcherSets) {
+			return fmt.Errorf("the site for %s has the address of a databricks_decision: a client that sends this Host through a proxy would be answered by that site, unjudged; give databricks_decision an address of its own",
+				strings.Join(*host, ", "))
+		}
+	}
+	return nil
 }
 
 // refuserIn returns the first handler of ours that handlers lead to, or nil.

@@ -3,8 +3,6 @@ package exchange
 import (
 	"net/http"
 	"slices"
-	"sync/atomic"
-	"time"
 
 	"github.com/scopegate/scopegate/internal/audit"
 	"github.com/scopegate/scopegate/internal/judge"
@@ -91,28 +89,4 @@ func (x *exchange) leftovers(removes bool) []string {
 		rec.RefuseLeftover(dropped[i], x.by.Observe)
 	}
 	return dropped
-}
-
-// awaited counts the changes of tokens that proxies were allowed to make, and that may not
-// have been made yet.
-var awaited atomic.Int64
-
-// awaitChange makes a change of tokens that a proxy may make take effect here soon: facts are
-// doubted when the workspace has most likely answered, and once more when it has at the
-// latest, because the proxy does not say when it has.
-func (x *exchange) awaitChange() {
-	changed := x.rec.WatchChange(x.r, x.e.Tokens())
-	if changed == nil {
-		return
-	}
-	if awaited.Add(1) > maxAbandoned {
-		awaited.Add(-1)
-		changed(0)
-		return
-	}
-	time.AfterFunc(doubtTime, func() { changed(0) })
-	time.AfterFunc(changeTime, func() {
-		awaited.Add(-1)
-		changed(0)
-	})
 }

@@ -155,10 +155,10 @@ func (j *Judgement) RefuseLeftover(name string, observe bool) {
 	j.Enforced = !observe
 	j.Policy, j.Requirement = "", "" // of a refusal that was only rehearsed
 	if name == "Authorization" {
-		j.refuse(policy.AmbiguousRequest, "This path needs no token, and the proxy cannot take it out of the request; leave out the header Authorization.")
+		j.refuse(policy.AmbiguousRequest, "This path needs no token, and the proxy cannot remove it; send the request without an Authorization header.")
 		return
 	}
-	j.refuse(policy.AmbiguousRequest, fmt.Sprintf("The header %s must not reach the workspace beside a token; leave it out, or have the proxy remove it before it asks.", sanitize.String(name, maxHeaderName)))
+	j.refuse(policy.AmbiguousRequest, fmt.Sprintf("The header %s must not reach the workspace beside a token; do not send it, or have the proxy remove it before it asks.", sanitize.String(name, maxHeaderName)))
 }
 
 // maxHeaderName bounds what a message quotes of a header's name, in bytes.

@@ -44,6 +44,6 @@ var advice = map[policy.Reason]string{
 	policy.MisdirectedRequest:    "use a host and a path that the gateway serves, or add the host to the site's address",
 	policy.CORSNotAllowed:        "add the page's origin to the option cors of the gateway",
 	policy.DirectoryUnavailable:  "nothing about the token: send the request again once the workspace answers the gateway; the detail says why it did not",
-	policy.GatewayMisconfigured:  "nothing about the token: the operator runs scopegate check, which says what to fix",
+	policy.GatewayMisconfigured:  "nothing about the token: the operator fixes what the detail says; scopegate check tries the gateway's credential, and docs/proxies.md has the settings of proxies",
 	policy.AuditUnavailable:      "nothing about the token: the operator makes room for audit records, or sets when_full to block or drop",
 }

@@ -23,7 +23,7 @@ var meanings = map[policy.Reason]string{
 	policy.MisdirectedRequest:    "the request is for a host or a path that the gateway does not serve",
 	policy.CORSNotAllowed:        "a browser's preflight of an origin that the gateway does not allow",
 	policy.DirectoryUnavailable:  "the token could not be looked up",
-	policy.GatewayMisconfigured:  "the gateway cannot look up tokens until its operator has fixed something",
+	policy.GatewayMisconfigured:  "the gateway, or a proxy that asks it, cannot judge requests until its operator has fixed something",
 	policy.AuditUnavailable:      "the decision could not be recorded, and the gateway lets nothing pass without a record",
 }
 

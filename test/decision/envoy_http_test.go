@@ -71,11 +71,13 @@ func TestEnvoyOverHTTP(t *testing.T) {
 	}
 }
 
-// TestEnvoyOverHTTPWithoutPrefix: every path is the one that is asked about. Where others ask, one
-// that does is told so.
-func TestEnvoyOverHTTPWithoutPrefix(t *testing.T) {
-	r := start(t, "dialect envoy")
-	for target, want := range map[string]string{files: "permitted", jobs: "missing_scope", "/decide": "gateway_misconfigured"} {
+// TestEnvoyOverHTTPByOthers: a proxy that asks without the prefix, or in another dialect, is told so.
+func TestEnvoyOverHTTPByOthers(t *testing.T) {
+	r := start(t, "dialect envoy\nprefix /envoy")
+	for target, want := range map[string]string{
+		"/envoy" + files: "permitted", "/envoy" + jobs: "missing_scope",
+		files: "gateway_misconfigured", "/decide": "gateway_misconfigured", "/envoy/decide": "gateway_misconfigured",
+	} {
 		a := r.ask(t, target, r.files, "X-Original-Method", "GET", "X-Original-URI", files)
 		if a.Header.Get("X-Scopegate-Reason") != want {
 			t.Errorf("%s: %d %v", target, a.StatusCode, a.Header)

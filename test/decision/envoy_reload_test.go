@@ -79,6 +79,10 @@ func TestEnvoyAddresses(t *testing.T) {
 	if err := r.TryLoad(t, "route {\n"+two+"\n"+r.directive("")+"\n}"); err == nil || !strings.Contains(err.Error(), "two databricks_decision handlers listen on grpc "+r.grpc) {
 		t.Errorf("two handlers: %v", err)
 	}
+	two = strings.Replace(two, "grpc "+r.grpc, "grpc tcp/"+r.grpc, 1) // another spelling
+	if err := r.TryLoad(t, "route {\n"+two+"\n"+r.directive("")+"\n}"); err == nil || !strings.Contains(err.Error(), "two databricks_decision handlers listen on grpc "+r.grpc) {
+		t.Errorf("two handlers, in two spellings: %v", err)
+	}
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,8 +13,7 @@ import (
 // clients and where error routes would answer otherwise: a proxy takes every 200 for a permission.
 func TestMisdirected(t *testing.T) {
 	r := start(t, "")
-	ours := strings.Replace(r.directive("mode observe\ndialect envoy"), "grpc "+r.grpc+"\n", "", 1)
-	gateway := "databricks_scopes {\nworkspace " + r.Workspace.URL() + "\n" + harness.AdminBlock + "}\nrespond 204"
+	ours := strings.Replace(r.directive("mode observe\ndialect envoy\nprefix /envoy"), "grpc "+r.grpc+"\n", "", 1)
 	ask := func(t *testing.T, site, contentType string) {
 		t.Helper()
 		check := harness.NewRequest(t, http.MethodPost, "http://"+site+"/api/2.1/jobs/create", r.files, nil, "Content-Type", contentType)
@@ -24,7 +24,7 @@ func TestMisdirected(t *testing.T) {
 	}
 	for name, sites := range map[string]string{
 		"host":             "http://decide.example:{port} {\nbind 127.0.0.1\n" + ours + "\n",
-		"gateway's host":   "http://a.example:{port} {\nbind 127.0.0.1\n" + gateway + "\n}\nhttp://b.example:{port} {\nbind 127.0.0.1\n" + ours + "\n",
+		"two hosts":        "http://a.example:{port} {\nbind 127.0.0.1\n" + ours + "\n}\nhttp://b.example:{port} {\nbind 127.0.0.1\n" + ours + "\n",
 		"path":             "http://:{port} {\nbind 127.0.0.1\n" + strings.Replace(ours, "databricks_decision", "databricks_decision /envoy/*", 1) + "\n",
 		"with error route": "http://decide.example:{port} {\nbind 127.0.0.1\n" + ours + "\nhandle_errors {\nrespond sorry 200\n}\n",
 	} {
@@ -35,5 +35,22 @@ func TestMisdirected(t *testing.T) {
 				ask(t, site, contentType)
 			}
 		})
+	}
+}
+
+// TestSiteBesideChecks: a site that a client could choose by its Host, instead of the one that
+// judges, is an error at the start.
+func TestSiteBesideChecks(t *testing.T) {
+	r := start(t, "")
+	ours := strings.Replace(r.directive("dialect envoy\nprefix /envoy"), "grpc "+r.grpc+"\n", "", 1)
+	gateway := "databricks_scopes {\nworkspace " + r.Workspace.URL() + "\n" + harness.AdminBlock + "}\nrespond 204"
+	for name, other := range map[string]string{"any": "respond 200", "a gateway's": gateway, "below": "handle {\nrespond 200\n}"} {
+		for _, host := range []string{"", "decide.example"} {
+			sites := "respond 404\n}\nhttp://" + host + ":{port} {\nbind 127.0.0.1\n" + ours + "\n}\nhttp://other.example:{port} {\nbind 127.0.0.1\n" + other + "\n"
+			_, port, _ := net.SplitHostPort(harness.FreeAddress(t))
+			if err := r.TryLoad(t, strings.ReplaceAll(sites, "{port}", port)); err == nil || !strings.Contains(err.Error(), "the site for other.example has the address of a databricks_decision") {
+				t.Errorf("%s site, decision for %q: %v", name, host, err)
+			}
+		}
 	}
 }

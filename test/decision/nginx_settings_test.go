@@ -91,7 +91,7 @@ func TestNginxMisconfigured(t *testing.T) {
 		reason        string
 	}{
 		{"another dialect", "dialect forwarded", nil, nil, 503, "gateway_misconfigured"},
-		{"Envoy's dialect", "dialect envoy", nil, nil, 503, "gateway_misconfigured"},
+		{"Envoy's dialect", "dialect envoy\nprefix /envoy", nil, nil, 503, "gateway_misconfigured"},
 		{"no method", "", []string{"proxy_set_header X-Original-Method $request_method;", ""}, nil, 403, "gateway_misconfigured"},
 		{"no target", "", []string{"proxy_set_header X-Original-URI $request_uri;", ""}, nil, 403, "gateway_misconfigured"},
 		{"no target, and the client's", "", []string{"proxy_set_header X-Original-URI $request_uri;", ""}, []string{"X-Original-URI", files}, 403, "gateway_misconfigured"},
@@ -106,10 +106,7 @@ func TestNginxMisconfigured(t *testing.T) {
 			w := harness.StartWorkspace(t)
 			block := strings.Replace(decisionBlock(w), "cache {", test.options+"\ncache {", 1)
 			n := startNginxAt(t, harness.StartSite(t, w, block), test.edits...)
-			path := files
-			if test.options == "dialect envoy" {
-				path = jobs
-			}
+			const path = files
 			if a := n.ask(t, http.MethodGet, path, "files", test.header...); a.StatusCode != test.status || a.Header.Get("X-Scopegate-Reason") != test.reason {
 				t.Errorf("answered %d %v %s", a.StatusCode, a.Header, a.Body)
 			}

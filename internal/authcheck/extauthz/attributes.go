@@ -32,16 +32,13 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 		return asked, problem
 	}
 	request, problem := authcheck.Request(ctx, said.GetMethod(), said.GetPath())
-	if problem != nil {
-		return asked, problem
-	}
 	request.Header = header
 	request.ContentLength = max(said.GetSize(), 0)
 	asked.Request = request
 	if address, err := netip.ParseAddr(check.GetAttributes().GetSource().GetAddress().GetSocketAddress().GetAddress()); err == nil {
 		asked.Client = address.String()
 	}
-	return asked, nil
+	return asked, problem
 }
 
 // isRaw reports whether a check has the path as bytes too.

@@ -27,8 +27,8 @@ const (
 	// maxMetadata bounds the headers of the call itself, in bytes, which anyone can send.
 	maxMetadata = 16 << 10
 	// maxChecks bounds the checks that wait on one connection. Envoy has one for each of its
-	// threads.
-	maxChecks = 10_000
+	// threads. Who connects can make them wait.
+	maxChecks = 1_000
 	// handshakeTime is how long a connection may take to be set up.
 	handshakeTime = 10 * time.Second
 	// endTime is how long checks may take to end when the listener is closed.

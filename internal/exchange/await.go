@@ -1,0 +1,78 @@
+package exchange
+
+import (
+	"sync"
+	"time"
+)
+
+// awaitChange makes a change of tokens that a proxy may make take effect here soon: facts are
+// doubted when the workspace has most likely answered, and once more when it has at the
+// latest, because the proxy does not say when it has.
+func (x *exchange) awaitChange() {
+	known := x.e.Tokens()
+	changed := x.rec.WatchChange(x.r, known)
+	if changed == nil {
+		return
+	}
+	for _, after := range []time.Duration{doubtTime, changeTime} {
+		later.doubt(known, after, changed)
+	}
+}
+
+// maxTimed bounds the timers that are for one change of tokens each. Beyond that, the changes of
+// a workspace share two.
+const maxTimed = 200
+
+// later are the doubts to come, in every configuration of the process.
+var later doubts
+
+// doubts puts facts in doubt at later times. The zero value is ready to use.
+type doubts struct {
+	mu     sync.Mutex
+	timed  int                       // timers that are for one change each
+	shared map[sharedDoubt]time.Time // and for several, with the time of the last change
+}
+
+// sharedDoubt is a timer for several changes of the tokens of a workspace. Who could make the
+// gateway forget a change by making many others would keep a revoked token alive.
+type sharedDoubt struct {
+	known Tokens
+	after time.Duration
+}
+
+// doubt calls changed after some time, or then puts all tokens in doubt.
+func (d *doubts) doubt(known Tokens, after time.Duration, changed func(status int)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timed < maxTimed {
+		d.timed++
+		time.AfterFunc(after, func() {
+			changed(0)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.timed--
+		})
+		return
+	}
+	if d.shared == nil {
+		d.shared = make(map[sharedDoubt]time.Time)
+	}
+	s := sharedDoubt{known, after}
+	if _, waits := d.shared[s]; !waits {
+		time.AfterFunc(after, func() { d.due(s) })
+	}
+	d.shared[s] = time.Now()
+}
+
+// due puts all tokens in doubt, and once more later if the last change is too young for this
+// doubt to be after it.
+func (d *doubts) due(s sharedDoubt) {
+	d.mu.Lock()
+	if rest := time.Until(d.shared[s].Add(s.after)); rest > 0 {
+		time.AfterFunc(rest, func() { d.due(s) })
+	} else {
+		delete(d.shared, s)
+	}
+	d.mu.Unlock()
+	s.known.DoubtOwners()
+}
