@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 
 	redigo "github.com/gomodule/redigo/redis"
+
+	"github.com/scopegate/scopegate/internal/pemfile"
 )
 
 // TLS says whom a connection trusts, and what it shows. The files are read at each dial, so
@@ -32,13 +32,9 @@ func (t TLS) config(host string) (*tls.Config, error) {
 		config.ServerName = t.ServerName
 	}
 	if t.Trust != "" {
-		pem, err := os.ReadFile(t.Trust)
-		if err != nil {
+		var err error
+		if config.RootCAs, err = pemfile.Authorities(t.Trust); err != nil {
 			return nil, fmt.Errorf("tls trust: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls trust: no certificate in %s", t.Trust)
 		}
 	}
 	if t.ClientCertificate != "" {

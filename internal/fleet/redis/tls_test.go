@@ -165,7 +165,7 @@ func TestTLS(t *testing.T) {
 		{"another name", func(f *TLS) { f.ServerName = "other.example.com" }, "is not trusted"},
 		{"the address as the name", func(f *TLS) { f.ServerName = "" }, "is not trusted"},
 		{"no file to trust", func(f *TLS) { f.Trust = "/nonexistent.pem" }, "tls trust"},
-		{"a key to trust", func(f *TLS) { f.Trust = key }, "no certificate in"},
+		{"a key to trust", func(f *TLS) { f.Trust = key }, "has no certificate in PEM"},
 		{"no key", func(f *TLS) { f.ClientKey = "/nonexistent.pem" }, "tls client certificate"},
 		{"no client certificate", func(f *TLS) { f.ClientCertificate, f.ClientKey = "", "" }, "certificate required"},
 	} {
