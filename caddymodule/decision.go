@@ -124,7 +124,7 @@ func parsePrefixes(texts []string) (prefixes []netip.Prefix, err error) {
 
 // ServeHTTP tells a proxy whether a request may pass.
 func (d *Decision) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	defer caddyserver.Handled(r)
+	caddyserver.Judged(r)
 	asked, problem := d.describe(r)
 	authcheck.Write(w, asked, d.decide(asked.Question(problem, d.distrust(r.RemoteAddr, r.TLS), "")))
 	return nil
@@ -149,11 +149,10 @@ func (d *Decision) describe(check *http.Request) (authcheck.Description, *authch
 // that of a handler in the data path, the answer is a refusal by its status for all: a gRPC
 // client's own form is a 200, and error routes may answer one, which lets requests pass.
 func (d *Decision) ServeMisdirected(w http.ResponseWriter, r *http.Request, _ []string) error {
-	defer caddyserver.Handled(r)
 	asked, _ := d.describe(r)
 	authcheck.Write(w, asked, d.decide(exchange.Question{
 		Request: r, Distrusted: true, Reason: policy.MisdirectedRequest,
-		Problem: "The gateway is asked for a host or at a path that it does not answer; its site should have neither.",
+		Problem: "The gateway was asked for a host or at a path that its databricks_decision does not answer; write its site's address without a host, and the directive without a matcher.",
 	}))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -79,12 +80,15 @@ func (g *DecisionGRPC) encryption() *extauthz.Encryption {
 // connections when one replaces another.
 var checkListeners = caddy.NewUsagePool()
 
+// checkEndTime is how long checks may take to end when no configuration listens for them any more.
+const checkEndTime = 5 * time.Second
+
 // checkListener is one of them.
 type checkListener struct{ *extauthz.Listener }
 
 // Destruct implements [caddy.Destructor].
 func (l *checkListener) Destruct() error {
-	l.Close()
+	l.Close(checkEndTime)
 	return nil
 }
 

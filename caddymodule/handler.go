@@ -184,7 +184,8 @@ func (h *Handler) judge(w *workspace, catalog *scopes.Catalog) (*judge.Judge, er
 // ServeHTTP judges a request, records the decision, and passes the request on or
 // refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	defer caddyserver.Handled(r) // it was judged, whoever answered
+	caddyserver.Judged(r)
+	defer caddyserver.Handled(r) // whoever answered
 	return h.enforcer.Serve(w, r, next)
 }
 

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -53,7 +54,11 @@ func (h *Health) Provision(ctx caddy.Context) (err error) {
 
 // ServeHTTP answers the probes.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	switch strings.TrimSuffix(r.URL.Path, "/") {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	if slices.Contains([]string{"/livez", "/healthz", "/readyz"}, path) {
+		caddyserver.Judged(r) // no check has one of these paths
+	}
+	switch path {
 	case "/livez", "/healthz":
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")

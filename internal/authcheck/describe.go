@@ -136,7 +136,7 @@ func Sanitized(target, operator string) *Problem {
 	if path, _, _ := strings.Cut(target, "?"); !strings.Contains(path, mark) {
 		return nil
 	}
-	return Ambiguous("Envoy writes " + mark + " for bytes in a path that are not UTF-8; write %21, or have the operator " + operator)
+	return &Problem{policy.AmbiguousRequest, "Envoy writes " + mark + " for bytes in a path that are not UTF-8, so this path may be another one; write %21, or have the operator " + operator + "."}
 }
 
 // ofEnvoy returns method and target of a check that is the request itself.

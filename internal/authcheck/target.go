@@ -15,9 +15,13 @@ import (
 const maxTarget = 64 << 10
 
 // Request returns the request with a method and a raw target, as net/http would read them. It
-// has no header. With a problem, it is for the record only: it has the path as it is written.
+// has no header. With a problem, it is for the record only: it has the path as it is written, and
+// none if that could be something else, such as a URL with a password.
 func Request(ctx context.Context, method, target string) (*http.Request, *Problem) {
 	path, _, _ := strings.Cut(target, "?")
+	if !strings.HasPrefix(path, "/") {
+		path = ""
+	}
 	request := (&http.Request{Method: method, URL: &url.URL{Path: path}, RequestURI: target, Proto: "HTTP/2.0", ProtoMajor: 2}).WithContext(ctx)
 	malformed := func(text string) (*http.Request, *Problem) { return request, &Problem{policy.MalformedPath, text} }
 	switch {

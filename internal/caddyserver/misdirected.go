@@ -1,7 +1,6 @@
 package caddyserver
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -21,8 +20,7 @@ type Refuser interface {
 	// ServeMisdirected refuses such a request. The hosts are those that are served, none
 	// if the host is not what is wrong.
 	ServeMisdirected(w http.ResponseWriter, r *http.Request, hosts []string) error
-	// AnswersChecks reports whether proxies ask the handler, who take every 200 for a
-	// permission. It refuses for all handlers of its server.
+	// AnswersChecks reports whether proxies ask the handler.
 	AnswersChecks() bool
 }
 
@@ -30,15 +28,17 @@ type Refuser interface {
 type routes struct {
 	list     caddyhttp.RouteList // the server's own
 	refusers []Refuser
-	chain    func() caddyhttp.Handler
-	hosts    func() []string
+	// answersErrors says that the server has error routes.
+	answersErrors bool
+	chain         func() caddyhttp.Handler
+	hosts         func() []string
 }
 
 // serve makes a handler answer requests for unknown hosts. The first one does.
 func (c *carrier) serve(ctx caddy.Context, refuser Refuser) error {
 	if c.routes == nil {
 		// The list is still being provisioned, in place: compile it when it is needed.
-		c.routes = &routes{list: c.server.Routes}
+		c.routes = &routes{list: c.server.Routes, answersErrors: c.server.Errors != nil && len(c.server.Errors.Routes) > 0}
 		c.routes.chain = sync.OnceValue(func() caddyhttp.Handler {
 			return c.routes.list.Compile(caddyhttp.HandlerFunc(c.routes.unmatched))
 		})
@@ -57,6 +57,9 @@ func (c *carrier) serve(ctx caddy.Context, refuser Refuser) error {
 func (t *routes) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	inFlight.Add(1)
 	defer inFlight.Add(-1)
+	if by := t.checker(); by != nil {
+		return t.serveCheck(w, r, by)
+	}
 	err := t.chain().ServeHTTP(w, r)
 	if err != nil || !Unhandled(r) {
 		return err
@@ -113,7 +116,7 @@ func (t *routes) unmatched(w http.ResponseWriter, r *http.Request) error {
 		caddyhttp.SetVar(r.Context(), unhandledVar, true) // as Caddy does
 		return nil
 	}
-	return t.refusers[max(0, slices.IndexFunc(t.refusers, Refuser.AnswersChecks))].ServeMisdirected(w, r, hosts)
+	return t.refusers[0].ServeMisdirected(w, r, hosts)
 }
 
 // unhandledVar is what Caddy sets in a request that no handler has answered, and to which
@@ -167,26 +170,6 @@ func (t *routes) servedHosts() (hosts []string) {
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
-}
-
-// checkHosts returns an error if proxies ask on this server and it has a site for a host that
-// answers them otherwise. A check may have the Host of the proxy's client, who would choose
-// who is asked.
-func (t *routes) checkHosts() error {
-	if !slices.ContainsFunc(t.refusers, Refuser.AnswersChecks) {
-		return nil
-	}
-	for i := range t.list {
-		route := &t.list[i]
-		if refuser := t.refuserIn(route.Handlers); refuser != nil && refuser.AnswersChecks() {
-			continue
-		}
-		for _, host := range hostsOf(route.MatcherSets) {
-			return fmt.Errorf("the site for %s has the address of a databricks_decision: a client that sends this Host through a proxy would be answered by that site, unjudged; give databricks_decision an address of its own",
-				strings.Join(*host, ", "))
-		}
-	}
-	return nil
 }
 
 // refuserIn returns the first handler of ours that handlers lead to, or nil.

@@ -59,7 +59,7 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 }
 
 // Start fails if another process listens on an address of the servers or of the admin API, and
-// if a site is beside one that answers checks.
+// if a site is beside one where proxies ask.
 // It warns of hosts that clients may miss, and of an admin API that is open to others. To
 // validate a configuration, Caddy does not start it.
 func (s *Servers) Start(ctx caddy.Context, logger *zap.Logger) error {
@@ -67,7 +67,7 @@ func (s *Servers) Start(ctx caddy.Context, logger *zap.Logger) error {
 		if c.routes != nil {
 			c.server.Routes = c.routes.list // they are compiled; others may look at them
 			c.routes.warn(logger, len(c.server.TLSConnPolicies) > 0)
-			if err := c.routes.checkHosts(); err != nil {
+			if err := c.routes.checkSites(); err != nil {
 				return err
 			}
 		}

@@ -1,8 +1,11 @@
 package exchange
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"github.com/scopegate/scopegate/internal/caddyserver"
 )
 
 // awaitChange makes a change of tokens that a proxy may make take effect here soon: facts are
@@ -24,10 +27,12 @@ func (x *exchange) awaitChange() {
 const maxTimed = 200
 
 // later are the doubts to come, in every configuration of the process.
-var later doubts
+var later = doubts{exit: caddyserver.Requests()}
 
-// doubts puts facts in doubt at later times. The zero value is ready to use.
+// doubts puts facts in doubt at later times, and at the latest when the process begins to exit:
+// others of a fleet go by what it doubts.
 type doubts struct {
+	exit   context.Context // ends then
 	mu     sync.Mutex
 	timed  int                       // timers that are for one change each
 	shared map[sharedDoubt]time.Time // and for several, with the time of the last change
@@ -46,7 +51,7 @@ func (d *doubts) doubt(known Tokens, after time.Duration, changed func(status in
 	defer d.mu.Unlock()
 	if d.timed < maxTimed {
 		d.timed++
-		time.AfterFunc(after, func() {
+		d.atLatest(after, func() {
 			changed(0)
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -59,7 +64,7 @@ func (d *doubts) doubt(known Tokens, after time.Duration, changed func(status in
 	}
 	s := sharedDoubt{known, after}
 	if _, waits := d.shared[s]; !waits {
-		time.AfterFunc(after, func() { d.due(s) })
+		d.atLatest(after, func() { d.due(s) })
 	}
 	d.shared[s] = time.Now()
 }
@@ -68,11 +73,20 @@ func (d *doubts) doubt(known Tokens, after time.Duration, changed func(status in
 // doubt to be after it.
 func (d *doubts) due(s sharedDoubt) {
 	d.mu.Lock()
-	if rest := time.Until(d.shared[s].Add(s.after)); rest > 0 {
-		time.AfterFunc(rest, func() { d.due(s) })
+	if rest := time.Until(d.shared[s].Add(s.after)); rest > 0 && d.exit.Err() == nil {
+		d.atLatest(rest, func() { d.due(s) })
 	} else {
 		delete(d.shared, s)
 	}
 	d.mu.Unlock()
 	s.known.DoubtOwners()
+}
+
+// atLatest calls f after some time, or when the process begins to exit.
+func (d *doubts) atLatest(after time.Duration, f func()) {
+	ctx, cancel := context.WithTimeout(d.exit, after)
+	context.AfterFunc(ctx, func() {
+		defer cancel()
+		f()
+	})
 }

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,11 +11,24 @@ import (
 // doubted is the part of [Tokens] that doubts.
 type doubted struct {
 	Tokens
-	all []time.Duration // when all tokens were put in doubt
-	at  func() time.Duration
+	begin time.Time
+
+	mu  sync.Mutex
+	all []time.Duration       // when all tokens were put in doubt
+	own map[int]time.Duration // and those of one change
 }
 
-func (d *doubted) DoubtOwners() { d.all = append(d.all, d.at()) }
+func (d *doubted) DoubtOwners() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, time.Since(d.begin))
+}
+
+func (d *doubted) change(i int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.own[i] = time.Since(d.begin)
+}
 
 // TestDoubts: after every change there is a doubt no earlier than it should be and soon after
 // that, however many changes there are.
@@ -32,16 +47,15 @@ func TestDoubts(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var d doubts
-				begin := time.Now()
-				known := &doubted{at: func() time.Duration { return time.Since(begin) }}
-				own := make(map[int]time.Duration)
+				ctx, exit := context.WithCancel(t.Context())
+				d := doubts{exit: ctx}
+				known := &doubted{begin: time.Now(), own: make(map[int]time.Duration)}
 				for i := range test.changes {
 					d.doubt(known, after, func(status int) {
 						if status != 0 {
 							t.Errorf("status %d", status)
 						}
-						own[i] = time.Since(begin)
+						known.change(i)
 					})
 					time.Sleep(step)
 				}
@@ -49,7 +63,7 @@ func TestDoubts(t *testing.T) {
 				synctest.Wait()
 				for i := range test.changes {
 					made := time.Duration(i) * step
-					when, ok := own[i]
+					when, ok := known.own[i]
 					for _, at := range known.all {
 						if ok {
 							break
@@ -60,13 +74,32 @@ func TestDoubts(t *testing.T) {
 						t.Fatalf("change %d, made at %s: doubted at %s, %v", i, made, when, ok)
 					}
 				}
-				if len(own) < min(test.changes, test.own) || len(known.all) > test.most {
-					t.Errorf("%d doubts of one change, %d of all tokens", len(own), len(known.all))
+				if len(known.own) < min(test.changes, test.own) || len(known.all) > test.most {
+					t.Errorf("%d doubts of one change, %d of all tokens", len(known.own), len(known.all))
 				}
 				if d.timed != 0 || len(d.shared) != 0 {
 					t.Errorf("%d timers and %d shared ones are left", d.timed, len(d.shared))
 				}
+				exit()
 			})
 		})
 	}
+}
+
+// TestDoubtsAtExit: what is still to be doubted is doubted when the process begins to exit.
+func TestDoubtsAtExit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, exit := context.WithCancel(t.Context())
+		d := doubts{exit: ctx}
+		known := &doubted{begin: time.Now(), own: make(map[int]time.Duration)}
+		for i := range maxTimed + 5 {
+			d.doubt(known, time.Hour, func(int) { known.change(i) })
+		}
+		time.Sleep(time.Second)
+		exit()
+		synctest.Wait()
+		if len(known.own) != maxTimed || len(known.all) != 1 || known.all[0] != time.Second || d.timed != 0 || len(d.shared) != 0 {
+			t.Errorf("%d doubts of one change, of all %v; %d timers and %d shared ones are left", len(known.own), known.all, d.timed, len(d.shared))
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package extauthz
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -24,21 +25,17 @@ func describe(ctx context.Context, check *authv3.CheckRequest) (authcheck.Descri
 	if said.GetMethod() == "" || said.GetPath() == "" {
 		return asked, authcheck.Misconfigured("Envoy asks without method or path of an HTTP request; use ext_authz as an HTTP filter")
 	}
-	header, problem := headerOf(said)
-	if problem != nil {
-		return asked, problem
+	var problem, malformed, sanitized *authcheck.Problem
+	asked.Request, malformed = authcheck.Request(ctx, said.GetMethod(), said.GetPath())
+	asked.Request.ContentLength = max(said.GetSize(), 0)
+	asked.Request.Header, problem = headerOf(said)
+	if !isRaw(said) {
+		sanitized = authcheck.Sanitized(said.GetPath(), "set encode_raw_headers")
 	}
-	if problem := authcheck.Sanitized(said.GetPath(), "set encode_raw_headers"); problem != nil && !isRaw(said) {
-		return asked, problem
-	}
-	request, problem := authcheck.Request(ctx, said.GetMethod(), said.GetPath())
-	request.Header = header
-	request.ContentLength = max(said.GetSize(), 0)
-	asked.Request = request
 	if address, err := netip.ParseAddr(check.GetAttributes().GetSource().GetAddress().GetSocketAddress().GetAddress()); err == nil {
 		asked.Client = address.String()
 	}
-	return asked, problem
+	return asked, cmp.Or(problem, sanitized, malformed)
 }
 
 // isRaw reports whether a check has the path as bytes too.
@@ -48,21 +45,22 @@ func isRaw(said *authv3.AttributeContext_HttpRequest) bool {
 	})
 }
 
-// headerOf returns the headers of a check, which has them in one of two forms.
+// headerOf returns the headers of a check, which has them in one of two forms. With a problem,
+// they are those before it.
 func headerOf(said *authv3.AttributeContext_HttpRequest) (http.Header, *authcheck.Problem) {
 	raw := said.GetHeaderMap().GetHeaders()
-	if len(raw) > 0 && len(said.GetHeaders()) > 0 {
-		return nil, authcheck.Ambiguous("headers are in headers and in header_map")
-	}
 	header := make(http.Header, max(len(raw), len(said.GetHeaders())))
+	if len(raw) > 0 && len(said.GetHeaders()) > 0 {
+		return header, authcheck.Ambiguous("headers are in headers and in header_map")
+	}
 	for _, h := range raw {
 		if problem := add(header, said, h.GetKey(), valueOf(h)); problem != nil {
-			return nil, problem
+			return header, problem
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(said.GetHeaders())) {
 		if problem := add(header, said, name, said.GetHeaders()[name]); problem != nil {
-			return nil, problem
+			return header, problem
 		}
 	}
 	return header, nil

@@ -31,8 +31,6 @@ const (
 	maxChecks = 1_000
 	// handshakeTime is how long a connection may take to be set up.
 	handshakeTime = 10 * time.Second
-	// endTime is how long checks may take to end when the listener is closed.
-	endTime = 5 * time.Second
 )
 
 // Listener answers checks on an address of its own, without an HTTP server in between. It
@@ -66,15 +64,15 @@ func Listen(l net.Listener, by *Server, panicked func(reason any, stack []byte))
 // Use makes another server answer from now on.
 func (l *Listener) Use(by *Server) { l.server.Store(by) }
 
-// Close lets checks end, for some seconds at most, and cuts the others. It does not wait for
-// one that hangs, as both ways to stop a gRPC server could.
-func (l *Listener) Close() {
+// Close lets checks end, for some time at most, and cuts the others. It does not wait for one that
+// hangs, as both ways to stop a gRPC server could.
+func (l *Listener) Close(within time.Duration) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		l.grpc.GracefulStop()
 	}()
-	patience := time.NewTimer(endTime)
+	patience := time.NewTimer(within)
 	defer patience.Stop()
 	select {
 	case <-ended:
