@@ -98,7 +98,7 @@ func (o options) groups() (wanted []group) {
 		{"dead", 10, 4, deadGroup},
 		{"setups", 7, 5, setupsGroup},
 		{"rivals", 4, 4, rivalsGroup},
-		{"decision", 5, 5, decisionGroup},
+		{"decision", 10, 5, decisionGroup},
 		{"cost", 4, 4, costGroup},
 		{"against", 10, 10, againstGroup},
 		{"tls", 8, 8, secureGroup},
