@@ -85,8 +85,7 @@ func (d *decider) targets() ([]*target, *grpc.ClientConn, error) {
 // askTarget is asked as nginx asks, without nginx.
 func askTarget(name, address string, pids ...int) *target {
 	t := newTarget(name, address, pids...)
-	client := newClient(address)
-	t.sender = func(calls []call) sender { return newHTTPSender(client, questionsOf(calls), 0) }
+	t.sender = func(calls []call) sender { return newHTTPSender(t.client, questionsOf(calls), 0) }
 	return t
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // lab holds what all setups share: programs, and the services around the proxies.
@@ -120,13 +122,21 @@ type target struct {
 	enforces bool  // refuses what a token's scopes do not permit
 	// sender prepares calls for one of the concurrent requests.
 	sender func(calls []call) sender
+	client *fasthttp.HostClient // of senders of HTTP; otherwise nil
 }
 
 func newTarget(name, address string, pids ...int) *target {
 	client := newClient(address)
 	return &target{
-		name: name, address: address, pids: pids, inFlight: connections,
+		name: name, address: address, pids: pids, inFlight: connections, client: client,
 		sender: func(calls []call) sender { return newHTTPSender(client, requestsOf(calls), answerSize) },
+	}
+}
+
+// disconnect closes the connections of senders, which none may use any more.
+func (t *target) disconnect() {
+	if t.client != nil {
+		t.client.CloseIdleConnections()
 	}
 }
 

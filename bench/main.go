@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -163,11 +164,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	r := evaluate(measured, rand.New(rand.NewPCG(1, 2)))
-	if err := l.measureMore(ctx, o, d, &r); err != nil {
-		return err
-	}
+	failed := l.measureMore(ctx, o, d, &r)
 	r.Made, r.Took = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).String()
-	return r.write(o.out)
+	return errors.Join(failed, r.write(o.out)) // what was measured before a failure took minutes
 }
 
 // programAt returns the absolute path of a program, or nothing for none.

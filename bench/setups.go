@@ -53,6 +53,9 @@ type running struct {
 }
 
 func (r *running) stop() {
+	for _, t := range r.targets {
+		t.disconnect()
+	}
 	for _, closer := range r.closers {
 		_ = closer() // of a client
 	}
