@@ -185,7 +185,7 @@ http://%s {
 		return err
 	}
 	g.loads++
-	if bytes.Contains(adapted, []byte(`"databricks_scopes"`)) {
+	if bytes.Contains(adapted, []byte(`"databricks_scopes"`)) || bytes.Contains(adapted, []byte(`"databricks_decision"`)) {
 		g.awaitProbe(t)
 	}
 	return nil
