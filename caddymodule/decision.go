@@ -149,6 +149,7 @@ func (d *Decision) describe(check *http.Request) (authcheck.Description, *authch
 // that of a handler in the data path, the answer is a refusal by its status for all: a gRPC
 // client's own form is a 200, and error routes may answer one, which lets requests pass.
 func (d *Decision) ServeMisdirected(w http.ResponseWriter, r *http.Request, _ []string) error {
+	defer caddyserver.Handled(r) // for Caddy's access log
 	asked, _ := d.describe(r)
 	authcheck.Write(w, asked, d.decide(exchange.Question{
 		Request: r, Distrusted: true, Reason: policy.MisdirectedRequest,

@@ -93,9 +93,9 @@ func (l *checkListener) Destruct() error {
 }
 
 // address is where it listens, the same for all spellings.
-func (g *DecisionGRPC) address() string {
+func (g *DecisionGRPC) address() caddy.NetworkAddress {
 	address, _ := caddy.ParseNetworkAddress(g.Listen) // was validated
-	return address.String()
+	return address
 }
 
 // listen begins to answer checks over gRPC.
@@ -103,15 +103,16 @@ func (d *Decision) listen() error {
 	if d.GRPC == nil {
 		return nil
 	}
+	address := d.GRPC.address()
 	if e := d.GRPC.encryption(); e != nil {
 		if _, err := e.Config(); err != nil {
 			return fmt.Errorf("databricks_decision grpc: %w", err)
 		}
-	} else if address, _ := caddy.ParseNetworkAddress(d.GRPC.Listen); !address.IsUnixNetwork() && !caddyserver.IsLoopback(address) {
+	} else if !address.IsUnixNetwork() && !caddyserver.IsLoopback(address) {
 		d.logger.Warn("proxies send tokens to this address without TLS; set grpc certificate, or make sure that nobody can read along", zap.String("address", d.GRPC.Listen))
 	}
-	opened, _, err := checkListeners.LoadOrNew(d.GRPC.address(), func() (caddy.Destructor, error) {
-		l, err := openListener(d.app.ctx, d.GRPC.Listen)
+	opened, _, err := checkListeners.LoadOrNew(address.String(), func() (caddy.Destructor, error) {
+		l, err := openListener(d.app.ctx, address)
 		if err != nil {
 			return nil, err
 		}
@@ -126,15 +127,11 @@ func (d *Decision) listen() error {
 
 // openListener listens on an address. For TCP it does so without Caddy, which would share the
 // port with another process that listens there.
-func openListener(ctx caddy.Context, address string) (net.Listener, error) {
-	parsed, err := caddy.ParseNetworkAddress(address)
-	if err != nil {
-		return nil, err
+func openListener(ctx caddy.Context, address caddy.NetworkAddress) (net.Listener, error) {
+	if !address.IsUnixNetwork() {
+		return net.Listen(address.Network, address.JoinHostPort(0))
 	}
-	if !parsed.IsUnixNetwork() {
-		return net.Listen(parsed.Network, parsed.JoinHostPort(0))
-	}
-	l, err := parsed.Listen(ctx, 0, net.ListenConfig{})
+	l, err := address.Listen(ctx, 0, net.ListenConfig{})
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +158,7 @@ func panicked(reason any, stack []byte) {
 func (d *Decision) Cleanup() error {
 	err := d.Handler.Cleanup()
 	if d.listening != nil {
-		_, failed := checkListeners.Delete(d.GRPC.address())
+		_, failed := checkListeners.Delete(d.GRPC.address().String())
 		err = errors.Join(err, failed)
 	}
 	return err

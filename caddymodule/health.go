@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -54,17 +53,15 @@ func (h *Health) Provision(ctx caddy.Context) (err error) {
 
 // ServeHTTP answers the probes.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	path := strings.TrimSuffix(r.URL.Path, "/")
-	if slices.Contains([]string{"/livez", "/healthz", "/readyz"}, path) {
-		caddyserver.Judged(r) // no check has one of these paths
-	}
-	switch path {
+	switch strings.TrimSuffix(r.URL.Path, "/") {
 	case "/livez", "/healthz":
+		caddyserver.Judged(r) // no check has this path
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		_, err := w.Write([]byte("ok\n"))
 		return err
 	case "/readyz":
+		caddyserver.Judged(r)
 		if caddy.Exiting() {
 			return health.Report{Reason: health.ShuttingDown, Message: "the gateway is shutting down"}.Write(w)
 		}

@@ -17,30 +17,22 @@ import (
 // headers and the path of a check. So a server where they ask has one site, and sends a 2xx
 // only for a handler that has judged the request.
 
-// checker returns the handler that answers checks, or nil.
-func (t *routes) checker() Refuser {
-	i := slices.IndexFunc(t.refusers, Refuser.AnswersChecks)
-	if i < 0 {
-		return nil
-	}
-	return t.refusers[i]
-}
-
 // checkSites returns an error if a client could choose who answers a check, or if nothing
 // would see to it that checks are judged.
 func (t *routes) checkSites() error {
-	if t.checker() == nil {
+	if t.checker == nil {
 		return nil
 	}
 	if !slices.ContainsFunc(t.list, func(route caddyhttp.Route) bool { return t.refuserIn(route.Handlers) != nil }) {
 		return errors.New("databricks_decision is reached through a named route or handle_errors only; put it into the site itself")
 	}
+	if len(t.list) == 1 {
+		return nil
+	}
 	for i := range t.list {
-		for _, host := range hostsOf(t.list[i].MatcherSets) {
-			if len(t.list) > 1 {
-				return fmt.Errorf("the site for %s and another site have the same address, and one of them has a databricks_decision: a client who chooses the Host of a check would choose who answers it; give databricks_decision an address of its own",
-					strings.Join(*host, ", "))
-			}
+		if hosts := hostsOf(t.list[i].MatcherSets); len(hosts) > 0 {
+			return fmt.Errorf("the site for %s and another site have the same address, and one of them has a databricks_decision: a client who chooses the Host of a check would choose who answers it; give databricks_decision an address of its own",
+				strings.Join(*hosts[0], ", "))
 		}
 	}
 	return nil
@@ -57,11 +49,11 @@ func Judged(r *http.Request) {
 }
 
 // serveCheck passes a request to the routes of a server where proxies ask.
-func (t *routes) serveCheck(w http.ResponseWriter, r *http.Request, by Refuser) error {
+func (t *routes) serveCheck(w http.ResponseWriter, r *http.Request) error {
 	tracked := &checkWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	tracked.refuse = func() {
 		clear(w.Header())
-		_ = by.ServeMisdirected(w, original(r), nil) // which answers everything itself
+		_ = t.checker.ServeMisdirected(w, original(r), nil) // which answers everything itself
 	}
 	caddyhttp.SetVar(r.Context(), judgedVar, tracked)
 	err := t.chain().ServeHTTP(tracked, r)
@@ -72,7 +64,8 @@ func (t *routes) serveCheck(w http.ResponseWriter, r *http.Request, by Refuser) 
 	return nil
 }
 
-// checkWriter refuses instead of a 2xx, unless the request was judged.
+// checkWriter refuses instead of a 2xx, unless the request was judged. Caddy's ResponseRecorder
+// would keep in memory what is not sent, whose size a client may choose.
 type checkWriter struct {
 	caddyhttp.ResponseWriterWrapper
 	refuse                 func()

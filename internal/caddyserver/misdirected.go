@@ -28,6 +28,7 @@ type Refuser interface {
 type routes struct {
 	list     caddyhttp.RouteList // the server's own
 	refusers []Refuser
+	checker  Refuser // the first of them that answers checks, nil for none
 	// answersErrors says that the server has error routes.
 	answersErrors bool
 	chain         func() caddyhttp.Handler
@@ -50,6 +51,9 @@ func (c *carrier) serve(ctx caddy.Context, refuser Refuser) error {
 		c.server.Routes = caddyhttp.RouteList{route}
 	}
 	c.routes.refusers = append(c.routes.refusers, refuser)
+	if c.routes.checker == nil && refuser.AnswersChecks() {
+		c.routes.checker = refuser
+	}
 	return nil
 }
 
@@ -57,8 +61,8 @@ func (c *carrier) serve(ctx caddy.Context, refuser Refuser) error {
 func (t *routes) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	inFlight.Add(1)
 	defer inFlight.Add(-1)
-	if by := t.checker(); by != nil {
-		return t.serveCheck(w, r, by)
+	if t.checker != nil {
+		return t.serveCheck(w, r)
 	}
 	err := t.chain().ServeHTTP(w, r)
 	if err != nil || !Unhandled(r) {

@@ -59,9 +59,8 @@ func (s *Servers) Carry(ctx caddy.Context, handler caddyhttp.MiddlewareHandler) 
 }
 
 // Start fails if another process listens on an address of the servers or of the admin API, and
-// if a site is beside one where proxies ask.
-// It warns of hosts that clients may miss, and of an admin API that is open to others. To
-// validate a configuration, Caddy does not start it.
+// if a site is beside one where proxies ask. It warns of hosts that clients may miss, and of an
+// admin API that is open to others. To validate a configuration, Caddy does not start it.
 func (s *Servers) Start(ctx caddy.Context, logger *zap.Logger) error {
 	for _, c := range s.carriers {
 		if c.routes != nil {

@@ -38,8 +38,8 @@ type doubts struct {
 	shared map[sharedDoubt]time.Time // and for several, with the time of the last change
 }
 
-// sharedDoubt is a timer for several changes of the tokens of a workspace. Who could make the
-// gateway forget a change by making many others would keep a revoked token alive.
+// sharedDoubt is a timer for several changes of the tokens of a workspace. If the gateway forgot
+// one among many, a client that made many could keep a revoked token in use.
 type sharedDoubt struct {
 	known Tokens
 	after time.Duration

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -64,11 +65,8 @@ func TestDoubts(t *testing.T) {
 				for i := range test.changes {
 					made := time.Duration(i) * step
 					when, ok := known.own[i]
-					for _, at := range known.all {
-						if ok {
-							break
-						}
-						when, ok = at, at >= made+after
+					if j := slices.IndexFunc(known.all, func(at time.Duration) bool { return at >= made+after }); !ok && j >= 0 {
+						when, ok = known.all[j], true
 					}
 					if !ok || when < made+after || when > made+2*after {
 						t.Fatalf("change %d, made at %s: doubted at %s, %v", i, made, when, ok)

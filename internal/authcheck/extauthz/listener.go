@@ -27,7 +27,7 @@ const (
 	// maxMetadata bounds the headers of the call itself, in bytes, which anyone can send.
 	maxMetadata = 16 << 10
 	// maxChecks bounds the checks that wait on one connection. Envoy has one for each of its
-	// threads. Who connects can make them wait.
+	// threads. Any client can open that many and send nothing.
 	maxChecks = 1_000
 	// handshakeTime is how long a connection may take to be set up.
 	handshakeTime = 10 * time.Second
